@@ -1,0 +1,68 @@
+"""What every component does: learn labels, turn token vectors into annotations, score them.
+
+A component is a head. The pipeline runs the tok2vec (its own, or one shared with others) and hands the vectors over; the
+component returns their gradient.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from thinc.api import Model
+
+from runner.corpus.doc import Doc
+from runner.corpus.example import Example
+from runner.model.layout import Floats2d, Packed
+from runner.model.noise import Noise
+
+PerType = dict[str, dict[str, float]]
+
+
+class Component(ABC):
+    """One trainable step of a pipeline.
+
+    name: its key in the pipeline. type: its name in the registry. labels: in the order of the model's rows.
+    """
+
+    type: str
+    heading: str  # of its columns in the table: "NER"
+    score_weights: Mapping[str, float]  # its part of the final score when the config names none
+
+    def __init__(self, name: str, build_tok2vec: Any) -> None:
+        self.name = name
+        self.build_tok2vec = build_tok2vec
+        self.labels: list[str] = []
+        self.head: Model[Packed, Floats2d] | None = None
+
+    def add_label(self, label: str) -> bool:
+        """Learn one more label; False where it is known. The model grows at the next update or prediction."""
+        if label in self.labels:
+            return False
+        self.labels.append(label)
+        self.head = None
+        return True
+
+    @abstractmethod
+    def labels_in(self, examples: Iterable[Example]) -> list[str]:
+        """The labels that the gold annotation uses, sorted."""
+
+    @abstractmethod
+    def build_head(self, width: int, noise: Noise) -> Model[Packed, Floats2d]:
+        """A model from token vectors (width, n_tokens) to this component's scores, for the labels known now."""
+
+    @abstractmethod
+    def update(self, packed: Packed, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
+        """Add to the gradient of the head; return the loss and the gradient of the token vectors.
+
+        None where no example has this component's annotation.
+        """
+
+    @abstractmethod
+    def annotate(self, packed: Packed, docs: Sequence[Doc]) -> None:
+        """Predict, and write the predictions into the docs."""
+
+    @abstractmethod
+    def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
+        """Scores of the predicted docs against the references, 0 to 1; and the same for each label."""

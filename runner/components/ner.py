@@ -1,0 +1,90 @@
+"""Named entity recognition: BILUO tags, trained and decoded as a whole sequence (model/crf.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import Model
+
+from runner import registry
+from runner.components.base import Component, PerType
+from runner.components.scores import ents
+from runner.corpus.biluo import biluo_to_spans
+from runner.corpus.doc import Doc
+from runner.corpus.example import Example
+from runner.errors import RunnerError
+from runner.model import crf
+from runner.model.biluo_scores import biluo_scores
+from runner.model.chain import chain
+from runner.model.layout import Floats2d, Packed
+from runner.model.maxout_window import maxout_window
+from runner.model.noise import Noise
+
+
+@registry.components("ner")
+def ner(name: str, tok2vec: registry.Tok2VecBlock, hidden_width: int = 64, maxout_pieces: int = 2) -> EntityRecognizer:
+    """An entity recognizer. hidden_width: of the layer between token vectors and tags (0: none)."""
+    if hidden_width < 0 or maxout_pieces < 1:
+        raise RunnerError(f"hidden_width {hidden_width} must not be negative, maxout_pieces {maxout_pieces} at least 1")
+    return EntityRecognizer(name, tok2vec, hidden_width, maxout_pieces)
+
+
+class EntityRecognizer(Component):
+    """tok2vec → maxout → BILUO scores → CRF."""
+
+    type = "ner"
+    heading = "NER"
+    score_weights = {"ents_f": 1.0}
+
+    def __init__(self, name: str, build_tok2vec: object, hidden_width: int, maxout_pieces: int) -> None:
+        super().__init__(name, build_tok2vec)
+        self.hidden_width = hidden_width
+        self.maxout_pieces = maxout_pieces
+
+    def labels_in(self, examples: Iterable[Example]) -> list[str]:
+        return sorted({ent.label for example in examples for ent in example.reference.ents})
+
+    def build_head(self, width: int, noise: Noise) -> Model[Packed, Floats2d]:
+        n_labels = len(self.labels)
+        if not self.hidden_width:
+            return biluo_scores(f"{self.name}/scores", n_labels=n_labels, nI=width)
+        hidden = maxout_window(
+            f"{self.name}/hidden", nO=self.hidden_width, nI=width, nP=self.maxout_pieces, noise=noise
+        )
+        return chain(self.name, hidden, biluo_scores(f"{self.name}/scores", n_labels=n_labels, nI=self.hidden_width))
+
+    def update(self, packed: Packed, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
+        assert self.head is not None
+        gold = np.concatenate([self._gold(example) for example in examples])  # (n_tokens,) states, -1 unknown
+        n_annotated = sum(example.reference.has_ents for example in examples)
+        if not n_annotated:
+            return 0.0, None
+        scores, backprop = self.head.begin_update(packed)
+        losses, d_scores = crf.loss(scores, packed.layout, gold)
+        d_scores /= scores.dtype.type(n_annotated)
+        return float(losses.sum()), backprop(d_scores)
+
+    def _gold(self, example: Example) -> NDArray[np.int16]:
+        """The state of each predicted token, -1 where the gold annotation does not tell. Kept with the example."""
+        n_labels = len(self.labels)
+        cached = example.targets.get(self.name)
+        if cached is None or cached[0] != n_labels:
+            rows = {label: i for i, label in enumerate(self.labels)}
+            tags = example.biluo() or ["-"] * len(example.predicted)
+            states = [-1 if tag == "-" else crf.state_of(tag, rows) for tag in tags]
+            cached = (n_labels, np.array(states, dtype="int16"))
+            example.targets[self.name] = cached
+        return cached[1]
+
+    def annotate(self, packed: Packed, docs: Sequence[Doc]) -> None:
+        assert self.head is not None
+        tags = ["O", *(f"{move}-{label}" for move in "BILU" for label in self.labels)]
+        states = crf.decode(self.head.predict(packed), packed.layout)
+        for start, doc in zip(packed.layout.starts.tolist(), docs, strict=True):
+            found = states[start : start + len(doc)]
+            doc.set_ents(biluo_to_spans([tags[state] for state in found.tolist()]) if found.any() else [])
+
+    def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
+        return ents()(examples)

@@ -1,0 +1,298 @@
+"""`Pipeline`: a tokenizer and components that learn, predict and are scored together.
+
+    nlp = runner.blank("en")
+    nlp.add_pipe("ner")
+    sgd = nlp.initialize(lambda: examples)
+    nlp.update(examples, drop=0.2, sgd=sgd, losses=losses)
+    with nlp.use_params(sgd.averages):
+        nlp.to_disk("model")
+
+It knows nothing of loops, schedules or MLflow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thinc.api import Model, NumpyOps
+
+from runner.components.base import Component, PerType
+from runner.components.inputs import layout_of, tokens_of
+from runner.components.scores import tokens as token_scorer
+from runner.config.resolve import resolve
+from runner.corpus.doc import Doc
+from runner.corpus.example import Example
+from runner.corpus.lexemes import Lexemes
+from runner.errors import RunFailed, RunnerError, suggest
+from runner.model.noise import Noise
+from runner.model.parameters import Parameters
+
+if TYPE_CHECKING:
+    from runner.training.optimizers import Optimizer, Used
+
+Block = Mapping[str, Any]
+DEFAULT_TOKENIZER: Block = {"type": "nltk"}
+DEFAULT_TOK2VEC: Block = {"type": "hash_embed_cnn"}
+_WORDS_PER_BATCH = 4000  # when predicting
+
+
+class Pipeline:
+    """Components over one flat set of parameters.
+
+    lang: language code, kept with the model. tokenizer: `type:` block. seed: of the initial weights and dropout.
+    ops: "numpy" (OpenBLAS) or "blis", thinc's own.
+    """
+
+    def __init__(self, lang: str = "en", *, tokenizer: Block | None = None, seed: int = 0, ops: str = "numpy") -> None:
+        self.lang = lang
+        self.seed = seed
+        self.tokenizer_block = dict(tokenizer or DEFAULT_TOKENIZER)
+        self.ops = NumpyOps(use_blis=ops == "blis")
+        self.components: dict[str, Component] = {}
+        self.blocks: dict[str, dict[str, Any]] = {}
+        self.meta: dict[str, Any] = {}
+        self.parameters = Parameters()
+        self.noise = Noise()
+        self.lexemes = Lexemes()
+        self._tok2vecs: dict[str, Model] = {}  # component → the model that reads its tokens
+        self._tokenize: Callable[[str], tuple[list[str], list[bool]]] | None = None
+        self._sgd: Optimizer | None = None
+
+    # Building
+
+    def add_pipe(self, name: str, config: Block | None = None, *, before: str | None = None) -> Component:
+        """Add a component. `config` is its `type:` block; the type is the name where it gives none.
+
+        Raises RunnerError where the name is taken, or the block does not fit.
+        """
+        if name in self.components:
+            raise RunnerError(f"the pipeline already has a component {name!r}", hint="Give it another name.")
+        if before is not None:
+            self.get_pipe(before)
+        block: dict[str, Any] = {"type": name, **(config or {})}
+        block.setdefault("tok2vec", dict(DEFAULT_TOK2VEC))
+        component = resolve(block, "components", f"components.{name}", extra={"name": name})
+        self.components[name] = component
+        self.blocks[name] = block
+        if before is not None:
+            for other in list(self.components)[list(self.components).index(before) :]:
+                if other != name:
+                    self.components[other] = self.components.pop(other)
+        return component
+
+    def get_pipe(self, name: str) -> Component:
+        if name not in self.components:
+            raise RunnerError(f"no component {name!r} in this pipeline; {suggest(name, self.components)}")
+        return self.components[name]
+
+    @property
+    def pipe_names(self) -> list[str]:
+        return list(self.components)
+
+    def initialize(
+        self, get_examples: Callable[[], Iterable[Example]] | None = None, *, sgd: Optimizer | None = None
+    ) -> Optimizer:
+        """Learn the labels from the examples (where given), set all weights to their initial values, return an optimizer."""
+        examples = list(get_examples()) if get_examples is not None else []
+        for component in self.components.values():
+            for label in component.labels_in(examples):
+                component.add_label(label)
+        self.parameters = Parameters()
+        self._build(rebuild=True)
+        self._sgd = sgd if sgd is not None else resolve({"type": "adam"}, "optimizers", "optimizer")
+        assert self._sgd is not None
+        return self._sgd
+
+    def _build(self, rebuild: bool = False) -> None:
+        """Make the models that are missing, and bind their parameters; known values stay."""
+        stale = [name for name, component in self.components.items() if rebuild or component.head is None]
+        if not stale:
+            return
+        models: dict[str, Model] = {}
+        for name, component in self.components.items():
+            if component.build_tok2vec is not None and (rebuild or name not in self._tok2vecs):
+                self._tok2vecs[name] = component.build_tok2vec(f"{name}/tok2vec", 0, self.noise)
+            tok2vec = self._tok2vecs.get(name)
+            if name in stale:
+                component.head = component.build_head(tok2vec.get_dim("nO") if tok2vec else 0, self.noise)
+            for part, model in (("tok2vec", tok2vec), ("head", component.head)):
+                if model is not None:
+                    models[f"{name}/{part}"] = model
+                    for node in model.walk():
+                        node.ops = self.ops
+        self.parameters.bind(models, self.seed)
+
+    # Predicting
+
+    def make_doc(self, text: str) -> Doc:
+        """Tokenize."""
+        if not isinstance(text, str):
+            raise RunnerError(f"a text is a string, not {type(text).__name__}")
+        if self._tokenize is None:
+            self._tokenize = resolve(self.tokenizer_block, "tokenizers", "pipeline.tokenizer")
+            assert self._tokenize is not None
+        words, spaces = self._tokenize(text)
+        return Doc(words, spaces)
+
+    def __call__(self, text: str | Doc) -> Doc:
+        """Annotate one text."""
+        doc = self.make_doc(text) if isinstance(text, str) else text
+        self.predict([doc])
+        return doc
+
+    def pipe(self, texts: Iterable[str | Doc], batch_size: int = 256) -> Iterator[Doc]:
+        """Annotate a stream of texts, `batch_size` at a time, in order."""
+        batch: list[Doc] = []
+        for text in texts:
+            batch.append(self.make_doc(text) if isinstance(text, str) else text)
+            if len(batch) >= batch_size:
+                self.predict(batch)
+                yield from batch
+                batch = []
+        self.predict(batch)
+        yield from batch
+
+    def predict(self, docs: Sequence[Doc]) -> None:
+        """Annotate docs in place."""
+        self._build()
+        for batch in _by_words(docs, _WORDS_PER_BATCH):
+            layout = layout_of(batch)
+            for name, component in self.components.items():
+                tok2vec = self._tok2vecs[name]
+                tokens = tokens_of(batch, layout, self.lexemes, tok2vec.attrs["features"])
+                component.annotate(tok2vec.predict(tokens), batch)
+
+    # Learning
+
+    def update(
+        self,
+        examples: Sequence[Any],
+        annotations: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> Used:
+        """One step: examples (or texts and their annotations), dropout rate, optimizer. Adds to `losses` by component.
+
+        Labels that the components have not met are added. Returns the values the optimizer used.
+        """
+        batch = self._examples(examples, annotations)
+        optimizer = sgd or self._sgd
+        if optimizer is None:
+            optimizer = self.initialize(lambda: batch)
+        self._learn_labels(batch)
+        self.noise.reset(drop, self.seed, optimizer.step)
+        docs = [example.predicted for example in batch]
+        layout = layout_of(docs)
+        for name, component in self.components.items():
+            tok2vec = self._tok2vecs[name]
+            tokens = tokens_of(docs, layout, self.lexemes, tok2vec.attrs["features"])
+            packed, backprop = tok2vec.begin_update(tokens)
+            loss, d_vectors = component.update(packed, batch)
+            if not isfinite(loss):
+                self.parameters.gradient[...] = 0
+                raise RunFailed(
+                    f"the loss of {name} is {loss} at step {optimizer.step + 1}",
+                    hint="Lower optimizer.learn_rate or optimizer.grad_clip; the weights before this step are untouched.",
+                )
+            if d_vectors is not None:
+                backprop(d_vectors)
+            if losses is not None:
+                losses[name] = losses.get(name, 0.0) + loss
+        return optimizer(self.parameters)
+
+    def _examples(self, items: Sequence[Any], annotations: Sequence[Mapping[str, Any]] | None) -> list[Example]:
+        if annotations is not None:
+            if len(annotations) != len(items):
+                raise RunnerError(f"{len(items)} texts and {len(annotations)} annotations", hint="Give one a text.")
+            items = list(zip(items, annotations, strict=True))
+        batch = []
+        for item in items:
+            if isinstance(item, Example):
+                batch.append(item)
+            elif isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Mapping):
+                text, annotation = item
+                batch.append(Example.from_dict(text if isinstance(text, Doc) else self.make_doc(text), annotation))
+            else:
+                raise RunnerError(
+                    f"cannot learn from a {type(item).__name__}", hint="Give Examples, or texts and dicts of annotations."
+                )
+        return batch
+
+    def _learn_labels(self, examples: Sequence[Example]) -> None:
+        for component in self.components.values():
+            for label in component.labels_in(examples):
+                component.add_label(label)
+        self._build()
+
+    @contextmanager
+    def use_params(self, averages: Mapping[str, Any]) -> Iterator[None]:
+        """Compute and save with other parameters (`sgd.averages`) for a while; an empty mapping changes nothing."""
+        self._build()
+        flat = self.parameters.weights.copy()
+        for path, view in self.parameters.views(flat).items():
+            if path in averages:
+                view[...] = averages[path]
+        with self.parameters.use(flat):
+            yield
+
+    # Scoring
+
+    def evaluate(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """Predict the examples' tokens and score them: every component's scores, token_acc, speed (words/s), per_type."""
+        docs = [example.predicted for example in examples]
+        started = time.perf_counter()
+        self.predict(docs)
+        seconds = time.perf_counter() - started
+        scores: dict[str, Any] = dict(token_scorer()(examples)[0])
+        per_type: dict[str, PerType] = {}
+        for name, component in self.components.items():
+            found, per_type[name] = component.score(examples)
+            scores.update(found)
+        scores["speed"] = sum(map(len, docs)) / max(seconds, 1e-9)
+        scores["per_type"] = per_type
+        return scores
+
+    # Keeping
+
+    def to_disk(self, path: str | Path) -> None:
+        """Write the model folder (see components/storage.py). What was there before is replaced whole, or not at all."""
+        from runner.components.storage import save
+
+        self._build()
+        save(self, Path(path))
+
+    def describe(self) -> dict[str, Any]:
+        """The config that builds this pipeline again."""
+        return {"lang": self.lang, "tokenizer": self.tokenizer_block, "components": self.blocks}
+
+
+def _by_words(docs: Sequence[Doc], limit: int) -> Iterator[list[Doc]]:
+    batch: list[Doc] = []
+    words = 0
+    for doc in docs:
+        if batch and words + len(doc) > limit:
+            yield batch
+            batch, words = [], 0
+        batch.append(doc)
+        words += len(doc)
+    if batch:
+        yield batch
+
+
+def final_score(scores: Mapping[str, Any], weights: Mapping[str, float]) -> float:
+    """The weighted mean that picks the best epoch. Raises RunnerError for a score that no component gives."""
+    total = sum(weights.values())
+    known = [key for key, value in scores.items() if isinstance(value, float)]
+    for key in weights:
+        if key not in known:
+            raise RunnerError(f"no component gives the score {key!r}; {suggest(key, known)}", place="pipeline.score_weights")  # fmt: skip
+    return float(sum(scores[key] * weight for key, weight in weights.items()) / total) if total else 0.0
+
+

@@ -1,0 +1,159 @@
+"""Batches: which examples, in which order, and the batch size that was asked for.
+
+A batcher is a function of the epoch's order, the words of each example, and the number of updates done before the epoch:
+
+    batcher(order, n_words, step) → Batch(indices, size), …
+
+so a run can start again in the middle of an epoch. Sizes are schedules of the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner import registry
+from runner.errors import RunnerError
+
+Item = TypeVar("Item")
+Ints = NDArray[np.integer[Any]]
+
+MAX_BATCH_SIZES = {"tagger": 32, "parser": 16, "ner": 16, "textcat": 64}  # the recipe's, in examples
+
+
+class Batch(NamedTuple):
+    """Examples of one update."""
+
+    indices: list[int]
+    size: float  # the schedule's value at this step, in the batcher's unit
+
+
+Batcher = Callable[[Ints, Ints, int], Iterator[Batch]]
+
+
+@registry.batchers("auto")
+def auto(start: float = 1.0, compound: float = 1.001, stop: float | None = None, component: str = "ner") -> Batcher:
+    """The recipe: from `start` examples, compounding, to a maximum that fits the component and the size of the data.
+
+    The maximum is 32 for a tagger, 16 for a parser or ner, 64 for a textcat, halved under 1,000 examples and again
+    under 500; with several components give the one that decides. `stop` overrides it.
+    """
+    if start < 1 or compound < 1:
+        raise RunnerError(f"start {start} and compound {compound} must each be at least 1")
+    if component not in MAX_BATCH_SIZES and stop is None:
+        known = ", ".join(sorted(MAX_BATCH_SIZES))
+        raise RunnerError(
+            f"no batch size is known for component {component!r} (known: {known})", hint="Give batch.stop a number."
+        )
+
+    def batches(order: Ints, n_words: Ints, step: int) -> Iterator[Batch]:
+        largest = stop if stop is not None else max_batch_size(component, len(n_words))
+        return _by_count(order, lambda at: _compounded(start, largest, compound, at), step)
+
+    return batches
+
+
+def max_batch_size(component: str, n_examples: int) -> float:
+    """The recipe's largest batch.
+
+    >>> max_batch_size("ner", 5000), max_batch_size("ner", 999), max_batch_size("tagger", 499)
+    (16, 8.0, 8.0)
+    """
+    size: float = MAX_BATCH_SIZES[component]
+    if n_examples < 1000:
+        size /= 2
+    if n_examples < 500:
+        size /= 2
+    return size
+
+
+def _compounded(start: float, stop: float, compound: float, step: int) -> float:
+    try:
+        return min(start * compound**step, max(stop, start))
+    except OverflowError:
+        return max(stop, start)
+
+
+@registry.batchers("by_sentences")
+def by_sentences(size: registry.Schedule) -> Batcher:
+    """`size` examples a batch."""
+
+    def batches(order: Ints, n_words: Ints, step: int) -> Iterator[Batch]:
+        return _by_count(order, size, step)
+
+    return batches
+
+
+def _by_count(order: Ints, size: Callable[[int], float], step: int) -> Iterator[Batch]:
+    position = 0
+    while position < len(order):
+        value = size(step)
+        count = max(int(value), 1)
+        yield Batch([int(i) for i in order[position : position + count]], value)
+        position += count
+        step += 1
+
+
+@registry.batchers("by_words")
+def by_words(size: registry.Schedule, tolerance: float = 0.2, discard_oversize: bool = False) -> Batcher:
+    """Examples up to `size` words, give or take the share `tolerance` (spaCy's batch_by_words).
+
+    An example longer than that makes a batch of its own, or is left out with `discard_oversize`.
+    """
+    if tolerance < 0:
+        raise RunnerError(f"tolerance is {tolerance}; it must not be negative")
+
+    def batches(order: Ints, n_words: Ints, step: int) -> Iterator[Batch]:
+        batch: list[int] = []
+        words = 0
+        for i in order:
+            value = size(step)
+            limit = max(value, 1.0) * (1.0 + tolerance)
+            n = int(n_words[i])
+            if batch and words + n > limit:
+                yield Batch(batch, value)
+                batch, words, step = [], 0, step + 1
+                value = size(step)
+                limit = max(value, 1.0) * (1.0 + tolerance)
+            if n > limit and discard_oversize:
+                continue
+            batch.append(int(i))
+            words += n
+            if words >= value:
+                yield Batch(batch, value)
+                batch, words, step = [], 0, step + 1
+        if batch:
+            yield Batch(batch, size(step))
+
+    return batches
+
+
+def minibatch(items: Iterable[Item], size: float | Callable[[int], float] | Iterator[float]) -> Iterator[list[Item]]:
+    """Cut `items` into lists; `size` is a number, a schedule of the batch's number, or an iterator of sizes.
+
+    >>> [len(batch) for batch in minibatch(range(10), size=4)]
+    [4, 4, 2]
+    """
+    source = iter(items)
+    count = 0
+    while True:
+        if callable(size):
+            value: float = size(count)
+        elif isinstance(size, Iterator):
+            value = next(size)
+        else:
+            value = size
+        batch = list(islice(source, max(int(value), 1)))
+        if not batch:
+            return
+        yield batch
+        count += 1
+
+
+def shuffled(n: int, seed: Sequence[int]) -> Ints:
+    """The numbers below n in an order that is a function of `seed` alone."""
+    return np.random.Generator(np.random.PCG64(list(seed))).permutation(n)

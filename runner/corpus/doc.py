@@ -1,0 +1,261 @@
+"""`Doc`: words, the spaces after them, and annotations; `Span` and `Token`: views of it.
+
+An annotation that is None was never made (its loss is skipped); an empty one was made and found nothing.
+Tokens are counted from 0; spans end before `end`. Characters are Python's (code points).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from runner.errors import RunnerError
+
+
+class Span:
+    """Tokens `start` to `end` (exclusive) of a doc, with a label."""
+
+    __slots__ = ("doc", "end", "label", "start")
+
+    def __init__(self, doc: Doc, start: int, end: int, label: str = "") -> None:
+        self.doc = doc
+        self.start = start
+        self.end = end
+        self.label = label
+
+    @property
+    def label_(self) -> str:
+        return self.label
+
+    @property
+    def start_char(self) -> int:
+        return self.doc.offsets[self.start]
+
+    @property
+    def end_char(self) -> int:
+        return self.doc.offsets[self.end - 1] + len(self.doc.words[self.end - 1])
+
+    @property
+    def text(self) -> str:
+        return self.doc.text[self.start_char : self.end_char]
+
+    def as_tuple(self) -> tuple[int, int, str]:
+        """(start, end, label), in tokens."""
+        return self.start, self.end, self.label
+
+    def __iter__(self) -> Iterator[Token]:
+        return (Token(self.doc, i) for i in range(self.start, self.end))
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Span) and self.doc is other.doc and self.as_tuple() == other.as_tuple()
+
+    def __hash__(self) -> int:
+        return hash((id(self.doc), self.as_tuple()))
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+class Token:
+    """One token of a doc, by position."""
+
+    __slots__ = ("doc", "i")
+
+    def __init__(self, doc: Doc, i: int) -> None:
+        self.doc = doc
+        self.i = i
+
+    @property
+    def text(self) -> str:
+        return self.doc.words[self.i]
+
+    @property
+    def idx(self) -> int:
+        """Offset of the first character."""
+        return self.doc.offsets[self.i]
+
+    @property
+    def whitespace_(self) -> str:
+        return " " if self.doc.spaces[self.i] else ""
+
+    @property
+    def tag_(self) -> str:
+        return _at(self.doc.tags, self.i)
+
+    @property
+    def pos_(self) -> str:
+        return _at(self.doc.pos, self.i)
+
+    @property
+    def dep_(self) -> str:
+        return _at(self.doc.deps, self.i)
+
+    @property
+    def head(self) -> Token:
+        """The head; a root is its own head, as is a token without annotation."""
+        head = self.doc.heads[self.i] if self.doc.heads is not None else None
+        return self if head is None else Token(self.doc, head)
+
+    @property
+    def ent_type_(self) -> str:
+        return next((ent.label for ent in self.doc.ents if ent.start <= self.i < ent.end), "")
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Token) and self.doc is other.doc and self.i == other.i
+
+    def __hash__(self) -> int:
+        return hash((id(self.doc), self.i))
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _at(values: Sequence[str | None] | None, i: int) -> str:
+    return (values[i] or "") if values is not None else ""
+
+
+class Doc:
+    """A tokenized text with optional annotations.
+
+    words: the tokens, none empty. spaces: whether a space follows each token (default: after every token but the last).
+    ents: (start, end, label) in tokens, in order, not overlapping; None where entities were never annotated.
+    unknown_ents: (start, end) token ranges whose entities are not known (annotated elsewhere, not here).
+    tags, pos, deps: one string a token, None where unknown. heads: index of each token's head, a root's is its own.
+    sent_starts: whether a sentence starts at each token. cats: label → 0.0 to 1.0. meta: whatever else came along.
+    source: "file:line" for error messages.
+
+    Raises RunnerError where lengths or ranges do not fit.
+    """
+
+    __slots__ = (
+        "_ents", "_text", "cats", "deps", "heads", "lexeme_ids", "meta", "offsets", "pos", "sent_starts", "source",
+        "spaces", "tags", "unknown_ents", "words",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        spaces: Sequence[bool] | None = None,
+        *,
+        ents: Sequence[tuple[int, int, str]] | None = None,
+        unknown_ents: Sequence[tuple[int, int]] = (),
+        tags: Sequence[str | None] | None = None,
+        pos: Sequence[str | None] | None = None,
+        heads: Sequence[int | None] | None = None,
+        deps: Sequence[str | None] | None = None,
+        sent_starts: Sequence[bool | None] | None = None,
+        cats: Mapping[str, float] | None = None,
+        meta: Mapping[str, Any] | None = None,
+        source: str | None = None,
+    ) -> None:
+        self.words = list(words)
+        n = len(self.words)
+        self.spaces = list(spaces) if spaces is not None else [True] * (n - 1) + [False] * (n > 0)
+        self.source = source
+        self.tags = _checked("tags", tags, n, source)
+        self.pos = _checked("pos", pos, n, source)
+        self.deps = _checked("deps", deps, n, source)
+        self.heads = _checked("heads", heads, n, source)
+        self.sent_starts = _checked("sent_starts", sent_starts, n, source)
+        _checked("spaces", self.spaces, n, source)
+        if "" in self.words:
+            raise RunnerError("a word is empty", place=source, hint="Remove it, or give the text instead of the words.")
+        for i, head in enumerate(self.heads or ()):
+            if head is not None and not 0 <= head < n:
+                raise RunnerError(
+                    f"head {head} of token {i} lies outside the {n} tokens",
+                    place=source,
+                    hint="Heads are token positions from 0; a root's head is its own position.",
+                )
+        self.unknown_ents = [tuple(span) for span in unknown_ents]
+        self.cats = dict(cats) if cats is not None else None
+        self.meta = dict(meta) if meta else {}
+        self.lexeme_ids: Any = None  # cache of components.inputs
+        self._text: str | None = None
+        self.offsets: list[int] = []
+        position = 0
+        for word, space in zip(self.words, self.spaces, strict=True):
+            self.offsets.append(position)
+            position += len(word) + bool(space)
+        self._ents: list[Span] | None = None
+        if ents is not None:
+            self.set_ents(ents)
+
+    def set_ents(self, ents: Sequence[tuple[int, int, str]]) -> None:
+        """Replace the entities, given as (start, end, label) in tokens.
+
+        Raises RunnerError where one lies outside the doc or crosses another.
+        """
+        spans = [Span(self, start, end, label) for start, end, label in sorted(ents)]
+        end = 0
+        for span in spans:
+            if not 0 <= span.start < span.end <= len(self.words):
+                raise RunnerError(
+                    f"entity {span.as_tuple()} lies outside the {len(self.words)} tokens", place=self.source
+                )
+            if span.start < end:
+                raise RunnerError(
+                    f"entity {span.as_tuple()} overlaps the one before it",
+                    place=self.source,
+                    hint="A token belongs to one entity at most; keep one of the two.",
+                )
+            end = span.end
+        self._ents = spans
+
+    @property
+    def text(self) -> str:
+        if self._text is None:
+            self._text = "".join(
+                word + " " if space else word for word, space in zip(self.words, self.spaces, strict=True)
+            )
+        return self._text
+
+    @property
+    def ents(self) -> list[Span]:
+        """The entities; none where they were never annotated (see `has_ents`)."""
+        return self._ents or []
+
+    @property
+    def has_ents(self) -> bool:
+        """Whether entities were annotated, be there any or none."""
+        return self._ents is not None
+
+    @property
+    def sents(self) -> list[Span]:
+        """The sentences; one for the whole doc where no starts are known."""
+        starts = [i for i, is_start in enumerate(self.sent_starts or ()) if is_start and i] if self.sent_starts else []
+        bounds = [0, *starts, len(self.words)]
+        return [Span(self, start, end) for start, end in zip(bounds, bounds[1:], strict=False) if end > start]
+
+    def copy_unannotated(self) -> Doc:
+        """The same tokens without annotations."""
+        return Doc(self.words, self.spaces, meta=self.meta, source=self.source)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __iter__(self) -> Iterator[Token]:
+        return (Token(self, i) for i in range(len(self.words)))
+
+    def __getitem__(self, i: int | slice) -> Token | Span:
+        if isinstance(i, slice):
+            start, end, _ = i.indices(len(self.words))
+            return Span(self, start, max(start, end))
+        return Token(self, range(len(self.words))[i])
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _checked(name: str, values: Sequence[Any] | None, n: int, source: str | None) -> list[Any] | None:
+    if values is None:
+        return None
+    if len(values) != n:
+        raise RunnerError(f"{len(values)} {name} for {n} words", place=source, hint=f"Give one of {name} a word.")
+    return list(values)

@@ -1,0 +1,101 @@
+"""Lexemes: each distinct word once, with the attributes that models embed.
+
+A word is looked up once a doc; from then on it is a row number. Attributes are hashed to 64 bits with BLAKE2b, which
+needs no table and gives the same value in every process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.corpus.doc import Doc
+
+LongLongs = NDArray[np.uint64]
+
+
+def shape(word: str) -> str:
+    """Letters as x or X, digits as d, runs cut after four.
+
+    >>> shape("Apple"), shape("C3PO"), shape("2014"), shape("e-mail")
+    ('Xxxxx', 'XdXX', 'dddd', 'x-xxxx')
+    """
+    out: list[str] = []
+    run, last = 0, ""
+    for character in word[:100]:
+        if character.isalpha():
+            kind = "X" if character.isupper() else "x"
+        else:
+            kind = "d" if character.isdigit() else character
+        run = run + 1 if kind == last else 1
+        last = kind
+        if run <= 4:
+            out.append(kind)
+    return "".join(out)
+
+
+ATTRIBUTES: dict[str, Callable[[str], str]] = {
+    "orth": lambda word: word,
+    "norm": lambda word: word.lower(),
+    "prefix": lambda word: word[0],
+    "prefix2": lambda word: word[:2],
+    "prefix3": lambda word: word[:3],
+    "suffix": lambda word: word[-3:],
+    "suffix2": lambda word: word[-2:],
+    "suffix4": lambda word: word[-4:],
+    "shape": shape,
+}
+
+
+def hash64(text: str) -> int:
+    """64 bits of BLAKE2b of the text in UTF-8 (lone surrogates kept)."""
+    return int.from_bytes(blake2b(text.encode("utf8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+class Lexemes:
+    """word → row; attribute tables by row.
+
+    `capacity` bounds the memory that an endless stream of new words takes: past it the table starts again, empty.
+    """
+
+    def __init__(self, capacity: int = 500_000) -> None:
+        self._capacity = capacity
+        self._start()
+
+    def _start(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._hashes: dict[str, LongLongs] = {}  # attribute → (rows so far,)
+        self._generation = object()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def rows(self, docs: Sequence[Doc]) -> NDArray[np.int64]:
+        """The row of each token of all docs, one after the other: (n_tokens,)."""
+        if len(self._rows) > self._capacity:
+            self._start()
+        parts = [np.zeros(0, dtype="int64")]
+        table = self._rows
+        for doc in docs:
+            cached = doc.lexeme_ids
+            if cached is None or cached[0] is not self._generation:
+                rows = np.fromiter((table.setdefault(word, len(table)) for word in doc.words), "int64", len(doc.words))
+                doc.lexeme_ids = cached = (self._generation, rows)
+            parts.append(cached[1])
+        return np.concatenate(parts)
+
+    def hashes(self, attribute: str, rows: NDArray[np.int64]) -> LongLongs:
+        """The attribute's hash for these rows: (n,) uint64."""
+        known = self._hashes.get(attribute)
+        n_known = 0 if known is None else len(known)
+        if n_known < len(self._rows):
+            compute = ATTRIBUTES[attribute]
+            words = list(self._rows)[n_known:]
+            fresh = np.fromiter((hash64(compute(word)) for word in words), "uint64", len(words))
+            known = fresh if known is None else np.concatenate([known, fresh])
+            self._hashes[attribute] = known
+        assert known is not None or not len(rows)
+        return known[rows] if known is not None else np.zeros(0, dtype="uint64")

@@ -1,0 +1,61 @@
+"""The errors a user meets: a place, a fact and a next move, in at most two lines.
+
+A broken invariant of the project itself is an `assert`, never one of these.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RunnerError(Exception):
+    """Something the user can mend: a config key, a file, a name. Exit code 2.
+
+    >>> print(RunnerError("tag 'I-LOC' follows 'O'", place="train.iob:412", hint="Open the entity with B-LOC."))
+    train.iob:412: tag 'I-LOC' follows 'O'
+      Open the entity with B-LOC.
+    """
+
+    exit_code = 2
+
+    def __init__(self, fact: str, *, place: str | None = None, hint: str | None = None) -> None:
+        super().__init__(fact)
+        self.fact = fact
+        self.place = place
+        self.hint = hint
+
+    def __str__(self) -> str:
+        first = f"{self.place}: {self.fact}" if self.place else self.fact
+        text = f"{first}\n  {self.hint}" if self.hint else first
+        lines = [line for line in text.splitlines() if line.strip()]
+        return "\n".join([lines[0], "  " + " ".join(line.strip() for line in lines[1:])][: len(lines)])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.fact, self.place, self.hint)
+
+    def at(self, place: str) -> RunnerError:
+        """The same error, with the place filled in where it had none."""
+        return self if self.place else type(self)(self.fact, place=place, hint=self.hint)
+
+
+class RunFailed(RunnerError):
+    """The configuration was fine and the run still failed (a loss that is not finite, a full disk). Exit code 1."""
+
+    exit_code = 1
+
+
+def _rebuild(kind: type[RunnerError], fact: str, place: str | None, hint: str | None) -> RunnerError:
+    return kind(fact, place=place, hint=hint)
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A clause that teaches: the nearest known name, then all of them.
+
+    >>> suggest("warmup_liner", ["constant", "warmup_linear"])
+    "did you mean 'warmup_linear'? (known: constant, warmup_linear)"
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    listing = f"known: {', '.join(names)}" if names else "none is known"
+    return f"did you mean {near[0]!r}? ({listing})" if near else f"({listing})"

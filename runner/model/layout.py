@@ -1,0 +1,57 @@
+"""Which columns of a packed array belong to which doc.
+
+Hidden layers hold a batch feature-major: a float32 array (width, n_tokens) whose columns are the tokens of all docs, one
+after the other. Rows are contiguous, so that maxout, layer norm and dropout are long vector operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats2d = NDArray[Any]
+
+
+class Layout:
+    """The lengths of the docs of one batch and what follows from them.
+
+    >>> layout = Layout([2, 3])
+    >>> layout.outside(-1).tolist(), layout.outside(1).tolist()
+    ([0, 2], [1, 4])
+    """
+
+    def __init__(self, lengths: Sequence[int] | NDArray[np.integer]) -> None:
+        self.lengths = np.asarray(lengths, dtype="int64")  # (n_docs,)
+        ends = np.cumsum(self.lengths)
+        self.starts = ends - self.lengths  # (n_docs,)
+        self.n_tokens = int(ends[-1]) if len(ends) else 0
+        self.position = np.arange(self.n_tokens) - np.repeat(self.starts, self.lengths)  # (n_tokens,) in its doc
+        self._outside: dict[int, NDArray[np.intp]] = {}
+
+    def outside(self, offset: int) -> NDArray[np.intp]:
+        """Columns whose neighbour at `offset` lies in another doc, or in none."""
+        if offset not in self._outside:
+            if offset < 0:
+                is_out = self.position < -offset
+            else:
+                is_out = np.repeat(self.lengths, self.lengths) - self.position <= offset
+            self._outside[offset] = np.flatnonzero(is_out)
+        return self._outside[offset]
+
+
+class Packed(NamedTuple):
+    """Columns and the docs they belong to."""
+
+    X: Floats2d  # (width, n_tokens) float32
+    layout: Layout
+
+
+class Tokens(NamedTuple):
+    """What the embedding layer reads: each distinct lexeme once, and where it stands."""
+
+    features: NDArray[np.uint64]  # (n_lexemes, n_features) hashes of the lexemes' attributes
+    inverse: NDArray[np.intp]  # (n_tokens,) row of `features`
+    layout: Layout

@@ -1,0 +1,47 @@
+"""Dropout: one source of randomness for all layers of a model, reset to a given seed before each update.
+
+Nothing is kept between updates, so a run can go on from any step as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LEVELS = 65536
+
+
+class Noise:
+    """The dropout rate of the moment and the generator that masks are drawn from."""
+
+    def __init__(self) -> None:
+        self.rate = 0.0
+        self._bits = np.random.SFC64(0)
+
+    def reset(self, rate: float, *seed: int) -> None:
+        """Use this rate, and masks that are a function of `seed` alone."""
+        self.rate = float(rate)
+        self._bits = np.random.SFC64(list(seed))
+
+    def mask(self, *shape: int) -> NDArray[np.float32] | None:
+        """Bernoulli dropout with inverse scaling: 0 with probability `rate`, else 1 / (1 - rate); None at rate 0.
+
+        The rate is rounded to 1/65536, and the scale fits the rounded rate.
+        """
+        threshold = round(self.rate * _LEVELS)
+        if threshold <= 0:
+            return None
+        size = int(np.prod(shape))
+        draws = self._bits.random_raw(-(-size // 4)).view("uint16")[:size]
+        if threshold >= _LEVELS:
+            return np.zeros(shape, dtype="float32")
+        mask = (draws >= threshold).astype("float32").reshape(shape)
+        mask *= _LEVELS / (_LEVELS - threshold)
+        return mask
+
+    def chosen(self, rate: float, size: int) -> NDArray[np.bool_]:
+        """`size` independent choices, each true with probability `rate`."""
+        draws: Any = self._bits.random_raw(-(-size // 4)).view("uint16")[:size]
+        return draws < round(rate * _LEVELS)

@@ -1,0 +1,120 @@
+"""All weights of a pipeline in one flat float32 array that its layers view; likewise their gradients.
+
+Clipping, L2, Adam and averaging are then a few passes over memory, a checkpoint is a few arrays, and every value has a
+stable address: the path "ner/tok2vec/encode1/W". Layers are thinc models whose parameters are declared in
+`attrs["init"]` as {name: (shape, initializer)}; each layer's `name` is its path.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from math import prod, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import Model
+
+Shape = tuple[int, ...]
+Initializer = Callable[[np.random.Generator, Shape], NDArray[np.float32]]
+
+
+def zeros(rng: np.random.Generator, shape: Shape) -> NDArray[np.float32]:
+    return np.zeros(shape, dtype="float32")
+
+
+def ones(rng: np.random.Generator, shape: Shape) -> NDArray[np.float32]:
+    return np.ones(shape, dtype="float32")
+
+
+def uniform(scale: float) -> Initializer:
+    """Uniform between -scale and scale."""
+
+    def init(rng: np.random.Generator, shape: Shape) -> NDArray[np.float32]:
+        return rng.uniform(-scale, scale, shape).astype("float32")
+
+    return init
+
+
+def glorot_uniform(fan_in: int, fan_out: int) -> Initializer:
+    """Uniform with variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
+    return uniform(sqrt(6.0 / (fan_in + fan_out)))
+
+
+class Parameters:
+    """The flat arrays and the address of each parameter in them.
+
+    weights, gradient: float32 (n,). layout: path → (offset, shape), in a fixed order.
+    """
+
+    def __init__(self) -> None:
+        self.weights = np.zeros(0, dtype="float32")
+        self.gradient = np.zeros(0, dtype="float32")
+        self.layout: dict[str, tuple[int, Shape]] = {}
+        self._layers: list[tuple[Model, str, str]] = []
+
+    def bind(self, models: Mapping[str, Model], seed: int) -> None:
+        """Give every parameter of `models` its place, keep the values of paths and shapes already known, initialize the rest.
+
+        A parameter that grew along its axes keeps its old values in the old corner. Initial values are a function of
+        `seed` and the path alone.
+        """
+        known = {path: view.copy() for path, view in self.views(self.weights).items()}
+        layers: list[tuple[Model, str, str]] = []
+        layout: dict[str, tuple[int, Shape]] = {}
+        values: list[NDArray[np.float32]] = []
+        size = 0
+        for model in models.values():
+            for node in model.walk():
+                for name, (shape, init) in node.attrs.get("init", {}).items():
+                    path = f"{node.name}/{name}"
+                    layers.append((node, name, path))
+                    if path in layout:
+                        assert layout[path][1] == shape, f"two layers are called {node.name}"
+                        continue  # a layer shared between components
+                    rng = np.random.default_rng([seed, zlib.crc32(path.encode("utf8"))])
+                    value = init(rng, shape)
+                    if path in known:
+                        _keep(value, known[path])
+                    layout[path] = (size, shape)
+                    values.append(value.ravel())
+                    size += value.size
+        self.layout = layout
+        self.weights = np.concatenate(values) if values else np.zeros(0, dtype="float32")
+        self.gradient = np.zeros(size, dtype="float32")
+        self._layers = layers
+        self._attach()
+
+    def _attach(self) -> None:
+        weights, gradients = self.views(self.weights), self.views(self.gradient)
+        for node, name, path in self._layers:
+            node.set_param(name, weights[path])
+            node.set_grad(name, gradients[path])
+
+    def views(self, flat: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Path → view of a flat array with one value a weight."""
+        return {
+            path: flat[offset : offset + prod(shape)].reshape(shape) for path, (offset, shape) in self.layout.items()
+        }
+
+    def load(self, values: Mapping[str, NDArray[Any]]) -> None:
+        """Copy values into the weights, in place. Paths and shapes must be those of the layout."""
+        for path, view in self.views(self.weights).items():
+            view[...] = values[path]
+
+    @contextmanager
+    def use(self, flat: NDArray[np.float32]) -> Iterator[None]:
+        """Compute with other weights for a while; the raw ones come back, whatever happens."""
+        raw = self.weights.copy()
+        self.weights[...] = flat
+        try:
+            yield
+        finally:
+            self.weights[...] = raw
+
+
+def _keep(value: NDArray[np.float32], old: NDArray[np.float32]) -> None:
+    if old.ndim == value.ndim and all(a <= b for a, b in zip(old.shape, value.shape, strict=True)):
+        value[tuple(slice(n) for n in old.shape)] = old

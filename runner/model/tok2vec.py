@@ -1,0 +1,130 @@
+"""Token vectors: hashed embeddings of a word's attributes, mixed, then a stack of convolutions.
+
+    embed (distinct lexemes) → mix → gather to tokens → dropout → encode1 … encodeN (residual)
+
+The shape is spaCy's HashEmbedCNN. Everything up to `gather` runs once a distinct lexeme of the batch; its dropout takes
+columns, which is the same for every token, so this is exact. Dropout by token comes after the gather.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import Model
+
+from runner import registry
+from runner.errors import RunnerError
+from runner.model.hash_embed import hash_embed
+from runner.model.layout import Floats2d, Packed, Tokens
+from runner.model.maxout_window import maxout_window
+from runner.model.noise import Noise
+
+FEATURES = ("norm", "prefix", "suffix", "shape", "prefix2", "prefix3", "suffix2", "suffix4", "orth")
+UNKNOWN_WORD = np.uint64(1)  # the hash that word dropout puts in the place of a word's own
+
+BuildTok2Vec = Callable[[str, int, Noise], "Model[Tokens, Packed]"]
+
+
+@registry.tok2vecs("hash_embed_cnn")
+def hash_embed_cnn(
+    width: int = 96,
+    depth: int = 4,
+    embed_size: int = 2000,
+    window_size: int = 1,
+    maxout_pieces: int = 3,
+    features: Sequence[str] = ("norm", "prefix", "suffix", "shape"),
+    word_dropout: float = 0.0,
+) -> BuildTok2Vec:
+    """Describe a tok2vec; the result builds one: `build(name, seed, noise)` → Model[Tokens, Packed].
+
+    width: of a token's vector. depth: convolutions; each sees `window_size` tokens on either side. embed_size: rows of
+    the norm's table (the other tables have half). features: the attributes of a word that are embedded. word_dropout:
+    share of the tokens whose norm is replaced by an unknown word while training.
+    """
+    for name, value, low in (
+        ("width", width, 1), ("depth", depth, 0), ("embed_size", embed_size, 2), ("window_size", window_size, 1),
+        ("maxout_pieces", maxout_pieces, 1),
+    ):  # fmt: skip
+        if value < low:
+            raise RunnerError(f"{name} is {value}; it must be at least {low}")
+    if not 0 <= word_dropout < 1:
+        raise RunnerError(f"word_dropout is {word_dropout}; it must be at least 0 and less than 1")
+    unknown = [feature for feature in features if feature not in FEATURES]
+    if unknown or not features:
+        raise RunnerError(f"unknown feature {unknown[0]!r}" if unknown else "features is empty", hint=f"Known: {', '.join(FEATURES)}.")  # fmt: skip
+    if len(set(features)) < len(features):
+        raise RunnerError("a feature is listed twice")
+
+    def build(name: str, seed: int, noise: Noise) -> Model[Tokens, Packed]:
+        rows = [embed_size if feature in ("norm", "orth") else max(embed_size // 2, 1) for feature in features]
+        embed = hash_embed(f"{name}/embed", nO=width, rows=rows, features=features, seed=seed, noise=noise)
+        mix = maxout_window(f"{name}/mix", nO=width, nI=width * len(features), nP=maxout_pieces, noise=Noise())
+        encode = [
+            maxout_window(
+                f"{name}/encode{i + 1}",
+                nO=width,
+                nI=width,
+                nP=maxout_pieces,
+                window_size=window_size,
+                is_residual=True,
+                noise=noise,
+            )
+            for i in range(depth)
+        ]
+        return Model(
+            name,
+            forward,
+            layers=[embed, mix, *encode],
+            dims={"nO": width},
+            attrs={"noise": noise, "word_dropout": word_dropout, "features": tuple(features)},
+        )
+
+    return build
+
+
+def forward(
+    model: Model[Tokens, Packed], tokens: Tokens, is_train: bool
+) -> tuple[Packed, Callable[[Floats2d], Tokens]]:
+    xp = model.ops.xp
+    noise: Noise = model.attrs["noise"]
+    embed, mix, *encode = model.layers
+    if is_train and model.attrs["word_dropout"]:
+        tokens = drop_words(tokens, model.attrs["features"], noise.chosen(model.attrs["word_dropout"], len(tokens.inverse)))
+    E, backprop_embed = embed(tokens.features, is_train)  # (n_lexemes, nI)
+    (L, _), backprop_mix = mix(Packed(E.T, tokens.layout), is_train)  # (width, n_lexemes)
+    X = xp.take(L, tokens.inverse, axis=1)  # (width, n_tokens)
+    mask = noise.mask(*X.shape) if is_train else None
+    if mask is not None:
+        mask = xp.asarray(mask)
+        X *= mask
+    packed = Packed(X, tokens.layout)
+    backprops = []
+    for layer in encode:
+        packed, backprop_layer = layer(packed, is_train)
+        backprops.append(backprop_layer)
+
+    def backprop(dX: Floats2d) -> Tokens:
+        for backprop_layer in reversed(backprops):
+            dX = backprop_layer(dX)
+        if mask is not None:
+            dX = dX * mask
+        dL = xp.zeros((L.shape[1], L.shape[0]), dtype=L.dtype)  # (n_lexemes, width)
+        model.ops.scatter_add(dL, tokens.inverse.astype("int32"), xp.ascontiguousarray(dX.T))
+        backprop_embed(xp.ascontiguousarray(backprop_mix(xp.ascontiguousarray(dL.T)).T))
+        return tokens
+
+    return packed, backprop
+
+
+def drop_words(tokens: Tokens, features: Sequence[str], is_dropped: NDArray[np.bool_]) -> Tokens:
+    """Replace the word itself (norm, orth) by an unknown one in the chosen tokens; affixes and shape stay."""
+    n = len(tokens.features)
+    variants, inverse = np.unique(tokens.inverse + n * is_dropped, return_inverse=True)
+    hashes: Any = tokens.features[variants % n] if n else tokens.features
+    for f, feature in enumerate(features):
+        if feature in ("norm", "orth"):
+            hashes[variants >= n, f] = UNKNOWN_WORD
+    return Tokens(hashes, inverse, tokens.layout)

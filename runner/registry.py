@@ -1,0 +1,120 @@
+"""Name → factory, one table a kind; this is all that a YAML `type:` can reach.
+
+    @registry.schedules("constant")
+    def constant(value: float) -> Schedule: ...
+
+    registry.schedules.get("constant")
+
+The project's own entries live in the modules named below and are imported at the first look-up of their kind, so that
+importing this module costs nothing. Users add entries with the decorator, in a file named in `code:`, or through entry
+points of the group `runner.<kind>` (`runner.schedules`, …). A name can be taken once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from runner.errors import RunnerError, suggest
+
+Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+
+class Registry:
+    """The factories of one kind."""
+
+    def __init__(self, kind: str, modules: tuple[str, ...]) -> None:
+        self.kind = kind
+        self._modules = modules
+        self._factories: dict[str, Callable[..., Any]] = {}
+        self._is_filled = False
+
+    def __call__(self, name: str) -> Callable[[Factory], Factory]:
+        """Register the decorated factory under `name`.
+
+        Raises RunnerError where the name is taken by another factory.
+        """
+
+        def register(factory: Factory) -> Factory:
+            self._add(name, factory)
+            return factory
+
+        return register
+
+    def get(self, name: str) -> Callable[..., Any]:
+        """The factory called `name`. Raises RunnerError that lists the known names."""
+        self._fill()
+        if name not in self._factories:
+            raise RunnerError(f"unknown {self.kind[:-1]} {name!r}; {suggest(str(name), self._factories)}")
+        return self._factories[name]
+
+    def names(self) -> list[str]:
+        """Every known name, sorted."""
+        self._fill()
+        return sorted(self._factories)
+
+    def _add(self, name: str, factory: Callable[..., Any]) -> None:
+        taken = self._factories.get(name)
+        if taken is not None and taken is not factory:
+            raise RunnerError(
+                f"the {self.kind[:-1]} {name!r} is already registered by {taken.__module__}.{taken.__qualname__}",
+                hint=f"Give {factory.__module__}.{factory.__qualname__} another name.",
+            )
+        self._factories[name] = factory
+
+    def _fill(self) -> None:
+        if self._is_filled:
+            return
+        self._is_filled = True  # first: the modules below register themselves while they are imported
+        for module in self._modules:
+            importlib.import_module(module)
+        for entry in importlib.metadata.entry_points(group=f"runner.{self.kind}"):
+            self._add(entry.name, entry.load())
+
+
+@dataclass(frozen=True)
+class Block:
+    """Marks an argument as a nested `type:` block of another kind: `Annotated[..., Block("schedules")]`.
+
+    `shorthand` names the factory argument that a bare value stands for: `learn_rate: 0.001` is
+    `{type: constant, value: 0.001}`.
+    """
+
+    kind: str
+    shorthand: tuple[str, str] | None = None
+
+
+Schedule = Annotated[Callable[[int], float], Block("schedules", shorthand=("constant", "value"))]
+Tok2VecBlock = Annotated[Callable[..., Any], Block("tok2vecs")]
+
+components = Registry("components", ("runner.components.ner",))
+tok2vecs = Registry("tok2vecs", ("runner.model.tok2vec",))
+optimizers = Registry("optimizers", ("runner.training.optimizers",))
+schedules = Registry("schedules", ("runner.training.schedules",))
+batchers = Registry("batchers", ("runner.corpus.batching",))
+readers = Registry(
+    "readers", ("runner.corpus.readers.jsonl", "runner.corpus.readers.iob", "runner.corpus.readers.auto")
+)
+tokenizers = Registry("tokenizers", ("runner.corpus.tokenizer",))
+trackers = Registry("trackers", ("runner.tracking.console", "runner.tracking.mlflow_client"))
+scorers = Registry("scorers", ("runner.components.scores",))
+augmenters = Registry("augmenters", ())
+
+KINDS: dict[str, Registry] = {
+    table.kind: table
+    for table in (
+        components,
+        tok2vecs,
+        optimizers,
+        schedules,
+        batchers,
+        readers,
+        tokenizers,
+        trackers,
+        scorers,
+        augmenters,
+    )
+}

@@ -1,0 +1,130 @@
+"""The loop: updates, evaluations, and when to stop. It yields a `Step` and knows nothing of consoles, files or MLflow.
+
+    for step in training_steps(pipeline, train, dev, plan, sgd):
+        console.record(step)
+
+Evaluations use the averaged parameters; the raw ones go on training. The order of examples is a function of seed and
+epoch, dropout of seed and step.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from runner.components.pipeline import Pipeline, final_score
+from runner.corpus.batching import Batch, Batcher, shuffled
+from runner.corpus.example import Example
+from runner.training.optimizers import Optimizer
+from runner.training.schedules import Schedule
+from runner.training.step import Evaluation, Step
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the loop needs besides the data.
+
+    eval_every: steps between evaluations, None for each epoch. patience: evaluations without a better score before
+    the loop stops, None for never. max_steps: None for no limit but the epochs.
+    """
+
+    batcher: Batcher
+    dropout: Schedule
+    score_weights: Mapping[str, float]
+    max_epochs: int
+    max_steps: int | None = None
+    patience: int | None = None
+    eval_every: int | None = None
+    seed: int = 0
+
+
+def training_steps(
+    pipeline: Pipeline, train: Sequence[Example], dev: Sequence[Example], plan: Plan, sgd: Optimizer
+) -> Iterator[Step]:
+    """Train until the epochs, the steps or the patience are used up.
+
+    Raises RunFailed where a loss or a gradient is not finite, naming the step.
+    """
+    n_words = np.array([len(example.predicted) for example in train])
+    best = -math.inf
+    evaluations_since_best = 0
+    since_evaluation: dict[str, float] = {}
+    for epoch in range(1, plan.max_epochs + 1):
+        order = shuffled(len(train), (plan.seed, epoch))
+        words_done = 0
+        for batch, is_last in _with_last(plan.batcher(order, n_words, sgd.step)):
+            started = time.perf_counter()
+            step = sgd.step
+            losses: dict[str, float] = {}
+            drop = plan.dropout(step)
+            used = pipeline.update([train[i] for i in batch.indices], drop=drop, sgd=sgd, losses=losses)
+            seconds = time.perf_counter() - started
+            for name, loss in losses.items():
+                since_evaluation[name] = since_evaluation.get(name, 0.0) + loss
+            words = int(n_words[batch.indices].sum())
+            words_done += words
+            is_end = (is_last and epoch == plan.max_epochs) or step + 1 == plan.max_steps
+            evaluation, is_best = None, False
+            if is_end or (is_last if plan.eval_every is None else (step + 1) % plan.eval_every == 0):
+                evaluation = evaluate(pipeline, dev, plan.score_weights, sgd, since_evaluation)
+                since_evaluation = {}
+                is_best = evaluation.score > best
+                best = max(best, evaluation.score)
+                evaluations_since_best = 0 if is_best else evaluations_since_best + 1
+            yield Step(
+                step=step + 1,
+                epoch=epoch,
+                losses=losses,
+                learn_rate=used.learn_rate,
+                L2=used.L2,
+                grad_clip=used.grad_clip,
+                batch_size=batch.size,
+                dropout=drop,
+                grad_norm=used.grad_norm,
+                words=words,
+                seconds=seconds,
+                epoch_words_done=words_done,
+                epoch_words=int(n_words.sum()),
+                evaluation=evaluation,
+                is_best=is_best,
+            )
+            if is_end or (plan.patience is not None and evaluations_since_best >= plan.patience):
+                return
+
+
+def evaluate(
+    pipeline: Pipeline,
+    dev: Sequence[Example],
+    score_weights: Mapping[str, float],
+    sgd: Optimizer | None,
+    losses: Mapping[str, float],
+) -> Evaluation:
+    """Score the averaged parameters on the dev set."""
+    with pipeline.use_params(sgd.averages if sgd is not None else {}):
+        scores: dict[str, Any] = pipeline.evaluate(dev)
+    per_type = scores.pop("per_type")
+    speed = scores.pop("speed")
+    return Evaluation(
+        score=final_score(scores, score_weights),
+        scores=scores,
+        per_type=per_type,
+        losses=dict(losses),
+        words_per_second=speed,
+        excluded_entities=sum(example.excluded_ents for example in dev),
+    )
+
+
+def _with_last(batches: Iterator[Batch]) -> Iterator[tuple[Batch, bool]]:
+    """Each batch, and whether it is the epoch's last."""
+    previous = next(batches, None)
+    for batch in batches:
+        assert previous is not None
+        yield previous, False
+        previous = batch
+    if previous is not None:
+        yield previous, True

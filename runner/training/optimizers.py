@@ -1,0 +1,258 @@
+"""Optimizers over the flat parameters: Adam of our own, RAdam and SGD through thinc.
+
+Every optimizer clips by the global L2 norm, applies L2 either decoupled (weight decay) or as part of the gradient, and keeps
+the moving average of all weights. Learning rate, L2 and clipping may each be a schedule of the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite, prod, sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import Optimizer as ThincOptimizer
+
+from runner import registry
+from runner.errors import RunFailed, RunnerError
+from runner.model.parameters import Parameters, Shape
+
+Flat = NDArray[np.float32]
+_BLOCK = 1 << 15  # values a pass: the arrays of one block fit into the second-level cache
+_MAX_DECAY = 0.9999
+
+
+class Used(NamedTuple):
+    """The values that one update used."""
+
+    learn_rate: float
+    L2: float
+    grad_clip: float
+    grad_norm: float
+
+
+class Optimizer:
+    """Shared by all: schedules, the step counter, clipping, averages, and state by address.
+
+    `averages` maps each parameter's path to its moving average, for `nlp.use_params`.
+    """
+
+    def __init__(
+        self, learn_rate: Any, L2: Any, L2_is_weight_decay: bool, grad_clip: Any, use_averages: bool
+    ) -> None:
+        self.learn_rate = _schedule(learn_rate)
+        self.L2 = _schedule(L2)
+        self.L2_is_weight_decay = L2_is_weight_decay
+        self.grad_clip = _schedule(grad_clip)
+        self.use_averages = use_averages
+        self.step = 0  # updates done
+        self.state: dict[str, Flat] = {}  # flat arrays, one value a weight
+        self._layout: dict[str, tuple[int, Shape]] = {}
+
+    @property
+    def averages(self) -> dict[str, Flat]:
+        """Path → averaged parameter; empty before the first update, or without `use_averages`."""
+        if "averages" not in self.state:
+            return {}
+        return _views(self.state["averages"], self._layout)
+
+    def __call__(self, parameters: Parameters) -> Used:
+        """Update the weights from the gradient, and set the gradient to zero."""
+        self._fit(parameters)
+        rate, L2, clip = self.learn_rate(self.step), self.L2(self.step), self.grad_clip(self.step)
+        gradient = parameters.gradient
+        if L2 and not self.L2_is_weight_decay:
+            gradient += np.float32(L2) * parameters.weights
+        norm = sqrt(float(np.dot(gradient, gradient)))
+        if not isfinite(norm):
+            raise RunFailed(
+                f"the gradient is not finite at step {self.step + 1}",
+                hint="Lower optimizer.learn_rate or optimizer.grad_clip; the weights before this step are untouched.",
+            )
+        self.step += 1
+        self._update(parameters, rate, L2 if self.L2_is_weight_decay else 0.0, clip / norm if 0 < clip < norm else 1.0)
+        return Used(rate, L2, clip, norm)
+
+    def _update(self, parameters: Parameters, rate: float, decay: float, gradient_scale: float) -> None:
+        raise NotImplementedError
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return ("averages",) if self.use_averages else ()
+
+    def _fit(self, parameters: Parameters) -> None:
+        """Make room for every parameter; values move along with their paths where the layout changed."""
+        if self._layout == parameters.layout and all(name in self.state for name in self._names):
+            return
+        for name in self._names:
+            old = _views(self.state[name], self._layout) if name in self.state else {}
+            flat = np.zeros_like(parameters.weights)
+            for path, view in parameters.views(flat).items():
+                if path in old and old[path].ndim == view.ndim:
+                    corner = tuple(slice(min(a, b)) for a, b in zip(old[path].shape, view.shape, strict=True))
+                    view[corner] = old[path][corner]
+            self.state[name] = flat
+        self._layout = dict(parameters.layout)
+
+    def _average_decay(self) -> float:
+        return min((1.0 + self.step) / (10.0 + self.step), _MAX_DECAY)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2015) over flat arrays, block by block. The same numbers as thinc.api.Adam on one array."""
+
+    def __init__(self, *, beta1: float, beta2: float, eps: float, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return ("mean", "variance", *super()._names)
+
+    def _update(self, parameters: Parameters, rate: float, decay: float, gradient_scale: float) -> None:
+        f = np.float32
+        fix1, fix2 = 1.0 - self.beta1**self.step, 1.0 - self.beta2**self.step
+        step_size = f(rate * sqrt(fix2) / fix1)
+        eps, keep1, keep2 = f(self.eps), f(self.beta1), f(self.beta2)
+        new1, new2 = f(1.0 - self.beta1), f(1.0 - self.beta2)
+        shrink, catch_up = f(rate * decay), f(1.0 - self._average_decay())
+        averages = self.state.get("averages") if self.use_averages else None
+        buffer = np.empty(_BLOCK, dtype="float32")
+        for start in range(0, len(parameters.weights), _BLOCK):
+            at = slice(start, start + _BLOCK)
+            w, g = parameters.weights[at], parameters.gradient[at]
+            m, v = self.state["mean"][at], self.state["variance"][at]
+            t = buffer[: len(w)]
+            if gradient_scale != 1.0:
+                g *= f(gradient_scale)
+            m *= keep1
+            np.multiply(g, new1, out=t)
+            m += t
+            v *= keep2
+            g *= g
+            g *= new2
+            v += g
+            np.sqrt(v, out=t)
+            t += eps
+            np.divide(m, t, out=t)
+            t *= step_size
+            w -= t
+            if shrink:
+                np.multiply(w, shrink, out=t)
+                w -= t
+            if averages is not None:
+                a = averages[at]
+                np.subtract(w, a, out=t)
+                t *= catch_up
+                a += t
+            g[...] = 0
+
+
+class ThroughThinc(Optimizer):
+    """One of thinc's optimizers, given the flat arrays as a single parameter."""
+
+    def __init__(self, make: Any, names: Mapping[str, str], **rest: Any) -> None:
+        super().__init__(**rest)
+        self._thinc: ThincOptimizer = make
+        self._moments = dict(names)  # our name → thinc's attribute
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return (*self._moments, *super()._names)
+
+    def _update(self, parameters: Parameters, rate: float, decay: float, gradient_scale: float) -> None:
+        key = (0, "weights")
+        thinc = self._thinc
+        for name, attribute in self._moments.items():
+            getattr(thinc, attribute)[key] = self.state[name]
+        thinc.nr_update[key] = self.step - 1
+        thinc.learn_rate = rate
+        if gradient_scale != 1.0:
+            parameters.gradient *= np.float32(gradient_scale)
+        weights, gradient = thinc(key, parameters.weights, parameters.gradient)
+        parameters.weights[...] = weights
+        parameters.gradient[...] = 0
+        for name, attribute in self._moments.items():
+            self.state[name] = getattr(thinc, attribute)[key]
+        if decay:
+            parameters.weights -= np.float32(rate * decay) * parameters.weights
+        if self.use_averages:
+            averages = self.state["averages"]
+            averages += np.float32(1.0 - self._average_decay()) * (parameters.weights - averages)
+
+
+@registry.optimizers("adam")
+def adam(
+    learn_rate: registry.Schedule = 0.001,  # type: ignore[assignment]  # a bare number stands for a constant schedule
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    L2: registry.Schedule = 1e-6,  # type: ignore[assignment]
+    L2_is_weight_decay: bool = True,
+    grad_clip: registry.Schedule = 1.0,  # type: ignore[assignment]
+    use_averages: bool = True,
+) -> Optimizer:
+    """Adam. learn_rate, L2, grad_clip: number or schedule (grad_clip 0: never clip). beta1, beta2: decay of the moments."""
+    _check_betas(beta1, beta2, eps)
+    return Adam(
+        beta1=beta1, beta2=beta2, eps=eps, learn_rate=learn_rate, L2=L2, L2_is_weight_decay=L2_is_weight_decay,
+        grad_clip=grad_clip, use_averages=use_averages,
+    )  # fmt: skip
+
+
+@registry.optimizers("radam")
+def radam(
+    learn_rate: registry.Schedule = 0.001,  # type: ignore[assignment]
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    L2: registry.Schedule = 1e-6,  # type: ignore[assignment]
+    L2_is_weight_decay: bool = True,
+    grad_clip: registry.Schedule = 1.0,  # type: ignore[assignment]
+    use_averages: bool = True,
+) -> Optimizer:
+    """Rectified Adam (Liu et al., 2020), thinc's own; arguments as for adam."""
+    _check_betas(beta1, beta2, eps)
+    thinc = ThincOptimizer(
+        0.0, beta1=beta1, beta2=beta2, eps=eps, L2=0.0, grad_clip=0.0, use_averages=False, use_radam=True
+    )
+    return ThroughThinc(
+        thinc, {"mean": "mom1", "variance": "mom2"}, learn_rate=learn_rate, L2=L2,
+        L2_is_weight_decay=L2_is_weight_decay, grad_clip=grad_clip, use_averages=use_averages,
+    )  # fmt: skip
+
+
+@registry.optimizers("sgd")
+def sgd(
+    learn_rate: registry.Schedule = 0.01,  # type: ignore[assignment]
+    L2: registry.Schedule = 1e-6,  # type: ignore[assignment]
+    L2_is_weight_decay: bool = True,
+    grad_clip: registry.Schedule = 1.0,  # type: ignore[assignment]
+    use_averages: bool = True,
+) -> Optimizer:
+    """Plain stochastic gradient descent, thinc's own."""
+    thinc = ThincOptimizer(0.0, L2=0.0, beta1=0.0, beta2=0.0, grad_clip=0.0, use_averages=False)
+    return ThroughThinc(
+        thinc, {}, learn_rate=learn_rate, L2=L2, L2_is_weight_decay=L2_is_weight_decay, grad_clip=grad_clip,
+        use_averages=use_averages,
+    )  # fmt: skip
+
+
+def _schedule(value: Any) -> Any:
+    if callable(value):
+        return value
+    number = float(value)
+    return lambda step: number
+
+
+def _check_betas(beta1: float, beta2: float, eps: float) -> None:
+    for name, value in (("beta1", beta1), ("beta2", beta2)):
+        if not 0 <= value < 1:
+            raise RunnerError(f"{name} is {value}; it must be at least 0 and less than 1")
+    if eps <= 0:
+        raise RunnerError(f"eps is {eps}; it must be more than 0")
+
+
+def _views(flat: Flat, layout: Mapping[str, tuple[int, Shape]]) -> dict[str, Flat]:
+    return {path: flat[offset : offset + prod(shape)].reshape(shape) for path, (offset, shape) in layout.items()}

@@ -1,0 +1,97 @@
+"""Schedules: functions of the step, so that a run can go on from step 8,191 as if it had never stopped.
+
+Steps are counted from 0: `schedule(0)` is the value of the first update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from runner import registry
+from runner.errors import RunnerError
+
+Schedule = Callable[[int], float]
+
+
+@registry.schedules("constant")
+def constant(value: float) -> Schedule:
+    """Always `value`.
+
+    >>> constant(0.001)(5000)
+    0.001
+    """
+    return lambda step: value
+
+
+@registry.schedules("compounding")
+def compounding(start: float, stop: float, compound: float) -> Schedule:
+    """Grow (or shrink) geometrically from `start` towards `stop`, then stay there.
+
+    >>> size = compounding(start=1.0, stop=8.0, compound=2.0)
+    >>> [size(step) for step in (0, 1, 2, 3, 4)]
+    [1.0, 2.0, 4.0, 8.0, 8.0]
+    """
+    if compound <= 0:
+        raise RunnerError(f"compound is {compound}; it must be more than 0", hint="1.001 grows by 0.1 % a step.")
+    if compound != 1 and (stop > start) != (compound > 1) and stop != start:
+        raise RunnerError(f"compound {compound} leads from start {start} away from stop {stop}")
+
+    def schedule(step: int) -> float:
+        try:
+            value = start * compound**step
+        except OverflowError:
+            return stop
+        return min(value, stop) if stop >= start else max(value, stop)
+
+    return schedule
+
+
+@registry.schedules("decaying")
+def decaying(start: float, stop: float, decay: float) -> Schedule:
+    """Fall linearly, `decay` a step, and never below `stop`.
+
+    A `start` that is already at or below `stop` stays where it is.
+
+    >>> drop = decaying(start=0.6, stop=0.2, decay=1e-4)
+    >>> [round(drop(step), 2) for step in (0, 1000, 4000, 9000)]
+    [0.6, 0.5, 0.2, 0.2]
+    """
+    if decay < 0:
+        raise RunnerError(f"decay is {decay}; it must not be negative", hint="It is what is taken off each step.")
+    floor = min(start, stop)
+    return lambda step: max(start - decay * step, floor)
+
+
+@registry.schedules("linear")
+def linear(start: float, stop: float, steps: int) -> Schedule:
+    """Go from `start` to `stop` in a straight line of `steps` steps, then stay there.
+
+    >>> rate = linear(start=1.0, stop=0.0, steps=4)
+    >>> [rate(step) for step in (0, 1, 4, 9)]
+    [1.0, 0.75, 0.0, 0.0]
+    """
+    if steps < 1:
+        raise RunnerError(f"steps is {steps}; it must be at least 1")
+    return lambda step: start + (stop - start) * min(step / steps, 1.0)
+
+
+@registry.schedules("warmup_linear")
+def warmup_linear(initial_rate: float, warmup_steps: int, total_steps: int) -> Schedule:
+    """Rise from 0 to `initial_rate` in `warmup_steps`, then fall to 0 at `total_steps`, both in a straight line.
+
+    >>> rate = warmup_linear(initial_rate=1.0, warmup_steps=2, total_steps=6)
+    >>> [rate(step) for step in (0, 1, 2, 4, 6, 8)]
+    [0.0, 0.5, 1.0, 0.5, 0.0, 0.0]
+    """
+    if warmup_steps < 0 or total_steps <= warmup_steps:
+        raise RunnerError(
+            f"warmup_steps {warmup_steps} and total_steps {total_steps} leave no room",
+            hint="total_steps must be more than warmup_steps, and neither negative.",
+        )
+
+    def schedule(step: int) -> float:
+        if step < warmup_steps:
+            return initial_rate * step / warmup_steps
+        return initial_rate * max(0.0, (total_steps - step) / (total_steps - warmup_steps))
+
+    return schedule

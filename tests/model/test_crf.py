@@ -1,0 +1,136 @@
+"""The CRF against brute force: all legal sequences of a short doc, summed and compared one by one."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.model import crf
+from runner.model.layout import Layout
+
+LABELS = {"LOC": 0, "PER": 1}
+TAGS = ["O", *(f"{move}-{label}" for move in "BILU" for label in LABELS)]
+
+
+def is_legal(tags):
+    opened = None
+    for tag in tags:
+        if opened is None:
+            if tag[0] in "IL":
+                return False
+        elif tag not in (f"I-{opened}", f"L-{opened}"):
+            return False
+        opened = tag[2:] if tag[0] in "BI" else None
+    return opened is None
+
+
+def legal_sequences(n):
+    return [
+        [crf.state_of(tag, LABELS) for tag in tags] for tags in product(TAGS, repeat=n) if is_legal(tags)
+    ]
+
+
+def brute_force(scores, allowed=None):
+    n = scores.shape[1]
+    paths = [
+        path
+        for path in legal_sequences(n)
+        if allowed is None or all(allowed[state, t] for t, state in enumerate(path))
+    ]
+    weights = np.exp([sum(scores[state, t] for t, state in enumerate(path)) for path in paths])
+    probabilities = np.zeros(scores.shape)
+    for path, weight in zip(paths, weights, strict=True):
+        probabilities[path, np.arange(n)] += weight / weights.sum()
+    return np.log(weights.sum()), probabilities, paths[int(weights.argmax())]
+
+
+@pytest.fixture
+def batch(request):
+    rng = np.random.default_rng(7)
+    lengths = [3, 1, 0, 4, 2]
+    return rng.normal(0, 2, (crf.n_states(2), sum(lengths))), Layout(lengths)
+
+
+def docs_of(layout):
+    for start, length in zip(layout.starts, layout.lengths, strict=True):
+        yield slice(start, start + length)
+
+
+def test_rows_are_ordered_as_the_scheme_says():
+    assert [crf.state_of(tag, LABELS) for tag in TAGS] == list(range(9))
+
+
+def test_marginals_and_partition_equal_the_sum_over_all_legal_sequences(batch):
+    scores, layout = batch
+    found = crf.marginals(scores, layout)
+    for doc, at in enumerate(docs_of(layout)):
+        log_z, probabilities, _ = brute_force(scores[:, at]) if at.stop > at.start else (0.0, np.zeros((9, 0)), [])
+        assert found.log_partition[doc] == pytest.approx(log_z)
+        np.testing.assert_allclose(found.probabilities[:, at], probabilities, atol=1e-12)
+
+
+def test_marginals_within_allowed_states(batch):
+    scores, layout = batch
+    allowed = np.ones(scores.shape, dtype=bool)
+    allowed[:, 0] = np.arange(9) == crf.state_of("B-PER", LABELS)  # the first doc opens a PER; the rest is not known
+    found = crf.marginals(scores, layout, allowed)
+    log_z, probabilities, _ = brute_force(scores[:, :3], allowed[:, :3])
+    assert found.log_partition[0] == pytest.approx(log_z)
+    np.testing.assert_allclose(found.probabilities[:, :3], probabilities, atol=1e-12)
+
+
+def test_decode_finds_the_best_legal_sequence(batch):
+    scores, layout = batch
+    states = crf.decode(scores, layout)
+    for at in docs_of(layout):
+        if at.stop > at.start:
+            assert states[at].tolist() == brute_force(scores[:, at])[2]
+
+
+def test_gradient_equals_finite_differences(batch):
+    scores, layout = batch
+    gold = np.zeros(layout.n_tokens, dtype=int)
+    gold[0] = -1  # one token is not annotated
+    _, gradient = crf.loss(scores, layout, gold)
+    for i, j in np.ndindex(*scores.shape):
+        bumped = []
+        for step in (1e-5, -1e-5):
+            nudged = scores.copy()
+            nudged[i, j] += step
+            bumped.append(crf.loss(nudged, layout, gold)[0].sum())
+        assert gradient[i, j] == pytest.approx((bumped[0] - bumped[1]) / 2e-5, abs=1e-6)
+
+
+def test_a_fully_known_doc_takes_the_short_way_to_the_same_loss(batch):
+    scores, layout = batch
+    allowed = np.zeros(scores.shape, dtype=bool)
+    allowed[0] = True
+    losses, gradient = crf.loss(scores, layout, np.zeros(layout.n_tokens, dtype=int))
+    gold, log_z = crf.marginals(scores, layout, allowed)
+    np.testing.assert_allclose(losses, crf.marginals(scores, layout).log_partition - log_z, atol=1e-9)
+    np.testing.assert_allclose(gradient, crf.marginals(scores, layout).probabilities - gold, atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(0, 12), min_size=1, max_size=6),
+    st.integers(0, 3),
+    st.integers(0, 10_000),
+    st.sampled_from([0.1, 5.0, 1e3, 1e6]),
+)
+def test_whatever_the_scores_the_sequence_is_legal_and_the_gradient_finite(lengths, n_labels, seed, scale):
+    labels = {f"L{i}": i for i in range(n_labels)}
+    tags = ["O", *(f"{move}-{label}" for move in "BILU" for label in labels)]
+    layout = Layout(lengths)
+    scores = (np.random.default_rng(seed).normal(0, scale, (crf.n_states(n_labels), layout.n_tokens))).astype("float32")
+    states = crf.decode(scores, layout)
+    for at in docs_of(layout):
+        assert is_legal([tags[state] for state in states[at]])
+    losses, gradient = crf.loss(scores, layout, np.zeros(layout.n_tokens, dtype=int))
+    assert np.isfinite(losses).all()
+    assert np.isfinite(gradient).all()
+    np.testing.assert_allclose(gradient.sum(axis=0), 0, atol=1e-5)

@@ -1,0 +1,171 @@
+"""Every layer's backward pass against finite differences, in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from thinc.api import NumpyOps
+
+from runner.model.layout import Layout, Packed, Tokens
+from runner.model.maxout_window import expand_window, maxout_window
+from runner.model.noise import Noise
+from runner.model.parameters import Parameters
+from runner.model.scores import scores
+from runner.model.tok2vec import drop_words, hash_embed_cnn
+
+LAYOUT = Layout([3, 1, 0, 4])
+
+
+def in_float64(model, seed=0):
+    parameters = Parameters()
+    parameters.bind({"model": model}, seed)
+    rng = np.random.default_rng(seed)
+    parameters.weights = parameters.weights.astype("float64") + rng.normal(0, 0.1, parameters.weights.shape)
+    parameters.gradient = parameters.gradient.astype("float64")
+    parameters._attach()
+    for node in model.walk():
+        node.ops = NumpyOps(use_blis=False)
+    return parameters
+
+
+def check_gradients(model, run, inputs=None, seed=0, samples=60):
+    """`run()` → (Y, backprop). Compares the gradients of sum(Y * R) with finite differences."""
+    parameters = in_float64(model, seed)
+    rng = np.random.default_rng(seed + 1)
+    Y, backprop = run()
+    R = rng.normal(size=Y.shape)
+    dX = backprop(R.copy())
+
+    def objective():
+        return float((run()[0] * R).sum())
+
+    def numeric(array, index, step=1e-6):
+        old = array[index]
+        array[index] = old + step
+        high = objective()
+        array[index] = old - step
+        low = objective()
+        array[index] = old
+        return (high - low) / (2 * step)
+
+    analytic = parameters.gradient.copy()
+    touched = np.flatnonzero(analytic)
+    assert len(touched)
+    for i in rng.choice(touched, min(samples, len(touched)), replace=False):
+        assert analytic[i] == pytest.approx(numeric(parameters.weights, i), abs=1e-5, rel=1e-4)
+    if inputs is not None:
+        for _ in range(samples):
+            index = tuple(rng.integers(size) for size in inputs.shape)
+            assert dX[index] == pytest.approx(numeric(inputs, index), abs=1e-5, rel=1e-4)
+
+
+@pytest.mark.parametrize("window_size", [0, 1, 2])
+@pytest.mark.parametrize("is_residual", [False, True])
+@pytest.mark.parametrize("n_pieces", [1, 2, 3])
+def test_maxout_window(window_size, is_residual, n_pieces):
+    noise = Noise()
+    X = np.random.default_rng(3).normal(size=(5, LAYOUT.n_tokens))
+    layer = maxout_window(
+        "layer", nO=5, nI=5, nP=n_pieces, window_size=window_size, is_residual=is_residual, noise=noise
+    )
+
+    def run():
+        noise.reset(0.4, 9)
+        packed, backprop = layer(Packed(X, LAYOUT), True)
+        return packed.X, backprop
+
+    check_gradients(layer, run, X)
+
+
+def test_scores():
+    X = np.random.default_rng(3).normal(size=(5, LAYOUT.n_tokens))
+    layer = scores("layer", nO=3, nI=5)
+    check_gradients(layer, lambda: layer(Packed(X, LAYOUT), True), X)
+
+
+def test_tok2vec_with_dropout_and_word_dropout():
+    noise = Noise()
+    build = hash_embed_cnn(width=6, depth=2, embed_size=20, word_dropout=0.3)
+    model = build("tok2vec", 0, noise)
+    features = np.random.default_rng(5).integers(1, 2**60, (4, 4)).astype("uint64")
+    tokens = Tokens(features, np.array([0, 1, 2, 0, 3, 3, 1, 0]), LAYOUT)
+
+    def run():
+        noise.reset(0.2, 11)
+        packed, backprop = model(tokens, True)
+        return packed.X, backprop
+
+    check_gradients(model, run, samples=150)
+
+
+def test_a_window_stops_at_the_edge_of_its_doc():
+    X = np.arange(1.0, 9.0)[None]  # docs: 1 2 3 | 4 | (empty) | 5 6 7 8
+    C = expand_window(np, X, LAYOUT, 1)
+    assert C.tolist() == [[0, 1, 2, 0, 0, 5, 6, 7], [1, 2, 3, 4, 5, 6, 7, 8], [2, 3, 0, 0, 6, 7, 8, 0]]
+
+
+def test_a_wide_window_over_a_short_batch():
+    assert expand_window(np, np.array([[5.0]]), Layout([1]), 3).ravel().tolist() == [0, 0, 0, 5, 0, 0, 0]
+
+
+def test_the_same_words_in_another_batch_get_the_same_vectors():
+    model = hash_embed_cnn(width=8, depth=1, embed_size=50)("tok2vec", 0, Noise())
+    Parameters().bind({"model": model}, seed=1)
+    features = np.random.default_rng(5).integers(1, 2**60, (4, 4)).astype("uint64")
+    both = model.predict(Tokens(features, np.array([0, 1, 2, 3, 1]), Layout([3, 2]))).X
+    second = model.predict(Tokens(features[[1, 3]], np.array([1, 0]), Layout([2]))).X
+    np.testing.assert_allclose(both[:, 3:], second, atol=1e-5)
+
+
+def test_word_dropout_hides_the_word_and_keeps_its_affixes():
+    features = np.array([[10, 11, 12, 13], [20, 21, 22, 23]], dtype="uint64")
+    tokens = Tokens(features, np.array([0, 1, 0]), Layout([3]))
+    dropped = drop_words(tokens, ("norm", "prefix", "suffix", "shape"), np.array([True, False, False]))
+    assert dropped.features[dropped.inverse].tolist() == [[1, 11, 12, 13], [20, 21, 22, 23], [10, 11, 12, 13]]
+    assert features[0, 0] == 10
+
+
+def test_dropout_keeps_the_expected_value_and_repeats_from_its_seed():
+    noise = Noise()
+    noise.reset(0.25, 1, 2)
+    mask = noise.mask(1000, 100)
+    assert (mask == 0).mean() == pytest.approx(0.25, abs=0.01)
+    assert mask.mean() == pytest.approx(1.0, abs=0.01)
+    noise.reset(0.25, 1, 2)
+    assert (noise.mask(1000, 100) == mask).all()
+    noise.reset(0.0, 1)
+    assert noise.mask(3) is None
+    noise.reset(1.0, 1)
+    assert not noise.mask(3).any()
+
+
+def test_initial_weights_depend_on_seed_and_path_alone():
+    def weights(*names, seed=0):
+        parameters = Parameters()
+        parameters.bind({n: maxout_window(n, nO=3, nI=3, noise=Noise()) for n in names}, seed)
+        return parameters.views(parameters.weights)
+
+    alone, together, other = weights("b"), weights("a", "b", "c"), weights("b", seed=1)
+    assert (alone["b/W"] == together["b/W"]).all()
+    assert (alone["b/W"] != other["b/W"]).any()
+    assert (together["a/W"] != together["b/W"]).any()
+
+
+def test_growing_a_layer_keeps_what_it_knew():
+    parameters = Parameters()
+    small = scores("s", nO=2, nI=3)
+    parameters.bind({"s": small}, 0)
+    small.get_param("W")[...] = 7
+    large = scores("s", nO=4, nI=3)
+    parameters.bind({"s": large}, 0)
+    assert large.get_param("W").tolist() == [[7] * 3, [7] * 3, [0] * 3, [0] * 3]
+
+
+def test_other_weights_are_borrowed_and_given_back_even_after_an_error():
+    parameters = Parameters()
+    layer = scores("s", nO=1, nI=1)
+    parameters.bind({"s": layer}, 0)
+    with pytest.raises(ZeroDivisionError), parameters.use(np.array([3.0, 4.0], dtype="float32")):
+        assert layer.get_param("W").item() == 3
+        raise ZeroDivisionError
+    assert layer.get_param("W").item() == 0
