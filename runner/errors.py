@@ -45,6 +45,17 @@ class RunFailed(RunnerError):
     exit_code = 1
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM. Not an Exception: save what must be saved, then let it pass. Exit code 130 or 143."""
+
+    def __init__(self, exit_code: int = 130) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        return "terminated" if self.exit_code == 143 else "interrupted"
+
+
 def _rebuild(kind: type[RunnerError], fact: str, place: str | None, hint: str | None) -> RunnerError:
     return kind(fact, place=place, hint=hint)
 

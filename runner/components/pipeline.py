@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from runner.training.optimizers import Optimizer, Used
 
 Block = Mapping[str, Any]
-DEFAULT_TOKENIZER: Block = {"type": "nltk"}
+DEFAULT_TOKENIZER: Block = {"type": "syntok"}
 DEFAULT_TOK2VEC: Block = {"type": "hash_embed_cnn"}
 _WORDS_PER_BATCH = 4000  # when predicting
 

@@ -140,11 +140,12 @@ def minibatch(items: Iterable[Item], size: float | Callable[[int], float] | Iter
     """
     source = iter(items)
     count = 0
+    value = 1.0
     while True:
         if callable(size):
-            value: float = size(count)
+            value = size(count)
         elif isinstance(size, Iterator):
-            value = next(size)
+            value = next(size, value)  # an iterator that ends leaves its last size
         else:
             value = size
         batch = list(islice(source, max(int(value), 1)))

@@ -1,0 +1,80 @@
+"""Declarative training runs for NLP components, and the Python API of the same.
+
+    nlp = runner.blank("en")
+    nlp.add_pipe("ner")
+    sgd = nlp.initialize(lambda: examples)
+    nlp.update(texts, annotations, drop=0.2, sgd=sgd)
+    with nlp.use_params(sgd.averages):
+        nlp.to_disk("model")
+
+Names are imported when they are first used: `import runner` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runner.components.pipeline import Pipeline
+    from runner.corpus.batching import minibatch
+    from runner.corpus.biluo import biluo_to_offsets, offsets_to_biluo
+    from runner.corpus.doc import Doc, Span, Token
+    from runner.corpus.example import Example
+    from runner.errors import RunnerError, RunFailed
+    from runner.training.optimizers import adam, radam, sgd
+    from runner.training.schedules import compounding, constant, decaying, linear, warmup_linear
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "runner.components.pipeline": ("Pipeline",),
+    "runner.corpus.batching": ("minibatch",),
+    "runner.corpus.biluo": ("biluo_to_offsets", "offsets_to_biluo"),
+    "runner.corpus.doc": ("Doc", "Span", "Token"),
+    "runner.corpus.example": ("Example",),
+    "runner.errors": ("RunFailed", "RunnerError"),
+    "runner.training.optimizers": ("adam", "radam", "sgd"),
+    "runner.training.schedules": ("compounding", "constant", "decaying", "linear", "warmup_linear"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Doc", "Example", "Pipeline", "RunFailed", "RunnerError", "Span", "Token", "adam", "biluo_to_offsets", "blank",
+    "compounding", "constant", "decaying", "linear", "load", "minibatch", "offsets_to_biluo", "radam", "sgd",
+    "warmup_linear",
+]  # fmt: skip
+
+
+def blank(lang: str = "en", *, seed: int = 0, tokenizer: Mapping[str, Any] | None = None) -> Pipeline:
+    """An empty pipeline; add components with `add_pipe`. seed: of initial weights and dropout."""
+    from runner.components.pipeline import Pipeline
+
+    return Pipeline(lang, seed=seed, tokenizer=tokenizer)
+
+
+def load(path: str | Path) -> Pipeline:
+    """A trained pipeline from a model folder, or from MLflow: "runs:/RUN_ID/model-best" or "models:/NAME/VERSION".
+
+    Raises RunnerError where there is none, or it is damaged.
+    """
+    from runner.components.storage import load as load_folder
+
+    if str(path).startswith(("runs:/", "models:/")):
+        from runner.tracking.mlflow_store import fetch
+
+        return load_folder(fetch(str(path)))
+    return load_folder(Path(path))
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(_HOME_OF[name]), name)
+    raise AttributeError(f"module 'runner' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME_OF])

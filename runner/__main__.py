@@ -1,0 +1,41 @@
+"""`python -m runner [COMMAND] key=value ...`: find the command, hand it the rest.
+
+`train` is meant where no command is named. Commands are imported when their work begins, so that --help is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import RunnerError, suggest
+
+if TYPE_CHECKING:
+    from runner.config.schema import RunConfig
+
+COMMANDS = {"train": "runner.commands.train"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: the program's own); the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = "train"
+    if words and words[0].isidentifier():
+        command = words.pop(0)
+    if command not in COMMANDS:
+        hint = "python -m runner pipeline=ner optimizer=adam trains; see python -m runner --help."
+        print(RunnerError(f"unknown command; {suggest(command, COMMANDS)}", place=command, hint=hint), file=sys.stderr)
+        return RunnerError.exit_code
+
+    from runner.config.compose import run_app
+
+    def job(config: RunConfig) -> Any:
+        return importlib.import_module(COMMANDS[command]).run(config)
+
+    return run_app(words, job)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+"""Train what the config describes: load, build, loop, save, track. Readable as a table of contents."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import srsly
+import yaml
+
+from runner.components.pipeline import Pipeline
+from runner.components.storage import weights_sha256
+from runner.config.resolve import load_code, resolve, resolve_argument
+from runner.config.schema import RunConfig
+from runner.corpus.batching import MAX_BATCH_SIZES
+from runner.corpus.datasets import Corpus, load_corpus
+from runner.errors import RunnerError
+from runner.files import write_file
+from runner.registry import Schedule
+from runner.tracking.base import DatasetInfo, RunInfo, Tracker
+from runner.tracking.provenance import provenance_tags
+from runner.training.loop import Plan, training_steps
+from runner.training.optimizers import Optimizer
+from runner.training.step import Step
+
+BEST, LAST = "model-best", "model-last"
+
+
+def run(config: RunConfig) -> None:
+    """One training, from config to summary.json.
+
+    Leaves in `output_dir`: model-best/, model-last/, config.yaml, summary.json (and the trackers' files).
+    Raises RunnerError (exit code 2), RunFailed (1); an interrupt ends the tracked run as KILLED and goes on up.
+    """
+    started = time.perf_counter()
+    load_code(config.code)
+    set_threads(config)
+    trackers = make_trackers(config)
+    corpus = make_corpus(config)
+    pipeline = make_pipeline(config)
+    sgd: Optimizer = resolve(config.optimizer, "optimizers", "optimizer")
+    plan = make_plan(config, pipeline)
+    pipeline.initialize(lambda: corpus.train, sgd=sgd)
+    for component in pipeline.components.values():
+        if not component.labels:
+            raise RunnerError(
+                f"no example in the training data has a label for {component.name!r}",
+                place="corpus.train",
+                hint=f"{component.heading} needs annotations; is this the right file, and corpus.reader the right reader?",
+            )
+    write_file(config.output_dir / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True))
+    result = Result()
+    try:
+        for tracker in trackers:
+            tracker.start(run_info(config, corpus))
+        for step in training_steps(pipeline, corpus.train, corpus.dev, plan, sgd):
+            keep(step, pipeline, sgd, corpus, config, result)
+            for tracker in trackers:
+                tracker.record(step)
+    except BaseException as error:
+        status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        message = str(error) if isinstance(error, RunnerError | KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+        run_id = finish(trackers, status, message, config, result)
+        write_summary(config, result, status, run_id, time.perf_counter() - started, message)
+        raise
+    run_id = finish(trackers, "FINISHED", None, config, result)
+    write_summary(config, result, "FINISHED", run_id, time.perf_counter() - started)
+
+
+@dataclasses.dataclass
+class Result:
+    """What is known of the run so far."""
+
+    best: dict[str, Any] | None = None  # epoch, step, score, scores
+    train_words: int = 0
+    train_seconds: float = 0.0
+    weights_sha256: str | None = None  # of model-last
+
+
+def set_threads(config: RunConfig) -> None:
+    """BLAS threads of this process: more than one a job is many times slower on a busy machine."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(config.compute.threads)
+
+
+def make_trackers(config: RunConfig) -> list[Tracker]:
+    """The console always, and what `tracking` names."""
+    trackers: list[Tracker] = [resolve({"type": "console"}, "trackers", "tracking")]
+    if config.tracking["type"] != "console":
+        trackers.append(resolve(config.tracking, "trackers", "tracking"))
+    return trackers
+
+
+def make_corpus(config: RunConfig) -> Corpus:
+    """The data sets, read and checked."""
+    corpus = {field.name: getattr(config.corpus, field.name) for field in dataclasses.fields(config.corpus)}
+    corpus["reader"] = resolve(corpus["reader"], "readers", "corpus.reader")
+    corpus["tokenizer"] = resolve(config.pipeline.tokenizer, "tokenizers", "pipeline.tokenizer")
+    return load_corpus(**corpus)
+
+
+def make_pipeline(config: RunConfig) -> Pipeline:
+    """The components, not yet initialized."""
+    pipeline = Pipeline(
+        config.pipeline.lang, tokenizer=config.pipeline.tokenizer, seed=config.seed, ops=config.compute.ops
+    )
+    for name, block in config.pipeline.components.items():
+        pipeline.add_pipe(name, block)
+    return pipeline
+
+
+def make_plan(config: RunConfig, pipeline: Pipeline) -> Plan:
+    """Batches, dropout, and when to stop."""
+    batch = dict(config.batch)
+    if batch["type"] == "auto" and batch.get("component") is None:
+        types = [component.type for component in pipeline.components.values() if component.type in MAX_BATCH_SIZES]
+        batch["component"] = min(types or ["ner"], key=lambda name: MAX_BATCH_SIZES[name])
+    weights: Mapping[str, float] = config.pipeline.score_weights or {
+        key: weight for component in pipeline.components.values() for key, weight in component.score_weights.items()
+    }
+    return Plan(
+        batcher=resolve(batch, "batchers", "batch"),
+        dropout=resolve_argument(config.dropout, Schedule, "dropout"),
+        score_weights=weights,
+        max_epochs=config.training.max_epochs,
+        max_steps=config.training.max_steps,
+        patience=config.training.patience,
+        eval_every=config.training.eval_every,
+        seed=config.seed,
+    )
+
+
+def run_info(config: RunConfig, corpus: Corpus) -> RunInfo:
+    """What the trackers are told before the first step."""
+    components = list(config.pipeline.components)
+    name = config.run_name or "-".join(
+        [*components, str(config.optimizer["type"]), corpus.name, *_changes(config.overrides), f"seed{config.seed}"]
+    )
+    return RunInfo(
+        name=name,
+        experiment=config.experiment,
+        output_dir=config.output_dir,
+        config=config.as_dict(),
+        tags={
+            **provenance_tags(Path.cwd()),
+            "component": ",".join(components),
+            "corpus": corpus.name,
+            "data_digest": corpus.digest,
+            "command_line": shlex.join(["python", "-m", "runner", *sys.argv[1:]]),
+            "overrides": " ".join(config.overrides),
+        },
+        datasets=[
+            DatasetInfo(
+                name=source.name,
+                split=source.split,
+                source=str(source.path),
+                digest=source.sha256,
+                n_docs=source.n_docs,
+                n_words=source.n_words,
+            )
+            for source in corpus.sources
+        ],
+        components=components,
+        max_epochs=config.training.max_epochs,
+        max_steps=config.training.max_steps,
+    )
+
+
+def keep(step: Step, pipeline: Pipeline, sgd: Optimizer, corpus: Corpus, config: RunConfig, result: Result) -> None:
+    """After each evaluation: the averaged parameters as model-last, and as model-best where it is the best so far."""
+    result.train_words += step.words
+    result.train_seconds += step.seconds
+    if step.evaluation is None:
+        return
+    scores = dict(step.evaluation.scores)
+    about = {"epoch": step.epoch, "step": step.step, "score": step.evaluation.score, "scores": scores}
+    pipeline.meta = {**about, "data_digest": corpus.digest, "seed": config.seed}
+    with pipeline.use_params(sgd.averages):
+        result.weights_sha256 = weights_sha256(pipeline)
+        pipeline.to_disk(config.output_dir / LAST)
+        if step.is_best:
+            result.best = about
+            pipeline.to_disk(config.output_dir / BEST)
+
+
+def finish(
+    trackers: list[Tracker], status: str, error: str | None, config: RunConfig, result: Result
+) -> str | None:
+    """Tell the trackers how it ended; the MLflow run's id where there is one."""
+    models = {name: config.output_dir / name for name in (BEST, LAST) if (config.output_dir / name).is_dir()}
+    run_id = None
+    for tracker in trackers:
+        run_id = tracker.finish(status, error, models) or run_id
+    return run_id
+
+
+def write_summary(
+    config: RunConfig, result: Result, status: str, run_id: str | None, seconds: float, error: str | None = None
+) -> None:
+    """summary.json, which scripts build on."""
+    summary = {
+        "status": status,
+        "run_id": run_id,
+        "error": error,
+        "best": result.best,
+        "model_best": _folder(config.output_dir / BEST),
+        "model_last": _folder(config.output_dir / LAST),
+        "train_words": result.train_words,
+        "seconds": round(seconds, 3),
+        "train_words_per_second": round(result.train_words / result.train_seconds, 1) if result.train_seconds else 0.0,
+        "weights_sha256": result.weights_sha256,
+    }
+    write_file(config.output_dir / "summary.json", srsly.json_dumps(summary, indent=2) + "\n")
+
+
+def _folder(path: Path) -> str | None:
+    return str(path) if path.is_dir() else None
+
+
+def _changes(overrides: list[str]) -> list[str]:
+    """The overrides that tell sibling runs apart, short: `dropout.start=0.2` → `start0.2`."""
+    told = ("pipeline", "optimizer", "corpus", "seed", "output_dir")
+    parts = []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key in told or key.split(".")[0] in ("tracking", "hydra") or "/" in value:
+            continue
+        parts.append(f"{key.split('.')[-1]}{value}"[:24])
+    return parts[:4]

@@ -1,0 +1,49 @@
+"""A composed config as a whole: every key in range, every block fit for its factory, before anything is loaded.
+
+Nothing is built here, and no file is read but those named in `code`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from runner import registry
+from runner.config import schema
+from runner.config.resolve import accepted, check, check_argument, load_code
+from runner.errors import RunnerError
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Refuse a resolved, plain config that could not run. Raises RunnerError at the key that is wrong."""
+    schema.check_ranges(config)
+    load_code(config["code"])
+    pipeline = config["pipeline"]
+    if not pipeline["components"]:
+        raise RunnerError("there is nothing to train", place="pipeline.components", hint="Choose pipeline=ner.")
+    check(config["tok2vec"], "tok2vecs", "tok2vec")
+    for name, block in pipeline["components"].items():
+        check(block, "components", f"pipeline.components.{name}", extra={"name": name})
+    check(pipeline["tokenizer"], "tokenizers", "pipeline.tokenizer")
+    check(config["optimizer"], "optimizers", "optimizer")
+    check(config["corpus"]["reader"], "readers", "corpus.reader")
+    check(config["batch"], "batchers", "batch")
+    check_argument(config["dropout"], registry.Schedule, "dropout")
+    check(tracker_block(config["tracking"]), "trackers", "tracking")
+
+
+def tracker_block(tracking: Mapping[str, Any]) -> dict[str, Any]:
+    """`tracking` without the shared keys that its tracker has no use for.
+
+    >>> tracker_block({"type": "console", "uri": None, "experiment": "runner"})
+    {'type': 'console'}
+    """
+    try:
+        names = accepted("trackers", str(tracking["type"]))
+    except RunnerError as error:
+        raise error.at("tracking.type") from None
+    return {
+        key: value
+        for key, value in tracking.items()
+        if names is None or key in names or key not in schema.SHARED_TRACKING
+    }

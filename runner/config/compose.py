@@ -1,0 +1,387 @@
+"""The command line and conf/ → one RunConfig a job; with explain.py the only place that knows Hydra.
+
+`run_app` is a Hydra program in all but its errors: `--help`, `--cfg`, `--info`, `--multirun`, `--config-dir` and tab
+completion are Hydra's own. A mistake of the user's ends in two lines and exit code 2; a failed job of a multirun does not
+stop the others. Which keys there are is schema.py's business, what a `type:` means resolve.py's.
+
+Hydra's parser and starter are taken from `hydra._internal` because `hydra.main` reads sys.argv and prints usage texts;
+the dependency is bounded to 1.3.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from runner.errors import Interrupted, RunnerError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from runner.config.schema import RunConfig
+
+Job = Callable[["RunConfig"], Any]
+
+EXIT_BUG = 1
+CONFIG_NAME = "config"
+
+
+def conf_dir() -> Path:
+    """The folder of config files: inside the package in a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / f"{CONFIG_NAME}.yaml").is_file():
+            return folder
+    raise RunnerError("the config files are missing", place=str(package / "conf"), hint="Install the package again.")
+
+
+def run_app(argv: Sequence[str], job: Job) -> int:
+    """Run `job` once for each config that the command line asks for; the exit code.
+
+    argv: without the program's name. 0 done, 1 a run failed, 2 config or data wrong, 130 Ctrl-C, 143 SIGTERM; of a
+    multirun the worst. Messages go to stderr.
+    """
+    runs = _Runs(job)
+    code = 0
+    try:
+        with _signals(), _full_errors():
+            try:
+                _start(argv, runs)
+            finally:
+                runs.print_failures()
+            sys.stdout.flush()
+        code = runs.exit_code
+    except KeyboardInterrupt as error:
+        interrupted = error if isinstance(error, Interrupted) else Interrupted()
+        print(f"runner: {interrupted}", file=sys.stderr)
+        code = interrupted.exit_code
+    except BrokenPipeError:  # the reader of our output has gone, as in `--help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except Exception as error:
+        code = _report(error, argv)
+    return code
+
+
+def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> RunConfig:
+    """The checked config of a run, without running it; `output_dir` is not made.
+
+    overrides: as on the command line. config_dir: as --config-dir. Raises RunnerError.
+    """
+    try:
+        node = compose_node(overrides, config_dir)
+        choices = node.hydra.runtime.choices
+        output_dir = Path(str(node.hydra.run.dir))
+        return _run_config(node, output_dir=output_dir, overrides=list(overrides), choices=choices)
+    except RunnerError:
+        raise
+    except Exception as error:
+        raise _explained(error, list(overrides), config_dir) from error
+
+
+def compose_node(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> DictConfig:
+    """What Hydra composes, its own `hydra` node included. Raises what Hydra raises."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    _register()
+    given = list(overrides)
+    if config_dir is not None:
+        if not Path(config_dir).is_dir():
+            raise RunnerError(f"there is no folder {str(config_dir)!r}", place="--config-dir")
+        given.append(f"hydra.searchpath=['file://{Path(config_dir).resolve()}']")
+    saved = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="runner"):
+            return hydra_compose(CONFIG_NAME, overrides=given, return_hydra_config=True)
+    finally:
+        GlobalHydra.instance().hydra = saved
+
+
+@dataclass
+class _Failure:
+    """A job that went wrong."""
+
+    number: int | None
+    overrides: list[str]
+    message: str
+    exit_code: int
+
+    def __str__(self) -> str:
+        first = self.message.splitlines()[0]
+        return f"job {self.number} ({' '.join(self.overrides) or 'no overrides'}): {first}"
+
+
+@dataclass
+class _Runs:
+    """What Hydra calls with each job's config; keeps the failures, so that one does not stop the others."""
+
+    job: Job
+    failures: list[_Failure] = field(default_factory=list)
+    is_multirun: bool = False
+    config_dir: str | None = None
+    process: int = field(default_factory=os.getpid)
+
+    def __call__(self, node: DictConfig) -> Any:
+        from hydra.core.hydra_config import HydraConfig
+        from omegaconf import OmegaConf
+
+        hydra = HydraConfig.get()
+        self.is_multirun = hydra.mode is not None and hydra.mode.name == "MULTIRUN"
+        number = int(hydra.job.num) if self.is_multirun else None
+        overrides = [str(item) for item in OmegaConf.to_container(hydra.overrides.task) or []]
+        output_dir = Path(hydra.runtime.output_dir)
+        if self.is_multirun:
+            print(f"job {number}: {' '.join(overrides)}", flush=True)
+        try:
+            config = _run_config(
+                node,
+                output_dir=output_dir,
+                overrides=overrides,
+                choices=hydra.runtime.choices,
+                job_number=number,
+                is_multirun=self.is_multirun,
+            )
+            return self.job(config)
+        except Exception as error:
+            if os.getpid() != self.process:  # a launcher's worker: its parent must hear of it
+                raise
+            known = _job_error(error, node, overrides, self.config_dir)
+            if known is None:
+                traceback.print_exc()
+                message, code = f"a bug: {type(error).__name__}: {error}", EXIT_BUG
+            else:
+                message, code = str(known), known.exit_code
+            if code == RunnerError.exit_code:
+                _remove_empty_run(output_dir, has_own_name=OmegaConf.select(node, "output_dir") is not None)
+            self.failures.append(_Failure(number, overrides, message, code))
+            return None
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of all jobs: a failed run says more than a config that was refused."""
+        codes = {failure.exit_code for failure in self.failures}
+        return next((code for code in (EXIT_BUG, RunnerError.exit_code) if code in codes), 0)
+
+    def print_failures(self) -> None:
+        """All of them, on stderr."""
+        if not self.is_multirun:
+            for failure in self.failures:
+                print(failure.message, file=sys.stderr)
+        elif self.failures:
+            print(f"{len(self.failures)} of the jobs failed:", file=sys.stderr)
+            for failure in self.failures:
+                print(f"  {failure}", file=sys.stderr)
+
+
+def _start(argv: Sequence[str], runs: _Runs) -> None:
+    from hydra import version
+    from hydra._internal.utils import _run_hydra, get_args_parser
+
+    _register()
+    version.setbase("1.3")
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]
+    arguments = parser.parse_intermixed_args(list(argv))
+    if arguments.experimental_rerun is not None:
+        raise RunnerError(
+            "rerunning from a pickle is not supported",
+            place="--experimental-rerun",
+            hint="Give the overrides again; they lie in .hydra/overrides.yaml of the run folder.",
+        )
+    runs.config_dir = arguments.config_dir
+    if arguments.help:
+        print(_help_text(arguments.overrides, arguments.config_dir))
+        return
+    try:
+        _run_hydra(
+            args=arguments,
+            args_parser=parser,
+            task_function=runs,
+            config_path=str(conf_dir()),
+            config_name=CONFIG_NAME,
+        )
+    except SystemExit as ended:
+        if ended.code not in (0, None):
+            raise RunnerError("Hydra gave up", hint="See the line above.") from ended
+
+
+def _help_text(overrides: Sequence[str], config_dir: str | None) -> str:
+    """`hydra.help.template`, filled in.
+
+    Hydra's own `--help` copies its whole repository once for each group, which takes longer than all the rest.
+    """
+    import string
+
+    from omegaconf import OmegaConf
+
+    node = compose_node(overrides, config_dir)
+    folders = [conf_dir(), *([Path(config_dir)] if config_dir else [])]
+    names = [name for name in node.hydra.runtime.choices if "/" not in name]
+    names += sorted({entry.name for folder in folders for entry in folder.iterdir() if entry.is_dir()} - set(names))
+    lines = []
+    for name in names:
+        options = sorted({file.stem for folder in folders for file in (folder / name).glob("*.yaml")})
+        lines.append(f"{name:<12}{', '.join(options)}")
+    template = str(node.hydra.help.template)
+    config = ""
+    if "$CONFIG" in template:
+        del node["hydra"]
+        config = OmegaConf.to_yaml(node)
+    groups = "\n  ".join(lines)
+    return string.Template(template).safe_substitute(APP_CONFIG_GROUPS=groups, CONFIG=config).rstrip()
+
+
+def _refuse(message: str) -> NoReturn:
+    raise RunnerError(message, place="command line", hint="See python -m runner --help.")
+
+
+def _register() -> None:
+    """Tell Hydra our schema and the two resolvers of conf/config.yaml."""
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    from runner.config.schema import typed_base
+
+    ConfigStore.instance().store(name="runner_schema", node=typed_base(), provider="runner")
+    OmegaConf.register_new_resolver("first_given", _first_given, replace=True)
+    OmegaConf.register_new_resolver("random_digits", _random_digits, use_cache=True, replace=True)
+
+
+def _first_given(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _random_digits() -> str:
+    return os.urandom(3).hex()
+
+
+def _run_config(
+    node: DictConfig,
+    *,
+    output_dir: Path,
+    overrides: list[str],
+    choices: Mapping[str, Any],
+    job_number: int | None = None,
+    is_multirun: bool = False,
+) -> RunConfig:
+    """Resolve, check, and make it plain. Raises RunnerError, and what OmegaConf raises."""
+    from omegaconf import OmegaConf
+
+    from runner.config import check as checks
+    from runner.config import schema
+
+    plain: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    plain.pop("hydra", None)
+    checks.check_config(plain)
+    plain["output_dir"] = str(output_dir.absolute())
+    return schema.RunConfig(
+        seed=plain["seed"],
+        output_dir=output_dir.absolute(),
+        code=plain["code"],
+        pipeline=schema.section(schema.PipelineConfig, plain["pipeline"]),
+        optimizer=plain["optimizer"],
+        corpus=schema.section(schema.CorpusConfig, plain["corpus"]),
+        tok2vec=plain["tok2vec"],
+        batch=plain["batch"],
+        dropout=plain["dropout"],
+        training=schema.section(schema.TrainingConfig, plain["training"]),
+        tracking=checks.tracker_block(plain["tracking"]),
+        compute=schema.section(schema.ComputeConfig, plain["compute"]),
+        experiment=plain["tracking"]["experiment"],
+        run_name=plain["tracking"]["run_name"],
+        overrides=overrides,
+        choices={key: str(value) for key, value in choices.items() if not key.startswith("hydra") and value},
+        is_multirun=is_multirun,
+        job_number=job_number,
+        resolved=plain,
+    )
+
+
+def _job_error(error: Exception, node: Any, overrides: list[str], config_dir: str | None) -> RunnerError | None:
+    """The error for the user, or None where the mistake is ours."""
+    from runner.config import explain
+
+    if isinstance(error, RunnerError):
+        return explain.with_origin(error, node)
+    return explain.interpolation_error(error, node)
+
+
+def _explained(error: Exception, overrides: list[str], config_dir: str | Path | None) -> RunnerError:
+    from runner.config import explain
+
+    return explain.explain(error, overrides, config_dir)
+
+
+def _report(error: Exception, argv: Sequence[str]) -> int:
+    """Print what ended the program before or beside a job; the exit code."""
+    from runner.config import explain
+
+    if not isinstance(error, RunnerError):
+        if explain.is_ours(error):
+            traceback.print_exc()
+            print("runner: this is a bug of ours; please report the lines above", file=sys.stderr)
+            return EXIT_BUG
+        overrides = [word for word in argv if not word.startswith("-")]
+        error = _explained(error, overrides, explain.option(argv, "--config-dir", "-cd"))
+    print(error, file=sys.stderr)
+    return error.exit_code
+
+
+def _remove_empty_run(folder: Path, *, has_own_name: bool) -> None:
+    """A refused run leaves nothing behind: take away the folder that holds only Hydra's notes, and empty ones above."""
+    import shutil
+
+    if not folder.is_dir() or any(entry.name != ".hydra" for entry in folder.iterdir()):
+        return
+    shutil.rmtree(folder / ".hydra", ignore_errors=True)
+    parents = [] if has_own_name else [folder.parent, folder.parent.parent]
+    for empty in (folder, *parents):
+        try:
+            empty.rmdir()
+        except OSError:
+            return
+
+
+@contextmanager
+def _full_errors() -> Iterator[None]:
+    """Make Hydra raise its errors instead of printing them."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM and Ctrl-C become `Interrupted` where the program is; a signal that is ignored stays ignored."""
+    codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+    def interrupt(number: int, frame: Any) -> NoReturn:
+        raise Interrupted(codes[signal.Signals(number)])
+
+    before: dict[signal.Signals, Any] = {}
+    try:
+        for number in codes:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, interrupt)
+    except ValueError:  # not the main thread: whoever runs us there handles signals
+        pass
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,340 @@
+"""Hydra's and OmegaConf's errors in two lines: the key, the fact, and the next move.
+
+Hydra advises `+key=` for a misspelt key, which hides the typo in a new key that nobody reads; here the nearest known key
+is named instead. Only errors are looked at: nothing here runs while all is well.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.errors import (
+    ConfigCompositionException,
+
+    MissingConfigException,
+    OverrideParseException,
+    SearchPathException,
+)
+from omegaconf import OmegaConf
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationKeyError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+    ValidationError,
+)
+
+from runner.config import schema
+from runner.errors import RunnerError, suggest
+
+SEE_KEYS = "`python -m runner --cfg job` prints every key."
+_WANTED = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "String": "a text"}
+
+
+def explain(error: Exception, overrides: Sequence[str], config_dir: str | Path | None) -> RunnerError:
+    """The same mistake, in the user's words. overrides, config_dir: of the command line, to find what was meant."""
+    if isinstance(error, RunnerError):
+        return error
+    for found in _chain(error):
+        if isinstance(found, RunnerError):
+            return found
+        explained = _explain_one(found, overrides, config_dir)
+        if explained is not None:
+            return explained
+    return RunnerError(_first_line(error), place=_file_of(error), hint=SEE_KEYS)
+
+
+def interpolation_error(error: Exception, node: Any) -> RunnerError | None:
+    """The error of a value that could not be worked out from `node`; None for any other kind."""
+    if isinstance(error, OmegaConfBaseException | RecursionError):
+        for found in _chain(error):
+            explained = _explain_one(found, (), None)
+            if explained is not None:
+                return with_origin(explained, node)
+    return None
+
+
+def with_origin(error: RunnerError, node: Any) -> RunnerError:
+    """Where the value at the error's place comes from an environment variable, say so."""
+    if error.place is None or error.place.count(" ") or not OmegaConf.is_config(node):
+        return error
+    parts = error.place.split(".")
+    for length in range(len(parts), 0, -1):
+        raw = _raw_at(node, parts[:length])
+        if not isinstance(raw, str):
+            continue
+        for name in re.findall(r"oc\.env:\s*(\w+)", raw):
+            if name in os.environ:
+                hint = f"It is the environment variable {name}={os.environ[name]!r}; unset it, or give {error.place}=VALUE."
+                return type(error)(error.fact, place=error.place, hint=hint)
+    return error
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether the code that raised is the runner's own, which makes it a bug and no mistake of the user's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).is_relative_to(Path(__file__).parent.parent)
+
+
+def option(argv: Sequence[str], *names: str) -> str | None:
+    """The value of a command-line option, given as `--name value` or `--name=value`."""
+    for i, word in enumerate(argv):
+        for name in names:
+            if word == name and i + 1 < len(argv):
+                return argv[i + 1]
+            if word.startswith(name + "="):
+                return word.partition("=")[2]
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """From the cause to the effect: the first to know is the most precise."""
+    links: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in links:
+        links.append(current)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    # An unknown key is told by Hydra's own words: it knows the override as it was typed.
+    return iter(sorted(reversed(links), key=lambda link: not isinstance(link, ConfigCompositionException)))
+
+
+def _explain_one(error: BaseException, overrides: Sequence[str], config_dir: str | Path | None) -> RunnerError | None:
+    text = str(error)
+    if isinstance(error, MissingConfigException):
+        return _missing_config(error, overrides)
+    if isinstance(error, OverrideParseException):
+        return _unreadable_override(error)
+    if isinstance(error, SearchPathException):
+        return RunnerError(_first_line(error), place="--config-dir", hint="Give the path of a folder that exists.")
+    if isinstance(error, ConfigCompositionException):
+        return _composition(text, overrides, config_dir)
+    if isinstance(error, ValidationError):
+        return _wrong_type(error, overrides)
+    if isinstance(error, MissingMandatoryValue):
+        place = _full_key(error)
+        entry = schema.manual_entry(place) if place else None
+        meaning = f" ({entry.meaning})" if entry else ""
+        return RunnerError("a value must be given", place=place, hint=f"Add {place}=VALUE{meaning}.")
+    if isinstance(error, InterpolationKeyError):
+        name = _quoted(text)
+        return RunnerError(f"it refers to {name!r}, which does not exist", place=_full_key(error), hint=SEE_KEYS)
+    if isinstance(error, InterpolationResolutionError):
+        return RunnerError(f"its value cannot be worked out: {_core(text)}", place=_full_key(error))
+    if isinstance(error, ConfigKeyError | ConfigAttributeError):
+        place = _full_key(error) or _quoted(text)
+        return _no_such_key(place, overrides, config_dir)
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return RunnerError(
+            f"not valid YAML: {error.problem or _first_line(error)}",
+            place=f"{_file_of(error) or mark.name}:{mark.line + 1}",
+            hint="Mend the file near that line.",
+        )
+    if isinstance(error, yaml.YAMLError):
+        return RunnerError(f"not valid YAML: {_first_line(error)}", place=_file_of(error))
+    if isinstance(error, UnicodeDecodeError):
+        return RunnerError("the file is not UTF-8", place=_file_of(error), hint="Save it as UTF-8.")
+    if isinstance(error, RecursionError):
+        return RunnerError("a value refers to itself", hint="Look for ${...} that leads back to its own key.")
+    if isinstance(error, OSError) and error.strerror:
+        return RunnerError(error.strerror, place=str(error.filename) if error.filename else None)
+    if isinstance(error, ValueError) and "Config group override must be" in text:
+        return _group_needs_name(overrides)
+    return None
+
+
+def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | None) -> RunnerError | None:
+    found = re.search(r"Could not override '([^']*)'", text)
+    if found:
+        return _no_such_key(found.group(1), overrides, config_dir)
+    if text.startswith("Ambiguous value for argument") or "requires --multirun" in text:
+        override = _quoted(text) or "it"
+        key, _, value = override.partition("=")
+        return RunnerError(
+            "several values for one run",
+            place=override,
+            hint=f"Add --multirun to run each, or write the list as '{key}=[{value}]'.",
+        )
+    if text.startswith("Error merging override"):
+        return None  # its cause says why
+    if text.startswith("Sweeping over Hydra"):
+        return RunnerError("hydra's own keys take one value", place=_quoted(text), hint="Sweep over keys of the run.")
+    if "does not exist" in text and text.startswith("Override "):
+        name = re.search(r"config group '([^']*)'", text)
+        return _no_such_key(name.group(1) if name else text, overrides, config_dir)
+    if text.startswith("Could not delete"):
+        return RunnerError("there is nothing to delete", place=f"~{_quoted(text)}", hint=SEE_KEYS)
+    inner = re.match(r"In '([^']*)': (\w+) raised while composing config:\n(.*)", text, re.DOTALL)
+    if inner:
+        file, kind, message = inner.groups()
+        key = re.search(r"full_key: (\S+)", message)
+        place = f"{file}.yaml" + (f", {key.group(1)}" if key else "")
+        if kind in ("ConfigKeyError", "ConfigAttributeError") and key:
+            names = [entry.key for entry in schema.manual()]
+            return RunnerError(f"there is no such key{_near(key.group(1), names)}", place=place, hint=SEE_KEYS)
+        converted = _converted(message)
+        return RunnerError(converted or message.splitlines()[0], place=place, hint=_hint_for(key.group(1) if key else None))
+    if text and text != "None":
+        return RunnerError(text.splitlines()[0], place="command line", hint=SEE_KEYS)
+    return None
+
+
+def _no_such_key(name: str, overrides: Sequence[str], config_dir: str | Path | None) -> RunnerError:
+    key = name.split("@")[0]
+    return RunnerError(
+        f"there is no such key{_near(key, _known_keys(overrides, config_dir))}", place=name, hint=SEE_KEYS
+    )
+
+
+def _near(key: str, known: Sequence[str]) -> str:
+    """A question with the known key that was probably meant, or nothing."""
+    last = {name.rpartition(".")[2]: name for name in reversed(known)}
+    tail = key.rpartition(".")[2]
+    near: list[str] = [last[tail]] if tail in last and last[tail] != key else []
+    near = near or difflib.get_close_matches(key, known, n=1, cutoff=0.7)
+    near = near or [last[name] for name in difflib.get_close_matches(tail, list(last), n=1, cutoff=0.7)]
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _known_keys(overrides: Sequence[str], config_dir: str | Path | None) -> list[str]:
+    """Every dotted key, with the groups that were chosen where that composes."""
+    from runner.config.compose import compose_node
+
+    choices = [word for word in overrides if re.fullmatch(r"[a-z0-9_]+=[A-Za-z0-9_]+", word)]
+    for given in (choices, []):
+        try:
+            node = compose_node(given, config_dir)
+        except Exception:  # what we look for is a better message; the mistake itself is already known
+            continue
+        plain: Any = OmegaConf.to_container(node, resolve=False)
+        plain.pop("hydra")
+        return [*plain, *dict.fromkeys(node.hydra.runtime.choices), *_dotted(plain, "")]
+    return [entry.key for entry in schema.manual()]
+
+
+def _dotted(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for name, value in values.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{prefix}{name}.")
+
+
+def _missing_config(error: MissingConfigException, overrides: Sequence[str]) -> RunnerError:
+    missing = str(error.missing_cfg_file or "")
+    group, _, name = missing.rpartition("/")
+    if not group:
+        if str(error).startswith("Primary config"):
+            return RunnerError(_first_line(error), place="--config-path", hint="Give a folder that exists.")
+        return RunnerError(f"there is no config {name!r}", place="--config-name", hint="Leave the option out.")
+    source = re.match(r"In '([^']*)'", str(error))
+    typed = next((word for word in overrides if word.lstrip("+").partition("=")[0] == group), None)
+    place = group if typed or source is None else f"{source.group(1)}.yaml"
+    return RunnerError(f"unknown {group} {name!r}; {suggest(name, error.options or ())}", place=place)
+
+
+def _unreadable_override(error: OverrideParseException) -> RunnerError:
+    override = error.override
+    if "=" not in override and not override.startswith("~"):
+        return RunnerError("not understood", place=repr(override), hint="Overrides are KEY=VALUE; see python -m runner --help.")
+    details = [line for line in str(error.message).splitlines()[1:] if line.strip() and "http" not in line]
+    reason = details[0].strip() if details else "it cannot be parsed"
+    reason = re.split(r" expecting| at input", reason)[0]
+    return RunnerError(reason, place=repr(override), hint="Put special characters in quotes: \"key='a=b'\".")
+
+
+def _wrong_type(error: ValidationError, overrides: Sequence[str]) -> RunnerError:
+    place = _full_key(error)
+    fact = _converted(str(error)) or _core(str(error))
+    if "ListConfig" in fact or "ListConfig" in str(error):
+        fact = "a list is needed"
+        return RunnerError(fact, place=place, hint=f"Write {place}=[VALUE].")
+    if "DictConfig" in fact or "not a subclass" in fact or "Cannot" in fact:
+        fact = "it holds keys of its own, not a single value"
+        return RunnerError(fact, place=place, hint=f"Set those keys, as in {place}.KEY=VALUE. {SEE_KEYS}")
+    return RunnerError(fact, place=place, hint=_hint_for(place))
+
+
+def _converted(text: str) -> str | None:
+    found = re.search(r"Value '(.*)' of type '\w+' (?:could not be converted to|is not) \W*(\w+)", text, re.DOTALL)
+    if found:
+        return f"{found.group(1)!r} is not {_WANTED.get(found.group(2), found.group(2))}"
+    found = re.search(r"Value '(.*)' is not a valid bool", text)
+    if found:
+        return f"{found.group(1)!r} is not true or false"
+    if "Incompatible value 'None'" in text or "is not Optional" in text:
+        return "it cannot be null"
+    return None
+
+
+def _hint_for(place: str | None) -> str | None:
+    entry = schema.manual_entry(place) if place else None
+    return f"{entry.key} ({entry.type}, default {entry.default}): {entry.meaning}." if entry else None
+
+
+def _group_needs_name(overrides: Sequence[str]) -> RunnerError:
+    for word in overrides:
+        key, _, value = word.partition("=")
+        if re.fullmatch(r"[a-z0-9_]+", key) and not re.fullmatch(r"[A-Za-z_].*", value):
+            hint = f"Choose a file of conf/{key}/ and set its keys, as in {key}=NAME {key}.KEY={value or 'VALUE'}."
+            if key == "dropout":
+                hint = f"Write dropout=constant dropout.value={value}."
+            return RunnerError(f"{value or 'nothing'!r} is no option of the group", place=key, hint=hint)
+    return RunnerError("a group takes the name of one of its files", hint="See python -m runner --help.")
+
+
+def _raw_at(node: Any, parts: Sequence[str]) -> Any:
+    """The value as it is written, interpolations unresolved; None where there is none."""
+    try:
+        plain: Any = OmegaConf.to_container(node, resolve=False)
+        for i, part in enumerate(parts):
+            plain = plain[part]
+            reference = re.fullmatch(r"\$\{([\w.]+)\}", plain) if isinstance(plain, str) else None
+            if reference:  # the pipeline's ${tok2vec}: go on where it leads
+                return _raw_at(node, [*reference.group(1).split("."), *parts[i + 1 :]])
+    except (KeyError, TypeError, IndexError, OmegaConfBaseException):
+        return None
+    return plain
+
+
+def _full_key(error: BaseException) -> str | None:
+    key = getattr(error, "full_key", None)
+    if not key:
+        found = re.search(r"full_key: (\S+)", str(error))
+        key = found.group(1) if found else None
+    return str(key) if key else None
+
+
+def _file_of(error: BaseException) -> str | None:
+    """The config file that Hydra was reading."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "load_config" and "full_path" in frame.f_locals:
+            return str(frame.f_locals["full_path"])
+    return None
+
+
+def _core(text: str) -> str:
+    """OmegaConf's message without its preamble and its key lines."""
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "unknown error")
+    return re.sub(r"^\w+ raised while resolving interpolation: ", "", first).split(" expecting {")[0]
+
+
+def _quoted(text: str) -> str:
+    found = re.search(r"'([^']*)'", text)
+    return found.group(1) if found else ""
+
+
+def _first_line(error: BaseException) -> str:
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return line or type(error).__name__
+
+
+__all__ = ["explain", "interpolation_error", "is_ours", "option", "with_origin"]

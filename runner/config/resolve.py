@@ -1,0 +1,272 @@
+"""`{type: NAME, ...}` → the object that the registry entry NAME makes of the other keys.
+
+    resolve({"type": "adam", "learn_rate": 0.002}, "optimizers", "optimizer")
+
+`check` looks at the arguments only and builds nothing, so a whole config can be refused before anything is loaded.
+Arguments are held against the factory's type hints: a bool is no number, a text that reads as a number is one (that is
+what environment variables give), nan and infinity are refused. An argument annotated with `registry.Block` is a block
+itself, or the bare value that its shorthand stands for. Values across keys (start < stop) are the factory's to judge.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.util
+import inspect
+import sys
+import traceback
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+
+from runner import registry
+from runner.errors import RunnerError
+
+_NOTHING: Mapping[str, Any] = {}
+_LAX = ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True, coerce_numbers_to_str=True)
+
+
+def check(block: Any, kind: str, place: str, *, extra: Mapping[str, Any] = _NOTHING) -> None:
+    """Refuse a block that its factory could not take; builds nothing.
+
+    kind: a registry kind ("optimizers"). place: the dotted key of the block, for messages. extra: arguments that the
+    code gives (a component's `name`), which the block must not. Raises RunnerError at the key that is wrong.
+    """
+    _prepare(block, kind, place, extra)
+
+
+def resolve(block: Any, kind: str, place: str, *, extra: Mapping[str, Any] = _NOTHING) -> Any:
+    """Build the object a block describes. Arguments and errors as for `check`, and what the factory finds wrong."""
+    factory, arguments = _prepare(block, kind, place, extra)
+    return _build(factory, arguments, extra, place)
+
+
+def resolve_argument(value: Any, hint: Any, place: str) -> Any:
+    """A block or bare value for `hint`, such as `registry.Schedule`: `dropout: 0.2` is a constant schedule."""
+    found = _block_of(hint)
+    assert found is not None, "the hint marks no block"
+    return resolve(_expanded(value, found, place), found.kind, place)
+
+
+def check_argument(value: Any, hint: Any, place: str) -> None:
+    """`check`, for a block or bare value for `hint`."""
+    found = _block_of(hint)
+    assert found is not None, "the hint marks no block"
+    with_shorthand = _expanded(value, found, place)
+    _prepare(with_shorthand, found.kind, place, _NOTHING, bare=with_shorthand is not value)
+
+
+def accepted(kind: str, name: str) -> set[str] | None:
+    """The argument names that the factory takes; None: any. Raises RunnerError for an unknown name."""
+    parameters = inspect.signature(registry.KINDS[kind].get(name)).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return None
+    return set(parameters)
+
+
+def load_code(paths: Iterable[str]) -> None:
+    """Import the user's Python files, so that their registry entries are known. The same file twice is a no-op.
+
+    Raises RunnerError for a file that is missing, or at the file and line where it fails.
+    """
+    for given in paths:
+        path = Path(given).expanduser().resolve()
+        name = f"runner_user_code_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+        if name in sys.modules:
+            continue
+        if not path.is_file():
+            raise RunnerError(f"there is no file {given!r}", place="code", hint=f"Looked for {path}.")
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise RunnerError(f"{given!r} is no Python file", place="code", hint="Give files that end in .py.")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[name]
+            raise _code_error(error, path, given) from error
+
+
+class _Nested:
+    """A checked nested block, to be built when its owner is."""
+
+    def __init__(self, factory: Callable[..., Any], arguments: dict[str, Any], place: str) -> None:
+        self.factory = factory
+        self.arguments = arguments
+        self.place = place
+
+
+def _prepare(
+    block: Any, kind: str, place: str, extra: Mapping[str, Any], *, bare: bool = False
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    table = registry.KINDS[kind]
+    if not isinstance(block, Mapping):
+        raise RunnerError(f"{block!r} is no block", place=place, hint=f"Give {{type: NAME, ...}}; {_known(kind)}.")
+    if "type" not in block or block["type"] is None:
+        raise RunnerError("the block has no type", place=place, hint=f"Add {place}.type=NAME; {_known(kind)}.")
+    name = block["type"]
+    if not isinstance(name, str):
+        raise RunnerError(f"{name!r} is no name", place=f"{place}.type", hint=f"Choose one; {_known(kind)}.")
+    try:
+        factory = table.get(name)
+    except RunnerError as error:
+        raise error.at(f"{place}.type") from None
+    parameters = inspect.signature(factory).parameters
+    hints = _hints(factory)
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    open_names = [p.name for p in parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    arguments: dict[str, Any] = {}
+    for key, value in block.items():
+        if key == "type":
+            continue
+        here = place if bare else f"{place}.{key}"
+        if key in extra or (key not in open_names and not takes_any):
+            names = [known for known in open_names if known not in extra]
+            near = difflib.get_close_matches(str(key), names, n=1)
+            question = f"; did you mean {near[0]!r}?" if near else ""
+            listing = f"It takes: {', '.join(names)}." if names else "It takes no further key."
+            raise RunnerError(f"the {kind[:-1]} {name!r} takes no {key!r}{question}", place=here, hint=listing)
+        arguments[str(key)] = _argument(value, hints.get(str(key), Any), here)
+    missing = [
+        p.name
+        for p in parameters.values()
+        if p.default is p.empty
+        and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+        and p.name not in arguments
+        and p.name not in extra
+    ]
+    if missing:
+        raise RunnerError(
+            f"the {kind[:-1]} {name!r} needs {', '.join(repr(name) for name in missing)}",
+            place=place,
+            hint=f"Add {place}.{missing[0]}=VALUE.",
+        )
+    return factory, arguments
+
+
+def _build(factory: Callable[..., Any], arguments: Mapping[str, Any], extra: Mapping[str, Any], place: str) -> Any:
+    ready = {
+        name: _build(value.factory, value.arguments, _NOTHING, value.place) if isinstance(value, _Nested) else value
+        for name, value in arguments.items()
+    }
+    try:
+        return factory(**ready, **extra)
+    except RunnerError as error:
+        raise error.at(place) from error.__cause__
+    except ValueError as error:
+        raise RunnerError(str(error) or repr(error), place=place) from error
+
+
+def _argument(value: Any, hint: Any, place: str) -> Any:
+    """`value` as the hint wants it, or a `_Nested` where the hint marks a block."""
+    block = _block_of(hint)
+    if block is not None:
+        if value is None and _is_optional(hint):
+            return None
+        expanded = _expanded(value, block, place)
+        factory, arguments = _prepare(expanded, block.kind, place, _NOTHING, bare=expanded is not value)
+        return _Nested(factory, arguments, place)
+    if hint is Any or hint is inspect.Parameter.empty:
+        return value
+    if not _mentions(hint, bool) and _has_bool(value):
+        raise RunnerError(f"{_shown(value)} is not {_described(hint)}", place=place)
+    try:
+        return TypeAdapter(hint, config=_LAX).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        inside = ".".join(str(part) for part in first["loc"] if isinstance(part, int))
+        if first["type"] == "finite_number":
+            raise RunnerError(f"{_shown(value)} is not a finite number", place=place) from None
+        where = f"{place}.{inside}" if inside else place
+        shown = _shown(first["input"] if inside else value)
+        wanted = _described(hint) if not inside else f"fit for {_described(hint)}"
+        raise RunnerError(f"{shown} is not {wanted}", place=where) from None
+    except PydanticUserError:  # a hint that pydantic cannot check, in a user's factory
+        return value
+
+
+def _expanded(value: Any, block: registry.Block, place: str) -> Any:
+    if isinstance(value, Mapping) or block.shorthand is None:
+        return value
+    name, argument = block.shorthand
+    return {"type": name, argument: value}
+
+
+def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
+    target = factory.__init__ if inspect.isclass(factory) else factory  # type: ignore[misc]
+    try:
+        return typing.get_type_hints(target, include_extras=True)
+    except (NameError, TypeError):  # hints that only a type checker can see: nothing to hold the arguments against
+        return {}
+
+
+def _block_of(hint: Any) -> registry.Block | None:
+    if get_origin(hint) is Annotated:
+        return next((item for item in get_args(hint)[1:] if isinstance(item, registry.Block)), None)
+    if get_origin(hint) in (Union, types.UnionType):
+        return next(filter(None, map(_block_of, get_args(hint))), None)
+    return None
+
+
+def _is_optional(hint: Any) -> bool:
+    return get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint)
+
+
+def _mentions(hint: Any, wanted: Any) -> bool:
+    return hint in (wanted, Any, object) or any(_mentions(part, wanted) for part in get_args(hint))
+
+
+def _has_bool(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_bool, value.values()))
+    return isinstance(value, bool) or (isinstance(value, list | tuple) and any(map(_has_bool, value)))
+
+
+def _described(hint: Any) -> str:
+    plain = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+    if hint in plain:
+        return plain[hint]
+    if hint is type(None):
+        return "null"
+    origin = get_origin(hint)
+    parts = get_args(hint)
+    if origin is Annotated:
+        return _described(parts[0])
+    if origin is Literal:
+        return "one of " + ", ".join(str(part) for part in parts)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_described(part) for part in parts)
+    if inspect.isclass(origin) and issubclass(origin, Mapping):
+        return "a mapping"
+    if inspect.isclass(origin) and issubclass(origin, Iterable) and parts:
+        return f"a list, each {_described(parts[0])}"
+    return getattr(hint, "__name__", str(hint))
+
+
+def _shown(value: Any) -> str:
+    text = {True: "true", False: "false", None: "null"}[value] if value is None or value is True or value is False else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _known(kind: str) -> str:
+    return f"known {kind}: {', '.join(registry.KINDS[kind].names()) or 'none'}"
+
+
+def _code_error(error: Exception, path: Path, given: str) -> RunnerError:
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return RunnerError(f"{type(error).__name__}: {error.msg}", place=f"{given}:{error.lineno}", hint="From code=[...].")
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    place = f"{given}:{frames[-1].lineno}" if frames else given
+    if isinstance(error, RunnerError):
+        return RunnerError(error.fact, place=place, hint=error.hint)
+    return RunnerError(f"{type(error).__name__}: {error}", place=place, hint="The file is named in code=[...].")
+
+
+__all__ = ["accepted", "check", "check_argument", "load_code", "resolve", "resolve_argument"]

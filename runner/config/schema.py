@@ -1,0 +1,268 @@
+"""The reference manual: every key of a run with its type, default, unit and meaning.
+
+`typed_base()` is what Hydra merges the files of conf/ onto, so a wrong type or a misspelt key stops before anything
+is loaded. Keys marked as a block are `{type: NAME, ...}`: the registry entry NAME decides which further keys they take
+(resolve.py checks that), so they stay open here. Plain dataclasses, not frozen: Hydra must be able to override them.
+
+This module imports nothing heavy; `python -m runner --help` goes through it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+from runner.errors import RunnerError, suggest
+
+# OmegaConf reads Optional[int] in dataclasses of a module with postponed annotations; `int | None` it reads as well.
+# ruff: noqa: UP045
+
+
+def key(
+    default: Any,
+    meaning: str,
+    *,
+    low: float | None = None,
+    one_of: tuple[str, ...] | None = None,
+    pattern: str | None = None,
+    block: str | None = None,
+) -> Any:
+    """A dataclass field that documents itself.
+
+    low: the smallest number allowed. one_of, pattern: the texts allowed. block: the registry kind of a `type:` block.
+    """
+    meta = {"meaning": meaning, "low": low, "one_of": one_of, "pattern": pattern, "block": block}
+    if isinstance(default, dict | list) or default in (dict, list):
+        make = default if callable(default) else lambda: default.copy()
+        return field(default_factory=make, metadata=meta)
+    return field(default=default, metadata=meta)
+
+
+@dataclass
+class PipelineConfig:
+    """What is trained."""
+
+    lang: str = key("en", "language code of the texts, kept with the model")
+    components: dict[str, Any] = key(dict, "name → block; trained together, in this order", block="components")
+    score_weights: dict[str, float] = key(
+        dict, "score → weight (0 or more) in the final score that picks the best epoch; empty: the components decide"
+    )
+    tokenizer: dict[str, Any] = key(dict, "splits raw text into words", block="tokenizers")
+
+
+@dataclass
+class CorpusConfig:
+    """What it is trained on."""
+
+    name: Optional[str] = key(None, "name of the data set in tables and in MLflow")
+    train: Any = key(None, "path, or list of paths, of the training data")
+    dev: Any = key(None, "path, or list of paths, of the data that picks the best epoch")
+    test: Any = key(None, "path, or list of paths, of held-out data; never read while training")
+    reader: dict[str, Any] = key(dict, "reads the files", block="readers")
+    gold_tokens: bool = key(True, "train and score on the tokens of the data; false: tokenize its raw text")
+    folds: Optional[int] = key(None, "cut the training data into this many folds; null: the files decide", low=2)
+    fold: Optional[int] = key(None, "the fold, from 0, that is the dev set", low=0)
+    limit: Optional[int] = key(None, "read at most this many docs of each file; null: all", low=1)
+
+
+@dataclass
+class TrainingConfig:
+    """How long it is trained, and how often it is scored."""
+
+    max_epochs: int = key(15, "passes over the training data", low=1)
+    max_steps: Optional[int] = key(None, "updates of the weights; null: only max_epochs ends the run", low=1)
+    patience: Optional[int] = key(
+        None, "stop after this many evaluations without a better score; null: never stop early", low=1
+    )
+    eval_every: Optional[int] = key(None, "steps between evaluations; null: after each epoch", low=1)
+
+
+@dataclass
+class TrackingConfig:
+    """Who is told about the run. Trackers take further keys of their own."""
+
+    type: str = key("mlflow", "the tracker: mlflow, or console (the table alone)")
+    uri: Optional[str] = key(
+        None, "MLflow store; null: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the current folder"
+    )
+    experiment: str = key("runner", "MLflow experiment, a group of runs to compare")
+    run_name: Optional[str] = key(None, "name of the run; null: made of the choices on the command line")
+    system_metrics: bool = key(False, "record CPU, memory and disk use while training")
+
+
+@dataclass
+class ComputeConfig:
+    """Where the arithmetic happens."""
+
+    ops: str = key("numpy", "matrix products: numpy (OpenBLAS), blis (thinc's), cupy (GPU)", one_of=("numpy", "blis", "cupy"))
+    threads: int = key(1, "BLAS threads of one run; more than 1 on a busy machine is many times slower", low=1)
+    device: str = key("cpu", "cpu, cuda or cuda:N", pattern=r"cpu|cuda(:\d+)?")
+
+
+@dataclass
+class RootConfig:
+    """Every run."""
+
+    seed: int = key(0, "of weights, shuffling and dropout: same seed, data and machine, same bits", low=0)
+    output_dir: Optional[str] = key(None, "folder for models and summary; null: a new one under outputs/")
+    code: list[str] = key(list, "Python files with registry entries of your own")
+    pipeline: PipelineConfig = field(default_factory=PipelineConfig)
+    optimizer: dict[str, Any] = key(dict, "turns gradients into updates", block="optimizers")
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    tok2vec: dict[str, Any] = key(dict, "token vectors, shared as ${tok2vec}", block="tok2vecs")
+    batch: dict[str, Any] = key(dict, "how examples become batches", block="batchers")
+    dropout: Any = key(dict, "share of activations dropped while training, 0 to below 1: number or block", block="schedules")
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+
+
+# Keys inside these take whatever their registry entry takes.
+OPEN = (
+    "pipeline.components", "pipeline.score_weights", "pipeline.tokenizer",
+    "optimizer", "corpus.reader", "tok2vec", "batch", "dropout", "tracking",
+)  # fmt: skip
+
+# Keys of `tracking` that belong to every run; a tracker that has no use for one is not given it.
+SHARED_TRACKING = ("uri", "experiment", "run_name", "system_metrics")
+
+
+@dataclass(frozen=True)
+class KeyDoc:
+    """One line of the manual."""
+
+    key: str
+    type: str
+    default: Any
+    meaning: str
+
+
+@dataclass
+class RunConfig:
+    """One run, resolved and checked: plain values, nothing of Hydra's.
+
+    Blocks are dicts `{"type": NAME, ...}` that passed `resolve.check`; `dropout` may also be a number.
+    """
+
+    seed: int
+    output_dir: Path  # absolute; exists
+    code: list[str]
+    pipeline: PipelineConfig
+    optimizer: dict[str, Any]
+    corpus: CorpusConfig
+    tok2vec: dict[str, Any]
+    batch: dict[str, Any]
+    dropout: Any
+    training: TrainingConfig
+    tracking: dict[str, Any]  # the tracker's block, only with keys that it takes
+    compute: ComputeConfig
+    experiment: str = "runner"  # tracking.experiment, whatever the tracker
+    run_name: str | None = None  # tracking.run_name
+    overrides: list[str] = field(default_factory=list)  # of this job, as on the command line
+    choices: dict[str, str] = field(default_factory=dict)  # config group → option
+    is_multirun: bool = False
+    job_number: int | None = None  # in a multirun, from 0
+    resolved: dict[str, Any] = field(default_factory=dict)  # all of it as nested plain values, for config.yaml
+
+    def as_dict(self) -> dict[str, Any]:
+        """The resolved config as nested plain values (the dataclasses as dicts); a fresh copy."""
+        return _copied(self.resolved)
+
+
+def typed_base() -> Any:
+    """The schema as Hydra wants it: an OmegaConf node whose blocks are open."""
+    from omegaconf import OmegaConf
+
+    node = OmegaConf.structured(RootConfig)
+    for place in OPEN:
+        OmegaConf.set_struct(OmegaConf.select(node, place), False)
+    return node
+
+
+def manual() -> list[KeyDoc]:
+    """Every key, in order, for help texts and error messages."""
+    return list(_documented(RootConfig, ""))
+
+
+def manual_entry(place: str) -> KeyDoc | None:
+    """The line about the key at `place`, or None."""
+    return next((entry for entry in manual() if entry.key == place), None)
+
+
+def check_ranges(config: Mapping[str, Any]) -> None:
+    """Numbers and texts that have the right type and no sense. Raises RunnerError at the key."""
+    _check_level(RootConfig, config, "")
+    for name, weight in config["pipeline"]["score_weights"].items():
+        if weight is None or not 0 <= weight < float("inf"):
+            raise RunnerError(
+                f"{weight} is no weight", place=f"pipeline.score_weights.{name}", hint="Give a number of at least 0."
+            )
+    corpus = config["corpus"]
+    if corpus["fold"] is not None and (corpus["folds"] is None or corpus["fold"] >= corpus["folds"]):
+        raise RunnerError(
+            f"there is no fold {corpus['fold']} of {corpus['folds'] or 'none'}",
+            place="corpus.fold",
+            hint="Set corpus.folds, and corpus.fold from 0 to one less.",
+        )
+
+
+def section(kind: Any, values: Mapping[str, Any]) -> Any:
+    """The dataclass `kind` filled with `values`."""
+    return kind(**{f.name: values[f.name] for f in dataclasses.fields(kind)})
+
+
+def _check_level(kind: Any, values: Mapping[str, Any], prefix: str) -> None:
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    for name in values:
+        if name not in known and prefix.rstrip(".") not in OPEN:
+            raise RunnerError(f"there is no such key; {suggest(str(name), known)}", place=f"{prefix}{name}")
+    for name, f in known.items():
+        place = f"{prefix}{name}"
+        if name not in values:
+            raise RunnerError("the key is gone", place=place, hint=f"Do not delete it; leave ~{place} out.")
+        value = values[name]
+        nested = _nested(f)
+        if nested is not None:
+            if not isinstance(value, Mapping):
+                raise RunnerError(f"{value!r} is no mapping", place=place, hint="Give its keys one by one.")
+            _check_level(nested, value, f"{place}.")
+            continue
+        meta = f.metadata
+        if value is None:
+            continue
+        if meta["low"] is not None and value < meta["low"]:
+            raise RunnerError(
+                f"{value} is less than {meta['low']}", place=place, hint=f"{name}: {meta['meaning']} ({f.type})."
+            )
+        if meta["one_of"] and value not in meta["one_of"]:
+            raise RunnerError(f"unknown value {value!r}; {suggest(value, meta['one_of'])}", place=place)
+        if meta["pattern"] and not re.fullmatch(meta["pattern"], value):
+            raise RunnerError(f"{value!r} is not understood", place=place, hint=f"Give {meta['meaning']}.")
+
+
+def _documented(kind: Any, prefix: str) -> Iterator[KeyDoc]:
+    for f in dataclasses.fields(kind):
+        nested = _nested(f)
+        if nested is not None:
+            yield from _documented(nested, f"{prefix}{f.name}.")
+            continue
+        default = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+        kind_of_block = f.metadata["block"]
+        type_text = str(f.type) if kind_of_block is None else f"block of {kind_of_block}"
+        type_text = re.sub(r"Optional\[(\w+)\]", r"\1 or null", type_text)
+        yield KeyDoc(f"{prefix}{f.name}", type_text, default, f.metadata["meaning"])
+
+
+def _nested(f: dataclasses.Field[Any]) -> Any:
+    """The dataclass of a section, or None for a key."""
+    return f.default_factory if dataclasses.is_dataclass(f.default_factory) else None
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _copied(item) for name, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,218 @@
+"""The simple training style: one dict an example, read into a `Doc`.
+
+    {"text": "Ada met Lin in Oslo.", "entities": [[0, 3, "PER"], [15, 19, "LOC"]], "cats": {"TRAVEL": 1.0}}
+    {"words": ["Ada", "slept"], "tags": ["NNP", "VBD"], "heads": [1, 1], "deps": ["nsubj", "root"], "entities": ["U-PER", "O"]}
+
+`text`, `words` or both (then they agree up to white space); `spaces` says whether a space follows each word. Entities are
+[start, end, label] or {"start", "end", "label"} in characters of the text (of the words joined by their spaces where there
+is no text), or one BILUO tag a word. `tags`, `pos`, `deps`, `heads`, `sent_starts` hold one value a word, null where
+unknown; a root is its own head. `cats`: label → 0 to 1, or true and false. A key that is null counts as absent; any other key is
+kept in `Doc.meta`.
+
+An entity that does not fit the words cannot be an entity of the Doc: the words it touches become `Doc.unknown_ents`, and
+`Doc.meta[UNALIGNED]` lists it as (first word, end word, label), so that `Example` can count it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from runner.corpus.alignment import Fit, fit_offsets, word_edges
+from runner.corpus.biluo import biluo_to_spans, unknown_ranges
+from runner.corpus.doc import Doc
+from runner.corpus.tokenizer import Tokenizer
+from runner.errors import RunnerError
+
+UNALIGNED = "runner:unaligned_entities"  # key in Doc.meta
+
+KEYS = ("text", "words", "spaces", "entities", "tags", "pos", "heads", "deps", "sent_starts", "cats")
+_KEYS = frozenset((*KEYS, UNALIGNED))
+
+
+def read_annotations(
+    record: Mapping[str, Any], tokenizer: Tokenizer | Callable[[], Tokenizer] | None, source: str | None = None
+) -> Doc:
+    """The Doc that `record` describes.
+
+    tokenizer: makes the words where only `text` is given; None where `words` must be there.
+    source: "file:line", for errors and `Doc.source`. Raises RunnerError that names it, the key and the fault.
+    """
+    text = _typed(record, "text", str, "a string", source)
+    words = _values(record, "words", str, "a string", source)
+    spaces = _values(record, "spaces", bool, "true or false", source)
+    if words is not None:
+        if spaces is not None and len(spaces) != len(words):
+            raise _mismatch("spaces", len(spaces), len(words), source)
+        if "" in words:
+            raise RunnerError(f"words[{words.index('')}] is empty", place=source, hint="Remove it.")
+    elif text is None:
+        raise RunnerError("there is neither 'text' nor 'words'", place=source, hint="Give one of the two.")
+    else:
+        if spaces is not None:
+            raise RunnerError("'spaces' without 'words'", place=source, hint="Give the words too, or only the text.")
+        if tokenizer is None:
+            raise RunnerError("there is a text and no tokenizer", place=source, hint="Set corpus.tokenizer.")
+        words, spaces = tokenizer(text)  # type: ignore[assignment,misc]
+    if not words:
+        raise RunnerError("there are no words", place=source, hint="Remove the example, or give it a text.")
+
+    if text is not None:
+        starts, ends = word_edges(text, words, place=source)
+        if spaces is None:
+            spaces = [end < start for end, start in zip(ends, [*starts[1:], len(text)], strict=True)]
+    entities = record.get("entities")
+    fit = None
+    if entities is not None:
+        if text is None:
+            spaces = spaces if spaces is not None else [True] * (len(words) - 1) + [False]
+            text, starts, ends = _join(words, spaces)
+        fit, unknown = _read_entities(entities, text, starts, ends, source)
+
+    meta = {key: value for key, value in record.items() if key not in _KEYS}
+    if fit is not None and fit.unaligned:
+        meta[UNALIGNED] = fit.unaligned
+    columns: dict[str, list[Any] | None] = {
+        "tags": _values(record, "tags", str, "a string or null", source, nullable=True),
+        "pos": _values(record, "pos", str, "a string or null", source, nullable=True),
+        "deps": _values(record, "deps", str, "a string or null", source, nullable=True),
+        "heads": _values(record, "heads", int, "a word's position or null", source, nullable=True),
+        "sent_starts": _values(record, "sent_starts", bool, "true, false or null", source, nullable=True),
+    }
+    for key, values in columns.items():
+        if values is not None and len(values) != len(words):
+            raise _mismatch(key, len(values), len(words), source)
+    return Doc(
+        words,
+        spaces,
+        ents=fit.ents if fit is not None else None,
+        unknown_ents=unknown if fit is not None else (),
+        cats=_read_cats(record, source),
+        meta=meta,
+        source=source,
+        **columns,
+    )
+
+
+def _read_entities(
+    entities: Any, text: str, starts: list[int], ends: list[int], source: str | None
+) -> tuple[Fit, list[tuple[int, int]]]:
+    """The entities on words, and the word ranges where they are unknown."""
+    if not isinstance(entities, (list, tuple)):
+        raise RunnerError(
+            f"'entities' is {_kind(entities)}",
+            place=source,
+            hint='Give a list of [start, end, "LABEL"], or one BILUO tag a word.',
+        )
+    if entities and all(isinstance(entity, str) for entity in entities):
+        if len(entities) != len(starts):
+            raise _mismatch("entities (tags)", len(entities), len(starts), source)
+        try:
+            return Fit(biluo_to_spans(entities)), unknown_ranges(entities)
+        except RunnerError as error:
+            raise (error.at(source) if source else error) from None
+    offsets = [_read_entity(entity, i, source) for i, entity in enumerate(entities)]
+    fit = fit_offsets(text, starts, ends, offsets, place=source)
+    return fit, fit.unknown
+
+
+def _read_entity(entity: Any, i: int, source: str | None) -> tuple[int, int, str]:
+    hint = 'An entity is [start, end, "LABEL"]: two character offsets and a label.'
+    if isinstance(entity, Mapping):
+        missing = [key for key in ("start", "end", "label") if key not in entity]
+        if missing:
+            raise RunnerError(f"entities[{i}] has no {missing[0]!r}", place=source, hint=hint)
+        entity = entity["start"], entity["end"], entity["label"]
+    if not isinstance(entity, (list, tuple)) or len(entity) != 3:
+        raise RunnerError(f"entities[{i}] is {_kind(entity)}", place=source, hint=hint)
+    start, end, label = entity
+    for value in (start, end):
+        if type(value) is not int:  # a bool is an int to isinstance
+            raise RunnerError(f"entities[{i}] has {_kind(value)} as an offset", place=source, hint=hint)
+    if not isinstance(label, str) or not label.strip():
+        raise RunnerError(
+            f"entities[{i}] has {_kind(label) if label != '' else 'an empty string'} as its label",
+            place=source,
+            hint=hint,
+        )
+    return start, end, label
+
+
+def _read_cats(record: Mapping[str, Any], source: str | None) -> dict[str, float] | None:
+    cats = record.get("cats")
+    if cats is None:
+        return None
+    hint = 'Give a number from 0 to 1 a category: {"SPORT": 1.0, "SCIENCE": 0.0}.'
+    if not isinstance(cats, Mapping):
+        raise RunnerError(f"'cats' is {_kind(cats)}", place=source, hint=hint)
+    for label, value in cats.items():
+        if not isinstance(value, (int, float)):
+            raise RunnerError(f"cats[{label!r}] is {_kind(value)}", place=source, hint=hint)
+        if not 0 <= value <= 1:
+            raise RunnerError(f"cats[{label!r}] is {value}", place=source, hint=hint)
+    return {str(label): float(value) for label, value in cats.items()}
+
+
+def _join(words: list[str], spaces: list[bool]) -> tuple[str, list[int], list[int]]:
+    """The text of words without one, and the words' edges in it."""
+    starts: list[int] = []
+    ends: list[int] = []
+    parts: list[str] = []
+    position = 0
+    for word, space in zip(words, spaces, strict=True):
+        starts.append(position)
+        ends.append(position + len(word))
+        position += len(word) + space
+        parts.append(word + " " if space else word)
+    return "".join(parts), starts, ends
+
+
+def _typed(record: Mapping[str, Any], key: str, kind: type, wanted: str, source: str | None) -> Any:
+    value = record.get(key)
+    if value is not None and not isinstance(value, kind):
+        raise RunnerError(f"{key!r} is {_kind(value)}", place=source, hint=f"Give {wanted}.")
+    return value
+
+
+def _values(
+    record: Mapping[str, Any], key: str, kind: type, wanted: str, source: str | None, *, nullable: bool = False
+) -> list[Any] | None:
+    """The list under `key`, each value exactly of `kind` (a bool is no number here), or None where it may be."""
+    values = record.get(key)
+    if values is None:
+        return None
+    if not isinstance(values, (list, tuple)):
+        raise RunnerError(f"{key!r} is {_kind(values)}", place=source, hint=f"Give a list, {wanted} each.")
+    kinds = set(map(type, values))
+    if not kinds <= ({kind, type(None)} if nullable else {kind}):
+        for i, value in enumerate(values):
+            if not (type(value) is kind or (nullable and value is None)):
+                raise RunnerError(f"{key}[{i}] is {_kind(value)}", place=source, hint=f"Give {wanted}.")
+    return list(values)
+
+
+def _mismatch(key: str, n: int, n_words: int, source: str | None) -> RunnerError:
+    return RunnerError(
+        f"{n} {key} for {n_words} words",
+        place=source,
+        hint="Give one a word; give the 'words' too where the tokenizer cuts the text otherwise.",
+    )
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in the words of JSON, short enough for an error.
+
+    >>> _kind(True), _kind([1, 2]), _kind("seven"), _kind(None)
+    ('true', 'a list of 2', "the string 'seven'", 'null')
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return f"the number {value:.12g}" if isinstance(value, float) else "a number"
+    if isinstance(value, str):
+        return f"the string {value[:30]!r}"
+    if isinstance(value, (list, tuple)):
+        return f"a list of {len(value)}"
+    return "an object" if isinstance(value, Mapping) else f"a {type(value).__name__}"

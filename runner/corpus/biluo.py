@@ -1,0 +1,208 @@
+"""Entities as BILUO tags and back: B-egin, I-n, L-ast, U-nit, O-utside, and `-` where nobody knows.
+
+    Lake  Aurel  froze  on  Monday      B-LOC  L-LOC  O  O  U-DATE
+
+One tag a token; spans are (start, end, label) with the end exclusive, in tokens or in characters as each function says.
+Reading files is the readers' business (readers/iob.py); here a sequence is legal or a TagError that names its token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from runner.corpus.alignment import fit_offsets
+from runner.corpus.doc import Doc
+from runner.errors import RunnerError
+
+Span = tuple[int, int, str]
+
+UNKNOWN = "-"
+SCHEMES = ("auto", "iob1", "iob2", "biluo")
+
+
+class TagError(RunnerError):
+    """An illegal tag; `index` is the token's, from 0."""
+
+    def __init__(self, fact: str, *, index: int = 0, place: str | None = None, hint: str | None = None) -> None:
+        super().__init__(fact, place=place, hint=hint)
+        self.index = index
+
+
+def offsets_to_biluo(doc: Doc, entities: Iterable[Span], missing: str = "O") -> list[str]:
+    """Tags of entities given as (start, end, label) in characters of `doc.text`.
+
+    An entity that does not start and end where tokens do puts `-` on every token that it touches. `missing` is the tag
+    of tokens outside all entities: "O", or "-" where the annotation is incomplete.
+    Raises RunnerError where an entity lies outside the text, is empty or crosses another.
+
+    >>> offsets_to_biluo(Doc(["Lake", "Aurel", "froze"]), [(0, 10, "LOC")])
+    ['B-LOC', 'L-LOC', 'O']
+    >>> offsets_to_biluo(Doc(["Lake", "Aurel", "froze"]), [(0, 8, "LOC")])
+    ['-', '-', 'O']
+    """
+    ends = [start + len(word) for start, word in zip(doc.offsets, doc.words, strict=True)]
+    fit = fit_offsets(doc.text, doc.offsets, ends, entities, place=doc.source)
+    tags = spans_to_biluo(len(doc), fit.ents, fit.unknown)
+    return tags if missing == "O" else [missing if tag == "O" else tag for tag in tags]
+
+
+def biluo_to_offsets(doc: Doc, tags: Sequence[str]) -> list[Span]:
+    """Entities as (start, end, label) in characters of `doc.text`. Raises TagError on an illegal sequence.
+
+    >>> biluo_to_offsets(Doc(["on", "Lake", "Aurel"]), ["O", "B-LOC", "L-LOC"])
+    [(3, 13, 'LOC')]
+    """
+    if len(tags) != len(doc):
+        raise RunnerError(f"{len(tags)} tags for {len(doc)} words", place=doc.source, hint="Give one tag a word.")
+    return [
+        (doc.offsets[start], doc.offsets[end - 1] + len(doc.words[end - 1]), label)
+        for start, end, label in biluo_to_spans(tags)
+    ]
+
+
+def biluo_to_spans(tags: Sequence[str]) -> list[Span]:
+    """Entities as (start, end, label) in tokens; `-` belongs to none. Raises TagError on an illegal sequence.
+
+    >>> biluo_to_spans(["U-PER", "O", "B-LOC", "I-LOC", "L-LOC"])
+    [(0, 1, 'PER'), (2, 5, 'LOC')]
+    """
+    spans: list[Span] = []
+    start, label = -1, ""  # of the open entity
+    for i, tag in enumerate(tags):
+        if tag in ("O", UNKNOWN):
+            prefix, name = tag, ""
+        else:
+            prefix, name = split_tag(tag, i, "BILU")
+        if start >= 0 and (prefix not in ("I", "L") or name != label):
+            raise TagError(
+                f"tag {tag!r} (token {i}) follows {tags[i - 1]!r}, which leaves an entity open",
+                index=i,
+                hint=f"Close it with 'L-{label}', or mark an entity of one token as 'U-{label}'.",
+            )
+        if start < 0 and prefix in ("I", "L"):
+            raise TagError(
+                f"tag {tag!r} (token {i}) follows {tags[i - 1]!r}" if i else f"tag {tag!r} (token 0) opens the sequence",
+                index=i,
+                hint=f"Open an entity with 'B-{name}'; one of a single token is 'U-{name}'.",
+            )
+        if prefix == "U":
+            spans.append((i, i + 1, name))
+        elif prefix == "B":
+            start, label = i, name
+        elif prefix == "L":
+            spans.append((start, i + 1, label))
+            start = -1
+    if start >= 0:
+        raise TagError(
+            f"the entity opened by {tags[start]!r} (token {start}) has no last token",
+            index=start,
+            hint=f"Close it with 'L-{label}', or mark an entity of one token as 'U-{label}'.",
+        )
+    return spans
+
+
+def spans_to_biluo(n_tokens: int, spans: Iterable[Span], unknown: Iterable[tuple[int, int]] = ()) -> list[str]:
+    """Tags of entities given as (start, end, label) in tokens; `-` in the unknown ranges that no entity covers.
+
+    >>> spans_to_biluo(5, [(0, 1, "PER"), (2, 4, "LOC")], unknown=[(4, 5)])
+    ['U-PER', 'O', 'B-LOC', 'L-LOC', '-']
+    """
+    tags = ["O"] * n_tokens
+    for start, end in unknown:
+        tags[start:end] = [UNKNOWN] * (end - start)
+    for start, end, label in spans:
+        if end - start == 1:
+            tags[start] = "U-" + label
+        else:
+            tags[start:end] = ["B-" + label, *["I-" + label] * (end - start - 2), "L-" + label]
+    return tags
+
+
+def unknown_ranges(tags: Sequence[str]) -> list[tuple[int, int]]:
+    """The (start, end) runs of `-`.
+
+    >>> unknown_ranges(["-", "-", "O", "-"])
+    [(0, 2), (3, 4)]
+    """
+    ranges: list[tuple[int, int]] = []
+    for i, tag in enumerate(tags):
+        if tag == UNKNOWN:
+            if ranges and ranges[-1][1] == i:
+                ranges[-1] = ranges[-1][0], i + 1
+            else:
+                ranges.append((i, i + 1))
+    return ranges
+
+
+def detect_scheme(sequences: Iterable[Sequence[str]]) -> str:
+    """The scheme that all these sequences are written in: "biluo", "iob1" or "iob2".
+
+    L- and U- exist in BILUO alone. In IOB1 a B- only parts an entity from one of the same type right before it, so a
+    B- anywhere else means IOB2 (whose faults are then reported, not read as IOB1). Tags that fit both give "iob2" where
+    no I- opens an entity, which reads the same.
+    """
+    has_opening_i = has_opening_b = False
+    for tags in sequences:
+        before = "O"
+        for tag in tags:
+            if tag != "O":
+                prefix, continues = tag[:2], before[2:] == tag[2:] and before[:2] in ("B-", "I-")
+                if prefix in ("L-", "U-"):
+                    return "biluo"
+                has_opening_b |= prefix == "B-" and not continues
+                has_opening_i |= prefix == "I-" and not continues
+            before = tag
+    return "iob1" if has_opening_i and not has_opening_b else "iob2"
+
+
+def iob_to_biluo(tags: Sequence[str], scheme: str = "auto") -> list[str]:
+    """BILUO tags of one sentence in another scheme; `auto` detects it from these tags alone (see detect_scheme).
+
+    IOB1: I- opens an entity too, B- is needed only between neighbours of one type. IOB2: B- opens every entity.
+    Raises TagError on an illegal sequence.
+
+    >>> iob_to_biluo(["I-LOC", "B-LOC", "I-LOC", "O"], "iob1")
+    ['U-LOC', 'B-LOC', 'L-LOC', 'O']
+    """
+    return spans_to_biluo(len(tags), iob_to_spans(tags, scheme), unknown_ranges(tags))
+
+
+def iob_to_spans(tags: Sequence[str], scheme: str = "auto") -> list[Span]:
+    """Entities as (start, end, label) in tokens, from tags in any of SCHEMES. Raises TagError on an illegal sequence."""
+    if scheme not in SCHEMES:
+        raise RunnerError(f"unknown scheme {scheme!r}", hint=f"Choose one of {', '.join(SCHEMES)}.")
+    if scheme == "auto":
+        scheme = detect_scheme([tags])
+    if scheme == "biluo":
+        return biluo_to_spans(tags)
+    spans: list[Span] = []
+    start, label = -1, ""
+    for i, tag in enumerate(tags):
+        if tag == "O" or tag == UNKNOWN:
+            if start >= 0:
+                spans.append((start, i, label))
+                start = -1
+            continue
+        prefix, name = split_tag(tag, i, "BI")
+        if prefix == "I" and start >= 0 and name == label:
+            continue
+        if prefix == "I" and scheme == "iob2":
+            raise TagError(
+                f"tag {tag!r} follows {tags[i - 1]!r}" if i else f"tag {tag!r} opens a sentence",
+                index=i,
+                hint=f"Open the entity with 'B-{name}', or read the file with corpus.reader.scheme=iob1.",
+            )
+        if start >= 0:
+            spans.append((start, i, label))
+        start, label = i, name
+    if start >= 0:
+        spans.append((start, len(tags), label))
+    return spans
+
+
+def split_tag(tag: str, index: int, prefixes: str) -> tuple[str, str]:
+    """("B", "LOC") of "B-LOC". Raises TagError where the tag is none of the scheme's."""
+    if len(tag) > 2 and tag[1] == "-" and tag[0] in prefixes:
+        return tag[0], tag[2:]
+    known = ", ".join(f"{prefix}-LABEL" for prefix in prefixes)
+    raise TagError(f"{tag!r} is no entity tag", index=index, hint=f"A tag is O or one of {known}.")

@@ -1,0 +1,146 @@
+"""`Example`: what a pipeline sees (`predicted`) beside what is right (`reference`), on the predicted tokens.
+
+The reference may be tokenized otherwise. An annotation crosses over only where characters agree: a token's tag where
+one token covers exactly the other, an entity where it starts and ends with predicted tokens. Entities that do not are left
+out of loss and score (`-`, unknown, on the predicted tokens they touch) and counted in `excluded_ents`.
+
+Nothing is cached: annotations of the two docs may change. Training code packs what it needs once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from runner.corpus.alignment import Alignment
+from runner.corpus.annotations import UNALIGNED, read_annotations
+from runner.corpus.biluo import spans_to_biluo
+from runner.corpus.doc import Doc
+from runner.corpus.tokenizer import Tokenizer
+from runner.errors import RunnerError
+
+Value = TypeVar("Value")
+
+
+class Example:
+    """A predicted and a reference doc of one text.
+
+    Raises RunnerError (at the reference's source) where their texts differ in more than white space.
+    """
+
+    __slots__ = ("alignment", "predicted", "reference")
+
+    def __init__(self, predicted: Doc, reference: Doc, *, alignment: Alignment | None = None) -> None:
+        self.predicted = predicted
+        self.reference = reference
+        if alignment is None:
+            try:
+                alignment = Alignment(reference.words, predicted.words)
+            except RunnerError as error:
+                raise (error.at(reference.source) if reference.source else error) from None
+        self.alignment = alignment
+
+    @classmethod
+    def from_doc(cls, reference: Doc) -> Example:
+        """Predict on the reference's own tokens."""
+        alignment = Alignment(reference.words, reference.words, is_identical=True)
+        return cls(reference.copy_unannotated(), reference, alignment=alignment)
+
+    @classmethod
+    def from_dict(cls, predicted: Doc, annotations: Mapping[str, Any]) -> Example:
+        """A reference in the simple training style (see annotations.py) for a doc that exists.
+
+        Character offsets count in `predicted.text`. Lists of one value a word belong to the annotations' `words`, or
+        to the predicted ones where there are none. Raises RunnerError on any fault.
+
+        >>> example = Example.from_dict(Doc(["Lake", "Aurel"]), {"entities": [(0, 10, "LOC")]})
+        >>> example.aligned_ents()
+        [(0, 2, 'LOC')]
+        """
+        record: dict[str, Any] = {"text": predicted.text, "words": predicted.words, **annotations}
+        if "words" not in annotations:
+            record["spaces"] = annotations.get("spaces") or predicted.spaces
+        return cls(predicted, read_annotations(record, None, predicted.source))
+
+    @classmethod
+    def from_text(cls, text: str, annotations: Mapping[str, Any], tokenizer: Tokenizer) -> Example:
+        """Tokenize raw text; its annotations are in the simple training style, offsets count in the text as given."""
+        words, spaces = tokenizer(text)
+        predicted = Doc(words, spaces)
+        record: dict[str, Any] = {"text": text, "words": words, **annotations}
+        return cls(predicted, read_annotations(record, None))
+
+    @property
+    def is_identical(self) -> bool:
+        """Whether both docs have the same tokens."""
+        return self.alignment.is_identical
+
+    def aligned_ents(self) -> list[tuple[int, int, str]]:
+        """The reference's entities that fit, as (start, end, label) in predicted tokens."""
+        return self._fit()[0]
+
+    @property
+    def excluded_ents(self) -> int:
+        """How many entities of the reference do not start and end with predicted tokens."""
+        return len(self.reference.ents) - len(self._fit()[0]) + len(self.reference.meta.get(UNALIGNED, ()))
+
+    def biluo(self) -> list[str] | None:
+        """A BILUO tag a predicted token, `-` where the entity is unknown; None where no entities were annotated."""
+        if not self.reference.has_ents:
+            return None
+        ents, unknown = self._fit()
+        return spans_to_biluo(len(self.predicted), ents, unknown)
+
+    def aligned_tags(self) -> list[str | None]:
+        """The reference's tag a predicted token; None where it has none or the tokens are not one-to-one."""
+        return self._aligned(self.reference.tags)
+
+    def aligned_pos(self) -> list[str | None]:
+        """As aligned_tags, for the universal part of speech."""
+        return self._aligned(self.reference.pos)
+
+    def aligned_deps(self) -> list[str | None]:
+        """As aligned_tags, for the dependency label."""
+        return self._aligned(self.reference.deps)
+
+    def aligned_sent_starts(self) -> list[bool | None]:
+        """As aligned_tags, for whether a sentence starts at the token."""
+        return self._aligned(self.reference.sent_starts)
+
+    def aligned_heads(self) -> list[int | None]:
+        """The head a predicted token, in predicted tokens; None where it or its head is not one-to-one."""
+        heads = self._aligned(self.reference.heads)
+        if self.is_identical:
+            return heads
+        to_predicted = self.alignment.gold_to_predicted
+        return [to_predicted[head] if head is not None else None for head in heads]
+
+    def token_counts(self) -> tuple[int, int, int]:
+        """(correct, predicted, gold) tokens; correct ones cover the same characters of the text."""
+        return self.alignment.token_counts()
+
+    def _fit(self) -> tuple[list[tuple[int, int, str]], list[tuple[int, int]]]:
+        """Entities and unknown ranges on predicted tokens."""
+        reference, alignment = self.reference, self.alignment
+        spans = [ent.as_tuple() for ent in reference.ents]
+        if alignment.is_identical:
+            return spans, list(reference.unknown_ents)
+        ents: list[tuple[int, int, str]] = []
+        unknown = [alignment.touched_by(start, end) for start, end in reference.unknown_ents]
+        for start, end, label in spans:
+            span = alignment.span_to_predicted(start, end)
+            if span is None:
+                unknown.append(alignment.touched_by(start, end))
+            else:
+                ents.append((*span, label))
+        return ents, unknown
+
+    def _aligned(self, values: list[Value | None] | None) -> list[Value | None]:
+        if values is None:
+            return [None] * len(self.predicted)
+        if self.is_identical:
+            return list(values)
+        return [values[i] if i is not None else None for i in self.alignment.predicted_to_gold]
+
+    def __repr__(self) -> str:
+        return f"Example({self.reference.text[:60]!r})"

@@ -1,0 +1,169 @@
+"""The Python API: what a user of `runner.blank` sees."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+import runner
+from runner.components.storage import weights_sha256
+
+TRAIN_DATA = [
+    ("Uber blew through $1 million a week", {"entities": [(0, 4, "ORG")]}),
+    ("Android Pay expands to Canada", {"entities": [(0, 11, "PRODUCT"), (23, 29, "GPE")]}),
+    ("Spotify steps up Asia expansion", {"entities": [(0, 7, "ORG"), (17, 21, "LOC")]}),
+    ("Google Maps launches location sharing", {"entities": [(0, 11, "PRODUCT")]}),
+    ("Google rebrands its business apps", {"entities": [(0, 6, "ORG")]}),
+    ("look what i found on google!", {"entities": [(21, 27, "PRODUCT")]}),
+    ("Maria moved to Lima in May", {"entities": [(0, 5, "PERSON"), (15, 19, "GPE"), (23, 26, "DATE")]}),
+    ("Tom likes the Andes", {"entities": [(0, 3, "PERSON"), (10, 19, "LOC")]}),
+    ("It rained all day", {"entities": []}),
+    ("Peru is far from Norway", {"entities": [(0, 4, "GPE"), (17, 23, "GPE")]}),
+]
+
+
+def small_ner():
+    return {"tok2vec": {"type": "hash_embed_cnn", "width": 32, "depth": 2, "embed_size": 200}}
+
+
+def trained(n_iterations=30, seed=0):
+    nlp = runner.blank("en", seed=seed)
+    nlp.add_pipe("ner", small_ner())
+    sgd = nlp.initialize()
+    data = list(TRAIN_DATA)
+    shuffler = random.Random(0)
+    for _ in range(n_iterations):
+        shuffler.shuffle(data)
+        for batch in runner.minibatch(data, size=4):
+            texts, annotations = zip(*batch, strict=True)
+            nlp.update(texts, annotations, drop=0.1, sgd=sgd)
+    return nlp, sgd
+
+
+@pytest.fixture(scope="module")
+def memory():
+    return trained()
+
+
+def entities(doc):
+    return [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+
+
+def test_the_simple_training_loop_learns_ten_sentences_by_heart(memory):
+    nlp, _ = memory
+    for text, annotation in TRAIN_DATA:
+        assert entities(nlp(text)) == annotation["entities"]
+
+
+def test_averaged_parameters_are_borrowed_saved_and_loaded(memory, tmp_path):
+    nlp, sgd = memory
+    raw = nlp.parameters.weights.copy()
+    with nlp.use_params(sgd.averages):
+        averaged = weights_sha256(nlp)
+        nlp.to_disk(tmp_path / "model")
+    assert (nlp.parameters.weights == raw).all()
+    loaded = runner.load(tmp_path / "model")
+    assert weights_sha256(loaded) == averaged
+    assert sorted(file.name for file in (tmp_path / "model").iterdir()) == ["config.yaml", "meta.json", "weights.msgpack"]
+    texts = [text for text, _ in TRAIN_DATA]
+    assert [entities(doc) for doc in loaded.pipe(texts)] == [a["entities"] for _, a in TRAIN_DATA]
+
+
+def test_pipe_gives_what_single_calls_give(memory):
+    nlp, _ = memory
+    texts = [text for text, _ in TRAIN_DATA] * 3 + [""]
+    assert [entities(doc) for doc in nlp.pipe(texts, batch_size=7)] == [entities(nlp(text)) for text in texts]
+
+
+def test_the_same_seed_gives_the_same_bits_whatever_ran_before():
+    first = weights_sha256(trained(n_iterations=3)[0])
+    trained(n_iterations=2, seed=5)
+    assert weights_sha256(trained(n_iterations=3)[0]) == first
+    assert weights_sha256(trained(n_iterations=3, seed=1)[0]) != first
+
+
+def test_losses_add_up_by_component_and_fall(memory):
+    nlp = runner.blank("en")
+    nlp.add_pipe("ner", small_ner())
+    sgd = nlp.initialize(lambda: [runner.Example.from_dict(nlp.make_doc(t), a) for t, a in TRAIN_DATA])
+    history = []
+    for _ in range(15):
+        losses = {}
+        for text, annotation in TRAIN_DATA:
+            nlp.update([text], [annotation], sgd=sgd, losses=losses)
+        history.append(losses["ner"])
+    assert history[-1] < 0.2 * history[0]
+
+
+def test_a_new_label_is_learned_and_the_old_ones_are_kept(memory):
+    nlp, sgd = trained()
+    before = {text: entities(nlp(text)) for text, _ in TRAIN_DATA[:3]}
+    assert nlp.get_pipe("ner").add_label("ANIMAL")
+    assert not nlp.get_pipe("ner").add_label("ANIMAL")
+    assert {text: entities(nlp(text)) for text in before} == before  # growing alone changes little enough
+    horse = ("Horses are tall", {"entities": [(0, 6, "ANIMAL")]})
+    for _ in range(25):
+        for item in [horse, *TRAIN_DATA]:
+            nlp.update([item[0]], [item[1]], sgd=sgd)
+    assert entities(nlp("Horses are tall")) == [(0, 6, "ANIMAL")]
+    assert {text: entities(nlp(text)) for text in before} == before
+
+
+def test_texts_of_no_word_one_word_and_three_thousand_words(memory):
+    nlp, sgd = memory
+    assert entities(nlp("")) == []
+    assert len(nlp("Lima")) == 1
+    long = nlp("Maria moved to Lima . " * 600)
+    assert len(long) == 3000
+    nlp.update(["", "Lima"], [{"entities": []}, {"entities": [(0, 4, "GPE")]}], sgd=sgd)
+    assert np.isfinite(nlp.parameters.weights).all()
+
+
+def test_an_example_without_entities_annotated_teaches_nothing():
+    nlp = runner.blank("en")
+    nlp.add_pipe("ner", small_ner())
+    sgd = nlp.initialize()
+    nlp.get_pipe("ner").add_label("ORG")
+    losses = {}
+    nlp.update(["Uber grows"], [{"cats": {"news": 1.0}}], sgd=sgd, losses=losses)
+    assert losses == {"ner": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (lambda nlp: nlp.add_pipe("ner", small_ner()), "already has a component 'ner'"),
+        (lambda nlp: nlp.get_pipe("nre"), "did you mean 'ner'"),
+        (lambda nlp: nlp.add_pipe("taggre"), "unknown component 'taggre'"),
+        (lambda nlp: nlp.add_pipe("ner2", {"type": "ner", "width": 3}), "takes no 'width'"),
+        (lambda nlp: nlp.update(["a"], []), "1 texts and 0 annotations"),
+        (lambda nlp: nlp.update([3]), "cannot learn from a int"),
+        (lambda nlp: nlp(3.5), "a text is a string"),
+    ],
+)
+def test_mistakes_are_named(memory, act, words):
+    with pytest.raises(runner.RunnerError, match=words):
+        act(memory[0])
+
+
+def test_a_damaged_model_is_refused(memory, tmp_path):
+    nlp, _ = memory
+    nlp.to_disk(tmp_path / "model")
+    weights = tmp_path / "model" / "weights.msgpack"
+    good = weights.read_bytes()
+    for damaged in (good[:-7], good[:1000] + b"\xff" + good[1001:], b""):
+        weights.write_bytes(damaged)
+        with pytest.raises(runner.RunnerError, match=r"weights.msgpack.*damaged"):
+            runner.load(tmp_path / "model")
+    with pytest.raises(runner.RunnerError, match="no model folder"):
+        runner.load(tmp_path / "nothing")
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    nlp, _ = trained(n_iterations=1)
+    nlp.parameters.weights[5] = np.nan
+    with pytest.raises(runner.RunFailed, match="not finite"):
+        nlp.to_disk(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
