@@ -141,7 +141,7 @@ class Pipeline:
 
     def __call__(self, text: str | Doc) -> Doc:
         """Annotate one text."""
-        doc = self.make_doc(text) if isinstance(text, str) else text
+        doc = text if isinstance(text, Doc) else self.make_doc(text)
         self.predict([doc])
         return doc
 
@@ -149,7 +149,7 @@ class Pipeline:
         """Annotate a stream of texts, `batch_size` at a time, in order."""
         batch: list[Doc] = []
         for text in texts:
-            batch.append(self.make_doc(text) if isinstance(text, str) else text)
+            batch.append(text if isinstance(text, Doc) else self.make_doc(text))
             if len(batch) >= batch_size:
                 self.predict(batch)
                 yield from batch

@@ -1,6 +1,8 @@
 """A composed config as a whole: every key in range, every block fit for its factory, before anything is loaded.
 
-Nothing is built here, and no file is read but those named in `code`.
+Blocks that describe the training are built once and thrown away, because only their factories know what goes together
+(start and stop of a schedule); they are cheap until they meet data. Readers, tokenizers and trackers have their
+arguments checked and are not built. No file is read but those named in `code`.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from typing import Any
 
 from runner import registry
 from runner.config import schema
-from runner.config.resolve import accepted, check, check_argument, load_code
+from runner.config.resolve import accepted, check, load_code, resolve, resolve_argument
 from runner.errors import RunnerError
 
 
@@ -21,14 +23,14 @@ def check_config(config: Mapping[str, Any]) -> None:
     pipeline = config["pipeline"]
     if not pipeline["components"]:
         raise RunnerError("there is nothing to train", place="pipeline.components", hint="Choose pipeline=ner.")
-    check(config["tok2vec"], "tok2vecs", "tok2vec")
+    resolve(config["tok2vec"], "tok2vecs", "tok2vec")
     for name, block in pipeline["components"].items():
-        check(block, "components", f"pipeline.components.{name}", extra={"name": name})
+        resolve(block, "components", f"pipeline.components.{name}", extra={"name": name})
     check(pipeline["tokenizer"], "tokenizers", "pipeline.tokenizer")
-    check(config["optimizer"], "optimizers", "optimizer")
+    resolve(config["optimizer"], "optimizers", "optimizer")
     check(config["corpus"]["reader"], "readers", "corpus.reader")
-    check(config["batch"], "batchers", "batch")
-    check_argument(config["dropout"], registry.Schedule, "dropout")
+    resolve(config["batch"], "batchers", "batch")
+    resolve_argument(config["dropout"], registry.Schedule, "dropout")
     check(tracker_block(config["tracking"]), "trackers", "tracking")
 
 

@@ -190,18 +190,18 @@ def _start(argv: Sequence[str], runs: _Runs) -> None:
     version.setbase("1.3")
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
-    arguments = parser.parse_intermixed_args(list(argv))
-    if arguments.experimental_rerun is not None:
-        raise RunnerError(
-            "rerunning from a pickle is not supported",
-            place="--experimental-rerun",
-            hint="Give the overrides again; they lie in .hydra/overrides.yaml of the run folder.",
-        )
-    runs.config_dir = arguments.config_dir
-    if arguments.help:
-        print(_help_text(arguments.overrides, arguments.config_dir))
-        return
     try:
+        arguments = parser.parse_intermixed_args(list(argv))
+        if arguments.experimental_rerun is not None:
+            raise RunnerError(
+                "rerunning from a pickle is not supported",
+                place="--experimental-rerun",
+                hint="Give the overrides again; they lie in .hydra/overrides.yaml of the run folder.",
+            )
+        runs.config_dir = arguments.config_dir
+        if arguments.help:
+            print(_help_text(arguments.overrides, arguments.config_dir))
+            return
         _run_hydra(
             args=arguments,
             args_parser=parser,
@@ -225,7 +225,7 @@ def _help_text(overrides: Sequence[str], config_dir: str | None) -> str:
 
     node = compose_node(overrides, config_dir)
     folders = [conf_dir(), *([Path(config_dir)] if config_dir else [])]
-    names = [name for name in node.hydra.runtime.choices if "/" not in name]
+    names = [name for name in reversed(node.hydra.runtime.choices) if "/" not in name]  # as in config.yaml
     names += sorted({entry.name for folder in folders for entry in folder.iterdir() if entry.is_dir()} - set(names))
     lines = []
     for name in names:

@@ -159,15 +159,19 @@ def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | N
     if text.startswith("Ambiguous value for argument") or "requires --multirun" in text:
         override = _quoted(text) or "it"
         key, _, value = override.partition("=")
-        return RunnerError(
-            "several values for one run",
-            place=override,
-            hint=f"Add --multirun to run each, or write the list as '{key}=[{value}]'.",
-        )
+        hint = "Add --multirun to run each."
+        if "." in key:
+            hint = f"Add --multirun to run each, or write a list as '{key}=[{value}]'."
+        return RunnerError("several values for one run", place=override, hint=hint)
+    if text.startswith("Error merging override ~"):
+        key = text.partition("~")[2].strip()
+        return RunnerError("it cannot be deleted", place=key, hint=f"Leave ~{key} out, or give {key}=null if it may be.")
     if text.startswith("Error merging override"):
         return None  # its cause says why
     if text.startswith("Sweeping over Hydra"):
-        return RunnerError("hydra's own keys take one value", place=_quoted(text), hint="Sweep over keys of the run.")
+        override = re.search(r": '(.*)'", text)
+        place = override.group(1) if override else None
+        return RunnerError("hydra's own keys take one value", place=place, hint="Sweep over keys of the run.")
     if "does not exist" in text and text.startswith("Override "):
         name = re.search(r"config group '([^']*)'", text)
         return _no_such_key(name.group(1) if name else text, overrides, config_dir)
@@ -182,7 +186,7 @@ def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | N
             names = [entry.key for entry in schema.manual()]
             return RunnerError(f"there is no such key{_near(key.group(1), names)}", place=place, hint=SEE_KEYS)
         converted = _converted(message)
-        return RunnerError(converted or message.splitlines()[0], place=place, hint=_hint_for(key.group(1) if key else None))
+        return RunnerError(converted or _core(message), place=place, hint=schema.described(key.group(1) if key else None))
     if text and text != "None":
         return RunnerError(text.splitlines()[0], place="command line", hint=SEE_KEYS)
     return None
@@ -237,7 +241,8 @@ def _missing_config(error: MissingConfigException, overrides: Sequence[str]) -> 
         return RunnerError(f"there is no config {name!r}", place="--config-name", hint="Leave the option out.")
     source = re.match(r"In '([^']*)'", str(error))
     typed = next((word for word in overrides if word.lstrip("+").partition("=")[0] == group), None)
-    place = group if typed or source is None else f"{source.group(1)}.yaml"
+    is_typed = typed is not None and name in re.split(r"[=,\[\]\s]+", typed)
+    place = group if is_typed or source is None else f"{source.group(1)}.yaml"
     return RunnerError(f"unknown {group} {name!r}; {suggest(name, error.options or ())}", place=place)
 
 
@@ -260,7 +265,9 @@ def _wrong_type(error: ValidationError, overrides: Sequence[str]) -> RunnerError
     if "DictConfig" in fact or "not a subclass" in fact or "Cannot" in fact:
         fact = "it holds keys of its own, not a single value"
         return RunnerError(fact, place=place, hint=f"Set those keys, as in {place}.KEY=VALUE. {SEE_KEYS}")
-    return RunnerError(fact, place=place, hint=_hint_for(place))
+    if fact.startswith("'{}'"):
+        fact = "it is a single value and has no keys of its own"
+    return RunnerError(fact, place=place, hint=schema.described(place))
 
 
 def _converted(text: str) -> str | None:
@@ -270,14 +277,14 @@ def _converted(text: str) -> str | None:
     found = re.search(r"Value '(.*)' is not a valid bool", text)
     if found:
         return f"{found.group(1)!r} is not true or false"
+    found = re.search(r"Cannot convert '\w+' to (\w+): '(.*)'", text)
+    if found:
+        return f"{found.group(2)} is not {_WANTED.get(found.group(1).capitalize(), found.group(1))}"
+    if "is not a subclass of" in text or re.search(r"Cannot assign \w+ to Dict", text):
+        return "keys with values are needed here"
     if "Incompatible value 'None'" in text or "is not Optional" in text:
         return "it cannot be null"
     return None
-
-
-def _hint_for(place: str | None) -> str | None:
-    entry = schema.manual_entry(place) if place else None
-    return f"{entry.key} ({entry.type}, default {entry.default}): {entry.meaning}." if entry else None
 
 
 def _group_needs_name(overrides: Sequence[str]) -> RunnerError:
@@ -288,18 +295,18 @@ def _group_needs_name(overrides: Sequence[str]) -> RunnerError:
             if key == "dropout":
                 hint = f"Write dropout=constant dropout.value={value}."
             return RunnerError(f"{value or 'nothing'!r} is no option of the group", place=key, hint=hint)
-    return RunnerError("a group takes the name of one of its files", hint="See python -m runner --help.")
+    return RunnerError("a group takes the name of one of its files", place="command line", hint="See python -m runner --help.")
 
 
-def _raw_at(node: Any, parts: Sequence[str]) -> Any:
-    """The value as it is written, interpolations unresolved; None where there is none."""
+def _raw_at(node: Any, parts: Sequence[str], jumps: int = 5) -> Any:
+    """The value as it is written, interpolations unresolved; None where there is none. jumps: references to follow."""
     try:
         plain: Any = OmegaConf.to_container(node, resolve=False)
         for i, part in enumerate(parts):
             plain = plain[part]
             reference = re.fullmatch(r"\$\{([\w.]+)\}", plain) if isinstance(plain, str) else None
-            if reference:  # the pipeline's ${tok2vec}: go on where it leads
-                return _raw_at(node, [*reference.group(1).split("."), *parts[i + 1 :]])
+            if reference and jumps:  # the pipeline's ${tok2vec}: go on where it leads
+                return _raw_at(node, [*reference.group(1).split("."), *parts[i + 1 :]], jumps - 1)
     except (KeyError, TypeError, IndexError, OmegaConfBaseException):
         return None
     return plain

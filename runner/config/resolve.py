@@ -49,17 +49,9 @@ def resolve(block: Any, kind: str, place: str, *, extra: Mapping[str, Any] = _NO
 
 def resolve_argument(value: Any, hint: Any, place: str) -> Any:
     """A block or bare value for `hint`, such as `registry.Schedule`: `dropout: 0.2` is a constant schedule."""
-    found = _block_of(hint)
-    assert found is not None, "the hint marks no block"
-    return resolve(_expanded(value, found, place), found.kind, place)
-
-
-def check_argument(value: Any, hint: Any, place: str) -> None:
-    """`check`, for a block or bare value for `hint`."""
-    found = _block_of(hint)
-    assert found is not None, "the hint marks no block"
-    with_shorthand = _expanded(value, found, place)
-    _prepare(with_shorthand, found.kind, place, _NOTHING, bare=with_shorthand is not value)
+    argument = _argument(value, hint, place)
+    assert isinstance(argument, _Nested), "the hint marks no block"
+    return _build(argument.factory, argument.arguments, _NOTHING, place)
 
 
 def accepted(kind: str, name: str) -> set[str] | None:
@@ -269,4 +261,4 @@ def _code_error(error: Exception, path: Path, given: str) -> RunnerError:
     return RunnerError(f"{type(error).__name__}: {error}", place=place, hint="The file is named in code=[...].")
 
 
-__all__ = ["accepted", "check", "check_argument", "load_code", "resolve", "resolve_argument"]
+__all__ = ["accepted", "check", "load_code", "resolve", "resolve_argument"]

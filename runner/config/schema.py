@@ -27,15 +27,16 @@ def key(
     meaning: str,
     *,
     low: float | None = None,
+    high: float | None = None,
     one_of: tuple[str, ...] | None = None,
     pattern: str | None = None,
     block: str | None = None,
 ) -> Any:
     """A dataclass field that documents itself.
 
-    low: the smallest number allowed. one_of, pattern: the texts allowed. block: the registry kind of a `type:` block.
+    low, high: the smallest and largest number allowed. one_of, pattern: the texts allowed. block: the registry kind of a `type:` block.
     """
-    meta = {"meaning": meaning, "low": low, "one_of": one_of, "pattern": pattern, "block": block}
+    meta = {"meaning": meaning, "low": low, "high": high, "one_of": one_of, "pattern": pattern, "block": block}
     if isinstance(default, dict | list) or default in (dict, list):
         make = default if callable(default) else lambda: default.copy()
         return field(default_factory=make, metadata=meta)
@@ -107,7 +108,7 @@ class ComputeConfig:
 class RootConfig:
     """Every run."""
 
-    seed: int = key(0, "of weights, shuffling and dropout: same seed, data and machine, same bits", low=0)
+    seed: int = key(0, "of weights, shuffling and dropout: same seed, data and machine, same bits", low=0, high=2**32 - 1)
     output_dir: Optional[str] = key(None, "folder for models and summary; null: a new one under outputs/")
     code: list[str] = key(list, "Python files with registry entries of your own")
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
@@ -193,6 +194,15 @@ def manual_entry(place: str) -> KeyDoc | None:
     return next((entry for entry in manual() if entry.key == place), None)
 
 
+def described(place: str | None) -> str | None:
+    """One line about the key at `place`, for the hint of an error; None for keys that are not in the manual."""
+    entry = manual_entry(place) if place else None
+    if entry is None:
+        return None
+    default = "null" if entry.default is None else entry.default
+    return f"{entry.key} ({entry.type}, default {default}): {entry.meaning}."
+
+
 def check_ranges(config: Mapping[str, Any]) -> None:
     """Numbers and texts that have the right type and no sense. Raises RunnerError at the key."""
     _check_level(RootConfig, config, "")
@@ -235,9 +245,9 @@ def _check_level(kind: Any, values: Mapping[str, Any], prefix: str) -> None:
         if value is None:
             continue
         if meta["low"] is not None and value < meta["low"]:
-            raise RunnerError(
-                f"{value} is less than {meta['low']}", place=place, hint=f"{name}: {meta['meaning']} ({f.type})."
-            )
+            raise RunnerError(f"{value} is less than {meta['low']}", place=place, hint=described(place))
+        if meta["high"] is not None and value > meta["high"]:
+            raise RunnerError(f"{value} is more than {meta['high']}", place=place, hint=described(place))
         if meta["one_of"] and value not in meta["one_of"]:
             raise RunnerError(f"unknown value {value!r}; {suggest(value, meta['one_of'])}", place=place)
         if meta["pattern"] and not re.fullmatch(meta["pattern"], value):

@@ -1,21 +1,22 @@
 """The simple training style: one dict an example, read into a `Doc`.
 
     {"text": "Ada met Lin in Oslo.", "entities": [[0, 3, "PER"], [15, 19, "LOC"]], "cats": {"TRAVEL": 1.0}}
-    {"words": ["Ada", "slept"], "tags": ["NNP", "VBD"], "heads": [1, 1], "deps": ["nsubj", "root"], "entities": ["U-PER", "O"]}
+    {"words": ["Ada", "slept"], "tags": ["NNP", "VBD"], "heads": [1, 1], "deps": ["nsubj", "root"],
+     "entities": ["U-PER", "O"]}
 
-`text`, `words` or both (then they agree up to white space); `spaces` says whether a space follows each word. Entities are
-[start, end, label] or {"start", "end", "label"} in characters of the text (of the words joined by their spaces where there
-is no text), or one BILUO tag a word. `tags`, `pos`, `deps`, `heads`, `sent_starts` hold one value a word, null where
-unknown; a root is its own head. `cats`: label → 0 to 1, or true and false. A key that is null counts as absent; any other key is
-kept in `Doc.meta`.
+`text`, `words` or both (then they agree up to white space); `spaces` says whether a space follows each word. Entities
+are [start, end, label] or {"start", "end", "label"} in characters of the text (of the words joined by their spaces
+where there is no text), or one BILUO tag a word. `tags`, `pos`, `deps`, `heads`, `sent_starts` hold one value a word,
+null where unknown; a root is its own head. `cats`: label → 0 to 1, or true and false. A key that is null counts as
+absent; any other key is kept in `Doc.meta`.
 
-An entity that does not fit the words cannot be an entity of the Doc: the words it touches become `Doc.unknown_ents`, and
-`Doc.meta[UNALIGNED]` lists it as (first word, end word, label), so that `Example` can count it.
+An entity that does not fit the words cannot be an entity of the Doc: the words it touches become `Doc.unknown_ents`,
+and `Doc.meta[UNALIGNED]` lists it as (first word, end word, label), so that `Example` can count it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runner.corpus.alignment import Fit, fit_offsets, word_edges
@@ -30,9 +31,7 @@ KEYS = ("text", "words", "spaces", "entities", "tags", "pos", "heads", "deps", "
 _KEYS = frozenset((*KEYS, UNALIGNED))
 
 
-def read_annotations(
-    record: Mapping[str, Any], tokenizer: Tokenizer | Callable[[], Tokenizer] | None, source: str | None = None
-) -> Doc:
+def read_annotations(record: Mapping[str, Any], tokenizer: Tokenizer | None, source: str | None = None) -> Doc:
     """The Doc that `record` describes.
 
     tokenizer: makes the words where only `text` is given; None where `words` must be there.
@@ -53,7 +52,7 @@ def read_annotations(
             raise RunnerError("'spaces' without 'words'", place=source, hint="Give the words too, or only the text.")
         if tokenizer is None:
             raise RunnerError("there is a text and no tokenizer", place=source, hint="Set corpus.tokenizer.")
-        words, spaces = tokenizer(text)  # type: ignore[assignment,misc]
+        words, spaces = tokenizer(text)
     if not words:
         raise RunnerError("there are no words", place=source, hint="Remove the example, or give it a text.")
 

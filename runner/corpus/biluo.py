@@ -81,7 +81,9 @@ def biluo_to_spans(tags: Sequence[str]) -> list[Span]:
             )
         if start < 0 and prefix in ("I", "L"):
             raise TagError(
-                f"tag {tag!r} (token {i}) follows {tags[i - 1]!r}" if i else f"tag {tag!r} (token 0) opens the sequence",
+                f"tag {tag!r} (token {i}) follows {tags[i - 1]!r}"
+                if i
+                else f"tag {tag!r} (token 0) opens the sequence",
                 index=i,
                 hint=f"Open an entity with 'B-{name}'; one of a single token is 'U-{name}'.",
             )
@@ -168,7 +170,7 @@ def iob_to_biluo(tags: Sequence[str], scheme: str = "auto") -> list[str]:
 
 
 def iob_to_spans(tags: Sequence[str], scheme: str = "auto") -> list[Span]:
-    """Entities as (start, end, label) in tokens, from tags in any of SCHEMES. Raises TagError on an illegal sequence."""
+    """Entities as (start, end, label) in tokens, from tags in one of SCHEMES. Raises TagError on illegal ones."""
     if scheme not in SCHEMES:
         raise RunnerError(f"unknown scheme {scheme!r}", hint=f"Choose one of {', '.join(SCHEMES)}.")
     if scheme == "auto":

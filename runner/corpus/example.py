@@ -1,10 +1,10 @@
 """`Example`: what a pipeline sees (`predicted`) beside what is right (`reference`), on the predicted tokens.
 
 The reference may be tokenized otherwise. An annotation crosses over only where characters agree: a token's tag where
-one token covers exactly the other, an entity where it starts and ends with predicted tokens. Entities that do not are left
-out of loss and score (`-`, unknown, on the predicted tokens they touch) and counted in `excluded_ents`.
+one token covers exactly the other, an entity where it starts and ends with predicted tokens. Entities that do not are
+left out of loss and score (`-`, unknown, on the predicted tokens they touch) and counted in `excluded_ents`.
 
-Nothing is cached: annotations of the two docs may change. Training code packs what it needs once.
+Annotations are read afresh at every call; components keep what they pack for training in `targets`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ class Example:
     Raises RunnerError (at the reference's source) where their texts differ in more than white space.
     """
 
-    __slots__ = ("alignment", "predicted", "reference")
+    __slots__ = ("alignment", "predicted", "reference", "targets")
 
     def __init__(self, predicted: Doc, reference: Doc, *, alignment: Alignment | None = None) -> None:
         self.predicted = predicted
         self.reference = reference
+        self.targets: dict[str, Any] = {}  # component → what it packs once of this example's annotation
         if alignment is None:
             try:
                 alignment = Alignment(reference.words, predicted.words)
@@ -57,6 +58,8 @@ class Example:
         >>> example.aligned_ents()
         [(0, 2, 'LOC')]
         """
+        if not predicted.words and "words" not in annotations:  # an empty text, with nothing to annotate
+            return cls(predicted, Doc([], ents=() if "entities" in annotations else None))
         record: dict[str, Any] = {"text": predicted.text, "words": predicted.words, **annotations}
         if "words" not in annotations:
             record["spaces"] = annotations.get("spaces") or predicted.spaces
@@ -124,7 +127,7 @@ class Example:
         reference, alignment = self.reference, self.alignment
         spans = [ent.as_tuple() for ent in reference.ents]
         if alignment.is_identical:
-            return spans, list(reference.unknown_ents)
+            return spans, [(start, end) for start, end in reference.unknown_ents]
         ents: list[tuple[int, int, str]] = []
         unknown = [alignment.touched_by(start, end) for start, end in reference.unknown_ents]
         for start, end, label in spans:

@@ -55,7 +55,8 @@ def forward(
         E = model.get_param(f"E_{feature}")
         ids = ops.xp.ascontiguousarray(hashes[:, f])
         keys.append((ops.hash(ids, model.attrs["seeds"][f]) % E.shape[0]).astype("int32"))  # (n, 4)
-        Y[:, f * nO : (f + 1) * nO] = ops.gather_add(E, keys[f])
+        if n:  # thinc's kernel reads past the end of nothing
+            Y[:, f * nO : (f + 1) * nO] = ops.gather_add(E, keys[f])
     mask = model.attrs["noise"].mask(Y.shape[1]) if is_train else None
     if mask is not None:
         mask = ops.xp.asarray(mask)
@@ -64,7 +65,7 @@ def forward(
     def backprop(dY: Floats2d) -> NDArray[Any]:
         if mask is not None:
             dY = dY * mask
-        for f, feature in enumerate(features):
+        for f, feature in enumerate(features if n else ()):
             dE = model.get_grad(f"E_{feature}")
             d_feature = ops.xp.ascontiguousarray(dY[:, f * nO : (f + 1) * nO])
             for column in range(4):

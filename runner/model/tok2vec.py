@@ -112,7 +112,8 @@ def forward(
         if mask is not None:
             dX = dX * mask
         dL = xp.zeros((L.shape[1], L.shape[0]), dtype=L.dtype)  # (n_lexemes, width)
-        model.ops.scatter_add(dL, tokens.inverse.astype("int32"), xp.ascontiguousarray(dX.T))
+        if len(dL):
+            model.ops.scatter_add(dL, tokens.inverse.astype("int32"), xp.ascontiguousarray(dX.T))
         backprop_embed(xp.ascontiguousarray(backprop_mix(xp.ascontiguousarray(dL.T)).T))
         return tokens
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
+from seqeval.metrics.v1 import precision_recall_fscore_support
 from seqeval.scheme import IOB2
 
 from runner.components.scores import ents, tokens
@@ -53,10 +53,10 @@ def test_f_equals_seqevals(docs):
     found = [iob2(n, spans) for n, _, spans in docs]
     if not any(tag != "O" for tags in gold + found for tag in tags):
         return
-    p, r, f, _ = precision_recall_fscore_support(gold, found, average="micro", mode="strict", scheme=IOB2, zero_division=0)
+    p, r, f, _ = precision_recall_fscore_support(gold, found, average="micro", scheme=IOB2, zero_division=0)
     assert (scores["ents_p"], scores["ents_r"], scores["ents_f"]) == pytest.approx((p, r, f))
     labels = sorted(per_type)
-    by_type = precision_recall_fscore_support(gold, found, average=None, mode="strict", scheme=IOB2, zero_division=0)
+    by_type = precision_recall_fscore_support(gold, found, average=None, scheme=IOB2, zero_division=0)
     assert [per_type[label]["f"] for label in labels] == pytest.approx(list(by_type[2]))
     assert [per_type[label]["support"] for label in labels] == list(by_type[3])
 

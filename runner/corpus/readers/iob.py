@@ -3,9 +3,10 @@
     Madrid  NNP  B-LOC
     sleeps  VBZ  O
 
-Two to four columns, the same number in the whole file, parted by tabs where a line has one and by spaces (U+0020) elsewhere, so that
-tokens may be emoji, lone combining characters or hold any other white space. The first of the columns between token and
-tag is kept as `Doc.tags`; the second (CoNLL-2003's chunks) is dropped. Lines whose token is -DOCSTART- end a document.
+Two to four columns, the same number in the whole file, parted by tabs where a line has one and by spaces (U+0020)
+elsewhere, so that tokens may be emoji, lone combining characters or hold any other white space. The first of the
+columns between token and tag is kept as `Doc.tags`; the second (CoNLL-2003's chunks) is dropped. Lines whose token is
+-DOCSTART- end a document.
 
 Tags are IOB1, IOB2 or BILUO. `auto` looks at the whole file before it decides (biluo.detect_scheme), so that one
 wrong tag is an error and no change of scheme. Texts are the tokens joined by single spaces.
@@ -137,7 +138,7 @@ def _wrong_columns(
     found = f"{len(columns)} column{'s' if len(columns) != 1 else ''}"
     if n_columns:
         fact = f"{found} where line {sentences[0].line} has {n_columns}"
-        hint = "Give every line the same columns: token, at most two others, tag; part them by tabs where tokens hold spaces."
+        hint = "Give every line the same columns: token, at most two others, tag; tabs where tokens hold spaces."
     else:
         fact, hint = f"{found} (expected 2 to 4)", "Give a token first and its tag last, parted by tabs or spaces."
     return RunnerError(fact, place=f"{path}:{number}", hint=hint)

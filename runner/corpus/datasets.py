@@ -1,0 +1,363 @@
+"""Data sets: where the files of a corpus come from, and the examples in them.
+
+A part of a corpus (`train`, `dev`, `test`) is a path, a list of such, or a mapping:
+
+    {bundled: train.jsonl}                               a file of runner/corpus/sample
+    {url: https://…, sha256: …, mirror: wnut17/FILE}     fetched once into the cache folder, its checksum verified
+
+Where RUNNER_DATA_MIRROR names a folder, `mirror` is read there in place of the network, verified the same way. A data
+set is nothing but a file of conf/corpus, so that a new one needs no code. Without an official split, `folds` and `fold`
+cut the training data into contiguous parts by order, one of which is the dev set.
+
+Everything is held in memory: a million words take a few seconds and some hundred megabytes. Batches are batching.py's.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import inspect
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from runner.corpus.doc import Doc
+from runner.corpus.example import Example
+from runner.corpus.readers.reader import Reader
+from runner.corpus.tokenizer import Tokenizer
+from runner.errors import RunnerError, suggest
+
+MIRROR_VARIABLE = "RUNNER_DATA_MIRROR"
+SAMPLE = Path(__file__).parent / "sample"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file that a part of a corpus was read from."""
+
+    name: str  # of the corpus
+    split: str  # "train", "dev" or "test"
+    path: Path
+    sha256: str  # of the file, in hex
+    n_docs: int  # read from it into this part
+    n_words: int  # of the reference
+
+
+@dataclass
+class Corpus:
+    """Examples to train on and to score on, and where they came from. `test` is read when first asked for."""
+
+    name: str
+    train: list[Example]
+    dev: list[Example]
+    sources: list[Source]
+    digest: str  # sha256, in hex, of the files' contents and of how they were cut
+    _read_test: Callable[[], list[Example]] = field(repr=False, default=list)
+
+    @cached_property
+    def test(self) -> list[Example]:
+        """Held-out examples, empty where there are none. Raises RunnerError as load_corpus does."""
+        return self._read_test()
+
+    @property
+    def n_train_words(self) -> int:
+        """Predicted tokens in `train`."""
+        return sum(len(example.predicted) for example in self.train)
+
+    @property
+    def n_dev_words(self) -> int:
+        """Predicted tokens in `dev`."""
+        return sum(len(example.predicted) for example in self.dev)
+
+    def summary(self) -> list[str]:
+        """One aligned line a part: docs, words, entities by type, and how many entities do not align."""
+        rows = []
+        for name, examples in (("train", self.train), ("dev", self.dev)):
+            labels = Counter(ent.label for example in examples for ent in example.reference.ents)
+            n_words = sum(len(example.predicted) for example in examples)
+            row = f"{name:<5}  {len(examples):>8,} docs  {n_words:>10,} words  {labels.total():>8,} entities"
+            if labels:
+                row += " (" + ", ".join(f"{label} {n:,}" for label, n in labels.most_common()) + ")"
+            n_excluded = sum(example.excluded_ents for example in examples)
+            rows.append(row + (f", {n_excluded:,} unaligned" if n_excluded else ""))
+        return rows
+
+
+def load_corpus(
+    *,
+    name: str | None,
+    train: Any,
+    dev: Any,
+    test: Any = None,
+    reader: Reader | Callable[[Path], Iterator[Doc]],
+    tokenizer: Tokenizer,
+    gold_tokens: bool = True,
+    folds: int | None = None,
+    fold: int | None = None,
+    limit: int | None = None,
+) -> Corpus:
+    """Find, verify and read a data set.
+
+    name: for tables. train, dev, test: see above; relative paths start at the current folder.
+    reader: one file → docs; it is handed the tokenizer too where it takes two arguments. tokenizer: raw text → words.
+    gold_tokens: predict on the reference's tokens; otherwise on the tokenizer's, made from the reference's text.
+    folds, fold: train on all of `folds` contiguous parts of `train` but the `fold`th (from 0; None is 0), the dev set.
+    limit: read at most this many docs of each file (before folding).
+    Raises RunnerError that names the key or file:line: a file missing, altered, unreachable or at fault, or a part
+    without examples.
+    """
+    name = name or "files"
+    if train is None:
+        raise RunnerError("there is no training data", place="corpus.train", hint="Set corpus.train=PATH.")
+    if folds is None and dev is None:
+        raise RunnerError(
+            "there is no dev data",
+            place="corpus.dev",
+            hint="Set corpus.dev=PATH, or hold back a fifth of the training data: corpus.folds=5.",
+        )
+    if folds is not None and dev is not None:
+        raise RunnerError(
+            "there are both dev data and folds of the training data",
+            place="corpus.folds",
+            hint="Set corpus.dev=null to use the folds, or corpus.folds=null corpus.fold=null for the dev data.",
+        )
+    fold = fold or 0
+    if folds is not None and not (folds >= 2 and 0 <= fold < folds):
+        raise RunnerError(
+            f"there is no fold {fold} of {folds}",
+            place="corpus.fold",
+            hint="Set corpus.folds to 2 or more, and corpus.fold from 0 to one less.",
+        )
+
+    read = _with_tokenizer(reader, tokenizer)
+    make = _example_maker(tokenizer, gold_tokens)
+    paths = {"train": locate(train, "corpus.train"), "dev": locate(dev, "corpus.dev") if dev is not None else []}
+    files = {
+        split: [(path, sha256_of(path), list(islice(read(path), limit))) for path in paths[split]] for split in paths
+    }
+    if folds is not None:
+        files = _fold(files["train"], folds, fold)
+    sources = [
+        Source(name, split, path, sha256, len(docs), sum(map(len, docs)))
+        for split in files
+        for path, sha256, docs in files[split]
+    ]
+    examples = {split: [make(doc) for _, _, docs in files[split] for doc in docs] for split in files}
+    for split, found in examples.items():
+        if not found:
+            raise RunnerError(
+                f"there are no examples in the {split} data",
+                place=f"corpus.{split}",
+                hint="Check the files, corpus.limit and corpus.folds.",
+            )
+
+    def read_test() -> list[Example]:
+        if test is None:
+            return []
+        return [make(doc) for path in locate(test, "corpus.test") for doc in islice(read(path), limit)]
+
+    cut = f"{folds},{fold},{limit},{gold_tokens}"
+    digest = hashlib.sha256("\n".join([cut, *(f"{s.split} {s.sha256}" for s in sources)]).encode()).hexdigest()
+    return Corpus(name, examples["train"], examples["dev"], sources, digest, read_test)
+
+
+def locate(part: Any, key: str) -> list[Path]:
+    """The files of one part of a corpus, fetched and verified where it says so. key: "corpus.train", for errors."""
+    if isinstance(part, (list, tuple)):
+        if not part:
+            raise RunnerError("the list is empty", place=key, hint="Name at least one file.")
+        return [path for i, item in enumerate(part) for path in locate(item, f"{key}[{i}]")]
+    if isinstance(part, (str, Path)):
+        return [_existing(Path(part), key)]
+    if isinstance(part, Mapping):
+        keys = {str(k) for k, value in part.items() if value is not None}
+        if keys == {"bundled"}:
+            return [_existing(SAMPLE / str(part["bundled"]), key)]
+        if {"url", "sha256"} <= keys <= {"url", "sha256", "mirror"}:
+            return [fetch(str(part["url"]), str(part["sha256"]), str(part.get("mirror") or ""), key)]
+        raise RunnerError(
+            f"the keys {', '.join(sorted(keys)) or '(none)'} do not make a file",
+            place=key,
+            hint="Give a path, {bundled: FILE}, or {url: https://…, sha256: …, mirror: FOLDER/FILE}.",
+        )
+    raise RunnerError(
+        f"{part!r} is no path" if part is not None else "no path is set", place=key, hint=f"Set {key}=PATH."
+    )
+
+
+def fetch(url: str, sha256: str, mirror: str, key: str) -> Path:
+    """A file of the cache folder, downloaded where it is not there yet; or its copy in RUNNER_DATA_MIRROR.
+
+    mirror: its path below the mirror and the cache folder. Raises RunnerError (two lines) without network, or where the
+    content is not what `sha256` says.
+    """
+    folder = os.environ.get(MIRROR_VARIABLE)
+    if folder and mirror:
+        path = Path(folder) / mirror
+        if not path.is_file():
+            raise RunnerError(
+                f"there is no file {path}",
+                place=f"{key} ({MIRROR_VARIABLE})",
+                hint=f"Put {url} there, or unset {MIRROR_VARIABLE} to download it.",
+            )
+        found = sha256_of(path)
+        if found != sha256:
+            raise _altered(str(path), sha256, found, key, "Put the original file there.")
+        return path
+    if not url.startswith("https://"):
+        raise RunnerError(f"{url} is no https address", place=key, hint="Give an address that starts with https://.")
+
+    import pooch  # type: ignore[import-untyped,unused-ignore]  # here, because a run on own files needs none of it
+
+    target = Path(pooch.os_cache("runner")) / (mirror or url.rsplit("/", 1)[-1])
+    pooch.get_logger().setLevel("WARNING")
+    bar = _DownloadBar(target.name) if sys.stderr.isatty() else None
+    try:
+        pooch.retrieve(
+            url,
+            known_hash=f"sha256:{sha256}",
+            path=target.parent,
+            fname=target.name,
+            downloader=pooch.HTTPDownloader(progressbar=bar or False, timeout=30),
+        )
+    except OSError as error:  # what requests raises is an OSError as well
+        raise RunnerError(
+            f"{url} cannot be downloaded ({_reason(error)})",
+            place=key,
+            hint=f"Check the network, or set {MIRROR_VARIABLE} to a folder that holds {mirror or target.name}.",
+        ) from None
+    except ValueError as error:
+        found = next((word for word in str(error).replace("(", " ").replace(")", " ").split() if len(word) == 64), "?")
+        raise _altered(
+            url, sha256, found, key, "The file has changed at its origin; check it and update the checksum."
+        ) from None
+    finally:
+        if bar is not None:
+            bar.close()
+    return target
+
+
+def sha256_of(path: Path) -> str:
+    """The checksum of a file, in hex. Raises RunnerError where it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise RunnerError(
+            f"the file cannot be read ({error.strerror or error})", place=str(path), hint="Check the path."
+        ) from None
+
+
+def _existing(path: Path, key: str) -> Path:
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise RunnerError(f"{path} is a folder", place=key, hint="Name a file in it, or a list of files.")
+    folder = path.parent
+    if not folder.is_dir():
+        while not folder.parent.is_dir():
+            folder = folder.parent
+        missing, folder = folder, folder.parent
+        raise RunnerError(f"there is no folder {missing}", place=key, hint=_nearest(missing.name, folder, key, path))
+    raise RunnerError(f"there is no file {path}", place=key, hint=_nearest(path.name, folder, key, path))
+
+
+def _nearest(name: str, folder: Path, key: str, path: Path) -> str:
+    """A hint with the existing name that is closest to the one that does not exist."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        names = []
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"Did you mean {folder / near[0]}?"
+    return (
+        f"{os.path.abspath(folder)} holds {suggest(name, names[:8])}" if names else f"Set {key} to a file that exists."
+    )
+
+
+def _with_tokenizer(reader: Callable[..., Iterator[Doc]], tokenizer: Tokenizer) -> Callable[[Path], Iterator[Doc]]:
+    """The reader as a function of the path alone."""
+    try:
+        inspect.signature(reader).bind(Path(), tokenizer)
+    except TypeError:
+        return reader
+    return lambda path: reader(path, tokenizer)
+
+
+def _example_maker(tokenizer: Tokenizer, gold_tokens: bool) -> Callable[[Doc], Example]:
+    if gold_tokens:
+        return Example.from_doc
+
+    def make(reference: Doc) -> Example:
+        words, spaces = tokenizer(reference.text)
+        return Example(Doc(words, spaces, meta=reference.meta, source=reference.source), reference)
+
+    return make
+
+
+_File = tuple[Path, str, list[Doc]]  # with its checksum
+
+
+def _fold(files: Sequence[_File], folds: int, fold: int) -> dict[str, list[_File]]:
+    """Train and dev files; their docs, in order, fall into the dev fold or not."""
+    n_docs = sum(len(docs) for _, _, docs in files)
+    start, end = fold * n_docs // folds, (fold + 1) * n_docs // folds
+    parts: dict[str, list[_File]] = {"train": [], "dev": []}
+    position = 0
+    for path, sha256, docs in files:
+        low, high = max(0, start - position), max(0, end - position)
+        for split, chosen in (("train", docs[:low] + docs[max(low, high) :]), ("dev", docs[low:high])):
+            if chosen:
+                parts[split].append((path, sha256, chosen))
+        position += len(docs)
+    return parts
+
+
+def _altered(what: str, wanted: str, found: str, key: str, hint: str) -> RunnerError:
+    return RunnerError(f"{what} has the checksum {found[:12]}…, not {wanted[:12]}… (sha256)", place=key, hint=hint)
+
+
+def _reason(error: OSError) -> str:
+    """The first line of an error of the network, without the nesting of its causes."""
+    cause: BaseException = error
+    while cause.__context__ is not None:
+        cause = cause.__context__
+    text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return str(text).splitlines()[0][:120]
+
+
+class _DownloadBar:
+    """What pooch asks of a progress bar, drawn by rich on stderr."""
+
+    def __init__(self, name: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._progress.add_task(name, total=None)
+        self._progress.start()
+
+    @property
+    def total(self) -> float | None:
+        return self._progress.tasks[0].total
+
+    @total.setter
+    def total(self, size: float) -> None:
+        self._progress.update(self._task, total=size or None)
+
+    def update(self, size: float) -> None:
+        self._progress.update(self._task, advance=size)
+
+    def reset(self) -> None:
+        self._progress.update(self._task, completed=0)
+
+    def close(self) -> None:
+        self._progress.stop()
