@@ -12,9 +12,9 @@ from typing import Any
 
 from thinc.api import Model
 
-from runner.corpus.doc import Doc
+from runner.components.inputs import Batch
 from runner.corpus.example import Example
-from runner.model.layout import Floats2d, Packed
+from runner.model.layout import Floats2d
 from runner.model.noise import Noise
 
 PerType = dict[str, dict[str, float]]
@@ -30,11 +30,11 @@ class Component(ABC):
     heading: str  # of its columns in the table: "NER"
     score_weights: Mapping[str, float]  # its part of the final score when the config names none
 
-    def __init__(self, name: str, build_tok2vec: Any) -> None:
+    def __init__(self, name: str, build_tok2vec: Any | None) -> None:
         self.name = name
         self.build_tok2vec = build_tok2vec
         self.labels: list[str] = []
-        self.head: Model[Packed, Floats2d] | None = None
+        self.head: Model[Any, Any] | None = None
 
     def add_label(self, label: str) -> bool:
         """Learn one more label; False where it is known. The model grows at the next update or prediction."""
@@ -49,18 +49,21 @@ class Component(ABC):
         """The labels that the gold annotation uses, sorted."""
 
     @abstractmethod
-    def build_head(self, width: int, noise: Noise) -> Model[Packed, Floats2d]:
-        """A model from token vectors (width, n_tokens) to this component's scores, for the labels known now."""
+    def build_head(self, width: int, noise: Noise) -> Model[Any, Any]:
+        """A model from token vectors (width, n_tokens) to this component's scores, for the labels known now.
 
-    @abstractmethod
-    def update(self, packed: Packed, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
-        """Add to the gradient of the head; return the loss and the gradient of the token vectors.
-
-        None where no example has this component's annotation.
+        width is 0 for a component without tok2vec. Layers' names start with the component's.
         """
 
     @abstractmethod
-    def annotate(self, packed: Packed, docs: Sequence[Doc]) -> None:
+    def update(self, batch: Batch, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
+        """Add to the gradient of the head; return the loss and the gradient of `batch.vectors.X`.
+
+        The gradient is None without tok2vec, and where no example has this component's annotation (the loss is 0 then).
+        """
+
+    @abstractmethod
+    def annotate(self, batch: Batch) -> None:
         """Predict, and write the predictions into the docs."""
 
     @abstractmethod

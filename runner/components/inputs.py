@@ -1,22 +1,34 @@
-"""Docs → what a tok2vec reads."""
+"""Docs → what models read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runner.corpus.doc import Doc
 from runner.corpus.lexemes import Lexemes
-from runner.model.layout import Layout, Tokens
+from runner.model.layout import Layout, Packed, Tokens
 
 
-def layout_of(docs: Sequence[Doc]) -> Layout:
-    return Layout([len(doc) for doc in docs])
+@dataclass(frozen=True)
+class Batch:
+    """Docs on their way through a component."""
 
+    docs: Sequence[Doc]
+    layout: Layout
+    rows: NDArray[np.int64]  # (n_tokens,) the lexeme of each token
+    lexemes: Lexemes
+    vectors: Packed | None = None  # the tok2vec's, for components that have one
 
-def tokens_of(docs: Sequence[Doc], layout: Layout, lexemes: Lexemes, features: Sequence[str]) -> Tokens:
-    """The batch's distinct lexemes with the hashes of the asked attributes, and where they stand."""
-    distinct, inverse = np.unique(lexemes.rows(docs), return_inverse=True)
-    hashes = [lexemes.hashes(feature, distinct) for feature in features]
-    return Tokens(np.stack(hashes, axis=1), inverse, layout)
+    @classmethod
+    def of(cls, docs: Sequence[Doc], lexemes: Lexemes) -> Batch:
+        return cls(docs, Layout([len(doc) for doc in docs]), lexemes.rows(docs), lexemes)
+
+    def tokens(self, features: Sequence[str]) -> Tokens:
+        """The distinct lexemes with the hashes of the asked attributes, and where they stand."""
+        distinct, inverse = np.unique(self.rows, return_inverse=True)
+        hashes = [self.lexemes.hashes(feature, distinct) for feature in features]
+        return Tokens(np.stack(hashes, axis=1), inverse, self.layout)

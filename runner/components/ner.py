@@ -10,9 +10,9 @@ from thinc.api import Model
 
 from runner import registry
 from runner.components.base import Component, PerType
+from runner.components.inputs import Batch
 from runner.components.scores import ents
 from runner.corpus.biluo import biluo_to_spans
-from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.errors import RunnerError
 from runner.model import crf
@@ -55,14 +55,14 @@ class EntityRecognizer(Component):
         )
         return chain(self.name, hidden, biluo_scores(f"{self.name}/scores", n_labels=n_labels, nI=self.hidden_width))
 
-    def update(self, packed: Packed, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
+    def update(self, batch: Batch, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
         assert self.head is not None
         gold = np.concatenate([self._gold(example) for example in examples])  # (n_tokens,) states, -1 unknown
         n_annotated = sum(example.reference.has_ents for example in examples)
         if not n_annotated:
             return 0.0, None
-        scores, backprop = self.head.begin_update(packed)
-        losses, d_scores = crf.loss(scores, packed.layout, gold)
+        scores, backprop = self.head.begin_update(batch.vectors)
+        losses, d_scores = crf.loss(scores, batch.layout, gold)
         d_scores /= scores.dtype.type(n_annotated)
         return float(losses.sum()), backprop(d_scores)
 
@@ -78,11 +78,11 @@ class EntityRecognizer(Component):
             example.targets[self.name] = cached
         return cached[1]
 
-    def annotate(self, packed: Packed, docs: Sequence[Doc]) -> None:
+    def annotate(self, batch: Batch) -> None:
         assert self.head is not None
         tags = ["O", *(f"{move}-{label}" for move in "BILU" for label in self.labels)]
-        states = crf.decode(self.head.predict(packed), packed.layout)
-        for start, doc in zip(packed.layout.starts.tolist(), docs, strict=True):
+        states = crf.decode(self.head.predict(batch.vectors), batch.layout)
+        for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             found = states[start : start + len(doc)]
             doc.set_ents(biluo_to_spans([tags[state] for state in found.tolist()]) if found.any() else [])
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 from thinc.api import Model, NumpyOps
 
 from runner.components.base import Component, PerType
-from runner.components.inputs import layout_of, tokens_of
+from runner.components.inputs import Batch
 from runner.components.scores import tokens as token_scorer
-from runner.config.resolve import resolve
+from runner.config.resolve import accepted, resolve
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
@@ -75,7 +76,8 @@ class Pipeline:
         if before is not None:
             self.get_pipe(before)
         block: dict[str, Any] = {"type": name, **(config or {})}
-        block.setdefault("tok2vec", dict(DEFAULT_TOK2VEC))
+        if "tok2vec" in (accepted("components", str(block["type"])) or ()):
+            block.setdefault("tok2vec", dict(DEFAULT_TOK2VEC))
         component = resolve(block, "components", f"components.{name}", extra={"name": name})
         self.components[name] = component
         self.blocks[name] = block
@@ -102,6 +104,7 @@ class Pipeline:
         for component in self.components.values():
             for label in component.labels_in(examples):
                 component.add_label(label)
+        self.lexemes.rows([example.predicted for example in examples])  # all at once, in the order of the corpus
         self.parameters = Parameters()
         self._build(rebuild=True)
         self._sgd = sgd if sgd is not None else resolve({"type": "adam"}, "optimizers", "optimizer")
@@ -160,12 +163,15 @@ class Pipeline:
     def predict(self, docs: Sequence[Doc]) -> None:
         """Annotate docs in place."""
         self._build()
-        for batch in _by_words(docs, _WORDS_PER_BATCH):
-            layout = layout_of(batch)
+        for some in _by_words(docs, _WORDS_PER_BATCH):
+            batch = Batch.of(some, self.lexemes)
             for name, component in self.components.items():
-                tok2vec = self._tok2vecs[name]
-                tokens = tokens_of(batch, layout, self.lexemes, tok2vec.attrs["features"])
-                component.annotate(tok2vec.predict(tokens), batch)
+                tok2vec = self._tok2vecs.get(name)
+                if tok2vec is None:
+                    component.annotate(batch)
+                else:
+                    vectors = tok2vec.predict(batch.tokens(tok2vec.attrs["features"]))
+                    component.annotate(replace(batch, vectors=vectors))
 
     # Learning
 
@@ -188,13 +194,14 @@ class Pipeline:
             optimizer = self.initialize(lambda: batch)
         self._learn_labels(batch)
         self.noise.reset(drop, self.seed, optimizer.step)
-        docs = [example.predicted for example in batch]
-        layout = layout_of(docs)
+        inputs = Batch.of([example.predicted for example in batch], self.lexemes)
         for name, component in self.components.items():
-            tok2vec = self._tok2vecs[name]
-            tokens = tokens_of(docs, layout, self.lexemes, tok2vec.attrs["features"])
-            packed, backprop = tok2vec.begin_update(tokens)
-            loss, d_vectors = component.update(packed, batch)
+            tok2vec = self._tok2vecs.get(name)
+            if tok2vec is None:
+                loss, d_vectors = component.update(inputs, batch)
+            else:
+                vectors, backprop = tok2vec.begin_update(inputs.tokens(tok2vec.attrs["features"]))
+                loss, d_vectors = component.update(replace(inputs, vectors=vectors), batch)
             if not isfinite(loss):
                 self.parameters.gradient[...] = 0
                 raise RunFailed(

@@ -17,7 +17,6 @@ from typing import Any
 import yaml
 from hydra.errors import (
     ConfigCompositionException,
-
     MissingConfigException,
     OverrideParseException,
     SearchPathException,
@@ -165,7 +164,9 @@ def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | N
         return RunnerError("several values for one run", place=override, hint=hint)
     if text.startswith("Error merging override ~"):
         key = text.partition("~")[2].strip()
-        return RunnerError("it cannot be deleted", place=key, hint=f"Leave ~{key} out, or give {key}=null if it may be.")
+        return RunnerError(
+            "it cannot be deleted", place=key, hint=f"Leave ~{key} out, or give {key}=null if it may be."
+        )
     if text.startswith("Error merging override"):
         return None  # its cause says why
     if text.startswith("Sweeping over Hydra"):
@@ -186,7 +187,9 @@ def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | N
             names = [entry.key for entry in schema.manual()]
             return RunnerError(f"there is no such key{_near(key.group(1), names)}", place=place, hint=SEE_KEYS)
         converted = _converted(message)
-        return RunnerError(converted or _core(message), place=place, hint=schema.described(key.group(1) if key else None))
+        return RunnerError(
+            converted or _core(message), place=place, hint=schema.described(key.group(1) if key else None)
+        )
     if text and text != "None":
         return RunnerError(text.splitlines()[0], place="command line", hint=SEE_KEYS)
     return None
@@ -249,7 +252,9 @@ def _missing_config(error: MissingConfigException, overrides: Sequence[str]) -> 
 def _unreadable_override(error: OverrideParseException) -> RunnerError:
     override = error.override
     if "=" not in override and not override.startswith("~"):
-        return RunnerError("not understood", place=repr(override), hint="Overrides are KEY=VALUE; see python -m runner --help.")
+        return RunnerError(
+            "not understood", place=repr(override), hint="Overrides are KEY=VALUE; see python -m runner --help."
+        )
     details = [line for line in str(error.message).splitlines()[1:] if line.strip() and "http" not in line]
     reason = details[0].strip() if details else "it cannot be parsed"
     reason = re.split(r" expecting| at input", reason)[0]
@@ -295,7 +300,9 @@ def _group_needs_name(overrides: Sequence[str]) -> RunnerError:
             if key == "dropout":
                 hint = f"Write dropout=constant dropout.value={value}."
             return RunnerError(f"{value or 'nothing'!r} is no option of the group", place=key, hint=hint)
-    return RunnerError("a group takes the name of one of its files", place="command line", hint="See python -m runner --help.")
+    return RunnerError(
+        "a group takes the name of one of its files", place="command line", hint="See python -m runner --help."
+    )
 
 
 def _raw_at(node: Any, parts: Sequence[str], jumps: int = 5) -> Any:

@@ -243,7 +243,11 @@ def _described(hint: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = {True: "true", False: "false", None: "null"}[value] if value is None or value is True or value is False else repr(value)
+    text = (
+        {True: "true", False: "false", None: "null"}[value]
+        if value is None or value is True or value is False
+        else repr(value)
+    )
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -253,7 +257,9 @@ def _known(kind: str) -> str:
 
 def _code_error(error: Exception, path: Path, given: str) -> RunnerError:
     if isinstance(error, SyntaxError) and error.filename == str(path):
-        return RunnerError(f"{type(error).__name__}: {error.msg}", place=f"{given}:{error.lineno}", hint="From code=[...].")
+        return RunnerError(
+            f"{type(error).__name__}: {error.msg}", place=f"{given}:{error.lineno}", hint="From code=[...]."
+        )
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     place = f"{given}:{frames[-1].lineno}" if frames else given
     if isinstance(error, RunnerError):

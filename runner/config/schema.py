@@ -99,7 +99,9 @@ class TrackingConfig:
 class ComputeConfig:
     """Where the arithmetic happens."""
 
-    ops: str = key("numpy", "matrix products: numpy (OpenBLAS), blis (thinc's), cupy (GPU)", one_of=("numpy", "blis", "cupy"))
+    ops: str = key(
+        "numpy", "matrix products: numpy (OpenBLAS), blis (thinc's), cupy (GPU)", one_of=("numpy", "blis", "cupy")
+    )
     threads: int = key(1, "BLAS threads of one run; more than 1 on a busy machine is many times slower", low=1)
     device: str = key("cpu", "cpu, cuda or cuda:N", pattern=r"cpu|cuda(:\d+)?")
 
@@ -108,7 +110,9 @@ class ComputeConfig:
 class RootConfig:
     """Every run."""
 
-    seed: int = key(0, "of weights, shuffling and dropout: same seed, data and machine, same bits", low=0, high=2**32 - 1)
+    seed: int = key(
+        0, "of weights, shuffling and dropout: same seed, data and machine, same bits", low=0, high=2**32 - 1
+    )
     output_dir: Optional[str] = key(None, "folder for models and summary; null: a new one under outputs/")
     code: list[str] = key(list, "Python files with registry entries of your own")
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
@@ -116,7 +120,9 @@ class RootConfig:
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     tok2vec: dict[str, Any] = key(dict, "token vectors, shared as ${tok2vec}", block="tok2vecs")
     batch: dict[str, Any] = key(dict, "how examples become batches", block="batchers")
-    dropout: Any = key(dict, "share of activations dropped while training, 0 to below 1: number or block", block="schedules")
+    dropout: Any = key(
+        dict, "share of activations dropped while training, 0 to below 1: number or block", block="schedules"
+    )
     training: TrainingConfig = field(default_factory=TrainingConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)

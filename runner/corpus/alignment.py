@@ -74,7 +74,7 @@ class Alignment:
         return first, max(first, last)
 
     def token_counts(self) -> tuple[int, int, int]:
-        """(correct, predicted, gold) tokens; correct ones cover the same characters. Words of white space count nowhere."""
+        """(correct, predicted, gold) tokens; correct ones cover the same characters, white space does not count."""
         if self.is_identical:
             return self.n_gold, self.n_gold, self.n_gold
         gold = {edge for edge in self.gold_edges if edge[0] < edge[1]}

@@ -213,7 +213,7 @@ def fetch(url: str, sha256: str, mirror: str, key: str) -> Path:
     if not url.startswith("https://"):
         raise RunnerError(f"{url} is no https address", place=key, hint="Give an address that starts with https://.")
 
-    import pooch  # type: ignore[import-untyped,unused-ignore]  # here, because a run on own files needs none of it
+    import pooch  # here, because a run on own files needs none of it
 
     target = Path(pooch.os_cache("runner")) / (mirror or url.rsplit("/", 1)[-1])
     pooch.get_logger().setLevel("WARNING")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,7 @@ class Lexemes:
         n_known = 0 if known is None else len(known)
         if n_known < len(self._rows):
             compute = ATTRIBUTES[attribute]
-            words = list(self._rows)[n_known:]
+            words = list(islice(self._rows, n_known, None))
             fresh = np.fromiter((hash64(compute(word)) for word in words), "uint64", len(words))
             known = fresh if known is None else np.concatenate([known, fresh])
             self._hashes[attribute] = known

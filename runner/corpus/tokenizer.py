@@ -15,7 +15,7 @@ set; the test set, sentence by sentence, is the check.
     sacremoses 0.2, en                   .9427        .9397     217 k            MIT, 3.3 MB, 4 packages
     spaCy 3.8 blank("en")                .9725        .9725     168 k            MIT, a large dependency: an extra here
     syntok 1.4.4                         .9706        .9706     370 k    .9701   MIT, 0.2 MB, needs only regex
-    syntok 1.4.4 with two repairs        .9799        .9799     350 k    .9768   the default, "syntok"
+    syntok 1.4.4 with two repairs        .9799        .9799     307 k    .9768   the default, "syntok"
     SoMaJo 2.5, en_PTB                   .9896        .9896      17 k            GPL-3, slower than our models predict
 
 nltk needs sentences to find final full stops, and its sentence splitter needs a data download. The repairs put
@@ -45,7 +45,7 @@ def syntok() -> Tokenizer:
     >>> syntok()("Don't sell the iPhone!!")
     (['Do', "n't", 'sell', 'the', 'iPhone', '!!'], [False, True, True, True, False, False])
     """
-    from syntok.tokenizer import Tokenizer as Syntok  # type: ignore[import-untyped,unused-ignore]
+    from syntok.tokenizer import Tokenizer as Syntok
 
     splitter = Syntok(emit_hyphen_or_underscore_sep=True, replace_not_contraction=False)
 
@@ -96,7 +96,7 @@ def spacy(lang: str = "en") -> Tokenizer:
     lang: spaCy's code of the language ("en", "de", "fr", …). Raises RunnerError where spaCy or the language is missing.
     """
     try:
-        import spacy as library  # type: ignore[import-not-found,unused-ignore]
+        import spacy as library
     except ImportError as error:
         raise RunnerError(
             f"the tokenizer 'spacy' needs spaCy, which cannot be imported ({error})",

@@ -103,7 +103,9 @@ SEED_ERA = (
 def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Fake entries, a working folder of its own, and none of the seed era's variables."""
     for kind, factories in FAKES.items():
-        monkeypatch.setattr(registry.KINDS[kind], "_factories", factories if kind in ("readers", "tokenizers") else dict(factories))
+        monkeypatch.setattr(
+            registry.KINDS[kind], "_factories", factories if kind in ("readers", "tokenizers") else dict(factories)
+        )
         monkeypatch.setattr(registry.KINDS[kind], "_is_filled", True)
     for name in SEED_ERA:
         monkeypatch.delenv(name, raising=False)

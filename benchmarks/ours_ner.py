@@ -1,0 +1,60 @@
+"""This project's recognizer on WNUT 2017: `python -m benchmarks.ours_ner DATA EPOCHS BATCH SEED` prints one JSON line."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+
+from runner.config.compose import compose
+from runner.commands.train import make_corpus, make_pipeline, make_plan
+from runner.config.resolve import resolve
+from runner.training.loop import evaluate
+
+import os
+
+
+def main(data: str, epochs: str, batch: str, seed: str) -> None:
+    os.environ["RUNNER_DATA_MIRROR"] = data
+    group = {"words": "batch=words", "sentences": "batch=auto"}[batch]
+    config = compose(["pipeline=ner", "corpus=wnut17", group, f"training.max_epochs={epochs}", f"seed={seed}"])
+    corpus = make_corpus(config)
+    pipeline = make_pipeline(config)
+    sgd = resolve(config.optimizer, "optimizers", "optimizer")
+    plan = make_plan(config, pipeline)
+    pipeline.initialize(lambda: corpus.train, sgd=sgd)
+    words, best, training, predicting, predicted = 0, 0.0, 0.0, 0.0, 0
+    n_words = [len(example.predicted) for example in corpus.train]
+    import numpy as np
+
+    from runner.corpus.batching import shuffled
+
+    lengths = np.array(n_words)
+    for epoch in range(1, plan.max_epochs + 1):
+        started = time.process_time()
+        for indices, _ in plan.batcher(shuffled(len(lengths), (plan.seed, epoch)), lengths, sgd.step):
+            pipeline.update([corpus.train[i] for i in indices], drop=plan.dropout(sgd.step), sgd=sgd)
+        training += time.process_time() - started
+        words += int(lengths.sum())
+        with pipeline.use_params(sgd.averages):
+            started = time.process_time()
+            pipeline.predict([example.predicted for example in corpus.dev])
+            predicting += time.process_time() - started
+            predicted += sum(len(example.predicted) for example in corpus.dev)
+        best = max(best, evaluate(pipeline, corpus.dev, plan.score_weights, sgd, {}).score)
+    print(
+        json.dumps(
+            {
+                "train_wps": words / training,
+                "predict_wps": predicted / predicting,
+                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "best": best,
+                "cpu_seconds": time.process_time(),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,56 @@
+"""Every file of conf/ composes, and what it describes can be built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.config.compose import compose, conf_dir
+
+OPTIONS = sorted(
+    f"{file.parent.name}={file.stem}" for file in conf_dir().glob("*/*.yaml") if not file.name.startswith("_")
+)
+# A value that a file leaves to the user.
+NEEDED = {"corpus=files": ["corpus.train=a.iob", "corpus.dev=b.iob"]}
+
+
+@pytest.fixture(autouse=True)
+def no_variables_of_the_seeds_era(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("learn_rate", "dropout_from", "dropout_to", "dropout_decay", "batch_from", "batch_to",
+                 "batch_compound", "token_vector_width", "embed_size", "hidden_width", "optimizer_B1", "optimizer_B2",
+                 "optimizer_eps", "L2_penalty", "grad_norm_clip"):  # fmt: skip
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes_and_is_accepted_by_its_factory(option: str) -> None:
+    config = compose([option, *NEEDED.get(option, [])])
+    group, _, name = option.partition("=")
+    assert config.choices[group] == name
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_file_opens_with_its_reason(option: str) -> None:
+    group, _, name = option.partition("=")
+    lines = (conf_dir() / group / f"{name}.yaml").read_text("utf-8").splitlines()
+    first = next(line for line in lines if not line.startswith("# @"))
+    assert first.startswith("# "), "say why one would choose it"
+    assert len(first) > 30
+
+
+def test_presets_say_what_they_mean() -> None:
+    quick = compose(["experiment=quick"])
+    assert (quick.training.max_epochs, quick.tok2vec["width"], quick.batch["type"]) == (5, 48, "by_sentences")
+    recipe = compose(["experiment=recipe", "optimizer.learn_rate=0.002"])
+    assert (recipe.dropout["start"], recipe.batch["compound"], recipe.optimizer["learn_rate"]) == (0.6, 1.001, 0.002)
+
+
+def test_conf_is_found_in_a_checkout_and_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runner.config import compose as module
+
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "runner" / "config" / "compose.py"))
+    for folder in (tmp_path / "conf", tmp_path / "runner" / "conf"):
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").touch()
+        assert module.conf_dir() == folder

@@ -1,0 +1,106 @@
+"""Alignment by characters, against answers worked by hand and a slow second implementation."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.corpus.alignment import Alignment, fit_offsets, word_edges
+from runner.errors import RunnerError
+
+
+def test_split_and_merged_tokens():
+    alignment = Alignment(["New", "York-based", "fi", "rm"], ["New", "York", "-", "based", "firm"])
+    assert alignment.gold_to_predicted == [0, None, None, None]
+    assert alignment.predicted_to_gold == [0, None, None, None, None]
+    assert alignment.span_to_predicted(0, 2) == (0, 4)
+    assert alignment.span_to_predicted(1, 2) == (1, 4)
+    assert alignment.span_to_predicted(2, 3) is None
+    assert alignment.touched_by(2, 3) == (4, 5)
+    assert alignment.token_counts() == (1, 5, 4)
+
+
+def test_identical_words_are_the_identity():
+    alignment = Alignment(["a", "\u00a0", "b"], ["a", "\u00a0", "b"])
+    assert alignment.is_identical
+    assert alignment.gold_to_predicted == [0, 1, 2]
+    assert alignment.span_to_predicted(1, 3) == (1, 3)
+    assert alignment.token_counts() == (3, 3, 3)
+
+
+def test_white_space_is_ignored():
+    alignment = Alignment(["New York", "\u00a0", "is"], ["New", "York", "is"])
+    assert alignment.gold_to_predicted == [None, None, 2]
+    assert alignment.span_to_predicted(0, 1) == (0, 2)
+    assert alignment.span_to_predicted(1, 3) == (2, 3)
+    assert alignment.span_to_predicted(1, 2) is None
+    assert alignment.touched_by(1, 2) == (2, 2)
+    assert alignment.token_counts() == (1, 3, 2)
+
+
+def test_other_characters_are_an_error_that_shows_them():
+    with pytest.raises(RunnerError, match="differ after 'Inthe': 'red' against 'blue'"):
+        Alignment(["In", "the", "red"], ["In", "the", "blue"])
+    with pytest.raises(RunnerError, match="'' against 'x'"):
+        Alignment(["a"], ["a", "x"])
+
+
+@st.composite
+def two_tokenizations(draw):
+    text = draw(st.text(alphabet="abc", min_size=1, max_size=20))
+    return tuple(_cut(text, draw(st.sets(st.integers(1, 19)))) for _ in range(2))
+
+
+def _cut(text, places):
+    bounds = [0, *sorted(place for place in places if place < len(text)), len(text)]
+    return [text[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+
+
+@given(two_tokenizations(), st.data())
+def test_against_characters_one_by_one(pair, data):
+    gold, predicted = pair
+    alignment = Alignment(gold, predicted)
+    gold_owner = [i for i, word in enumerate(gold) for _ in word]
+    owner = [i for i, word in enumerate(predicted) for _ in word]
+    start = data.draw(st.integers(0, len(gold) - 1))
+    end = data.draw(st.integers(start + 1, len(gold)))
+    touched = sorted({owner[i] for i in range(len(owner)) if start <= gold_owner[i] < end})
+    assert alignment.touched_by(start, end) == (touched[0], touched[-1] + 1)
+    is_exact = {gold_owner[i] for i in range(len(owner)) if owner[i] in touched} == set(range(start, end))
+    assert alignment.span_to_predicted(start, end) == ((touched[0], touched[-1] + 1) if is_exact else None)
+    for i, j in enumerate(alignment.gold_to_predicted):
+        if j is not None:
+            assert alignment.predicted_to_gold[j] == i
+            assert predicted[j] == gold[i]
+    assert alignment.token_counts()[0] == sum(j is not None for j in alignment.gold_to_predicted)
+
+
+def test_word_edges_in_text_with_odd_spacing():
+    assert word_edges("  New\n\nYork. ", ["New", "York", "."]) == ([2, 7, 11], [5, 11, 12])
+    assert word_edges("New\u2028York", ["New York"]) == ([0], [8])
+    with pytest.raises(RunnerError, match="f.jsonl:3: the words and the text differ after 'New'"):
+        word_edges("New York", ["New", "Haven"], place="f.jsonl:3")
+
+
+def test_entities_on_tokens():
+    text, starts, ends = "Lake Aurel froze", [0, 5, 11], [4, 10, 16]
+    fit = fit_offsets(text, starts, ends, [(0, 10, "LOC"), (12, 16, "X")])
+    assert fit.ents == [(0, 2, "LOC")]
+    assert fit.unaligned == [(2, 3, "X")]
+    assert fit_offsets(text, starts, ends, [(4, 11, "LOC")]).ents == [(1, 2, "LOC")]  # white space at the edges
+
+
+@pytest.mark.parametrize(
+    ("entities", "fact"),
+    [
+        ([(3, 3, "A")], "is empty"),
+        ([(5, 3, "A")], "is empty"),
+        ([(-1, 3, "A")], "outside the text of 16"),
+        ([(0, 17, "A")], "outside the text of 16"),
+        ([(0, 10, "A"), (5, 16, "B")], "crosses"),
+        ([(0, 10, "A"), (0, 10, "A")], "crosses"),
+        ([(4, 5, "A")], "only white space"),
+    ],
+)
+def test_impossible_entities(entities, fact):
+    with pytest.raises(RunnerError, match=fact):
+        fit_offsets("Lake Aurel froze", [0, 5, 11], [4, 10, 16], entities)
