@@ -31,4 +31,4 @@ class Batch:
         """The distinct lexemes with the hashes of the asked attributes, and where they stand."""
         distinct, inverse = np.unique(self.rows, return_inverse=True)
         hashes = [self.lexemes.hashes(feature, distinct) for feature in features]
-        return Tokens(np.stack(hashes, axis=1), inverse, self.layout)
+        return Tokens(np.stack(hashes, axis=1), inverse, self.layout, self.lexemes.counts(distinct))

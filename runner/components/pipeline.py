@@ -30,6 +30,7 @@ from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
 from runner.errors import RunFailed, RunnerError, suggest
+from runner.model.layout import Packed
 from runner.model.noise import Noise
 from runner.model.parameters import Parameters
 
@@ -46,11 +47,21 @@ class Pipeline:
     """Components over one flat set of parameters.
 
     lang: language code, kept with the model. tokenizer: `type:` block. seed: of the initial weights and dropout.
-    ops: "numpy" (OpenBLAS) or "blis", thinc's own.
+    shared_tok2vec: one tok2vec, the first component's, for all; else one each. ops: "numpy" (OpenBLAS) or "blis",
+    thinc's own.
     """
 
-    def __init__(self, lang: str = "en", *, tokenizer: Block | None = None, seed: int = 0, ops: str = "numpy") -> None:
+    def __init__(
+        self,
+        lang: str = "en",
+        *,
+        tokenizer: Block | None = None,
+        seed: int = 0,
+        shared_tok2vec: bool = False,
+        ops: str = "numpy",
+    ) -> None:
         self.lang = lang
+        self.shared_tok2vec = shared_tok2vec
         self.seed = seed
         self.tokenizer_block = dict(tokenizer or DEFAULT_TOKENIZER)
         self.ops = NumpyOps(use_blis=ops == "blis")
@@ -61,6 +72,7 @@ class Pipeline:
         self.noise = Noise()
         self.lexemes = Lexemes()
         self._tok2vecs: dict[str, Model] = {}  # component → the model that reads its tokens
+        self._disabled: frozenset[str] = frozenset()
         self._tokenize: Callable[[str], tuple[list[str], list[bool]]] | None = None
         self._sgd: Optimizer | None = None
 
@@ -94,7 +106,30 @@ class Pipeline:
 
     @property
     def pipe_names(self) -> list[str]:
-        return list(self.components)
+        """The components that take part, see `select_pipes`."""
+        return [name for name in self.components if name not in self._disabled]
+
+    @contextmanager
+    def select_pipes(
+        self, *, enable: str | Sequence[str] | None = None, disable: str | Sequence[str] | None = None
+    ) -> Iterator[None]:
+        """For a while, only some components predict, learn and are scored; the weights of the others do not move.
+
+        Give the ones to enable, or the ones to disable.
+        """
+        if (enable is None) == (disable is None):
+            raise RunnerError("give select_pipes either enable or disable")
+        given = enable if enable is not None else disable
+        names = [given] if isinstance(given, str) else list(given or ())
+        for name in names:
+            self.get_pipe(name)
+        before = self._disabled
+        self._disabled = frozenset(set(self.components) - set(names) if enable is not None else names)
+        try:
+            yield
+        finally:
+            self._disabled = before
+            self.parameters.freeze([])
 
     def initialize(
         self, get_examples: Callable[[], Iterable[Example]] | None = None, *, sgd: Optimizer | None = None
@@ -104,7 +139,8 @@ class Pipeline:
         for component in self.components.values():
             for label in component.labels_in(examples):
                 component.add_label(label)
-        self.lexemes.rows([example.predicted for example in examples])  # all at once, in the order of the corpus
+        self.lexemes = Lexemes()
+        self.lexemes.count([example.predicted for example in examples])
         self.parameters = Parameters()
         self._build(rebuild=True)
         self._sgd = sgd if sgd is not None else resolve({"type": "adam"}, "optimizers", "optimizer")
@@ -116,19 +152,32 @@ class Pipeline:
         stale = [name for name, component in self.components.items() if rebuild or component.head is None]
         if not stale:
             return
+        if rebuild:
+            self._tok2vecs = {}
         models: dict[str, Model] = {}
         for name, component in self.components.items():
-            if component.build_tok2vec is not None and (rebuild or name not in self._tok2vecs):
-                self._tok2vecs[name] = component.build_tok2vec(f"{name}/tok2vec", 0, self.noise)
+            if component.build_tok2vec is not None and name not in self._tok2vecs:
+                shared = next(iter(self._tok2vecs.values()), None) if self.shared_tok2vec else None
+                path = "tok2vec" if self.shared_tok2vec else f"{name}/tok2vec"
+                self._tok2vecs[name] = shared if shared is not None else component.build_tok2vec(path, 0, self.noise)
             tok2vec = self._tok2vecs.get(name)
             if name in stale:
-                component.head = component.build_head(tok2vec.get_dim("nO") if tok2vec else 0, self.noise)
+                component.head = component.build_head(tok2vec.get_dim("nO") if tok2vec is not None else 0, self.noise)
             for part, model in (("tok2vec", tok2vec), ("head", component.head)):
                 if model is not None:
                     models[f"{name}/{part}"] = model
                     for node in model.walk():
                         node.ops = self.ops
         self.parameters.bind(models, self.seed)
+
+    def _freeze_disabled(self) -> None:
+        if not self._disabled:
+            return
+        moving = {id(self._tok2vecs[name]) for name in self.pipe_names if name in self._tok2vecs}
+        models = [model for name, model in self._tok2vecs.items() if id(model) not in moving]
+        models += [head for name in self._disabled if (head := self.components[name].head) is not None]
+        owners = {node.name for model in models for node in model.walk()}
+        self.parameters.freeze(path for path in self.parameters.layout if path.rpartition("/")[0] in owners)
 
     # Predicting
 
@@ -165,13 +214,12 @@ class Pipeline:
         self._build()
         for some in _by_words(docs, _WORDS_PER_BATCH):
             batch = Batch.of(some, self.lexemes)
-            for name, component in self.components.items():
+            vectors: dict[int, Packed] = {}  # by tok2vec: a shared one runs once
+            for name in self.pipe_names:
                 tok2vec = self._tok2vecs.get(name)
-                if tok2vec is None:
-                    component.annotate(batch)
-                else:
-                    vectors = tok2vec.predict(batch.tokens(tok2vec.attrs["features"]))
-                    component.annotate(replace(batch, vectors=vectors))
+                if tok2vec is not None and id(tok2vec) not in vectors:
+                    vectors[id(tok2vec)] = tok2vec.predict(batch.tokens(tok2vec.attrs["features"]))
+                self.components[name].annotate(replace(batch, vectors=vectors.get(id(tok2vec))))
 
     # Learning
 
@@ -194,24 +242,31 @@ class Pipeline:
             optimizer = self.initialize(lambda: batch)
         self._learn_labels(batch)
         self.noise.reset(drop, self.seed, optimizer.step)
+        self.lexemes.learn([example.predicted for example in batch])
         inputs = Batch.of([example.predicted for example in batch], self.lexemes)
-        for name, component in self.components.items():
-            tok2vec = self._tok2vecs.get(name)
+        vectors: dict[int, tuple[Packed, Callable[[Any], Any]]] = {}  # by tok2vec: a shared one runs once
+        gradients: dict[int, Any] = {}
+        for name in self.pipe_names:
+            component, tok2vec = self.components[name], self._tok2vecs.get(name)
             if tok2vec is None:
-                loss, d_vectors = component.update(inputs, batch)
+                loss, _ = component.update(inputs, batch)
             else:
-                vectors, backprop = tok2vec.begin_update(inputs.tokens(tok2vec.attrs["features"]))
-                loss, d_vectors = component.update(replace(inputs, vectors=vectors), batch)
+                if id(tok2vec) not in vectors:
+                    vectors[id(tok2vec)] = tok2vec.begin_update(inputs.tokens(tok2vec.attrs["features"]))
+                loss, dX = component.update(replace(inputs, vectors=vectors[id(tok2vec)][0]), batch)
+                if dX is not None:
+                    gradients[id(tok2vec)] = dX if id(tok2vec) not in gradients else gradients[id(tok2vec)] + dX
             if not isfinite(loss):
                 self.parameters.gradient[...] = 0
                 raise RunFailed(
                     f"the loss of {name} is {loss} at step {optimizer.step + 1}",
                     hint="Lower optimizer.learn_rate or optimizer.grad_clip; the weights before this step are untouched.",
                 )
-            if d_vectors is not None:
-                backprop(d_vectors)
             if losses is not None:
                 losses[name] = losses.get(name, 0.0) + loss
+        for key, dX in gradients.items():
+            vectors[key][1](dX)
+        self._freeze_disabled()
         return optimizer(self.parameters)
 
     def _examples(self, items: Sequence[Any], annotations: Sequence[Mapping[str, Any]] | None) -> list[Example]:
@@ -233,9 +288,9 @@ class Pipeline:
         return batch
 
     def _learn_labels(self, examples: Sequence[Example]) -> None:
-        for component in self.components.values():
-            for label in component.labels_in(examples):
-                component.add_label(label)
+        for name in self.pipe_names:
+            for label in self.components[name].labels_in(examples):
+                self.components[name].add_label(label)
         self._build()
 
     @contextmanager
@@ -259,8 +314,8 @@ class Pipeline:
         seconds = time.perf_counter() - started
         scores: dict[str, Any] = dict(token_scorer()(examples)[0])
         per_type: dict[str, PerType] = {}
-        for name, component in self.components.items():
-            found, per_type[name] = component.score(examples)
+        for name in self.pipe_names:
+            found, per_type[name] = self.components[name].score(examples)
             scores.update(found)
         scores["speed"] = sum(map(len, docs)) / max(seconds, 1e-9)
         scores["per_type"] = per_type
@@ -277,7 +332,12 @@ class Pipeline:
 
     def describe(self) -> dict[str, Any]:
         """The config that builds this pipeline again."""
-        return {"lang": self.lang, "tokenizer": self.tokenizer_block, "components": self.blocks}
+        return {
+            "lang": self.lang,
+            "tokenizer": self.tokenizer_block,
+            "shared_tok2vec": self.shared_tok2vec,
+            "components": self.blocks,
+        }
 
 
 def _by_words(docs: Sequence[Doc], limit: int) -> Iterator[list[Doc]]:

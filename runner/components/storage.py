@@ -3,6 +3,7 @@
     config.yaml       the config that builds the pipeline
     meta.json         labels, checksums, versions, and what the trainer adds (scores, data digests)
     weights.msgpack   every parameter by its path: shape, and float32 values in little-endian order
+    lexemes.msgpack   which words were seen in training, and how often: 64-bit hashes and counts, little-endian
 
 It is written beside its place and renamed, so that a folder with the right name is complete.
 """
@@ -25,7 +26,7 @@ from runner.files import write_file, write_folder
 if TYPE_CHECKING:
     from runner.components.pipeline import Pipeline
 
-CONFIG, META, WEIGHTS = "config.yaml", "meta.json", "weights.msgpack"
+CONFIG, META, WEIGHTS, LEXEMES = "config.yaml", "meta.json", "weights.msgpack", "lexemes.msgpack"
 _FORMAT = 1
 
 
@@ -49,13 +50,20 @@ def save(pipeline: Pipeline, path: Path) -> None:
             for name, view in sorted(views.items())
         }
     )
+    frequencies = pipeline.lexemes.frequencies
+    lexemes = srsly.msgpack_dumps(
+        {
+            "norms": np.fromiter(sorted(frequencies), "<u8", len(frequencies)).tobytes(),
+            "counts": np.array([frequencies[norm] for norm in sorted(frequencies)], dtype="<u8").tobytes(),
+        }
+    )
     meta = {
         **pipeline.meta,
         "format": _FORMAT,
         "lang": pipeline.lang,
         "labels": {name: component.labels for name, component in pipeline.components.items()},
         "weights_sha256": weights_sha256(pipeline),
-        "file_sha256": hashlib.sha256(packed).hexdigest(),
+        "file_sha256": {WEIGHTS: hashlib.sha256(packed).hexdigest(), LEXEMES: hashlib.sha256(lexemes).hexdigest()},
         "versions": {name: _version(name) for name in ("declarative-runner", "thinc", "numpy")},
     }
 
@@ -63,6 +71,7 @@ def save(pipeline: Pipeline, path: Path) -> None:
         write_file(folder / CONFIG, yaml.safe_dump(pipeline.describe(), sort_keys=False, allow_unicode=True))
         write_file(folder / META, srsly.json_dumps(meta, indent=2))
         write_file(folder / WEIGHTS, packed)
+        write_file(folder / LEXEMES, lexemes)
 
     write_folder(path, fill)
 
@@ -80,20 +89,18 @@ def load(path: Path) -> Pipeline:
     meta = _mapping(path / META, lambda data: srsly.json_loads(data))
     if meta.get("format") != _FORMAT:
         raise RunnerError(f"model format {meta.get('format')!r} is not {_FORMAT}", place=str(path / META))
-    packed = _read(path / WEIGHTS)
-    if hashlib.sha256(packed).hexdigest() != meta.get("file_sha256"):
-        raise RunnerError(
-            "the weights are damaged: the checksum is not the one in meta.json",
-            place=str(path / WEIGHTS),
-            hint="Copy the folder again, or train again.",
-        )
+    packed, lexemes = (_verified(path / name, meta) for name in (WEIGHTS, LEXEMES))
     try:
-        pipeline = Pipeline(str(config["lang"]), tokenizer=config["tokenizer"])
+        pipeline = Pipeline(
+            str(config["lang"]), tokenizer=config["tokenizer"], shared_tok2vec=config.get("shared_tok2vec", False)
+        )
         for name, block in config["components"].items():
             component = pipeline.add_pipe(name, block)
             for label in meta["labels"][name]:
                 component.add_label(label)
-        weights = srsly.msgpack_loads(packed)
+        weights, words = srsly.msgpack_loads(packed), srsly.msgpack_loads(lexemes)
+        norms, counts = (np.frombuffer(words[key], dtype="<u8").tolist() for key in ("norms", "counts"))
+        pipeline.lexemes.frequencies = dict(zip(norms, counts, strict=True))
         pipeline._build()
         values = {name: _array(entry) for name, entry in weights.items()}
         layout = pipeline.parameters.layout
@@ -114,6 +121,18 @@ def _array(entry: Any) -> np.ndarray:
     if prod(shape) * 4 != len(data):
         raise ValueError("a shape does not fit its data")
     return np.frombuffer(data, dtype="<f4").reshape(shape)
+
+
+def _verified(path: Path, meta: dict[str, Any]) -> bytes:
+    data = _read(path)
+    sums = meta.get("file_sha256")
+    if not isinstance(sums, dict) or hashlib.sha256(data).hexdigest() != sums.get(path.name):
+        raise RunnerError(
+            "the file is damaged: its checksum is not the one in meta.json",
+            place=str(path),
+            hint="Copy the folder again, or train again.",
+        )
+    return data
 
 
 def _read(path: Path) -> bytes:

@@ -1,8 +1,8 @@
 """The command line and conf/ → one RunConfig a job; with explain.py the only place that knows Hydra.
 
 `run_app` is a Hydra program in all but its errors: `--help`, `--cfg`, `--info`, `--multirun`, `--config-dir` and tab
-completion are Hydra's own. A mistake of the user's ends in two lines and exit code 2; a failed job of a multirun does not
-stop the others. Which keys there are is schema.py's business, what a `type:` means resolve.py's.
+completion are Hydra's own. A mistake of the user's ends in two lines and exit code 2; a failed job of a multirun does
+not stop the others. Which keys there are is schema.py's business, what a `type:` means resolve.py's.
 
 Hydra's parser and starter are taken from `hydra._internal` because `hydra.main` reads sys.argv and prints usage texts;
 the dependency is bounded to 1.3.
@@ -65,6 +65,7 @@ def run_app(argv: Sequence[str], job: Job) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except Exception as error:
+        _remove_empty_sweep(error)
         code = _report(error, argv)
     return code
 
@@ -225,7 +226,7 @@ def _help_text(overrides: Sequence[str], config_dir: str | None) -> str:
 
     node = compose_node(overrides, config_dir)
     folders = [conf_dir(), *([Path(config_dir)] if config_dir else [])]
-    names = [name for name in reversed(node.hydra.runtime.choices) if "/" not in name]  # as in config.yaml
+    names = [name for name in reversed(list(node.hydra.runtime.choices)) if "/" not in name]  # as in config.yaml
     names += sorted({entry.name for folder in folders for entry in folder.iterdir() if entry.is_dir()} - set(names))
     lines = []
     for name in names:
@@ -279,8 +280,8 @@ def _run_config(
     from runner.config import check as checks
     from runner.config import schema
 
-    plain: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-    plain.pop("hydra", None)
+    own = OmegaConf.masked_copy(node, [str(key) for key in node if key != "hydra"])
+    plain: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     checks.check_config(plain)
     plain["output_dir"] = str(output_dir.absolute())
     return schema.RunConfig(
@@ -349,6 +350,15 @@ def _remove_empty_run(folder: Path, *, has_own_name: bool) -> None:
             empty.rmdir()
         except OSError:
             return
+
+
+def _remove_empty_sweep(error: Exception) -> None:
+    """The same for a multirun of which not one job could be composed; only the sweeper knows its folder."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        folder = frame.f_locals.get("sweep_dir") if frame.f_code.co_name == "sweep" else None
+        if isinstance(folder, Path) and [entry.name for entry in folder.iterdir()] == ["multirun.yaml"]:
+            (folder / "multirun.yaml").unlink()
+            folder.rmdir()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Hydra's and OmegaConf's errors in two lines: the key, the fact, and the next move.
 
-Hydra advises `+key=` for a misspelt key, which hides the typo in a new key that nobody reads; here the nearest known key
-is named instead. Only errors are looked at: nothing here runs while all is well.
+Hydra advises `+key=` for a misspelt key, which hides the typo in a new key that nobody reads; here the nearest
+known key is named instead. Only errors are looked at: nothing here runs while all is well.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import difflib
 import os
 import re
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from hydra.errors import (
     ConfigCompositionException,
+    HydraException,
     MissingConfigException,
     OverrideParseException,
     SearchPathException,
@@ -49,7 +50,14 @@ def explain(error: Exception, overrides: Sequence[str], config_dir: str | Path |
         explained = _explain_one(found, overrides, config_dir)
         if explained is not None:
             return explained
-    return RunnerError(_first_line(error), place=_file_of(error), hint=SEE_KEYS)
+    merging = re.match(r"Error merging override (\S+?)=", str(error))
+    if merging:
+        place = merging.group(1)
+        return RunnerError("the value does not fit the key", place=place, hint=schema.described(place) or SEE_KEYS)
+    text = _first_line(error)
+    if not isinstance(error, HydraException | OmegaConfBaseException | ValueError):
+        text = f"these choices and values do not go together ({text})"
+    return RunnerError(text, place=_file_of(error) or "command line", hint=SEE_KEYS)
 
 
 def interpolation_error(error: Exception, node: Any) -> RunnerError | None:
@@ -73,7 +81,8 @@ def with_origin(error: RunnerError, node: Any) -> RunnerError:
             continue
         for name in re.findall(r"oc\.env:\s*(\w+)", raw):
             if name in os.environ:
-                hint = f"It is the environment variable {name}={os.environ[name]!r}; unset it, or give {error.place}=VALUE."
+                found = f"It is the environment variable {name}={os.environ[name]!r}"
+                hint = f"{found}; unset it, or give {error.place}=VALUE."
                 return type(error)(error.fact, place=error.place, hint=hint)
     return error
 
@@ -103,7 +112,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         links.append(current)
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
     # An unknown key is told by Hydra's own words: it knows the override as it was typed.
-    return iter(sorted(reversed(links), key=lambda link: not isinstance(link, ConfigCompositionException)))
+    links.reverse()
+    return iter(sorted(links, key=lambda link: not isinstance(link, ConfigCompositionException)))
 
 
 def _explain_one(error: BaseException, overrides: Sequence[str], config_dir: str | Path | None) -> RunnerError | None:
@@ -170,8 +180,8 @@ def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | N
     if text.startswith("Error merging override"):
         return None  # its cause says why
     if text.startswith("Sweeping over Hydra"):
-        override = re.search(r": '(.*)'", text)
-        place = override.group(1) if override else None
+        swept = re.search(r": '(.*)'", text)
+        place = swept.group(1) if swept else None
         return RunnerError("hydra's own keys take one value", place=place, hint="Sweep over keys of the run.")
     if "does not exist" in text and text.startswith("Override "):
         name = re.search(r"config group '([^']*)'", text)
@@ -181,15 +191,13 @@ def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | N
     inner = re.match(r"In '([^']*)': (\w+) raised while composing config:\n(.*)", text, re.DOTALL)
     if inner:
         file, kind, message = inner.groups()
-        key = re.search(r"full_key: (\S+)", message)
-        place = f"{file}.yaml" + (f", {key.group(1)}" if key else "")
-        if kind in ("ConfigKeyError", "ConfigAttributeError") and key:
-            names = [entry.key for entry in schema.manual()]
-            return RunnerError(f"there is no such key{_near(key.group(1), names)}", place=place, hint=SEE_KEYS)
-        converted = _converted(message)
-        return RunnerError(
-            converted or _core(message), place=place, hint=schema.described(key.group(1) if key else None)
-        )
+        full_key = re.search(r"full_key: (\S+)", message)
+        inside = full_key.group(1) if full_key else None
+        where = f"{file}.yaml, {inside}" if inside else f"{file}.yaml"
+        if kind in ("ConfigKeyError", "ConfigAttributeError") and inside:
+            names = _with_sections(entry.key for entry in schema.manual())
+            return RunnerError(f"there is no such key{_near(inside, names)}", place=where, hint=SEE_KEYS)
+        return RunnerError(_converted(message) or _core(message), place=where, hint=schema.described(inside))
     if text and text != "None":
         return RunnerError(text.splitlines()[0], place="command line", hint=SEE_KEYS)
     return None
@@ -206,10 +214,16 @@ def _near(key: str, known: Sequence[str]) -> str:
     """A question with the known key that was probably meant, or nothing."""
     last = {name.rpartition(".")[2]: name for name in reversed(known)}
     tail = key.rpartition(".")[2]
-    near: list[str] = [last[tail]] if tail in last and last[tail] != key else []
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
+    near = near or ([last[tail]] if tail in last and last[tail] != key else [])
     near = near or difflib.get_close_matches(key, known, n=1, cutoff=0.7)
     near = near or [last[name] for name in difflib.get_close_matches(tail, list(last), n=1, cutoff=0.7)]
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _with_sections(keys: Iterable[str]) -> list[str]:
+    """The keys, and the sections that hold them."""
+    return list(dict.fromkeys(name for key in keys for name in (key.partition(".")[0], key)))
 
 
 def _known_keys(overrides: Sequence[str], config_dir: str | Path | None) -> list[str]:
@@ -225,7 +239,7 @@ def _known_keys(overrides: Sequence[str], config_dir: str | Path | None) -> list
         plain: Any = OmegaConf.to_container(node, resolve=False)
         plain.pop("hydra")
         return [*plain, *dict.fromkeys(node.hydra.runtime.choices), *_dotted(plain, "")]
-    return [entry.key for entry in schema.manual()]
+    return _with_sections(entry.key for entry in schema.manual())
 
 
 def _dotted(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
@@ -255,9 +269,10 @@ def _unreadable_override(error: OverrideParseException) -> RunnerError:
         return RunnerError(
             "not understood", place=repr(override), hint="Overrides are KEY=VALUE; see python -m runner --help."
         )
-    details = [line for line in str(error.message).splitlines()[1:] if line.strip() and "http" not in line]
-    reason = details[0].strip() if details else "it cannot be parsed"
-    reason = re.split(r" expecting| at input", reason)[0]
+    told = re.search(
+        r"^(mismatched|missing|extraneous|no viable|token recognition).*$", str(error.message), re.MULTILINE
+    )
+    reason = re.split(r" expecting| at input", told.group(0))[0] if told else "it cannot be parsed"
     return RunnerError(reason, place=repr(override), hint="Put special characters in quotes: \"key='a=b'\".")
 
 

@@ -192,7 +192,7 @@ def _expanded(value: Any, block: registry.Block, place: str) -> Any:
 
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
-    target = factory.__init__ if inspect.isclass(factory) else factory  # type: ignore[misc]
+    target = factory.__init__ if inspect.isclass(factory) else factory
     try:
         return typing.get_type_hints(target, include_extras=True)
     except (NameError, TypeError):  # hints that only a type checker can see: nothing to hold the arguments against

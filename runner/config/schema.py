@@ -18,8 +18,8 @@ from typing import Any, Optional
 
 from runner.errors import RunnerError, suggest
 
-# OmegaConf reads Optional[int] in dataclasses of a module with postponed annotations; `int | None` it reads as well.
-# ruff: noqa: UP045
+# Optional[int] and not int | None: OmegaConf names the type in its messages. key() makes a dataclasses.field.
+# ruff: noqa: UP045, RUF009
 
 
 def key(
@@ -34,7 +34,8 @@ def key(
 ) -> Any:
     """A dataclass field that documents itself.
 
-    low, high: the smallest and largest number allowed. one_of, pattern: the texts allowed. block: the registry kind of a `type:` block.
+    low, high: the smallest and largest number allowed. one_of, pattern: the texts allowed.
+    block: the registry kind of a `type:` block.
     """
     meta = {"meaning": meaning, "low": low, "high": high, "one_of": one_of, "pattern": pattern, "block": block}
     if isinstance(default, dict | list) or default in (dict, list):

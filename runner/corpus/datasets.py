@@ -18,6 +18,7 @@ import difflib
 import hashlib
 import inspect
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -233,7 +234,8 @@ def fetch(url: str, sha256: str, mirror: str, key: str) -> Path:
             hint=f"Check the network, or set {MIRROR_VARIABLE} to a folder that holds {mirror or target.name}.",
         ) from None
     except ValueError as error:
-        found = next((word for word in str(error).replace("(", " ").replace(")", " ").split() if len(word) == 64), "?")
+        hashes = re.findall(r"\b[0-9a-f]{64}\b", str(error))
+        found = hashes[-1] if hashes else "?"
         raise _altered(
             url, sha256, found, key, "The file has changed at its origin; check it and update the checksum."
         ) from None

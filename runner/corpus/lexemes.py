@@ -57,18 +57,23 @@ def hash64(text: str) -> int:
 
 
 class Lexemes:
-    """word → row; attribute tables by row.
+    """word → row; attribute tables by row; and how often each norm was seen while training.
 
-    `capacity` bounds the memory that an endless stream of new words takes: past it the table starts again, empty.
+    `capacity` bounds the memory that an endless stream of new words takes: past it the rows start again, empty. What was
+    learned of frequencies stays.
     """
 
     def __init__(self, capacity: int = 500_000) -> None:
         self._capacity = capacity
+        self.frequencies: dict[int, int] = {}  # hash of a norm → times seen, at least 1
         self._start()
 
     def _start(self) -> None:
         self._rows: dict[str, int] = {}
         self._hashes: dict[str, LongLongs] = {}  # attribute → (rows so far,)
+        self._norms: dict[int, int] = {}  # hash of a norm → its number
+        self._norm_of = np.zeros(0, dtype="int64")  # (rows so far,) number of the norm
+        self._counts = np.zeros(0, dtype="int64")  # (norms so far,)
         self._generation = object()
 
     def __len__(self) -> int:
@@ -92,11 +97,42 @@ class Lexemes:
         """The attribute's hash for these rows: (n,) uint64."""
         known = self._hashes.get(attribute)
         n_known = 0 if known is None else len(known)
-        if n_known < len(self._rows):
+        if known is None or n_known < len(self._rows):
             compute = ATTRIBUTES[attribute]
-            words = list(islice(self._rows, n_known, None))
-            fresh = np.fromiter((hash64(compute(word)) for word in words), "uint64", len(words))
-            known = fresh if known is None else np.concatenate([known, fresh])
-            self._hashes[attribute] = known
-        assert known is not None or not len(rows)
-        return known[rows] if known is not None else np.zeros(0, dtype="uint64")
+            words = islice(self._rows, n_known, None)
+            fresh = np.fromiter((hash64(compute(word)) for word in words), "uint64", len(self._rows) - n_known)
+            known = self._hashes[attribute] = fresh if known is None else np.concatenate([known, fresh])
+        return known[rows]
+
+    def counts(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How often the norms of these rows were seen while training: (n,), 0 for an unknown word."""
+        if len(self._norm_of) < len(self._rows):
+            fresh = self.hashes("norm", np.arange(len(self._norm_of), len(self._rows))).tolist()
+            numbers = [self._norms.setdefault(norm, len(self._norms)) for norm in fresh]
+            self._norm_of = np.concatenate([self._norm_of, np.array(numbers, dtype="int64")])
+            norms = islice(self._norms, len(self._counts), None)
+            added = [self.frequencies.get(norm, 0) for norm in norms]
+            self._counts = np.concatenate([self._counts, np.array(added, dtype="int64")])
+        return self._counts[self._norm_of[rows]]
+
+    def count(self, docs: Sequence[Doc]) -> None:
+        """Add these docs' words to the frequencies; done once with a training corpus."""
+        rows, times = np.unique(self.rows(docs), return_counts=True)
+        for norm, n in zip(self.hashes("norm", rows).tolist(), times.tolist(), strict=True):
+            self.frequencies[norm] = self.frequencies.get(norm, 0) + n
+        self.refresh()
+
+    def learn(self, docs: Sequence[Doc]) -> None:
+        """Words that were never seen have been seen once from now on."""
+        rows = np.unique(self.rows(docs))
+        new = rows[self.counts(rows) == 0]
+        if len(new):
+            for norm in self.hashes("norm", new).tolist():
+                self.frequencies[norm] = 1
+            self._counts[self._norm_of[new]] = 1
+
+    def refresh(self) -> None:
+        """Read the counts from `frequencies` again, after it was changed from outside."""
+        self._norms = {}
+        self._norm_of = np.zeros(0, dtype="int64")
+        self._counts = np.zeros(0, dtype="int64")

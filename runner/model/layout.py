@@ -55,3 +55,4 @@ class Tokens(NamedTuple):
     features: NDArray[np.uint64]  # (n_lexemes, n_features) hashes of the lexemes' attributes
     inverse: NDArray[np.intp]  # (n_tokens,) row of `features`
     layout: Layout
+    counts: NDArray[np.int64] | None = None  # (n_lexemes,) times the word was seen in training; None: all are known

@@ -5,8 +5,6 @@ Nothing is kept between updates, so a run can go on from any step as if it had n
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,7 +39,7 @@ class Noise:
         mask *= _LEVELS / (_LEVELS - threshold)
         return mask
 
-    def chosen(self, rate: float, size: int) -> NDArray[np.bool_]:
-        """`size` independent choices, each true with probability `rate`."""
-        draws: Any = self._bits.random_raw(-(-size // 4)).view("uint16")[:size]
-        return draws < round(rate * _LEVELS)
+    def uniform(self, size: int) -> NDArray[np.float64]:
+        """`size` independent draws from 0 (included) to 1."""
+        draws: NDArray[np.uint64] = self._bits.random_raw(size)
+        return draws / 2.0**64

@@ -8,7 +8,7 @@ stable address: the path "ner/tok2vec/encode1/W". Layers are thinc models whose 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import prod, sqrt
 from typing import Any
@@ -53,6 +53,7 @@ class Parameters:
         self.weights = np.zeros(0, dtype="float32")
         self.gradient = np.zeros(0, dtype="float32")
         self.layout: dict[str, tuple[int, Shape]] = {}
+        self.frozen: list[slice] = []  # ranges that no optimizer may change, see `freeze`
         self._layers: list[tuple[Model, str, str]] = []
 
     def bind(self, models: Mapping[str, Model], seed: int) -> None:
@@ -85,6 +86,7 @@ class Parameters:
         self.weights = np.concatenate(values) if values else np.zeros(0, dtype="float32")
         self.gradient = np.zeros(size, dtype="float32")
         self._layers = layers
+        self.frozen = []
         self._attach()
 
     def _attach(self) -> None:
@@ -103,6 +105,17 @@ class Parameters:
         """Copy values into the weights, in place. Paths and shapes must be those of the layout."""
         for path, view in self.views(self.weights).items():
             view[...] = values[path]
+
+    def freeze(self, paths: Iterable[str]) -> None:
+        """Keep these parameters as they are in every update until the next call; an empty list frees all."""
+        spans = sorted((offset, offset + prod(shape)) for offset, shape in map(self.layout.__getitem__, paths))
+        merged: list[list[int]] = []
+        for start, stop in spans:
+            if merged and merged[-1][1] == start:
+                merged[-1][1] = stop
+            else:
+                merged.append([start, stop])
+        self.frozen = [slice(start, stop) for start, stop in merged]
 
     @contextmanager
     def use(self, flat: NDArray[np.float32]) -> Iterator[None]:

@@ -23,7 +23,7 @@ from runner.model.maxout_window import maxout_window
 from runner.model.noise import Noise
 
 FEATURES = ("norm", "prefix", "suffix", "shape", "prefix2", "prefix3", "suffix2", "suffix4", "orth")
-UNKNOWN_WORD = np.uint64(1)  # the hash that word dropout puts in the place of a word's own
+UNKNOWN_WORD = np.uint64(1)  # the hash of every word that is not known
 
 BuildTok2Vec = Callable[[str, int, Noise], "Model[Tokens, Packed]"]
 
@@ -36,13 +36,13 @@ def hash_embed_cnn(
     window_size: int = 1,
     maxout_pieces: int = 3,
     features: Sequence[str] = ("norm", "prefix", "suffix", "shape"),
-    word_dropout: float = 0.0,
+    word_dropout: float = 0.25,
 ) -> BuildTok2Vec:
     """Describe a tok2vec; the result builds one: `build(name, seed, noise)` → Model[Tokens, Packed].
 
     width: of a token's vector. depth: convolutions; each sees `window_size` tokens on either side. embed_size: rows of
     the norm's table (the other tables have half). features: the attributes of a word that are embedded. word_dropout:
-    share of the tokens whose norm is replaced by an unknown word while training.
+    how readily rare words are hidden while training, see `hide_words`; 0: never, and unknown words are hashed as any other.
     """
     for name, value, low in (
         ("width", width, 1), ("depth", depth, 0), ("embed_size", embed_size, 2), ("window_size", window_size, 1),
@@ -50,8 +50,8 @@ def hash_embed_cnn(
     ):  # fmt: skip
         if value < low:
             raise RunnerError(f"{name} is {value}; it must be at least {low}")
-    if not 0 <= word_dropout < 1:
-        raise RunnerError(f"word_dropout is {word_dropout}; it must be at least 0 and less than 1")
+    if word_dropout < 0:
+        raise RunnerError(f"word_dropout is {word_dropout}; it must not be negative")
     unknown = [feature for feature in features if feature not in FEATURES]
     if unknown or not features:
         raise RunnerError(f"unknown feature {unknown[0]!r}" if unknown else "features is empty", hint=f"Known: {', '.join(FEATURES)}.")  # fmt: skip
@@ -91,8 +91,8 @@ def forward(
     xp = model.ops.xp
     noise: Noise = model.attrs["noise"]
     embed, mix, *encode = model.layers
-    if is_train and model.attrs["word_dropout"]:
-        tokens = drop_words(tokens, model.attrs["features"], noise.chosen(model.attrs["word_dropout"], len(tokens.inverse)))
+    if model.attrs["word_dropout"] and tokens.counts is not None:
+        tokens = hide_words(tokens, model.attrs["features"], model.attrs["word_dropout"], noise if is_train else None)
     E, backprop_embed = embed(tokens.features, is_train)  # (n_lexemes, nI)
     (L, _), backprop_mix = mix(Packed(E.T, tokens.layout), is_train)  # (width, n_lexemes)
     X = xp.take(L, tokens.inverse, axis=1)  # (width, n_tokens)
@@ -120,12 +120,24 @@ def forward(
     return packed, backprop
 
 
-def drop_words(tokens: Tokens, features: Sequence[str], is_dropped: NDArray[np.bool_]) -> Tokens:
-    """Replace the word itself (norm, orth) by an unknown one in the chosen tokens; affixes and shape stay."""
+def hide_words(tokens: Tokens, features: Sequence[str], word_dropout: float, noise: Noise | None) -> Tokens:
+    """Put the unknown word in the place of words never seen in training, and, given noise, of rare ones at random.
+
+    A word seen n times is hidden with probability word_dropout / (word_dropout + n) (Kiperwasser and Goldberg, 2016), so
+    that the model learns what to make of a word it does not know. Only the word itself (norm, orth) is hidden; its
+    affixes and shape stay.
+    """
+    counts = tokens.counts
+    assert counts is not None
+    whole = [f for f, feature in enumerate(features) if feature in ("norm", "orth")]
+    if noise is None:
+        hashes: Any = tokens.features.copy()
+        hashes[np.ix_(counts == 0, whole)] = UNKNOWN_WORD
+        return tokens._replace(features=hashes)
+    probability = word_dropout / (word_dropout + counts)
+    is_hidden = noise.uniform(len(tokens.inverse)) < probability[tokens.inverse]
     n = len(tokens.features)
-    variants, inverse = np.unique(tokens.inverse + n * is_dropped, return_inverse=True)
-    hashes: Any = tokens.features[variants % n] if n else tokens.features
-    for f, feature in enumerate(features):
-        if feature in ("norm", "orth"):
-            hashes[variants >= n, f] = UNKNOWN_WORD
-    return Tokens(hashes, inverse, tokens.layout)
+    variants, inverse = np.unique(tokens.inverse + n * is_hidden, return_inverse=True)
+    hashes = tokens.features[variants % n] if n else tokens.features
+    hashes[np.ix_(variants >= n, whole)] = UNKNOWN_WORD
+    return tokens._replace(features=hashes, inverse=inverse)

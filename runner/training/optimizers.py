@@ -71,7 +71,12 @@ class Optimizer:
                 hint="Lower optimizer.learn_rate or optimizer.grad_clip; the weights before this step are untouched.",
             )
         self.step += 1
+        frozen = parameters.frozen
+        kept = [[array[at].copy() for at in frozen] for array in (parameters.weights, *self.state.values())]
         self._update(parameters, rate, L2 if self.L2_is_weight_decay else 0.0, clip / norm if 0 < clip < norm else 1.0)
+        for array, values in zip((parameters.weights, *self.state.values()), kept, strict=True):
+            for at, value in zip(frozen, values, strict=True):
+                array[at] = value
         return Used(rate, L2, clip, norm)
 
     def _update(self, parameters: Parameters, rate: float, decay: float, gradient_scale: float) -> None:

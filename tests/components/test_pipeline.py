@@ -66,7 +66,8 @@ def test_averaged_parameters_are_borrowed_saved_and_loaded(memory, tmp_path):
     assert (nlp.parameters.weights == raw).all()
     loaded = runner.load(tmp_path / "model")
     assert weights_sha256(loaded) == averaged
-    assert sorted(file.name for file in (tmp_path / "model").iterdir()) == ["config.yaml", "meta.json", "weights.msgpack"]
+    names = sorted(file.name for file in (tmp_path / "model").iterdir())
+    assert names == ["config.yaml", "lexemes.msgpack", "meta.json", "weights.msgpack"]
     texts = [text for text, _ in TRAIN_DATA]
     assert [entities(doc) for doc in loaded.pipe(texts)] == [a["entities"] for _, a in TRAIN_DATA]
 
@@ -146,6 +147,45 @@ def test_an_example_without_entities_annotated_teaches_nothing():
 def test_mistakes_are_named(memory, act, words):
     with pytest.raises(runner.RunnerError, match=words):
         act(memory[0])
+
+
+def test_only_selected_components_learn():
+    nlp = runner.blank("en")
+    nlp.add_pipe("ner", small_ner())
+    nlp.add_pipe("other", {"type": "ner", **small_ner()})
+    sgd = nlp.initialize(lambda: [runner.Example.from_dict(nlp.make_doc(t), a) for t, a in TRAIN_DATA])
+    texts, annotations = zip(*TRAIN_DATA, strict=True)
+    nlp.update(texts, annotations, sgd=sgd)  # the optimizer has momentum for both
+    before = {path: view.copy() for path, view in nlp.parameters.views(nlp.parameters.weights).items()}
+    with nlp.select_pipes(enable="ner"):
+        assert nlp.pipe_names == ["ner"]
+        losses = {}
+        nlp.update(texts, annotations, sgd=sgd, losses=losses)
+        assert set(losses) == {"ner"}
+    assert nlp.pipe_names == ["ner", "other"]
+    for path, view in nlp.parameters.views(nlp.parameters.weights).items():
+        assert (view == before[path]).all() == path.startswith("other/"), path
+
+
+def test_a_shared_tok2vec_runs_once_and_learns_from_all():
+    def loss_and_gradient(shared, names):
+        nlp = runner.Pipeline("en", shared_tok2vec=shared)
+        for name in names:
+            nlp.add_pipe(name, {"type": "ner", **small_ner()})
+        sgd = nlp.initialize(lambda: [runner.Example.from_dict(nlp.make_doc(t), a) for t, a in TRAIN_DATA])
+        texts, annotations = zip(*TRAIN_DATA, strict=True)
+        history = []
+        for _ in range(40):
+            losses = {}
+            nlp.update(texts, annotations, sgd=sgd, losses=losses)
+            history.append(losses["ner"])
+        return nlp, history
+
+    nlp, history = loss_and_gradient(True, ["ner", "other"])
+    assert {path.split("/")[0] for path in nlp.parameters.layout} == {"tok2vec", "ner", "other"}
+    assert history[-1] < 0.5 * history[0]
+    apart, _ = loss_and_gradient(False, ["ner", "other"])
+    assert len(apart.parameters.weights) > 1.5 * len(nlp.parameters.weights)
 
 
 def test_a_damaged_model_is_refused(memory, tmp_path):

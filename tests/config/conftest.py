@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,15 @@ def by_words(size: Schedule, tolerance: float = 0.2, discard_oversize: bool = Fa
     return dict(locals())
 
 
-def hash_embed_cnn(width: int = 96, depth: int = 4, embed_size: int = 2000, window_size: int = 1,
-                   maxout_pieces: int = 3, features: list[str] | None = None, word_dropout: float = 0.0) -> Any:  # fmt: skip
+def hash_embed_cnn(
+    width: int = 96,
+    depth: int = 4,
+    embed_size: int = 2000,
+    window_size: int = 1,
+    maxout_pieces: int = 3,
+    features: list[str] | None = None,
+    word_dropout: float = 0.0,
+) -> Any:
     return dict(locals())
 
 
@@ -110,4 +118,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     for name in SEED_ERA:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     yield
+    root.handlers[:], root.level = handlers, level  # --info of Hydra adds one of its own

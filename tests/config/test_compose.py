@@ -303,7 +303,8 @@ def test_help_is_for_a_newcomer(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app(["--help"], raises(AssertionError())) == 0
     text = capsys.readouterr().out
     for part in (
-        "python -m runner -m optimizer=adam,radam dropout.start=0.2,0.4", "corpus.train=", "optimizer   adam, radam, sgd",
+        "python -m runner -m optimizer=adam,radam dropout.start=0.2,0.4", "corpus.train=",
+        "optimizer   adam, radam, sgd",
         "experiment  quick, recipe", "training.max_epochs", "optimizer.learn_rate", "model-best/", "summary.json",
         "mlflow ui", "--cfg job",
     ):  # fmt: skip

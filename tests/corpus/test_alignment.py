@@ -1,5 +1,7 @@
 """Alignment by characters, against answers worked by hand and a slow second implementation."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +54,7 @@ def two_tokenizations(draw):
 
 def _cut(text, places):
     bounds = [0, *sorted(place for place in places if place < len(text)), len(text)]
-    return [text[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(bounds)]
 
 
 @given(two_tokenizations(), st.data())
@@ -77,7 +79,7 @@ def test_against_characters_one_by_one(pair, data):
 def test_word_edges_in_text_with_odd_spacing():
     assert word_edges("  New\n\nYork. ", ["New", "York", "."]) == ([2, 7, 11], [5, 11, 12])
     assert word_edges("New\u2028York", ["New York"]) == ([0], [8])
-    with pytest.raises(RunnerError, match="f.jsonl:3: the words and the text differ after 'New'"):
+    with pytest.raises(RunnerError, match=r"f\.jsonl:3: the words and the text differ after 'New'"):
         word_edges("New York", ["New", "Haven"], place="f.jsonl:3")
 
 

@@ -1,5 +1,7 @@
 """BILUO both ways, and the older schemes."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,7 +97,7 @@ def tokens_and_spans(draw):
     bounds = sorted(draw(st.sets(st.integers(0, len(words)), max_size=8)))
     chosen = [
         (start, end, draw(st.sampled_from(["LOC", "creative-work", "x"])))
-        for start, end in zip(bounds, bounds[1:], strict=False)
+        for start, end in pairwise(bounds)
         if draw(st.booleans())
     ]
     return Doc(words, spaces), chosen

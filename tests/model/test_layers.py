@@ -11,7 +11,7 @@ from runner.model.maxout_window import expand_window, maxout_window
 from runner.model.noise import Noise
 from runner.model.parameters import Parameters
 from runner.model.scores import scores
-from runner.model.tok2vec import drop_words, hash_embed_cnn
+from runner.model.tok2vec import hash_embed_cnn, hide_words
 
 LAYOUT = Layout([3, 1, 0, 4])
 
@@ -88,7 +88,7 @@ def test_tok2vec_with_dropout_and_word_dropout():
     build = hash_embed_cnn(width=6, depth=2, embed_size=20, word_dropout=0.3)
     model = build("tok2vec", 0, noise)
     features = np.random.default_rng(5).integers(1, 2**60, (4, 4)).astype("uint64")
-    tokens = Tokens(features, np.array([0, 1, 2, 0, 3, 3, 1, 0]), LAYOUT)
+    tokens = Tokens(features, np.array([0, 1, 2, 0, 3, 3, 1, 0]), LAYOUT, counts=np.array([1, 2, 0, 9]))
 
     def run():
         noise.reset(0.2, 11)
@@ -117,12 +117,26 @@ def test_the_same_words_in_another_batch_get_the_same_vectors():
     np.testing.assert_allclose(both[:, 3:], second, atol=1e-5)
 
 
-def test_word_dropout_hides_the_word_and_keeps_its_affixes():
+def test_unknown_words_are_hidden_and_keep_their_affixes():
     features = np.array([[10, 11, 12, 13], [20, 21, 22, 23]], dtype="uint64")
-    tokens = Tokens(features, np.array([0, 1, 0]), Layout([3]))
-    dropped = drop_words(tokens, ("norm", "prefix", "suffix", "shape"), np.array([True, False, False]))
-    assert dropped.features[dropped.inverse].tolist() == [[1, 11, 12, 13], [20, 21, 22, 23], [10, 11, 12, 13]]
+    tokens = Tokens(features, np.array([0, 1, 0]), Layout([3]), counts=np.array([0, 1000]))
+    names = ("norm", "prefix", "suffix", "shape")
+    noise = Noise()
+    noise.reset(0.0, 3)
+    for hidden in (hide_words(tokens, names, 0.25, None), hide_words(tokens, names, 0.25, noise)):
+        assert hidden.features[hidden.inverse].tolist() == [[1, 11, 12, 13], [20, 21, 22, 23], [1, 11, 12, 13]]
     assert features[0, 0] == 10
+
+
+def test_rare_words_are_hidden_more_often():
+    counts = np.array([1, 3])
+    tokens = Tokens(np.array([[10], [20]], dtype="uint64"), np.repeat([0, 1], 20_000), Layout([40_000]), counts)
+    noise = Noise()
+    noise.reset(0.0, 3)
+    hidden = hide_words(tokens, ("norm",), 1.0, noise)
+    is_hidden = hidden.features[hidden.inverse][:, 0] == 1
+    assert is_hidden[:20_000].mean() == pytest.approx(1 / 2, abs=0.02)
+    assert is_hidden[20_000:].mean() == pytest.approx(1 / 4, abs=0.02)
 
 
 def test_dropout_keeps_the_expected_value_and_repeats_from_its_seed():

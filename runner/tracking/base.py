@@ -1,0 +1,60 @@
+"""What a tracker is told, and the three verbs it has: start, record, finish.
+
+The loop knows no tracker and a tracker knows no loop; between them stand `Step` and the plain values below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from runner.training.step import Step
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+STATUSES: tuple[Status, ...] = ("FINISHED", "FAILED", "KILLED")
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """One file of the corpus."""
+
+    name: str  # of the corpus
+    split: str  # "train", "dev" or "test"
+    source: str  # path or URL
+    digest: str  # sha256 of the file, in hex
+    n_docs: int
+    n_words: int
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What is known before the first step."""
+
+    name: str  # for people; the same config gives the same name
+    experiment: str
+    output_dir: Path
+    config: Mapping[str, Any]  # nested and resolved, plain values
+    tags: Mapping[str, str] = field(default_factory=dict)
+    datasets: Sequence[DatasetInfo] = ()
+    components: Sequence[str] = ("ner",)
+    max_epochs: int | None = None
+    max_steps: int | None = None
+
+
+class Tracker(Protocol):
+    """Whoever wants to know how a run goes."""
+
+    def start(self, run: RunInfo) -> None:
+        """Before the first step. Raises RunnerError where it can be seen at once that tracking cannot work."""
+
+    def record(self, step: Step) -> None:
+        """After every step; returns at once."""
+
+    def finish(self, status: Status, error: str | None = None, models: Mapping[str, Path] | None = None) -> str | None:
+        """After the last step, however the run ended.
+
+        error: why the run failed or was killed. models: name → model folder. Returns the id of the tracked run, None
+        where there is none.
+        """

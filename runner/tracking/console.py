@@ -1,0 +1,153 @@
+"""The console: a table with one row an evaluation, and a progress bar within the epoch.
+
+The table goes to stdout, as plain lines wherever that is. The bar goes to stderr and only where that is a terminal; it
+is gone when a row is printed. Columns are made in table.py.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from runner import registry
+from runner.tracking.base import RunInfo, Status
+from runner.tracking.table import Table
+from runner.training.step import Step
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+REFRESH_SECONDS = 0.1
+
+
+@registry.trackers("console")
+def console() -> ConsoleTracker:
+    """A table on stdout, a progress bar on stderr."""
+    return ConsoleTracker()
+
+
+class ConsoleTracker:
+    """Prints a row an evaluation. stdout, stderr: None for those of the process at the time of writing."""
+
+    def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
+        self._stdout = stdout
+        self._stderr = stderr
+        self._table: Table | None = None
+        self._bar: EpochBar | None = None
+        self._is_terminal = False
+        self._is_begun = False
+        self._best: Step | None = None
+
+    @property
+    def table_text(self) -> str:
+        """The table so far."""
+        return self._table.text if self._table is not None else ""
+
+    def start(self, run: RunInfo) -> None:
+        self._table = Table.of(run)
+        self._best = None
+        self._is_begun = False
+        self._max_epochs = run.max_epochs
+        self._is_terminal = _is_terminal(self._stderr or sys.stderr)
+
+    def record(self, step: Step) -> None:
+        assert self._table is not None, "record before start"
+        if not self._is_begun:
+            self._is_begun = True
+            self._print(*self._table.lines)
+        if step.evaluation is not None:
+            self._clear()
+            self._print(self._table.add(step))
+            self._best = step if step.is_best else self._best
+        elif self._is_terminal:
+            if self._bar is None:
+                self._bar = EpochBar(self._stderr or sys.stderr, self._max_epochs)
+            self._bar.update(step)
+
+    def finish(self, status: Status, error: str | None = None, models: Mapping[str, Path] | None = None) -> None:
+        self._clear()
+        if self._best is not None and self._best.evaluation is not None:
+            line = f"Best: epoch {self._best.epoch}, score {100 * self._best.evaluation.score:.2f}"
+            where = (models or {}).get("model-best")
+            self._print("", f"{line}, {_short(where)}" if where is not None else line)
+
+    def _clear(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _print(self, *lines: str) -> None:
+        print(*lines, sep="\n", file=self._stdout or sys.stdout, flush=True)
+
+
+class EpochBar:
+    """Words done of this epoch, words per second, time left; redrawn ten times a second at most."""
+
+    def __init__(self, file: TextIO, max_epochs: int | None = None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._max_epochs = max_epochs
+        self._progress: Progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[speed]}"),
+            console=Console(file=file),
+            transient=True,
+            auto_refresh=False,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task("", total=1, speed="")
+        self._epoch = 0
+        self._words = 0
+        self._seconds = 0.0
+        self._drawn = 0.0
+
+    def update(self, step: Step) -> None:
+        if step.epoch != self._epoch:
+            self._epoch, self._words, self._seconds = step.epoch, 0, 0.0
+        self._words += step.words
+        self._seconds += step.seconds
+        now = time.perf_counter()
+        if now - self._drawn < REFRESH_SECONDS:
+            return
+        self._drawn = now
+        speed = self._words / self._seconds if self._seconds else 0.0
+        left = (step.epoch_words - step.epoch_words_done) / speed if speed else 0.0
+        of = f"/{self._max_epochs}" if self._max_epochs else ""
+        self._progress.update(
+            self._task,
+            description=f"Epoch {step.epoch}{of}",
+            total=max(1, step.epoch_words),
+            completed=step.epoch_words_done,
+            speed=f"{speed:,.0f} words/s, {_clock(left)} left",
+            refresh=True,
+        )
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def _is_terminal(file: TextIO) -> bool:
+    try:
+        return file.isatty()
+    except (AttributeError, ValueError):  # replaced by something simpler, or closed
+        return False
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _short(path: Path) -> Path:
+    """Relative to the current folder where that is shorter."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path

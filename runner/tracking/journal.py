@@ -1,0 +1,146 @@
+"""The run's journal: one JSON object a line, only ever appended; the single truth of what MLflow should hold.
+
+    {"event":"start","name":…,"experiment":…,"uri":…,"time":ms,"params":{…},"tags":{…},"datasets":[…],"table":[…]}
+    {"event":"metrics","step":1,"time":ms,"values":{"loss":…}}
+    {"event":"evaluation","step":9,"time":ms,"is_best":true,"values":{…},"table":["…"],"per_type":[{…}]}
+    {"event":"run","run_id":…}
+    {"event":"finish","time":ms,"status":…,"error":…,"values":{…},"models":[{…}],"artifacts":[{…}]}
+
+Lines go to the operating system one by one, so that a process killed at any moment loses none that it wrote; only the
+last may be cut in half, and readers wait for its end. Values that JSON has no word for (nan, inf) are Python's NaN and
+Infinity. Nothing here knows MLflow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runner.errors import RunFailed
+
+FILE_NAME = "journal.jsonl"
+
+
+class JournalWriter:
+    """Appends events to a journal.
+
+    Raises RunFailed where the system refuses (full disk, no permission).
+    """
+
+    def __init__(self, path: Path, *, is_new: bool = True) -> None:
+        self.path = path
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if is_new else 0)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
+        except OSError as error:
+            raise RunFailed(f"cannot write: {error.strerror}", place=str(path)) from error
+        self._heads: dict[tuple[str, ...], str] = {}
+        if not is_new and _ends_in_half_a_line(path):
+            self._write("\n")
+
+    def event(self, name: str, **values: Any) -> None:
+        """Any event, with the time of now."""
+        self._write(json.dumps({"event": name, "time": now_ms(), **values}, default=str) + "\n")
+
+    def metrics(self, step: int, keys: tuple[str, ...], values: Iterable[float]) -> None:
+        """The metrics of one step: the hot path, so the line around the numbers is made once for each set of keys."""
+        head = self._heads.get(keys)
+        if head is None:
+            inner = ",".join(f"{json.dumps(key)}:%s".replace("%s", "\0") for key in keys)
+            text = '{"event":"metrics","step":%d,"time":%d,"values":{' + inner.replace("%", "%%").replace("\0", "%r")
+            head = self._heads[keys] = text + "}}\n"
+        numbers = [float(value) for value in values]
+        total = sum(numbers)
+        if total - total == 0.0:  # all finite
+            self._write(head % (step, int(time.time() * 1000), *numbers))
+        else:
+            self.event("metrics", step=step, values=dict(zip(keys, numbers, strict=True)))
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _write(self, line: str) -> None:
+        data = line.encode("utf8")
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError as error:
+            raise RunFailed(f"cannot write: {error.strerror}", place=str(self.path)) from error
+
+
+class JournalReader:
+    """Follows a journal while it grows: each call of `read` gives the events that became complete since the last."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = 0
+
+    def read(self) -> list[dict[str, Any]]:
+        """New complete events; a line without its end is left for later.
+
+        Raises OSError where the file cannot be read.
+        """
+        with self.path.open("rb") as file:
+            file.seek(self._offset)
+            data = file.read()
+        end = data.rfind(b"\n") + 1
+        self._offset += end
+        return list(_parsed(data[:end].splitlines()))
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """All complete events of a journal."""
+    return JournalReader(path).read()
+
+
+def flatten(config: Mapping[str, Any]) -> dict[str, str]:
+    """Nested config → parameters: keys joined by dots, values as text.
+
+    >>> flatten({"optimizer": {"type": "adam", "L2": 1e-06}, "code": [], "run_name": None})
+    {'optimizer.type': 'adam', 'optimizer.L2': '1e-06', 'code': '[]', 'run_name': 'null'}
+    """
+    flat: dict[str, str] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            flat.update({f"{key}.{inner}": text for inner, text in flatten(value).items()})
+        else:
+            flat[str(key)] = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return flat
+
+
+def per_type_rows(step: int, per_type: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[dict[str, Any]]:
+    """Scores by component and type → rows of a table, the most frequent type first."""
+    return [
+        {"step": step, "component": component, "type": label, **{key: float(score) for key, score in scores.items()}}
+        for component, types in per_type.items()
+        for label, scores in sorted(types.items(), key=lambda item: (-item[1].get("support", 0), item[0]))
+    ]
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return int(time.time() * 1000)
+
+
+def _ends_in_half_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        return file.read() not in (b"", b"\n")
+
+
+def _parsed(lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # cut in half by a crash, then appended to by whoever resumed
+        if isinstance(event, dict) and "event" in event:
+            yield event

@@ -1,0 +1,457 @@
+"""The child process that puts journals into MLflow: `python -m runner.tracking.mlflow`, started by child.py.
+
+    stdin   {"journal": PATH, "run": 1}   follow this journal (with "run_id": into a run that exists)
+            {"wake": 1}                   look at once
+            end of input                  the training process is gone: runs without a finish event end KILLED
+    stdout  {"run": 1, "run_id": …}  {"run": 1, "sent": N}  {"run": 1, "done": true}  {"run": 1, "error": …, "hint": …}
+
+The only module that imports MLflow (mlflow_store.py asks for a model's place, with the same care). Everything sent can
+be sent again without harm: metrics carry the journal's time stamps, files and tags are overwritten. Interrupts are
+ignored; the training process decides. What goes wrong before the run exists is fatal, later it is tried again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import mlflow
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+from mlflow.pyfunc import add_to_model
+
+from runner import __version__
+from runner.tracking.journal import JournalReader, now_ms
+from runner.tracking.mlflow_store import MODEL_FOLDER, sqlite_path
+
+LOOK_SECONDS = 1.0  # between two looks at a growing journal
+TABLE_SECONDS = 15.0  # between two uploads of the growing tables
+MAX_METRICS = 1000  # MLflow's limits of one request
+MAX_PARAMS = 100
+MAX_PARAM_VALUE = 6000
+MAX_TAG_VALUE = 5000
+GIVE_UP_SECONDS = 60.0  # of failed attempts after the run's end, or when the training process is gone
+TABLE_FILE = "per_type_scores.json"
+LOADER = "runner.tracking.mlflow_flavor"
+
+Reply = Callable[..., None]
+
+
+class RunSender:
+    """One journal on its way into one MLflow run."""
+
+    def __init__(self, journal: Path, reply: Reply, run_id: str | None = None) -> None:
+        self.reply = reply
+        self.run_id = run_id
+        self.is_done = False
+        self._reader = JournalReader(journal)
+        self._pending: deque[dict[str, Any]] = deque()
+        self._client: MlflowClient | None = None
+        self._start: dict[str, Any] = {}
+        self._experiment_id = ""
+        self._dev: dict[str, str] = {}  # name and digest of the dev set, for the models' metrics
+        self._table: list[str] = []
+        self._rows: dict[str, list[dict[str, Any]]] = {}  # "best", "last" → rows of the per-type table
+        self._tables_sent = time.monotonic()
+        self._is_table_new = False
+        self._models: dict[str, Any] = {}  # name → LoggedModel, once created
+        self._monitor: Any = None
+        self._failures = 0
+        self._next_try = 0.0
+        self._failing_since: float | None = None
+
+    def pump(self, *, is_orphan: bool = False) -> None:
+        """Send what is new. is_orphan: nothing more will be written; without a finish event the run ends KILLED."""
+        now = time.monotonic()
+        if self.is_done or now < self._next_try:
+            return
+        try:
+            self._pending.extend(self._reader.read())
+            while self._pending:
+                self._send_next()
+                self.reply(sent=1)
+            if is_orphan and not self.is_done:
+                self._end("KILLED", "the training process ended without a word", now_ms())
+            if self._is_table_new and now - self._tables_sent > TABLE_SECONDS:
+                self._send_tables()
+            self._failures, self._failing_since = 0, None
+        except Exception as error:
+            self._failed(error, is_orphan)
+
+    def _send_next(self) -> None:
+        event = self._pending[0]
+        if event["event"] == "start":
+            self._begin(event)
+        elif event["event"] in ("metrics", "evaluation"):
+            self._send_metrics()
+            return  # it takes several events at a time and has removed them
+        elif event["event"] == "finish":
+            self._finish(event)
+        self._pending.popleft()
+
+    def _begin(self, event: dict[str, Any]) -> None:
+        """The run with its name and tags first, then parameters and data sets."""
+        self._start = event
+        self._client = MlflowClient(tracking_uri=event["uri"], registry_uri=event["uri"])
+        self._table = list(event.get("table", []))
+        if self._experiment_id == "":
+            self._experiment_id = experiment_id(self._client, event)
+        if self.run_id is None:
+            run = self._client.create_run(
+                self._experiment_id, start_time=event["time"], run_name=event["name"], tags=self._tags(event)
+            )
+            self.run_id = run.info.run_id
+        else:
+            self._client.set_terminated(self.run_id, status="RUNNING")
+        self.reply(run_id=self.run_id)
+        params = [Param(_name(key), _cut(text, MAX_PARAM_VALUE)) for key, text in event["params"].items()]
+        for start in range(0, len(params), MAX_PARAMS):
+            self._client.log_batch(self.run_id, params=params[start : start + MAX_PARAMS])
+        inputs = [dataset_input(dataset) for dataset in event["datasets"]]
+        if inputs:
+            self._client.log_inputs(self.run_id, inputs)
+        dev = next(
+            (one.dataset for one, info in zip(inputs, event["datasets"], strict=True) if info["split"] == "dev"), None
+        )
+        self._dev = {"dataset_name": dev.name, "dataset_digest": dev.digest} if dev is not None else {}
+        if event.get("system_metrics") and self._monitor is None:
+            from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+            self._monitor = SystemMetricsMonitor(self.run_id, tracking_uri=event["uri"])
+            self._monitor.start()
+
+    def _tags(self, event: Mapping[str, Any]) -> dict[str, str]:
+        """The run's own tags, and those that MLflow's pages show in columns of their own."""
+        tags = {_name(key): _cut(str(value), MAX_TAG_VALUE) for key, value in event["tags"].items()}
+        known = {
+            "mlflow.user": tags.get("user"),
+            "mlflow.source.name": tags.get("command_line") or "runner",
+            "mlflow.source.type": "LOCAL",
+            "mlflow.source.git.commit": tags.get("git_commit"),
+            "mlflow.source.git.branch": tags.get("git_branch"),
+            "mlflow.note.content": note(event),
+        }
+        return {**tags, **{key: value for key, value in known.items() if value}}
+
+    def _send_metrics(self) -> None:
+        """As many events as one request takes."""
+        metrics: list[Metric] = []
+        events: list[dict[str, Any]] = []
+        for event in self._pending:
+            if event["event"] not in ("metrics", "evaluation") or len(metrics) + len(event["values"]) > MAX_METRICS:
+                break
+            metrics += [
+                Metric(_name(key), float(value), event["time"], event["step"]) for key, value in event["values"].items()
+            ]
+            events.append(event)
+        assert events, "one event holds more metrics than a request takes"
+        self.client.log_batch(self.run_id, metrics=metrics)
+        for event in events:
+            self._pending.popleft()
+            if event["event"] == "evaluation":
+                self._keep_tables(event)
+
+    def _keep_tables(self, event: Mapping[str, Any]) -> None:
+        self._table.append(event["table"])
+        self._rows["last"] = event["per_type"]
+        if event["is_best"]:
+            self._rows["best"] = event["per_type"]
+        self._is_table_new = True
+
+    def _send_tables(self) -> None:
+        """The console table, and the scores by type of the best and the last evaluation."""
+        assert self.run_id is not None
+        self.client.log_text(self.run_id, "\n".join(self._table) + "\n", "table.txt")
+        rows = [{"model": f"model-{name}", **row} for name in ("best", "last") for row in self._rows.get(name, ())]
+        if rows:
+            # What client.log_table writes, which appends where the file is there already.
+            columns = list(dict.fromkeys(key for row in rows for key in row))
+            data = [[row.get(column) for column in columns] for row in rows]
+            self.client.log_dict(self.run_id, {"columns": columns, "data": data}, TABLE_FILE)
+            tag = json.dumps([{"path": TABLE_FILE, "type": "table"}])
+            self.client.set_tag(self.run_id, "mlflow.loggedArtifacts", tag)
+        self._tables_sent = time.monotonic()
+        self._is_table_new = False
+
+    def _finish(self, event: Mapping[str, Any]) -> None:
+        assert self.run_id is not None
+        metrics = [Metric(key, float(value), event["time"], event["step"]) for key, value in event["values"].items()]
+        self.client.log_batch(self.run_id, metrics=metrics)
+        for path in event["artifacts"]:
+            self.client.log_artifact(self.run_id, path)
+        for model in event["models"]:
+            self._send_model(model)
+            self.reply(sent=1)
+        self.client.set_tag(self.run_id, "mlflow.note.content", note(self._start, event, self._table))
+        self._end(event["status"], event.get("error"), event["time"])
+
+    def _end(self, status: str, error: str | None, end_time: int) -> None:
+        """Whatever is left, then the status: a run is never left RUNNING."""
+        if self.run_id is None:
+            return
+        if self._table and self._is_table_new:
+            self._send_tables()
+        if self._monitor is not None:
+            self._monitor.finish()
+            self._monitor = None
+        if error:
+            self.client.set_tag(self.run_id, "error", _cut(error, MAX_TAG_VALUE))
+        self.client.set_terminated(self.run_id, status=status, end_time=end_time)
+        self.is_done = True
+        self.reply(done=True, run_id=self.run_id)
+
+    def _send_model(self, event: Mapping[str, Any]) -> None:
+        """A logged model: our folder as it is, the files by which MLflow knows it, and the scores of its evaluation."""
+        name = event["name"]
+        model = self._models.get(name)
+        if model is None:
+            params = {_name(key): _cut(text, 500) for key, text in self._start["params"].items()}
+            tags = {
+                key: self._start["tags"][key] for key in ("data_digest", "git_commit") if key in self._start["tags"]
+            }
+            model = self.client.create_logged_model(
+                self._experiment_id,
+                name=name,
+                source_run_id=self.run_id,
+                params=params,
+                tags=tags,
+                model_type=self._start["tags"].get("components", "runner").replace(" ", "+"),
+            )
+            self._models[name] = model
+            self.client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step=event["step"])])
+        assert self.run_id is not None
+        with tempfile.TemporaryDirectory() as folder:
+            write_mlmodel(Path(folder), model, self.run_id)
+            self.client.log_model_artifacts(model.model_id, folder)
+        self.client.log_model_artifacts(model.model_id, event["path"], artifact_path=MODEL_FOLDER)
+        metrics = [
+            Metric(
+                _name(key),
+                float(value),
+                event.get("time", self._start["time"]),
+                event["step"],
+                model_id=model.model_id,
+                run_id=self.run_id,
+                **self._dev,
+            )
+            for key, value in event["values"].items()
+        ]
+        if metrics:
+            self.client.log_batch(self.run_id, metrics=metrics)
+        self.client.finalize_logged_model(model.model_id, "READY")
+
+    def _failed(self, error: Exception, is_orphan: bool) -> None:
+        """Try again later, unless there is no run yet, or it has gone on for too long."""
+        now = time.monotonic()
+        self._failures += 1
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        self._next_try = now + min(15.0, 0.25 * 2**self._failures)
+        is_at_end = is_orphan or any(event["event"] == "finish" for event in self._pending)
+        has_patience = self._failures < 4 if self.run_id is None else True
+        if (self.run_id is None and not (is_locked(error) and has_patience)) or (is_at_end and now - self._failing_since > GIVE_UP_SECONDS):
+            self._lost(error)
+
+    def _lost(self, error: Exception) -> None:
+        with contextlib.suppress(OSError):
+            text = "".join(traceback.format_exception(error))
+            self._reader.path.with_name("tracking-error.log").write_text(text, encoding="utf8")
+        with contextlib.suppress(Exception):
+            if self.run_id is not None:
+                self.client.set_tag(self.run_id, "tracking_error", _cut(first_line(error), MAX_TAG_VALUE))
+                finish = next((event for event in self._pending if event["event"] == "finish"), {})
+                self.client.set_terminated(self.run_id, status=finish.get("status", "KILLED"))
+        self.is_done = True
+        fact, hint = explained(error, str(self._start.get("uri", "")))
+        self.reply(error=fact, hint=hint)
+
+    @property
+    def client(self) -> MlflowClient:
+        assert self._client is not None, "an event before the start"
+        return self._client
+
+
+def experiment_id(client: MlflowClient, event: Mapping[str, Any]) -> str:
+    """The experiment's id; made where it is missing, by one process at a time.
+
+    Raises ValueError where it was deleted, and MlflowException.
+    """
+    name = event["experiment"]
+    with creation_lock(event["uri"]):
+        known = client.get_experiment_by_name(name)
+        if known is None:
+            root = event.get("artifact_root")
+            location = (Path(root) / _name(name).replace("/", "_").strip(" .")).as_uri() if root else None
+            try:
+                return str(client.create_experiment(name, artifact_location=location))
+            except MlflowException:
+                known = client.get_experiment_by_name(name)  # made by another machine in this moment
+                if known is None:
+                    raise
+    if known.lifecycle_stage == "deleted":
+        raise ValueError(f"the experiment {name!r} was deleted; `mlflow experiments restore -x {known.experiment_id}`")
+    return str(known.experiment_id)
+
+
+@contextlib.contextmanager
+def creation_lock(uri: str) -> Iterator[None]:
+    """Held by one process of this machine at a time while a SQLite store is made."""
+    path = sqlite_path(uri)
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system; MLflow's own waiting must do
+        path = None
+    if path is None:
+        yield
+        return
+    mlflow_lock = Path(tempfile.gettempdir()) / f"runner-{os.getuid()}-{abs(hash_of(str(path))):x}.lock"
+    with mlflow_lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def hash_of(text: str) -> int:
+    """The same in every process, as Python's own is not."""
+    import zlib
+
+    return zlib.crc32(text.encode("utf8"))
+
+
+def dataset_input(info: Mapping[str, Any]) -> DatasetInput:
+    """A corpus file as MLflow's data set. Name and digest must tell the splits of one file apart: MLflow merges equals."""
+    name = f"{info['name']}-{info['split']}"
+    dataset = Dataset(
+        name=name,
+        digest=info["digest"][:16],
+        source_type="local",
+        source=json.dumps({"uri": info["source"], "sha256": info["digest"]}),
+        profile=json.dumps({"n_docs": info["n_docs"], "n_words": info["n_words"]}),
+    )
+    return DatasetInput(dataset=dataset, tags=[InputTag("mlflow.data.context", info["split"])])
+
+
+def write_mlmodel(folder: Path, model: Any, run_id: str) -> None:
+    """MLmodel and the requirements, by which MLflow lists, serves and loads the model; nothing is pickled."""
+    requirements = [f"declarative-runner=={__version__}"]
+    described = Model(
+        artifact_path=model.artifact_location, run_id=run_id, model_uuid=model.model_id, model_id=model.model_id
+    )
+    described.add_flavor("runner", runner_version=__version__, data=MODEL_FOLDER)
+    add_to_model(described, loader_module=LOADER, data=MODEL_FOLDER, python_env="python_env.yaml")
+    described.save(str(folder / "MLmodel"))
+    (folder / "requirements.txt").write_text("\n".join(requirements) + "\n", encoding="utf8")
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    environment = {"python": python, "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]}
+    (folder / "python_env.yaml").write_text(yaml.safe_dump(environment), encoding="utf8")
+
+
+def note(start: Mapping[str, Any], finish: Mapping[str, Any] | None = None, table: list[str] | None = None) -> str:
+    """The run's description, in Markdown: how to get it again, and what came out."""
+    lines = []
+    if finish is not None and finish["values"].get("best_score") is not None:
+        values = finish["values"]
+        lines += [f"Best score **{100 * values['best_score']:.2f}** at epoch {values['best_epoch']:.0f}.", ""]
+    if finish is not None and finish.get("error"):
+        lines += [f"{finish['status']}: {finish['error']}", ""]
+    if start["tags"].get("command_line"):
+        lines += ["```", start["tags"]["command_line"], "```"]
+    if table and len(table) <= 60:
+        lines += ["```", *table, "```"]
+    return _cut("\n".join(lines), MAX_TAG_VALUE)
+
+
+def is_locked(error: Exception) -> bool:
+    """Whether SQLite was busy with another process."""
+    return "database is locked" in str(error) or ("table" in str(error) and "already exists" in str(error))
+
+
+def explained(error: Exception, uri: str) -> tuple[str, str | None]:
+    """An error as fact and next move."""
+    text = str(error)
+    if any(sign in text for sign in ("Max retries exceeded", "Connection refused", "NameResolution", "timed out")):
+        return f"no MLflow server answers at {uri}", "Start it, or set tracking.uri=sqlite:///mlflow.db"
+    if "Detected out-of-date database schema" in text:
+        return "the MLflow store was made by an older MLflow", f"Take a copy, then: mlflow db upgrade {uri}"
+    if isinstance(error, ImportError):
+        return f"the store needs a library that is not installed: {first_line(error)}", None
+    return first_line(error), None
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def serve(commands: BinaryIO, replies: BinaryIO) -> None:
+    """Follow every journal named on `commands` until the end of input and of all journals."""
+    inbox: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    threading.Thread(target=_listen, args=(commands, inbox), daemon=True).start()
+    senders: dict[int, RunSender] = {}
+    is_orphan = False
+    gone_since = 0.0
+    while not (is_orphan and not senders):
+        try:
+            command = inbox.get(timeout=(LOOK_SECONDS if senders else None) if not is_orphan else 0.1)
+        except queue.Empty:
+            command = {}
+        if command is None:
+            is_orphan, gone_since = True, time.monotonic()
+        elif "journal" in command:
+            number = int(command["run"])
+            senders[number] = RunSender(Path(command["journal"]), _replier(replies, number), command.get("run_id"))
+        for number, sender in list(senders.items()):
+            sender.pump(is_orphan=is_orphan)
+            if sender.is_done or (is_orphan and time.monotonic() - gone_since > 2 * GIVE_UP_SECONDS):
+                del senders[number]
+
+
+def _listen(commands: BinaryIO, inbox: queue.Queue[dict[str, Any] | None]) -> None:
+    for line in commands:
+        with contextlib.suppress(ValueError):
+            inbox.put(json.loads(line))
+    inbox.put(None)
+
+
+def _replier(replies: BinaryIO, number: int) -> Reply:
+    def reply(**values: Any) -> None:
+        with contextlib.suppress(OSError, ValueError):  # the training process is gone
+            replies.write(json.dumps({"run": number, **values}).encode("utf8") + b"\n")
+            replies.flush()
+
+    return reply
+
+
+def _name(key: str) -> str:
+    """The key in characters that MLflow allows."""
+    return "".join(char if char.isalnum() or char in "_-./ " else "_" for char in key)[:250]
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def main() -> None:
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not be taken for a reply
+    assert mlflow.__version__
+    serve(sys.stdin.buffer, replies)
+
+
+if __name__ == "__main__":
+    main()

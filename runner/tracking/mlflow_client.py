@@ -1,0 +1,291 @@
+"""The MLflow tracker as the training meets it: writes the journal, and lets a child process do the rest.
+
+Nothing here imports MLflow or waits for it, but for `finish`. What can be seen to be wrong at once is an error before
+training; what the child finds out later (a server that does not answer) is raised by the next `record` or `finish`.
+The journal stays in the output folder whatever happens.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runner import registry
+from runner.errors import RunnerError
+from runner.tracking.base import STATUSES, RunInfo, Status
+from runner.tracking.child import MlflowProcess, mlflow_process, next_run_number
+from runner.tracking.journal import FILE_NAME, JournalWriter, flatten, per_type_rows
+from runner.tracking.mlflow_store import artifact_root, store_uri
+from runner.tracking.table import Table
+from runner.training.step import Evaluation, Step
+
+MAX_KEYS = 59  # metric keys a run
+SILENCE_SECONDS = 60.0  # `finish` gives up when the child has not moved for so long
+KILLED_SECONDS = 3.0  # an interrupted run waits no longer; the child goes on without us
+NOTE_AFTER_SECONDS = 1.0
+
+STEP_KEYS = ("loss", "learn_rate", "L2", "grad_clip", "batch_size", "dropout", "grad_norm", "words", "words_per_second")
+FINAL_KEYS = ("best_score", "best_epoch", "best_step", "train_words", "seconds", "tracking_share")
+
+
+@registry.trackers("mlflow")
+def mlflow(
+    uri: str | None = None, experiment: str = "runner", run_name: str | None = None, system_metrics: bool = False
+) -> MlflowTracker:
+    """Every number, setting and model in MLflow.
+
+    uri: of the store; None for MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the current folder. run_name: None for
+    the run's own. system_metrics: CPU, memory, disk and network of the machine every 10 seconds (needs psutil).
+
+    Raises RunnerError where the store cannot be written to.
+    """
+    return MlflowTracker(uri, experiment, run_name, system_metrics)
+
+
+class MlflowTracker:
+    """seconds_spent: time spent in `record`, all in all. run_id: None until the child has made the run."""
+
+    def __init__(
+        self,
+        uri: str | None = None,
+        experiment: str = "runner",
+        run_name: str | None = None,
+        system_metrics: bool = False,
+    ) -> None:
+        self._uri = store_uri(uri)
+        self._experiment = experiment
+        self._run_name = run_name
+        self._system_metrics = system_metrics
+        if not experiment.strip():
+            raise RunnerError("the experiment has no name", place="tracking.experiment")
+        if system_metrics and importlib.util.find_spec("psutil") is None:
+            raise RunnerError(
+                "system metrics need the library psutil", place="tracking.system_metrics", hint="pip install psutil"
+            )
+        self._process: MlflowProcess | None = None
+        self._journal: JournalWriter | None = None
+        self.seconds_spent = 0.0
+        self.run_id: str | None = None
+
+    def start(self, run: RunInfo) -> None:
+        """Begin a journal in `run.output_dir` and have the child follow it. Raises RunFailed where that cannot be written."""
+        output_dir = run.output_dir.absolute()
+        self._journal = JournalWriter(output_dir / FILE_NAME)
+        self._table = Table.of(run)
+        self._output_dir = output_dir
+        self._started = time.perf_counter()
+        self._words = 0
+        self._last: Step | None = None
+        self._evaluated: dict[str, dict[str, Any]] = {}  # model name → what its MLflow model is told
+        self._keys: set[str] = set(FINAL_KEYS)
+        self._keys_of: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._is_over = self._is_lost = False
+        self.seconds_spent = 0.0
+        self.run_id = None
+        root = artifact_root(self._uri)
+        self._journal.event(
+            "start",
+            name=self._run_name or run.name,
+            experiment=self._experiment,
+            uri=self._uri,
+            artifact_root=str(root) if root is not None else None,
+            output_dir=str(output_dir),
+            params=flatten(run.config),
+            tags={**run.tags, "output_dir": str(output_dir), "components": " ".join(run.components)},
+            datasets=[dataclasses.asdict(dataset) for dataset in run.datasets],
+            table=list(self._table.lines),
+            system_metrics=self._system_metrics,
+        )
+        self._number = next_run_number()
+        self._process = mlflow_process()
+        self._process.send({"journal": str(self._journal.path), "run": self._number})
+
+    def record(self, step: Step) -> None:
+        """Write the step's metrics. Raises RunnerError where the child has found that the store cannot be used."""
+        began = time.perf_counter()
+        assert self._journal is not None, "record before start"
+        names = (*step.losses, *step.extra)
+        keys = self._keys_of.get(names)
+        if keys is None:
+            keys = self._keys_of[names] = self._step_keys(step)
+        values = [
+            step.loss, step.learn_rate, step.L2, step.grad_clip, step.batch_size, step.dropout, step.grad_norm,
+            step.words, step.words / step.seconds if step.seconds > 0 else 0.0,
+        ]  # fmt: skip
+        if len(step.losses) > 1:
+            values += step.losses.values()
+        values += step.extra.values()
+        self._journal.metrics(step.step, keys, values[: len(keys)])
+        self._words += step.words
+        self._last = step
+        if step.evaluation is not None:
+            self._record_evaluation(step, step.evaluation, began)
+        self._hear(self._process.replies(self._number) if self._process is not None else [])
+        self.seconds_spent += time.perf_counter() - began
+
+    def finish(self, status: Status, error: str | None = None, models: Mapping[str, Path] | None = None) -> str | None:
+        """End the run and wait until everything is in MLflow; returns the run's id.
+
+        Raises RunnerError where a FINISHED run could not be tracked at all; otherwise says on stderr what is missing.
+        """
+        assert status in STATUSES, status
+        if self._journal is None or self._is_over:  # never started, or told twice
+            return self.run_id
+        self._is_over = True
+        self._journal.event(
+            "finish",
+            status=status,
+            error=error,
+            step=self._last.step if self._last is not None else 0,
+            values=self._final_values(),
+            models=[self._model(name, path) for name, path in (models or {}).items()],
+            artifacts=[str(path) for path in (self._output_dir / "config.yaml",) if path.is_file()],
+        )
+        self._journal.close()
+        try:
+            self._wait(KILLED_SECONDS if status == "KILLED" else None)
+        except RunnerError as problem:
+            if status == "FINISHED":
+                raise
+            print(problem, file=sys.stderr)  # the run's own error is the one to raise
+        return self.run_id
+
+    def _step_keys(self, step: Step) -> tuple[str, ...]:
+        """The metric keys of a step; those past the limit are left out, the same ones every time."""
+        keys = list(STEP_KEYS)
+        if len(step.losses) > 1:
+            keys += [f"loss_{_clean(name)}" for name in step.losses]
+        keys += [_clean(name) for name in step.extra]
+        return tuple(keys[: len(self._admitted(keys))])
+
+    def _record_evaluation(self, step: Step, evaluation: Evaluation, began: float) -> None:
+        assert self._journal is not None
+        numbers: dict[str, float] = {
+            "epoch": step.epoch,
+            "score": evaluation.score,
+            **{key: value for key, value in evaluation.scores.items() if isinstance(value, int | float)},
+            **{f"{name}_loss": loss for name, loss in evaluation.losses.items()},
+            "prediction_words_per_second": evaluation.words_per_second,
+            "excluded_entities": evaluation.excluded_entities,
+        }
+        numbers = {_clean(key): float(value) for key, value in numbers.items()}
+        admitted = self._admitted(numbers)
+        values = {key: numbers[key] for key in admitted}
+        values["tracking_share"] = self._share(time.perf_counter() - began)
+        about = {"step": step.step, "epoch": step.epoch, "values": values}
+        rows = per_type_rows(step.step, evaluation.per_type)
+        self._evaluated["model-last"] = about
+        if step.is_best:
+            self._evaluated["model-best"] = about
+        self._journal.event("evaluation", **about, is_best=step.is_best, table=self._table.add(step), per_type=rows)
+
+    def _admitted(self, keys: Any) -> list[str]:
+        """The keys that still fit under the limit, or are known already."""
+        admitted = []
+        for key in keys:
+            if key in self._keys or len(self._keys) < MAX_KEYS:
+                self._keys.add(key)
+                admitted.append(key)
+        return admitted
+
+    def _share(self, more: float = 0.0) -> float:
+        """Of the run's time, the part spent in `record`."""
+        return (self.seconds_spent + more) / max(1e-9, time.perf_counter() - self._started)
+
+    def _final_values(self) -> dict[str, float]:
+        values = {
+            "train_words": float(self._words),
+            "seconds": time.perf_counter() - self._started,
+            "tracking_share": self._share(),
+        }
+        best = self._evaluated.get("model-best")
+        if best is not None:
+            values |= {"best_score": best["values"]["score"], "best_epoch": best["epoch"], "best_step": best["step"]}
+        return values
+
+    def _model(self, name: str, path: Path) -> dict[str, Any]:
+        return {"name": name, "path": str(path.absolute()), **self._evaluated.get(name, {"step": 0, "values": {}})}
+
+    def _wait(self, limit: float | None) -> None:
+        """Until the child has sent everything. limit: seconds, None for as long as it gets on."""
+        assert self._process is not None
+        assert self._journal is not None
+        if not self._process.is_alive and not self._is_lost:
+            # It was killed, not us: a new one sends the journal again; what MLflow has already, it keeps once.
+            self._process = mlflow_process()
+            self._process.send({"journal": str(self._journal.path), "run": self._number, "run_id": self.run_id})
+        else:
+            self._process.send({"wake": self._number})
+        began = moved = time.monotonic()
+        with _Note() as note:
+            while True:
+                now = time.monotonic()
+                replies = self._process.wait(self._number, 0.2)
+                moved = now if replies else moved
+                if self._hear(replies):
+                    return
+                if limit is not None and now - began > limit:
+                    return
+                if not self._process.is_alive and not replies:
+                    raise self._unsent(f"the process that talks to MLflow ended early: {self._process.last_words()}")
+                if now - moved > SILENCE_SECONDS:
+                    raise self._unsent(f"{self._uri} has taken nothing for {SILENCE_SECONDS:.0f} seconds")
+                if now - began > NOTE_AFTER_SECONDS:
+                    note.show()
+
+    def _hear(self, replies: list[dict[str, Any]]) -> bool:
+        """Whether the child says that it is done. Raises RunnerError for what it says went wrong."""
+        is_done = False
+        for reply in replies:
+            if self.run_id is None and reply.get("run_id"):
+                self.run_id = str(reply["run_id"])
+                if not self._is_over and self._journal is not None:
+                    self._journal.event("run", run_id=self.run_id)
+            if reply.get("error"):
+                self._is_lost = True
+                if self.run_id is None:
+                    raise RunnerError(
+                        str(reply["error"]),
+                        place="tracking.uri",
+                        hint=str(reply.get("hint") or f"The store is {self._uri}; tracking=none trains without it."),
+                    )
+                raise self._unsent(str(reply["error"]))
+            is_done = is_done or bool(reply.get("done"))
+        return is_done
+
+    def _unsent(self, fact: str) -> RunnerError:
+        path = self._journal.path if self._journal is not None else ""
+        return RunnerError(
+            f"not everything reached MLflow: {fact}", place="tracking.uri", hint=f"All of it is kept in {path}"
+        )
+
+
+class _Note:
+    """One line on the terminal while one waits; none where there is no terminal."""
+
+    text = "sending to MLflow…"
+
+    def __init__(self) -> None:
+        self._is_shown = False
+
+    def show(self) -> None:
+        if not self._is_shown and sys.stderr.isatty():
+            self._is_shown = True
+            print(self.text, end="", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> _Note:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_shown:
+            print("\r" + " " * len(self.text) + "\r", end="", file=sys.stderr, flush=True)
+
+
+def _clean(key: str) -> str:
+    """The key in characters that MLflow allows."""
+    return "".join(char if char.isalnum() or char in "_-./ " else "_" for char in key)[:250]

@@ -1,0 +1,180 @@
+"""Which MLflow store: its address made absolute and checked; and `fetch`, which finds a logged model's files in it.
+
+Importing this costs nothing: MLflow is imported when `fetch` is called. Running a server is left to `mlflow ui`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from runner.errors import RunnerError
+
+DATABASES = ("postgresql", "mysql", "mssql")
+SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
+MODEL_FOLDER = "model"  # of a logged model, with our files as they were
+SQLITE_HEAD = b"SQLite format 3\x00"
+
+# Of the process that imports MLflow: what it would say on the console, send home, or take from the surroundings.
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+def store_uri(uri: str | None, *, cwd: Path | None = None) -> str:
+    """The absolute address of the store.
+
+    uri: tracking.uri; None stands for MLFLOW_TRACKING_URI, else for mlflow.db in the current folder.
+
+    Raises RunnerError where the address is malformed or cannot be written to.
+
+    >>> store_uri("sqlite:///runs.db", cwd=Path("/tmp"))
+    'sqlite:////tmp/runs.db'
+    """
+    place = "tracking.uri"
+    if uri is None and os.environ.get("MLFLOW_TRACKING_URI"):
+        uri, place = os.environ["MLFLOW_TRACKING_URI"], "MLFLOW_TRACKING_URI"
+    uri = uri or "sqlite:///mlflow.db"
+    scheme = urlparse(uri).scheme.lower().split("+")[0]
+    if uri == "databricks":
+        return uri
+    if scheme in ("", "file"):
+        raise RunnerError(
+            f"MLflow no longer keeps runs in plain folders ({uri})",
+            place=place,
+            hint="Name a database or a server: sqlite:///mlflow.db, postgresql://…, http://127.0.0.1:5000",
+        )
+    if scheme != "sqlite" and scheme not in (*DATABASES, *SERVERS):
+        raise RunnerError(
+            f"unknown kind of store {scheme!r}",
+            place=place,
+            hint=f"Known: sqlite, {', '.join((*DATABASES, *SERVERS))}.",
+        )
+    if scheme in SERVERS and scheme.startswith("http") and not urlparse(uri).hostname:
+        raise RunnerError(f"{uri!r} names no host", place=place, hint="For example http://127.0.0.1:5000")
+    if scheme != "sqlite":
+        return uri
+    return _sqlite_uri(uri, place, cwd or Path.cwd())
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file of a SQLite store; None for any other."""
+    head, _, rest = uri.partition(":///")
+    return Path(rest.partition("?")[0]) if head.lower().split("+")[0] == "sqlite" else None
+
+
+def artifact_root(uri: str) -> Path | None:
+    """Where runs of a database store keep their files; None for a server, which has a place of its own."""
+    path = sqlite_path(uri)
+    if path is not None:
+        return path.parent / "mlartifacts"
+    return Path.cwd() / "mlartifacts" if urlparse(uri).scheme.split("+")[0] in DATABASES else None
+
+
+def fetch(uri: str, tracking_uri: str | None = None) -> Path:
+    """The local folder with the files of a logged model.
+
+    uri: "runs:/RUN_ID/model-best", "models:/MODEL_ID", "models:/NAME/VERSION" or "models:/NAME@ALIAS". tracking_uri: as
+    in `store_uri`. Files that lie on this machine are used in place, others are downloaded into a temporary folder.
+
+    Raises RunnerError where there is no such run or model, or no store.
+    """
+    store = store_uri(tracking_uri)
+    path = sqlite_path(store)
+    if path is not None and not path.is_file():
+        raise RunnerError(
+            f"there is no MLflow store at {path}",
+            place=uri,
+            hint="Run this where mlflow.db lies, or set MLFLOW_TRACKING_URI.",
+        )
+    os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        location = _artifact_location(mlflow.MlflowClient(tracking_uri=store, registry_uri=store), uri)
+        folder = _local(location)
+        if folder is None:
+            target = tempfile.mkdtemp(prefix="runner-model-")
+            folder = Path(mlflow.artifacts.download_artifacts(location, dst_path=target, tracking_uri=store))
+    except (MlflowException, OSError, LookupError) as error:
+        raise RunnerError(
+            _first_line(error),
+            place=uri,
+            hint=f"The store asked was {store}; MLFLOW_TRACKING_URI names another.",
+        ) from error
+    inner = folder / MODEL_FOLDER
+    if not inner.is_dir():
+        raise RunnerError(
+            "this model was not logged by runner", place=uri, hint="Load it with mlflow.pyfunc.load_model."
+        )
+    return inner
+
+
+def _sqlite_uri(uri: str, place: str, cwd: Path) -> str:
+    head, _, rest = uri.partition(":///")
+    name, mark, query = rest.partition("?")
+    if not name or name == ":memory:":
+        raise RunnerError(f"{uri!r} names no file", place=place, hint="For example sqlite:///mlflow.db")
+    path = Path(os.path.abspath(cwd / name))
+    if path.is_dir() or not path.parent.is_dir():
+        fact = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise RunnerError(fact, place=place, hint="Name a file in a folder that exists: sqlite:///mlflow.db")
+    writable = os.access(path, os.W_OK) if path.exists() else os.access(path.parent, os.W_OK)
+    if not writable or not os.access(path.parent, os.W_OK):  # SQLite writes its journal beside the file
+        raise RunnerError(
+            f"no permission to write {path}",
+            place=place,
+            hint="Choose another file: tracking.uri=sqlite:///PATH/mlflow.db",
+        )
+    if path.exists() and path.stat().st_size:
+        with path.open("rb") as file:
+            if file.read(len(SQLITE_HEAD)) != SQLITE_HEAD:
+                raise RunnerError(f"{path} is not a SQLite database", place=place, hint="Name another file.")
+    return f"{head}:///{path}{mark}{query}"
+
+
+def _artifact_location(client: Any, uri: str) -> str:
+    """The folder of a logged model, as an address. Raises LookupError and what MLflow raises."""
+    scheme, _, rest = uri.partition(":/")
+    if scheme == "models":
+        name, at, alias = rest.partition("@")
+        if at:
+            return str(
+                client.get_model_version_download_uri(name, client.get_model_version_by_alias(name, alias).version)
+            )
+        name, slash, version = rest.partition("/")
+        if slash:
+            return str(client.get_model_version_download_uri(name, version))
+        return str(client.get_logged_model(name).artifact_location)
+    run_id, _, name = rest.strip("/").partition("/")
+    if scheme != "runs" or not run_id or not name:
+        raise LookupError("the address should look like runs:/RUN_ID/model-best or models:/NAME/VERSION")
+    run = client.get_run(run_id)
+    names = []
+    for output in run.outputs.model_outputs if run.outputs is not None else []:
+        model = client.get_logged_model(output.model_id)
+        if model.name == name:
+            return str(model.artifact_location)
+        names.append(model.name)
+    raise LookupError(f"run {run_id} has no model {name!r} (it has: {', '.join(sorted(names)) or 'none'})")
+
+
+def _local(location: str) -> Path | None:
+    """The folder, where the address is one of this machine."""
+    parsed = urlparse(location)
+    if parsed.scheme not in ("", "file"):
+        return None
+    path = Path(unquote(parsed.path)) if parsed.scheme else Path(location)
+    return path if path.is_dir() else None
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
+    return (text.strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,76 @@
+"""Where a run comes from: commit, command line, host, versions; as tags.
+
+Asks git with its own command, and keeps quiet where there is no git or no repository.
+"""
+
+from __future__ import annotations
+
+import getpass
+import importlib.metadata
+import platform
+import shlex
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+LIBRARIES = ("thinc", "numpy", "hydra-core", "mlflow")
+
+
+def git_tags(cwd: Path) -> dict[str, str]:
+    """`git_commit`, `git_branch` and `git_dirty` ("true" where tracked files differ from the commit); empty outside a repository."""
+    commit = _git(cwd, "rev-parse", "HEAD")
+    if not commit:
+        return {}
+    changes = _git(cwd, "status", "--porcelain", "--untracked-files=no")
+    return {
+        "git_commit": commit,
+        "git_branch": _git(cwd, "rev-parse", "--abbrev-ref", "HEAD") or "",
+        "git_dirty": "true" if changes or changes is None else "false",
+    }
+
+
+def provenance_tags(cwd: Path) -> dict[str, str]:
+    """git_tags, and `command_line`, `cwd`, `host`, `user`, `python`, `libraries`."""
+    return {
+        **git_tags(cwd),
+        "command_line": command_line(),
+        "cwd": str(cwd),
+        "host": socket.gethostname(),
+        "user": _user(),
+        "python": platform.python_version(),
+        "libraries": " ".join(f"{name}=={_version(name)}" for name in LIBRARIES),
+    }
+
+
+def command_line() -> str:
+    """What to type to get this process again: `python -m runner …` for a module, else the arguments as they are."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is not None and spec.name:
+        return shlex.join(["python", "-m", spec.name.removesuffix(".__main__"), *sys.argv[1:]])
+    return shlex.join(sys.argv)
+
+
+def _git(cwd: Path, *arguments: str) -> str | None:
+    """The command's output; None where it fails."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=cwd, capture_output=True, text=True, timeout=5, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a passwd entry
+        return "unknown"
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "?"
