@@ -310,14 +310,23 @@ def _converted(text: str) -> str | None:
 def _group_needs_name(overrides: Sequence[str]) -> RunnerError:
     for word in overrides:
         key, _, value = word.partition("=")
-        if re.fullmatch(r"[a-z0-9_]+", key) and not re.fullmatch(r"[A-Za-z_].*", value):
+        is_name = re.fullmatch(r"[A-Za-z_].*", value) and value.lower() not in ("null", "true", "false", "nan", "inf")
+        if re.fullmatch(r"[a-z0-9_]+", key) and key in _group_names() and not is_name:
             hint = f"Choose a file of conf/{key}/ and set its keys, as in {key}=NAME {key}.KEY={value or 'VALUE'}."
-            if key == "dropout":
+            if value == "null":
+                hint = f"Leave {key} out to have its default."
+            elif key == "dropout":
                 hint = f"Write dropout=constant dropout.value={value}."
             return RunnerError(f"{value or 'nothing'!r} is no option of the group", place=key, hint=hint)
     return RunnerError(
         "a group takes the name of one of its files", place="command line", hint="See python -m runner --help."
     )
+
+
+def _group_names() -> set[str]:
+    from runner.config.compose import conf_dir
+
+    return {entry.name for entry in conf_dir().iterdir() if entry.is_dir()}
 
 
 def _raw_at(node: Any, parts: Sequence[str], jumps: int = 5) -> Any:

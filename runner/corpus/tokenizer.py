@@ -10,7 +10,7 @@ the surface (do|n't, else the surface token), and words a CPU second of the sent
 set; the test set, sentence by sentence, is the check.
 
     tokenizer                        sentences   paragraphs   words/s    test    licence, weight
-    split at white space                      .7907            -       10 M            -
+    split at white space                 .7907            -       10 M            -
     nltk 3.10 NLTKWordTokenizer          .9647        .9130      99 k    .9645   Apache, 14 MB, 2 s import, 5 packages
     sacremoses 0.2, en                   .9427        .9397     217 k            MIT, 3.3 MB, 4 packages
     spaCy 3.8 blank("en")                .9725        .9725     168 k            MIT, a large dependency: an extra here

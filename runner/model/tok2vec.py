@@ -35,7 +35,7 @@ def hash_embed_cnn(
     embed_size: int = 2000,
     window_size: int = 1,
     maxout_pieces: int = 3,
-    features: Sequence[str] = ("norm", "prefix", "suffix", "shape"),
+    features: Sequence[str] = ("norm", "prefix", "prefix3", "suffix2", "suffix", "shape"),
     word_dropout: float = 0.25,
 ) -> BuildTok2Vec:
     """Describe a tok2vec; the result builds one: `build(name, seed, noise)` → Model[Tokens, Packed].

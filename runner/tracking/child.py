@@ -1,4 +1,4 @@
-"""The process that talks to MLflow, seen from the training: started without waiting, told of journals, heard without blocking.
+"""The process that talks to MLflow, as the training sees it: started without waiting, heard without blocking.
 
 One a training process, whatever the number of its runs one after the other: importing MLflow costs seconds. Commands
 and replies are JSON lines; the other end is mlflow.py. The process outlives an interrupt, and ends by itself when the
@@ -41,7 +41,7 @@ class MlflowProcess:
         env = {key: value for key, value in os.environ.items() if key not in FOREIGN}
         env |= {key: value for key, value in QUIET.items() if key not in env}
         env["PYTHONPATH"] = os.pathsep.join([root, *filter(None, [env.get("PYTHONPATH")])])
-        self._complaints = tempfile.TemporaryFile()
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the child)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", MODULE],  # -P: a mlflow.py in the current folder is not ours to import
             stdin=subprocess.PIPE,

@@ -43,9 +43,9 @@ class JournalWriter:
         if not is_new and _ends_in_half_a_line(path):
             self._write("\n")
 
-    def event(self, name: str, **values: Any) -> None:
-        """Any event, with the time of now."""
-        self._write(json.dumps({"event": name, "time": now_ms(), **values}, default=str) + "\n")
+    def event(self, kind: str, /, **values: Any) -> None:
+        """Any event, with the time of now where none is given."""
+        self._write(json.dumps({"event": kind, "time": now_ms(), **values}, default=str) + "\n")
 
     def metrics(self, step: int, keys: tuple[str, ...], values: Iterable[float]) -> None:
         """The metrics of one step: the hot path, so the line around the numbers is made once for each set of keys."""

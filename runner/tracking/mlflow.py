@@ -57,7 +57,7 @@ class RunSender:
 
     def __init__(self, journal: Path, reply: Reply, run_id: str | None = None) -> None:
         self.reply = reply
-        self.run_id = run_id
+        self._run_id = run_id
         self.is_done = False
         self._reader = JournalReader(journal)
         self._pending: deque[dict[str, Any]] = deque()
@@ -111,11 +111,11 @@ class RunSender:
         self._table = list(event.get("table", []))
         if self._experiment_id == "":
             self._experiment_id = experiment_id(self._client, event)
-        if self.run_id is None:
+        if self._run_id is None:
             run = self._client.create_run(
                 self._experiment_id, start_time=event["time"], run_name=event["name"], tags=self._tags(event)
             )
-            self.run_id = run.info.run_id
+            self._run_id = run.info.run_id
         else:
             self._client.set_terminated(self.run_id, status="RUNNING")
         self.reply(run_id=self.run_id)
@@ -175,7 +175,6 @@ class RunSender:
 
     def _send_tables(self) -> None:
         """The console table, and the scores by type of the best and the last evaluation."""
-        assert self.run_id is not None
         self.client.log_text(self.run_id, "\n".join(self._table) + "\n", "table.txt")
         rows = [{"model": f"model-{name}", **row} for name in ("best", "last") for row in self._rows.get(name, ())]
         if rows:
@@ -189,7 +188,6 @@ class RunSender:
         self._is_table_new = False
 
     def _finish(self, event: Mapping[str, Any]) -> None:
-        assert self.run_id is not None
         metrics = [Metric(key, float(value), event["time"], event["step"]) for key, value in event["values"].items()]
         self.client.log_batch(self.run_id, metrics=metrics)
         for path in event["artifacts"]:
@@ -202,7 +200,7 @@ class RunSender:
 
     def _end(self, status: str, error: str | None, end_time: int) -> None:
         """Whatever is left, then the status: a run is never left RUNNING."""
-        if self.run_id is None:
+        if self._run_id is None:
             return
         if self._table and self._is_table_new:
             self._send_tables()
@@ -234,7 +232,6 @@ class RunSender:
             )
             self._models[name] = model
             self.client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step=event["step"])])
-        assert self.run_id is not None
         with tempfile.TemporaryDirectory() as folder:
             write_mlmodel(Path(folder), model, self.run_id)
             self.client.log_model_artifacts(model.model_id, folder)
@@ -261,9 +258,12 @@ class RunSender:
         self._failures += 1
         self._failing_since = now if self._failing_since is None else self._failing_since
         self._next_try = now + min(15.0, 0.25 * 2**self._failures)
-        is_at_end = is_orphan or any(event["event"] == "finish" for event in self._pending)
-        has_patience = self._failures < 4 if self.run_id is None else True
-        if (self.run_id is None and not (is_locked(error) and has_patience)) or (is_at_end and now - self._failing_since > GIVE_UP_SECONDS):
+        if self._run_id is None:  # nothing was promised yet: better now than after hours of training
+            is_hopeless = self._failures >= 4 or not is_locked(error)
+        else:
+            is_at_end = is_orphan or any(event["event"] == "finish" for event in self._pending)
+            is_hopeless = is_at_end and now - self._failing_since > GIVE_UP_SECONDS
+        if is_hopeless:
             self._lost(error)
 
     def _lost(self, error: Exception) -> None:
@@ -271,13 +271,18 @@ class RunSender:
             text = "".join(traceback.format_exception(error))
             self._reader.path.with_name("tracking-error.log").write_text(text, encoding="utf8")
         with contextlib.suppress(Exception):
-            if self.run_id is not None:
+            if self._run_id is not None:
                 self.client.set_tag(self.run_id, "tracking_error", _cut(first_line(error), MAX_TAG_VALUE))
                 finish = next((event for event in self._pending if event["event"] == "finish"), {})
                 self.client.set_terminated(self.run_id, status=finish.get("status", "KILLED"))
         self.is_done = True
         fact, hint = explained(error, str(self._start.get("uri", "")))
         self.reply(error=fact, hint=hint)
+
+    @property
+    def run_id(self) -> str:
+        assert self._run_id is not None, "an event before the start"
+        return self._run_id
 
     @property
     def client(self) -> MlflowClient:
@@ -332,7 +337,7 @@ def hash_of(text: str) -> int:
 
 
 def dataset_input(info: Mapping[str, Any]) -> DatasetInput:
-    """A corpus file as MLflow's data set. Name and digest must tell the splits of one file apart: MLflow merges equals."""
+    """A corpus file as MLflow's data set; the split is part of its name, because MLflow merges equal names and digests."""
     name = f"{info['name']}-{info['split']}"
     dataset = Dataset(
         name=name,

@@ -19,7 +19,7 @@ from runner import registry
 from runner.errors import RunnerError
 from runner.tracking.base import STATUSES, RunInfo, Status
 from runner.tracking.child import MlflowProcess, mlflow_process, next_run_number
-from runner.tracking.journal import FILE_NAME, JournalWriter, flatten, per_type_rows
+from runner.tracking.journal import FILE_NAME, JournalWriter, flatten, now_ms, per_type_rows
 from runner.tracking.mlflow_store import artifact_root, store_uri
 from runner.tracking.table import Table
 from runner.training.step import Evaluation, Step
@@ -73,7 +73,7 @@ class MlflowTracker:
         self.run_id: str | None = None
 
     def start(self, run: RunInfo) -> None:
-        """Begin a journal in `run.output_dir` and have the child follow it. Raises RunFailed where that cannot be written."""
+        """Begin a journal in `run.output_dir` and have the child follow it. Raises RunFailed where it cannot be written."""
         output_dir = run.output_dir.absolute()
         self._journal = JournalWriter(output_dir / FILE_NAME)
         self._table = Table.of(run)
@@ -177,7 +177,7 @@ class MlflowTracker:
         admitted = self._admitted(numbers)
         values = {key: numbers[key] for key in admitted}
         values["tracking_share"] = self._share(time.perf_counter() - began)
-        about = {"step": step.step, "epoch": step.epoch, "values": values}
+        about = {"time": now_ms(), "step": step.step, "epoch": step.epoch, "values": values}
         rows = per_type_rows(step.step, evaluation.per_type)
         self._evaluated["model-last"] = about
         if step.is_best:

@@ -18,7 +18,7 @@ LIBRARIES = ("thinc", "numpy", "hydra-core", "mlflow")
 
 
 def git_tags(cwd: Path) -> dict[str, str]:
-    """`git_commit`, `git_branch` and `git_dirty` ("true" where tracked files differ from the commit); empty outside a repository."""
+    """`git_commit`, `git_branch`, and `git_dirty`: "true" where tracked files differ. Empty outside a repository."""
     commit = _git(cwd, "rev-parse", "HEAD")
     if not commit:
         return {}

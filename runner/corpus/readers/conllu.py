@@ -1,0 +1,171 @@
+"""Read CoNLL-U, the format of Universal Dependencies: ten columns parted by tabs, a blank line after each sentence.
+
+    # text = I don't sleep.
+    1    I      I      PRON  PRP  Case=Nom|Number=Sing  4  nsubj   _  _
+    2-3  don't  _      _     _    _                     _  _       _  _
+    2    do     do     AUX   VBP  _                     4  aux     _  _
+    3    n't    not    PART  RB   _                     4  advmod  _  _
+    4    sleep  sleep  VERB  VB   VerbForm=Inf          0  root    _  SpaceAfter=No
+    5    .      .      PUNCT .    _                     4  punct   _  _
+
+The tokens of a Doc are the syntactic words (do, n't): those carry the annotation. XPOS becomes `Doc.tags`, UPOS `pos`,
+DEPREL `deps`, HEAD `heads` (a root is its own head); `_` is None there. Words of a multi-word token stand together where
+they spell it and with spaces between them where they do not (French du → de le). Entities and categories are not in
+the format, so they are not annotated.
+
+What a Doc has no place for goes to `Doc.meta`, as plain lists, so that nothing is lost; positions count in the doc:
+
+    lemmas, feats         one string a word, None for `_`
+    enhanced, misc        columns 9 and 10 as they stand; the key is missing where every value is `_`
+    comments              one list of lines a sentence
+    multiword             {"start": 1, "end": 3, "columns": [the ten]} for each multi-word token, if any
+    empty_nodes           {"before": 4, "columns": [the ten]}: an empty node stands before this word, if any
+
+Lines that break the format are errors, also where they could be guessed at. Cycles of heads are not looked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from runner.corpus.doc import Doc
+from runner.corpus.readers.lines import no_examples, read_lines
+from runner.corpus.readers.reader import Reader
+from runner.corpus.tokenizer import Tokenizer
+from runner.errors import RunnerError
+from runner.registry import readers
+
+COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
+_FORM, _LEMMA, _FEATS, _HEAD, _MISC = 1, 2, 5, 6, 9
+_MAY_HOLD_SPACES = (_FORM, _LEMMA, _MISC)
+
+_range = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)", re.ASCII)
+_empty_node = re.compile(r"(0|[1-9][0-9]*)\.([1-9][0-9]*)", re.ASCII)
+_document = re.compile(r"#\s*newdoc(\s|$)")
+_features = re.compile(r"[^\s=|]+=[^\s|]+(\|[^\s=|]+=[^\s|]+)*")
+
+
+class Sentence:
+    """The lines of one sentence, checked one by one as they come; `close` checks them together."""
+
+    __slots__ = ("comments", "empty_nodes", "file", "line", "lines", "multiword", "opens_document", "rows", "start")
+
+    def __init__(self, file: Path, comments: list[tuple[int, str]]) -> None:
+        self.file = file
+        self.comments = [comment for _, comment in comments]
+        self.opens_document = any(_document.match(comment) for comment in self.comments)
+        self.rows: list[list[str]] = []  # the words
+        self.lines: list[int] = []  # the line of each word
+        self.multiword: list[tuple[int, int, int, list[str]]] = []  # line, start, end, columns
+        self.empty_nodes: list[tuple[int, list[str]]] = []  # words before it, columns
+
+    def add(self, number: int, columns: list[str]) -> None:
+        """One line, split at its tabs. Raises RunnerError where it cannot follow the ones before."""
+        if len(columns) != len(COLUMNS):
+            n = len(columns)
+            raise self._fault(
+                number,
+                f"{n} column{'s' if n != 1 else ''} (expected 10)",
+                "CoNLL-U has ten columns parted by tabs, '_' where there is nothing to say.",
+            )
+        key, n_words = columns[0], len(self.rows)
+        if key == str(n_words + 1):
+            self.rows.append(columns)
+            self.lines.append(number)
+        elif found := _range.fullmatch(key):
+            start, end = int(found[1]) - 1, int(found[2])
+            if start != n_words or end <= start + 1 or (self.multiword and self.multiword[-1][2] > start):
+                raise self._fault(
+                    number,
+                    f"the multi-word token {key} cannot stand before word {n_words + 1}",
+                    "It stands before its first word, holds two words or more, and none of another one.",
+                )
+            self.multiword.append((number, start, end, columns))
+        elif found := _empty_node.fullmatch(key):
+            last = self.empty_nodes[-1] if self.empty_nodes else None
+            due = int(last[1][0].partition(".")[2]) + 1 if last and last[0] == n_words else 1
+            if (int(found[1]), int(found[2])) != (n_words, due):
+                raise self._fault(
+                    number,
+                    f"the empty node {key} stands where {n_words}.{due} is due",
+                    "An empty node after word 8 is 8.1, the next one 8.2.",
+                )
+            self.empty_nodes.append((n_words, columns))
+        else:
+            raise self._fault(
+                number,
+                f"id {key!r} where {n_words + 1} is due",
+                "Words count from 1 in every sentence; a sentence ends with a blank line.",
+            )
+        self._check_cells(number, columns)
+
+    def close(self) -> None:
+        """Check what a sentence must have as a whole."""
+        if not self.rows:
+            number = self.multiword[0][0] if self.multiword else None
+            raise self._fault(number, "the sentence has no word", "Give it one, or remove it.")
+        for number, _, end, columns in self.multiword:
+            if end > len(self.rows):
+                raise self._fault(
+                    number,
+                    f"the multi-word token {columns[0]} ends after the sentence's {len(self.rows)} words",
+                    "Its words follow it, one a line.",
+                )
+
+    def _check_cells(self, number: int, columns: list[str]) -> None:
+        if "" in columns:
+            name = COLUMNS[columns.index("")]
+            raise self._fault(number, f"column {name} is empty", "Write '_' where there is nothing to say.")
+        for i, value in enumerate(columns):
+            if " " in value and (i not in _MAY_HOLD_SPACES or not value.strip(" ")):
+                raise self._fault(
+                    number, f"column {COLUMNS[i]} is {value!r}", "Only forms, lemmas and MISC may hold spaces."
+                )
+
+    def heads(self, n_before: int, numbers: dict[str, int]) -> list[int | None]:
+        """The heads as positions in a doc where `n_before` words come first. numbers: "0", "1", … → int, grows."""
+        n = len(self.rows)
+        while len(numbers) <= n:
+            numbers[str(len(numbers))] = len(numbers)
+        heads: list[int | None] = []
+        for i, row in enumerate(self.rows):
+            cell = row[_HEAD]
+            head = None if cell == "_" else numbers.get(cell, -1)
+            if head is not None and not 0 <= head <= n:
+                raise self._fault(
+                    self.lines[i],
+                    f"head {cell!r} is no word of the sentence, which has {n}",
+                    "Give the ID of a word, 0 for a root, or _.",
+                )
+            if head == i + 1:
+                raise self._fault(self.lines[i], f"word {cell} is its own head", "A root's head is 0.")
+            heads.append(None if head is None else n_before + (head - 1 if head else i))
+        return heads
+
+    def spaces(self) -> list[bool]:
+        """Whether a space follows each word."""
+        spaces = [not _no_space_after(row[_MISC]) for row in self.rows]
+        for _, start, end, columns in self.multiword:
+            is_apart = "".join(row[_FORM] for row in self.rows[start:end]) != columns[_FORM]
+            spaces[start:end] = [is_apart] * (end - start - 1) + [not _no_space_after(columns[_MISC])]
+        return spaces
+
+    def check_features(self, known: set[str]) -> None:
+        """Hold each FEATS value against the format once; those that pass are put into `known`."""
+        for i, row in enumerate(self.rows):
+            value = row[_FEATS]
+            if value not in known:
+                if value != "_" and not _features.fullmatch(value):
+                    raise self._fault(
+                        self.lines[i],
+                        f"FEATS {value!r} is no list of features",
+                        "Write Name=Value|Name=Value, or _ for none.",
+                    )
+                known.add(value)
+
+    def _fault(self, number: int | None, fact: str, hint: str) -> RunnerError:
+        place = f"{self.file}:{number if number is not None else self.lines[0] if self.lines else '?'}"
+        return RunnerError(fact, place=place, hint=hint)

@@ -1,0 +1,159 @@
+"""A bidirectional LSTM: each token sees all that stands before it in its doc, and all that stands after it.
+
+    o, i, f = sigmoid(...)   g = tanh(...)   of W x_t + U h_(t-1) + b
+    c_t = f * c_(t-1) + i * g               h_t = o * tanh(c_t)
+
+Both directions and all docs of a batch advance together, longest doc first, so that the docs that are still running are
+always the first rows; the loop is over positions, never over docs. What does not depend on the step before (W x, and in
+backward every factor of the chain rule) is computed for all steps at once.
+
+LSTM: Hochreiter and Schmidhuber (1997), Gers et al. (2000). One dropout mask a doc, for the states as for the inputs:
+Gal and Ghahramani (2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import Model
+
+from runner.model.crf import Steps
+from runner.model.layout import Floats2d, Layout, Packed
+from runner.model.noise import Noise
+from runner.model.parameters import Shape, glorot_uniform, uniform
+
+Floats3d = NDArray[Any]
+
+
+def bilstm(name: str, *, nO: int, nI: int, noise: Noise) -> Model[Packed, Packed]:
+    """Packed (nI, n_tokens) → Packed (nO, n_tokens); the first nO / 2 rows read forwards, the others backwards.
+
+    Parameters, with the directions on the first axis and the gates in the order o, i, f, g: W (2, 2 nO, nI),
+    U (2, 2 nO, nO / 2), b (2, 2 nO). The forget gate's bias starts at 1: remember, until there is a reason not to.
+    """
+    assert nO % 2 == 0
+    H = nO // 2
+    return Model(
+        name,
+        forward,
+        dims={"nO": nO, "nI": nI},
+        params={"W": None, "U": None, "b": None},
+        attrs={
+            "noise": noise,
+            "init": {
+                "W": ((2, 4 * H, nI), glorot_uniform(nI, H)),
+                "U": ((2, 4 * H, H), uniform(1 / sqrt(H))),
+                "b": ((2, 4 * H), _remember),
+            },
+        },
+    )
+
+
+def _remember(rng: np.random.Generator, shape: Shape) -> NDArray[np.float32]:
+    b = np.zeros(shape, dtype="float32")
+    H = shape[1] // 4
+    b[:, 2 * H : 3 * H] = 1
+    return b
+
+
+def forward(
+    model: Model[Packed, Packed], packed: Packed, is_train: bool
+) -> tuple[Packed, Callable[[Floats2d], Floats2d]]:
+    X, layout = packed
+    noise: Noise = model.attrs["noise"]
+    W, U, b = model.get_param("W"), model.get_param("U"), model.get_param("b")
+    H, n = U.shape[2], layout.n_tokens
+    steps = Steps(layout)
+    orders = _orders(layout, steps)  # (2, n) columns in time order, forwards and backwards
+    state_mask = noise.mask(2, len(steps.docs), H) if is_train else None
+    In = np.stack([X[:, order] for order in orders])  # (2, nI, n)
+    Z = In.transpose(0, 2, 1) @ W.transpose(0, 2, 1)  # (2, n, 4H)
+    Z += b[:, None]
+    Z[..., : 3 * H] *= 0.5  # sigmoid(x) = (1 + tanh(x / 2)) / 2: one tanh for all gates
+    UT = U.transpose(0, 2, 1).copy()  # (2, H, 4H)
+    UT[..., : 3 * H] *= 0.5
+    C, T, Y = (np.empty((2, n, H), dtype=X.dtype) for _ in range(3))  # memory, its tanh, output
+    start = 0
+    for end in steps.bounds[1:]:
+        z, k = Z[:, start:end], end - start
+        if start:
+            h = Y[:, before : before + k]
+            z += (h if state_mask is None else h * state_mask[:, :k]) @ UT
+        np.tanh(z, out=z)
+        z[..., : 3 * H] *= 0.5
+        z[..., : 3 * H] += 0.5
+        c = C[:, start:end]
+        np.multiply(z[..., H : 2 * H], z[..., 3 * H :], out=c)
+        if start:
+            c += z[..., 2 * H : 3 * H] * C[:, before : before + k]
+        np.tanh(c, out=T[:, start:end])
+        np.multiply(z[..., :H], T[:, start:end], out=Y[:, start:end])
+        before, start = start, end
+    inverse = np.argsort(orders, axis=1)
+    out = np.concatenate([Y[direction][inverse[direction]].T for direction in (0, 1)])  # (2H, n)
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        dH = np.stack([dY[direction * H : (direction + 1) * H].T[orders[direction]] for direction in (0, 1)])
+        first = steps.bounds[1] if n else 0
+        previous = _previous(steps)  # (n - first,) rows of the step before
+        gates = Z.reshape(2, n, 4, H)
+        O, I, F, G = (gates[:, :, gate] for gate in range(4))  # noqa: E741 (their names)
+        D = np.empty_like(gates)  # factors of the chain rule first, the gradient of W x + U h + b in the end
+        D[:, :, 0] = T * O * (1 - O)
+        D[:, :, 1] = G * I * (1 - I)
+        D[:, :first, 2] = 0
+        D[:, first:, 2] = C[:, previous] * (F * (1 - F))[:, first:]
+        D[:, :, 3] = I * (1 - G * G)
+        through_h = O * (1 - T * T)
+        dc_before = dh_before = np.zeros((2, 0, H), dtype=X.dtype)
+        for start, end in zip(steps.bounds[-2::-1], steps.bounds[:0:-1], strict=False):
+            dh, going = dH[:, start:end], dh_before.shape[1]
+            dh[:, :going] += dh_before
+            dc = through_h[:, start:end] * dh
+            dc[:, :going] += dc_before
+            d = D[:, start:end]
+            d[:, :, 0] *= dh
+            d[:, :, 1:] *= dc[:, :, None]
+            if start:
+                dh_before = d.reshape(2, end - start, 4 * H) @ U
+                if state_mask is not None:
+                    dh_before *= state_mask[:, : end - start]
+                dc_before = dc * F[:, start:end]
+        dZ = D.reshape(2, n, 4 * H)
+        dZT = dZ.transpose(0, 2, 1)
+        model.inc_grad("W", dZT @ In.transpose(0, 2, 1))
+        model.inc_grad("b", dZ.sum(axis=1))
+        states = Y[:, previous]  # (2, n - first, H)
+        if state_mask is not None:
+            states *= state_mask[:, _docs(steps)[first:]]
+        model.inc_grad("U", dZT[..., first:] @ states)
+        dIn = W.transpose(0, 2, 1) @ dZT  # (2, nI, n)
+        return dIn[0][:, inverse[0]] + dIn[1][:, inverse[1]]
+
+    return Packed(out, layout), backprop
+
+
+def _orders(layout: Layout, steps: Steps) -> NDArray[np.intp]:
+    """(2, n_tokens): the columns step by step, docs read forwards and docs read backwards."""
+    mirror = np.repeat(2 * layout.starts + layout.lengths - 1, layout.lengths) - np.arange(layout.n_tokens)
+    return np.stack([steps.order, mirror[steps.order]])
+
+
+def _docs(steps: Steps) -> NDArray[np.intp]:
+    """(n_tokens,) rank of each row's doc, longest first."""
+    bounds = np.array(steps.bounds)
+    counts = np.diff(bounds)
+    return np.arange(bounds[-1]) - np.repeat(bounds[:-1], counts)
+
+
+def _previous(steps: Steps) -> NDArray[np.intp]:
+    """For the rows from the second step on: the row of the same doc in the step before."""
+    bounds = np.array(steps.bounds)
+    if len(bounds) < 3:
+        return np.zeros(0, dtype="intp")
+    counts = np.diff(bounds)
+    return _docs(steps)[bounds[1] :] + np.repeat(bounds[:-2], counts[1:])
