@@ -28,10 +28,12 @@ MEASURES = (
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
     parser.add_argument("component", choices=["ner"])
-    parser.add_argument("--data", default=os.environ.get("RUNNER_DATA_MIRROR"), help="folder with wnut17/ (default: $RUNNER_DATA_MIRROR)")  # fmt: skip
+    mirror = os.environ.get("RUNNER_DATA_MIRROR")
+    parser.add_argument("--data", default=mirror, help="folder with wnut17/ (default: $RUNNER_DATA_MIRROR)")
     parser.add_argument("--turns", type=int, default=3, help="runs of each (default: 3)")
     parser.add_argument("--epochs", type=int, default=3, help="epochs a run (default: 3)")
-    parser.add_argument("--batch", choices=["words", "sentences"], default="words", help="100→1000 words, or 1→16 sentences")  # fmt: skip
+    regimes = "100→1000 words, or 1→16 sentences"
+    parser.add_argument("--batch", choices=["words", "sentences"], default="words", help=regimes)
     parser.add_argument("--threads", type=int, default=1, help="BLAS threads (default: 1)")
     args = parser.parse_args()
     if not args.data:

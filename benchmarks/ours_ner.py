@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import time
 
-from runner.config.compose import compose
 from runner.commands.train import make_corpus, make_pipeline, make_plan
+from runner.config.compose import compose
 from runner.config.resolve import resolve
 from runner.training.loop import evaluate
-
-import os
 
 
 def main(data: str, epochs: str, batch: str, seed: str) -> None:

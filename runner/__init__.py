@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runner.corpus.biluo import biluo_to_offsets, offsets_to_biluo
     from runner.corpus.doc import Doc, Span, Token
     from runner.corpus.example import Example
-    from runner.errors import RunnerError, RunFailed
+    from runner.errors import RunFailed, RunnerError
     from runner.training.optimizers import adam, radam, sgd
     from runner.training.schedules import compounding, constant, decaying, linear, warmup_linear
 

@@ -90,17 +90,23 @@ class Block:
 Schedule = Annotated[Callable[[int], float], Block("schedules", shorthand=("constant", "value"))]
 Tok2VecBlock = Annotated[Callable[..., Any], Block("tok2vecs")]
 
-components = Registry("components", ("runner.components.ner",))
+components = Registry("components", ("runner.components.ner", "runner.components.tagger", "runner.components.parser"))
 tok2vecs = Registry("tok2vecs", ("runner.model.tok2vec",))
 optimizers = Registry("optimizers", ("runner.training.optimizers",))
 schedules = Registry("schedules", ("runner.training.schedules",))
 batchers = Registry("batchers", ("runner.corpus.batching",))
 readers = Registry(
-    "readers", ("runner.corpus.readers.jsonl", "runner.corpus.readers.iob", "runner.corpus.readers.auto")
+    "readers",
+    (
+        "runner.corpus.readers.jsonl",
+        "runner.corpus.readers.iob",
+        "runner.corpus.readers.conllu",
+        "runner.corpus.readers.auto",
+    ),
 )
 tokenizers = Registry("tokenizers", ("runner.corpus.tokenizer",))
 trackers = Registry("trackers", ("runner.tracking.console", "runner.tracking.mlflow_client"))
-scorers = Registry("scorers", ("runner.components.scores",))
+scorers = Registry("scorers", ("runner.components.scores", "runner.components.parser_scores"))
 augmenters = Registry("augmenters", ())
 
 KINDS: dict[str, Registry] = {

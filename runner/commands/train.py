@@ -22,7 +22,7 @@ from runner.corpus.datasets import Corpus, load_corpus
 from runner.errors import RunnerError
 from runner.files import write_file
 from runner.registry import Schedule
-from runner.tracking.base import DatasetInfo, RunInfo, Tracker
+from runner.tracking.base import DatasetInfo, RunInfo, Status, Tracker
 from runner.tracking.provenance import provenance_tags
 from runner.training.loop import Plan, training_steps
 from runner.training.optimizers import Optimizer
@@ -63,8 +63,10 @@ def run(config: RunConfig) -> None:
             for tracker in trackers:
                 tracker.record(step)
     except BaseException as error:
-        status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-        message = str(error) if isinstance(error, RunnerError | KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+        status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        message = (
+            str(error) if isinstance(error, RunnerError | KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+        )
         run_id = finish(trackers, status, message, config, result)
         write_summary(config, result, status, run_id, time.perf_counter() - started, message)
         raise
@@ -189,9 +191,7 @@ def keep(step: Step, pipeline: Pipeline, sgd: Optimizer, corpus: Corpus, config:
             pipeline.to_disk(config.output_dir / BEST)
 
 
-def finish(
-    trackers: list[Tracker], status: str, error: str | None, config: RunConfig, result: Result
-) -> str | None:
+def finish(trackers: list[Tracker], status: Status, error: str | None, config: RunConfig, result: Result) -> str | None:
     """Tell the trackers how it ended; the MLflow run's id where there is one."""
     models = {name: config.output_dir / name for name in (BEST, LAST) if (config.output_dir / name).is_dir()}
     run_id = None

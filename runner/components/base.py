@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from thinc.api import Model
 
@@ -28,7 +28,7 @@ class Component(ABC):
 
     type: str
     heading: str  # of its columns in the table: "NER"
-    score_weights: Mapping[str, float]  # its part of the final score when the config names none
+    score_weights: ClassVar[Mapping[str, float]]  # its part of the final score when the config names none
 
     def __init__(self, name: str, build_tok2vec: Any | None) -> None:
         self.name = name

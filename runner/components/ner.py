@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class EntityRecognizer(Component):
 
     type = "ner"
     heading = "NER"
-    score_weights = {"ents_f": 1.0}
+    score_weights: ClassVar = {"ents_f": 1.0}
 
     def __init__(self, name: str, build_tok2vec: object, hidden_width: int, maxout_pieces: int) -> None:
         super().__init__(name, build_tok2vec)

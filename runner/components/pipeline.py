@@ -283,7 +283,8 @@ class Pipeline:
                 batch.append(Example.from_dict(text if isinstance(text, Doc) else self.make_doc(text), annotation))
             else:
                 raise RunnerError(
-                    f"cannot learn from a {type(item).__name__}", hint="Give Examples, or texts and dicts of annotations."
+                    f"cannot learn from a {type(item).__name__}",
+                    hint="Give Examples, or texts and dicts of annotations.",
                 )
         return batch
 
@@ -359,7 +360,6 @@ def final_score(scores: Mapping[str, Any], weights: Mapping[str, float]) -> floa
     known = [key for key, value in scores.items() if isinstance(value, float)]
     for key in weights:
         if key not in known:
-            raise RunnerError(f"no component gives the score {key!r}; {suggest(key, known)}", place="pipeline.score_weights")  # fmt: skip
+            fact = f"no component gives the score {key!r}; {suggest(key, known)}"
+            raise RunnerError(fact, place="pipeline.score_weights")
     return float(sum(scores[key] * weight for key, weight in weights.items()) / total) if total else 0.0
-
-

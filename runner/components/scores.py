@@ -1,7 +1,8 @@
 """Scores of predictions against gold: precision, recall and F of entities, token accuracy.
 
 Entities count as right when start, end and label all are (the CoNLL 2003 rule, seqeval's in strict mode). A gold entity
-that does not align with the predicted tokens is left out, and counted; so are predicted entities over tokens whose gold is not known.
+that does not align with the predicted tokens is left out, and counted; so are predicted entities over tokens whose gold is
+not known.
 """
 
 from __future__ import annotations

@@ -104,7 +104,9 @@ def load(path: Path) -> Pipeline:
         pipeline._build()
         values = {name: _array(entry) for name, entry in weights.items()}
         layout = pipeline.parameters.layout
-        if {name: value.shape for name, value in values.items()} != {name: shape for name, (_, shape) in layout.items()}:
+        if {name: value.shape for name, value in values.items()} != {
+            name: shape for name, (_, shape) in layout.items()
+        }:
             raise RunnerError("the weights do not fit the config and the labels", place=str(path))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunnerError(f"this is not a complete model ({type(error).__name__}: {error})", place=str(path)) from error

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from runner.model.layout import Floats2d, Layout
 
 Bools2d = NDArray[np.bool_]
-FLOOR = -80.0  # a state this far below the token's best counts as e^-80: nothing underflows, no gradient is lost that matters
+FLOOR = (
+    -80.0
+)  # a state this far below the token's best counts as e^-80: nothing underflows, no gradient is lost that matters
 
 
 class Marginals(NamedTuple):
@@ -116,10 +118,10 @@ def marginals(scores: Floats2d, layout: Layout, allowed: Bools2d | None = None) 
         c = c_next / total
         o /= total
     P = E  # in place: E is not needed any more
-    O *= closed * closed_after
+    O *= closed * closed_after  # noqa: E741
     U *= closed * closed_after
     B *= closed * opened_after
-    I *= opened * opened_after
+    I *= opened * opened_after  # noqa: E741
     L *= opened * closed_after
     P /= P.sum(axis=0)
     out = np.empty(P.shape, dtype=scores.dtype)
@@ -131,9 +133,7 @@ def marginals(scores: Floats2d, layout: Layout, allowed: Bools2d | None = None) 
     return Marginals(out, log_partition)
 
 
-def loss(
-    scores: Floats2d, layout: Layout, gold: NDArray[np.integer[Any]]
-) -> tuple[NDArray[np.float64], Floats2d]:
+def loss(scores: Floats2d, layout: Layout, gold: NDArray[np.integer[Any]]) -> tuple[NDArray[np.float64], Floats2d]:
     """Negative log-probability of each doc's gold tags, and its gradient.
 
     scores: (n_states, n_tokens). gold: (n_tokens,) states, -1 where the tag is not known: all legal ways to fill the
@@ -166,7 +166,7 @@ def decode(scores: Floats2d, layout: Layout) -> NDArray[np.intp]:
         return best
     unit = U.argmax(axis=0)  # (n,)
     unit_score = np.take_along_axis(U, unit[None], axis=0)[0]
-    outside = np.where(O >= unit_score, 0, 3 * n_labels + 1 + unit)  # best state that stays closed
+    outside = np.where(unit_score <= O, 0, 3 * n_labels + 1 + unit)  # best state that stays closed
     A = np.maximum(O, unit_score)
     came_from = np.empty(n, dtype="intp")  # closed after this token: -1 by `outside`, x by L-x
     continues = np.empty((n_labels, n), dtype=bool)  # x open after this token: by I-x, else by B-x

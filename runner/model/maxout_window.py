@@ -35,7 +35,9 @@ def maxout_window(
     """
     assert not is_residual or nO == nI
     width = (2 * window_size + 1) * nI
-    scale = float(__import__("os").environ.get("SCALE","1")) * (6.0 / (nO + nP)) ** 0.5  # thinc's for maxout; layer norm makes the size one of step length, not of output
+    scale = (
+        float(__import__("os").environ.get("SCALE", "1")) * (6.0 / (nO + nP)) ** 0.5
+    )  # thinc's for maxout; layer norm makes the size one of step length, not of output
     return Model(
         name,
         forward,

@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.errors import RunnerError
+from runner.errors import RunnerError, suggest
 from runner.model.hash_embed import hash_embed
 from runner.model.layout import Floats2d, Packed, Tokens
 from runner.model.maxout_window import maxout_window
@@ -52,9 +51,11 @@ def hash_embed_cnn(
             raise RunnerError(f"{name} is {value}; it must be at least {low}")
     if word_dropout < 0:
         raise RunnerError(f"word_dropout is {word_dropout}; it must not be negative")
-    unknown = [feature for feature in features if feature not in FEATURES]
-    if unknown or not features:
-        raise RunnerError(f"unknown feature {unknown[0]!r}" if unknown else "features is empty", hint=f"Known: {', '.join(FEATURES)}.")  # fmt: skip
+    if not features:
+        raise RunnerError("features is empty", hint=f"Known: {', '.join(FEATURES)}.")
+    for feature in features:
+        if feature not in FEATURES:
+            raise RunnerError(f"unknown feature {feature!r}; {suggest(feature, FEATURES)}")
     if len(set(features)) < len(features):
         raise RunnerError("a feature is listed twice")
 
@@ -129,15 +130,15 @@ def hide_words(tokens: Tokens, features: Sequence[str], word_dropout: float, noi
     """
     counts = tokens.counts
     assert counts is not None
-    whole = [f for f, feature in enumerate(features) if feature in ("norm", "orth")]
+    whole = np.flatnonzero([feature in ("norm", "orth") for feature in features])
     if noise is None:
         hashes: Any = tokens.features.copy()
-        hashes[np.ix_(counts == 0, whole)] = UNKNOWN_WORD
+        hashes[np.ix_(np.flatnonzero(counts == 0), whole)] = UNKNOWN_WORD
         return tokens._replace(features=hashes)
     probability = word_dropout / (word_dropout + counts)
     is_hidden = noise.uniform(len(tokens.inverse)) < probability[tokens.inverse]
     n = len(tokens.features)
     variants, inverse = np.unique(tokens.inverse + n * is_hidden, return_inverse=True)
     hashes = tokens.features[variants % n] if n else tokens.features
-    hashes[np.ix_(variants >= n, whole)] = UNKNOWN_WORD
+    hashes[np.ix_(np.flatnonzero(variants >= n), whole)] = UNKNOWN_WORD
     return tokens._replace(features=hashes, inverse=inverse)

@@ -4,7 +4,7 @@
     {"event":"metrics","step":1,"time":ms,"values":{"loss":…}}
     {"event":"evaluation","step":9,"time":ms,"is_best":true,"values":{…},"table":["…"],"per_type":[{…}]}
     {"event":"run","run_id":…}
-    {"event":"finish","time":ms,"status":…,"error":…,"values":{…},"models":[{…}],"artifacts":[{…}]}
+    {"event":"finish","time":ms,"status":…,"error":…,"step":9,"values":{…},"best":{…},"models":[{…}],"artifacts":[{…}]}
 
 Lines go to the operating system one by one, so that a process killed at any moment loses none that it wrote; only the
 last may be cut in half, and readers wait for its end. Values that JSON has no word for (nan, inf) are Python's NaN and

@@ -48,6 +48,12 @@ MAX_TAG_VALUE = 5000
 GIVE_UP_SECONDS = 60.0  # of failed attempts after the run's end, or when the training process is gone
 TABLE_FILE = "per_type_scores.json"
 LOADER = "runner.tracking.mlflow_flavor"
+# By which MLflow's pages know that models are trained here, and by which number runs are compared.
+EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.experiment.primaryMetric.name": "best_score",
+    "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
+}
 
 Reply = Callable[..., None]
 
@@ -179,7 +185,7 @@ class RunSender:
         rows = [{"model": f"model-{name}", **row} for name in ("best", "last") for row in self._rows.get(name, ())]
         if rows:
             # What client.log_table writes, which appends where the file is there already.
-            columns = list(dict.fromkeys(key for row in rows for key in row))
+            columns = sorted({key: None for row in rows for key in row}, key=lambda key: key == "step")
             data = [[row.get(column) for column in columns] for row in rows]
             self.client.log_dict(self.run_id, {"columns": columns, "data": data}, TABLE_FILE)
             tag = json.dumps([{"path": TABLE_FILE, "type": "table"}])
@@ -189,6 +195,8 @@ class RunSender:
 
     def _finish(self, event: Mapping[str, Any]) -> None:
         metrics = [Metric(key, float(value), event["time"], event["step"]) for key, value in event["values"].items()]
+        best = event["best"]
+        metrics += [Metric(key, float(value), event["time"], int(best["best_step"])) for key, value in best.items()]
         self.client.log_batch(self.run_id, metrics=metrics)
         for path in event["artifacts"]:
             self.client.log_artifact(self.run_id, path)
@@ -228,7 +236,7 @@ class RunSender:
                 source_run_id=self.run_id,
                 params=params,
                 tags=tags,
-                model_type=self._start["tags"].get("components", "runner").replace(" ", "+"),
+                model_type=self._start["tags"].get("component") or "runner",
             )
             self._models[name] = model
             self.client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step=event["step"])])
@@ -302,7 +310,7 @@ def experiment_id(client: MlflowClient, event: Mapping[str, Any]) -> str:
             root = event.get("artifact_root")
             location = (Path(root) / _name(name).replace("/", "_").strip(" .")).as_uri() if root else None
             try:
-                return str(client.create_experiment(name, artifact_location=location))
+                return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
             except MlflowException:
                 known = client.get_experiment_by_name(name)  # made by another machine in this moment
                 if known is None:
@@ -337,11 +345,11 @@ def hash_of(text: str) -> int:
 
 
 def dataset_input(info: Mapping[str, Any]) -> DatasetInput:
-    """A corpus file as MLflow's data set; the split is part of its name, because MLflow merges equal names and digests."""
+    """A corpus file as MLflow's data set; its name holds the split, because MLflow merges equal names and digests."""
     name = f"{info['name']}-{info['split']}"
     dataset = Dataset(
         name=name,
-        digest=info["digest"][:16],
+        digest=info["digest"][:8],
         source_type="local",
         source=json.dumps({"uri": info["source"], "sha256": info["digest"]}),
         profile=json.dumps({"n_docs": info["n_docs"], "n_words": info["n_words"]}),
@@ -367,9 +375,9 @@ def write_mlmodel(folder: Path, model: Any, run_id: str) -> None:
 def note(start: Mapping[str, Any], finish: Mapping[str, Any] | None = None, table: list[str] | None = None) -> str:
     """The run's description, in Markdown: how to get it again, and what came out."""
     lines = []
-    if finish is not None and finish["values"].get("best_score") is not None:
-        values = finish["values"]
-        lines += [f"Best score **{100 * values['best_score']:.2f}** at epoch {values['best_epoch']:.0f}.", ""]
+    if finish is not None and finish["best"]:
+        best = finish["best"]
+        lines += [f"Best score **{100 * best['best_score']:.2f}** at epoch {best['best_epoch']:.0f}.", ""]
     if finish is not None and finish.get("error"):
         lines += [f"{finish['status']}: {finish['error']}", ""]
     if start["tags"].get("command_line"):

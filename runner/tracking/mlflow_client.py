@@ -73,7 +73,7 @@ class MlflowTracker:
         self.run_id: str | None = None
 
     def start(self, run: RunInfo) -> None:
-        """Begin a journal in `run.output_dir` and have the child follow it. Raises RunFailed where it cannot be written."""
+        """Begin a journal in `run.output_dir` and have the child follow it. Raises RunFailed where that fails."""
         output_dir = run.output_dir.absolute()
         self._journal = JournalWriter(output_dir / FILE_NAME)
         self._table = Table.of(run)
@@ -95,8 +95,9 @@ class MlflowTracker:
             uri=self._uri,
             artifact_root=str(root) if root is not None else None,
             output_dir=str(output_dir),
-            params=flatten(run.config),
-            tags={**run.tags, "output_dir": str(output_dir), "components": " ".join(run.components)},
+            # The folder is a tag: as a parameter it would tell all runs apart when they are compared.
+            params=flatten({key: value for key, value in run.config.items() if key != "output_dir"}),
+            tags={"component": ",".join(run.components), **run.tags, "output_dir": str(output_dir)},
             datasets=[dataclasses.asdict(dataset) for dataset in run.datasets],
             table=list(self._table.lines),
             system_metrics=self._system_metrics,
@@ -143,6 +144,7 @@ class MlflowTracker:
             error=error,
             step=self._last.step if self._last is not None else 0,
             values=self._final_values(),
+            best=self._best_values(),
             models=[self._model(name, path) for name, path in (models or {}).items()],
             artifacts=[str(path) for path in (self._output_dir / "config.yaml",) if path.is_file()],
         )
@@ -198,15 +200,18 @@ class MlflowTracker:
         return (self.seconds_spent + more) / max(1e-9, time.perf_counter() - self._started)
 
     def _final_values(self) -> dict[str, float]:
-        values = {
+        return {
             "train_words": float(self._words),
             "seconds": time.perf_counter() - self._started,
             "tracking_share": self._share(),
         }
+
+    def _best_values(self) -> dict[str, float]:
+        """Logged at the step they speak of."""
         best = self._evaluated.get("model-best")
-        if best is not None:
-            values |= {"best_score": best["values"]["score"], "best_epoch": best["epoch"], "best_step": best["step"]}
-        return values
+        if best is None:
+            return {}
+        return {"best_score": best["values"]["score"], "best_epoch": best["epoch"], "best_step": best["step"]}
 
     def _model(self, name: str, path: Path) -> dict[str, Any]:
         return {"name": name, "path": str(path.absolute()), **self._evaluated.get(name, {"step": 0, "values": {}})}

@@ -38,9 +38,7 @@ class Optimizer:
     `averages` maps each parameter's path to its moving average, for `nlp.use_params`.
     """
 
-    def __init__(
-        self, learn_rate: Any, L2: Any, L2_is_weight_decay: bool, grad_clip: Any, use_averages: bool
-    ) -> None:
+    def __init__(self, learn_rate: Any, L2: Any, L2_is_weight_decay: bool, grad_clip: Any, use_averages: bool) -> None:
         self.learn_rate = _schedule(learn_rate)
         self.L2 = _schedule(L2)
         self.L2_is_weight_decay = L2_is_weight_decay
@@ -175,7 +173,7 @@ class ThroughThinc(Optimizer):
         thinc.learn_rate = rate
         if gradient_scale != 1.0:
             parameters.gradient *= np.float32(gradient_scale)
-        weights, gradient = thinc(key, parameters.weights, parameters.gradient)
+        weights, _ = thinc(key, parameters.weights, parameters.gradient)
         parameters.weights[...] = weights
         parameters.gradient[...] = 0
         for name, attribute in self._moments.items():

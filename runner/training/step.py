@@ -12,7 +12,9 @@ class Evaluation:
 
     score: float  # the weighted final score that picks the best epoch, 0 to 1
     scores: Mapping[str, float]  # ents_p, ents_r, ents_f, token_acc, … 0 to 1
-    per_type: Mapping[str, Mapping[str, Mapping[str, float]]]  # {"ner": {"LOC": {"p": …, "r": …, "f": …, "support": n}}}
+    per_type: Mapping[
+        str, Mapping[str, Mapping[str, float]]
+    ]  # {"ner": {"LOC": {"p": …, "r": …, "f": …, "support": n}}}
     losses: Mapping[str, float]  # component → loss summed since the last evaluation
     words_per_second: float  # prediction speed
     device: str = "cpu"

@@ -26,7 +26,7 @@ def test_auto_is_smaller_on_small_data():
 
 
 def test_auto_names_the_components_it_knows():
-    with pytest.raises(RunnerError, match="'lemmatizer'.*known: ner, parser, tagger, textcat"):
+    with pytest.raises(RunnerError, match=r"'lemmatizer'.*known: ner, parser, tagger, textcat"):
         auto(component="lemmatizer")
 
 

@@ -56,7 +56,9 @@ def test_a_sentence_is_a_tree_with_known_tags_and_whole_entities(sentence):
             assert heads[i] < i
         if dep == "cc":
             assert heads[i] > i
-    objects = Counter((h, d.split(":")[0]) for h, d in zip(heads, deps, strict=True) if d.split(":")[0] in ("nsubj", "obj"))
+    objects = Counter(
+        (h, d.split(":")[0]) for h, d in zip(heads, deps, strict=True) if d.split(":")[0] in ("nsubj", "obj")
+    )
     assert max(objects.values(), default=1) == 1
     starts, ends, position = set(), set(), 0
     for word, space in zip(words, sentence["spaces"], strict=True):

@@ -29,17 +29,13 @@ def is_legal(tags):
 
 
 def legal_sequences(n):
-    return [
-        [crf.state_of(tag, LABELS) for tag in tags] for tags in product(TAGS, repeat=n) if is_legal(tags)
-    ]
+    return [[crf.state_of(tag, LABELS) for tag in tags] for tags in product(TAGS, repeat=n) if is_legal(tags)]
 
 
 def brute_force(scores, allowed=None):
     n = scores.shape[1]
     paths = [
-        path
-        for path in legal_sequences(n)
-        if allowed is None or all(allowed[state, t] for t, state in enumerate(path))
+        path for path in legal_sequences(n) if allowed is None or all(allowed[state, t] for t, state in enumerate(path))
     ]
     weights = np.exp([sum(scores[state, t] for t, state in enumerate(path)) for path in paths])
     probabilities = np.zeros(scores.shape)

@@ -85,7 +85,7 @@ def test_scores():
 
 def test_tok2vec_with_dropout_and_word_dropout():
     noise = Noise()
-    build = hash_embed_cnn(width=6, depth=2, embed_size=20, word_dropout=0.3)
+    build = hash_embed_cnn(6, 2, 20, features=("norm", "prefix", "suffix", "shape"), word_dropout=0.3)
     model = build("tok2vec", 0, noise)
     features = np.random.default_rng(5).integers(1, 2**60, (4, 4)).astype("uint64")
     tokens = Tokens(features, np.array([0, 1, 2, 0, 3, 3, 1, 0]), LAYOUT, counts=np.array([1, 2, 0, 9]))
@@ -109,7 +109,7 @@ def test_a_wide_window_over_a_short_batch():
 
 
 def test_the_same_words_in_another_batch_get_the_same_vectors():
-    model = hash_embed_cnn(width=8, depth=1, embed_size=50)("tok2vec", 0, Noise())
+    model = hash_embed_cnn(8, 1, 50, features=("norm", "prefix", "suffix", "shape"))("tok2vec", 0, Noise())
     Parameters().bind({"model": model}, seed=1)
     features = np.random.default_rng(5).integers(1, 2**60, (4, 4)).astype("uint64")
     both = model.predict(Tokens(features, np.array([0, 1, 2, 3, 1]), Layout([3, 2]))).X

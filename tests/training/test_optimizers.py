@@ -75,7 +75,9 @@ def test_clipping_is_global():
 def test_every_setting_may_be_a_schedule_and_its_value_is_reported():
     parameters = parameters_of()
     optimizer = adam(
-        learn_rate=schedules.warmup_linear(0.1, 2, 10), L2=schedules.linear(1.0, 0.0, 2), grad_clip=schedules.constant(5)
+        learn_rate=schedules.warmup_linear(0.1, 2, 10),
+        L2=schedules.linear(1.0, 0.0, 2),
+        grad_clip=schedules.constant(5),
     )
     used = [optimizer(parameters) for _ in range(3)]
     assert [u.learn_rate for u in used] == [0.0, 0.05, 0.1]

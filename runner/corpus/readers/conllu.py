@@ -40,7 +40,7 @@ from runner.registry import readers
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 _FORM, _LEMMA, _FEATS, _HEAD, _MISC = 1, 2, 5, 6, 9
-_MAY_HOLD_SPACES = (_FORM, _LEMMA, _MISC)
+_MAY_HOLD_SPACES = ("FORM", "LEMMA", "MISC")
 
 _range = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)", re.ASCII)
 _empty_node = re.compile(r"(0|[1-9][0-9]*)\.([1-9][0-9]*)", re.ASCII)
@@ -51,12 +51,13 @@ _features = re.compile(r"[^\s=|]+=[^\s|]+(\|[^\s=|]+=[^\s|]+)*")
 class Sentence:
     """The lines of one sentence, checked one by one as they come; `close` checks them together."""
 
-    __slots__ = ("comments", "empty_nodes", "file", "line", "lines", "multiword", "opens_document", "rows", "start")
+    __slots__ = ("comments", "empty_nodes", "file", "line", "lines", "multiword", "opens_document", "rows")
 
-    def __init__(self, file: Path, comments: list[tuple[int, str]]) -> None:
+    def __init__(self, file: Path, line: int, comments: list[str]) -> None:
         self.file = file
-        self.comments = [comment for _, comment in comments]
-        self.opens_document = any(_document.match(comment) for comment in self.comments)
+        self.line = line  # of its first token
+        self.comments = comments
+        self.opens_document = any(_document.match(comment) for comment in comments)
         self.rows: list[list[str]] = []  # the words
         self.lines: list[int] = []  # the line of each word
         self.multiword: list[tuple[int, int, int, list[str]]] = []  # line, start, end, columns
@@ -100,29 +101,26 @@ class Sentence:
                 f"id {key!r} where {n_words + 1} is due",
                 "Words count from 1 in every sentence; a sentence ends with a blank line.",
             )
-        self._check_cells(number, columns)
+        if "" in columns:
+            name = COLUMNS[columns.index("")]
+            raise self._fault(number, f"column {name} is empty", "Write '_' where there is nothing to say.")
+
+    def check_spaces(self, number: int, columns: list[str]) -> None:
+        """For lines that hold a space: only some columns may, and none may hold nothing else."""
+        for name, value in zip(COLUMNS, columns, strict=False):
+            if " " in value and (name not in _MAY_HOLD_SPACES or not value.strip(" ")):
+                raise self._fault(number, f"column {name} is {value!r}", "Only FORM, LEMMA and MISC may hold spaces.")
 
     def close(self) -> None:
         """Check what a sentence must have as a whole."""
         if not self.rows:
-            number = self.multiword[0][0] if self.multiword else None
-            raise self._fault(number, "the sentence has no word", "Give it one, or remove it.")
+            raise self._fault(self.line, "the sentence has no word", "Give it one, or remove it.")
         for number, _, end, columns in self.multiword:
             if end > len(self.rows):
                 raise self._fault(
                     number,
                     f"the multi-word token {columns[0]} ends after the sentence's {len(self.rows)} words",
                     "Its words follow it, one a line.",
-                )
-
-    def _check_cells(self, number: int, columns: list[str]) -> None:
-        if "" in columns:
-            name = COLUMNS[columns.index("")]
-            raise self._fault(number, f"column {name} is empty", "Write '_' where there is nothing to say.")
-        for i, value in enumerate(columns):
-            if " " in value and (i not in _MAY_HOLD_SPACES or not value.strip(" ")):
-                raise self._fault(
-                    number, f"column {COLUMNS[i]} is {value!r}", "Only forms, lemmas and MISC may hold spaces."
                 )
 
     def heads(self, n_before: int, numbers: dict[str, int]) -> list[int | None]:
@@ -166,6 +164,143 @@ class Sentence:
                     )
                 known.add(value)
 
-    def _fault(self, number: int | None, fact: str, hint: str) -> RunnerError:
-        place = f"{self.file}:{number if number is not None else self.lines[0] if self.lines else '?'}"
-        return RunnerError(fact, place=place, hint=hint)
+    def _fault(self, number: int, fact: str, hint: str) -> RunnerError:
+        return RunnerError(fact, place=f"{self.file}:{number}", hint=hint)
+
+
+@readers("conllu")
+def conllu(n_sents: int = 1) -> Reader:
+    """A reader of CoNLL-U. n_sents: sentences a doc, at most; `# newdoc` ends a doc too."""
+    if n_sents < 1:
+        raise RunnerError(
+            f"n_sents is {n_sents}", place="corpus.reader.n_sents", hint="Give 1 or more sentences a doc."
+        )
+
+    def read(path: Path, tokenizer: Tokenizer | None = None) -> Iterator[Doc]:
+        """The docs of one file; they have words already, so the tokenizer is not needed."""
+        maker = DocMaker()
+        group: list[Sentence] = []
+        for sentence in read_sentences(path):
+            if group and (len(group) == n_sents or sentence.opens_document):
+                yield maker(group)
+                group = []
+            group.append(sentence)
+        if not group:
+            raise no_examples(path)
+        yield maker(group)
+
+    return read
+
+
+def read_sentences(path: Path) -> Iterator[Sentence]:
+    """The file's sentences, one at a time. Raises RunnerError at file:line.
+
+    Comments count for the sentence that follows them, across blank lines too.
+    """
+    sentence: Sentence | None = None
+    comments: list[str] = []
+    last_comment = 0
+    for number, line in read_lines(path):
+        line = line.removesuffix("\r")
+        if not line or not line.strip(" \t"):
+            if sentence is not None:
+                sentence.close()
+                yield sentence
+                sentence = None
+        elif line[0] == "#":
+            if sentence is not None:
+                raise RunnerError(
+                    "a comment inside a sentence",
+                    place=f"{path}:{number}",
+                    hint="Comments stand before the first word; a sentence ends with a blank line.",
+                )
+            comments.append(line)
+            last_comment = number
+        else:
+            columns = line.split("\t")
+            if sentence is None:
+                sentence = Sentence(path, number, comments)
+                comments = []
+            sentence.add(number, columns)
+            if " " in line:
+                sentence.check_spaces(number, columns)
+    if sentence is not None:
+        sentence.close()
+        yield sentence
+    elif comments:
+        raise RunnerError(
+            "a comment with no sentence after it",
+            place=f"{path}:{last_comment}",
+            hint="Move it before a sentence, or remove it.",
+        )
+
+
+class DocMaker:
+    """Sentences → Doc. Equal strings of one file are kept once, and features checked once."""
+
+    def __init__(self) -> None:
+        self._strings: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
+        self._features: set[str] = set()
+
+    def __call__(self, sentences: Sequence[Sentence]) -> Doc:
+        keep = self._strings.setdefault
+        columns: list[list[str]] = [[] for _ in COLUMNS]
+        heads: list[int | None] = []
+        spaces: list[bool] = []
+        sent_starts: list[bool] = []
+        multiword: list[dict[str, Any]] = []
+        empty_nodes: list[dict[str, Any]] = []
+        for sentence in sentences:
+            n, n_before = len(sentence.rows), len(spaces)
+            sentence.check_features(self._features)
+            heads += sentence.heads(n_before, self._numbers)
+            spaces += sentence.spaces()
+            sent_starts += [True] + [False] * (n - 1)
+            multiword += (
+                {"start": n_before + start, "end": n_before + end, "columns": row}
+                for _, start, end, row in sentence.multiword
+            )
+            empty_nodes += ({"before": n_before + at, "columns": row} for at, row in sentence.empty_nodes)
+            for column, cells in zip(columns[1:], list(zip(*sentence.rows, strict=True))[1:], strict=True):
+                column += [keep(cell, cell) for cell in cells]
+        _, forms, lemmas, upos, xpos, feats, _, deprels, enhanced, misc = columns
+        meta: dict[str, Any] = {
+            "comments": [sentence.comments for sentence in sentences],
+            "lemmas": [None if lemma == "_" != form else lemma for form, lemma in zip(forms, lemmas, strict=True)],
+            "feats": _or_none(feats),
+        }
+        for key, values in (("enhanced", enhanced), ("misc", misc)):
+            if values.count("_") < len(values):
+                meta[key] = values
+        if multiword:
+            meta["multiword"] = multiword
+        if empty_nodes:
+            meta["empty_nodes"] = empty_nodes
+        return Doc(
+            forms,
+            spaces,
+            tags=_annotated(xpos),
+            pos=_annotated(upos),
+            deps=_annotated(deprels),
+            heads=heads if any(head is not None for head in heads) else None,
+            sent_starts=sent_starts,
+            meta=meta,
+            source=f"{sentences[0].file}:{sentences[0].line}",
+        )
+
+
+def _or_none(values: list[str]) -> list[str | None]:
+    return [None if value == "_" else value for value in values]
+
+
+def _annotated(values: list[str]) -> list[str | None] | None:
+    """The values, None for `_`; None where there is no other: the column was never annotated."""
+    n_missing = values.count("_")
+    if n_missing == len(values):
+        return None
+    return _or_none(values) if n_missing else list(values)
+
+
+def _no_space_after(misc: str) -> bool:
+    return misc != "_" and (misc == "SpaceAfter=No" or "SpaceAfter=No" in misc.split("|"))

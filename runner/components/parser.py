@@ -1,0 +1,141 @@
+"""Dependency parsing: heads, labels and sentence starts, by a graph-based parser (model/parse.py, model/trees.py).
+
+Any tree is data: projective or not, one root or several in a doc, any set of labels. The label `-` says "no relation": it
+is learned and decoded like any other, and left out of the scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import Model
+
+from runner import registry
+from runner.components.base import Component, PerType
+from runner.components.inputs import Batch
+from runner.components.parser_scores import deps
+from runner.corpus.example import Example
+from runner.corpus.lexemes import hash64
+from runner.errors import RunnerError
+from runner.model.biaffine import arc_loss, softmax_loss
+from runner.model.layout import Floats2d
+from runner.model.noise import Noise
+from runner.model.parse import Parse, parser_head
+from runner.model.trees import sentence_starts
+
+TAG_CLASSES = 128  # of the auxiliary loss: a tag's class is its hash, so that nothing about tags needs to be kept
+
+
+class Gold(NamedTuple):
+    """What an example teaches, on the predicted tokens; -1 where it does not tell."""
+
+    heads: NDArray[np.intp]  # (n_tokens,) positions in the doc
+    labels: NDArray[np.intp]  # (n_tokens,) rows of `labels`
+    tags: NDArray[np.intp]  # (n_tokens,) classes
+
+
+@registry.components("parser")
+def parser(
+    name: str,
+    tok2vec: registry.Tok2VecBlock,
+    lstm_width: int = 128,
+    lstm_depth: int = 1,
+    arc_width: int = 128,
+    label_width: int = 64,
+    maxout_pieces: int = 2,
+    tag_loss: float = 0.5,
+    single_root: bool = False,
+    ignore_punct: bool = True,
+) -> DependencyParser:
+    """A dependency parser.
+
+    lstm_width: units a direction; lstm_depth: BiLSTM layers between token vectors and scores (0: none). arc_width,
+    label_width, maxout_pieces: of the scorers' hidden layers. tag_loss: weight of predicting fine tags on the side while
+    training, where the examples have any (0: don't). single_root: exactly one root a doc. ignore_punct: leave
+    punctuation out of UAS and LAS; false: as the CoNLL 2018 evaluation counts.
+    """
+    for key, value, low in (
+        ("lstm_width", lstm_width, 1), ("lstm_depth", lstm_depth, 0), ("arc_width", arc_width, 1),
+        ("label_width", label_width, 1), ("maxout_pieces", maxout_pieces, 1), ("tag_loss", tag_loss, 0),
+    ):  # fmt: skip
+        if value < low:
+            raise RunnerError(f"{key} is {value}; it must be at least {low}")
+    return DependencyParser(
+        name, tok2vec, tag_loss=tag_loss, ignore_punct=ignore_punct, lstm_width=lstm_width, lstm_depth=lstm_depth,
+        arc_width=arc_width, label_width=label_width, maxout_pieces=maxout_pieces, single_root=single_root,
+    )  # fmt: skip
+
+
+class DependencyParser(Component):
+    """tok2vec → BiLSTM → biaffine arcs and labels → best trees."""
+
+    type = "parser"
+    heading = "Dep"
+    score_weights = {"dep_uas": 0.5, "dep_las": 0.5}
+
+    def __init__(self, name: str, build_tok2vec: object, *, tag_loss: float, ignore_punct: bool, **shape: Any) -> None:
+        super().__init__(name, build_tok2vec)
+        self.tag_loss = tag_loss
+        self.ignore_punct = ignore_punct
+        self.shape = shape
+
+    def labels_in(self, examples: Iterable[Example]) -> list[str]:
+        return sorted({label for example in examples for label in example.reference.deps or () if label})
+
+    def build_head(self, width: int, noise: Noise) -> Model[Any, Parse]:
+        return parser_head(
+            self.name,
+            nI=width,
+            n_labels=len(self.labels),
+            n_tags=TAG_CLASSES if self.tag_loss else 0,
+            noise=noise,
+            **self.shape,
+        )
+
+    def update(self, batch: Batch, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
+        assert self.head is not None
+        golds = [self._gold(example) for example in examples]
+        heads, labels, tags = (np.concatenate(values) for values in zip(*golds, strict=True))
+        n_known = int((heads >= 0).sum())
+        if not n_known:
+            return 0.0, None
+        parse, backprop = self.head.begin_update((batch.vectors, heads))
+        loss, d_arcs = arc_loss(parse.arcs, heads)
+        label_loss, d_labels = softmax_loss(parse.labels, np.where(heads >= 0, labels, -1))
+        scale = batch.vectors.X.dtype.type(1 / n_known)
+        for gradient in (*d_arcs, d_labels):
+            gradient *= scale
+        d_tags = None
+        if parse.tags is not None and (tags >= 0).any():
+            _, d_tags = softmax_loss(parse.tags, tags)
+            d_tags *= scale * self.tag_loss
+        return loss + label_loss, backprop(d_arcs, d_labels, d_tags)
+
+    def _gold(self, example: Example) -> Gold:
+        n_labels = len(self.labels)
+        cached = example.targets.get(self.name)
+        if cached is None or cached[0] != n_labels:
+            rows = {label: i for i, label in enumerate(self.labels)}
+            heads = [-1 if head is None else head for head in example.aligned_heads()]
+            labels = [-1 if label is None else rows[label] for label in example.aligned_deps()]
+            tags = [-1 if not tag else hash64(tag) % TAG_CLASSES for tag in example.aligned_tags()]
+            gold = Gold(*(np.array(values, dtype="intp") for values in (heads, labels, tags)))
+            cached = (n_labels, gold)
+            example.targets[self.name] = cached
+        return cached[1]
+
+    def annotate(self, batch: Batch) -> None:
+        assert self.head is not None
+        parse = self.head.predict((batch.vectors, None))
+        labels = parse.labels.argmax(axis=0).tolist() if self.labels else None
+        for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
+            end = start + len(doc)
+            doc.heads = parse.heads[start:end].tolist()
+            doc.deps = [self.labels[i] for i in labels[start:end]] if labels is not None else [""] * len(doc)
+            doc.sent_starts = sentence_starts(doc.heads)
+
+    def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
+        return deps(ignore_punct=self.ignore_punct)(examples)

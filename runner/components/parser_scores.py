@@ -1,0 +1,125 @@
+"""Scores of dependency trees: UAS, LAS, LAS by label, and F of sentences.
+
+An arc is right when token and head are the gold ones (UAS), and its label too (LAS); both are F: 2 · right / (predicted + gold),
+which is accuracy where the tokens are the same. There are two rules for what counts:
+
+    ignore_punct=true    spaCy's: arcs labelled `punct` or `p` are left out, predicted ones by the predicted label, gold ones by
+                         the gold label; labels are compared whole
+    ignore_punct=false   the CoNLL 2018 evaluation's (Zeman et al., 2018): every token counts, and labels are compared up to
+                         the first colon (`nmod:poss` is `nmod`)
+
+Arcs labelled `-` ("no relation", not a label of Universal Dependencies) are left out under both, likewise tokens whose gold
+head or label is not known. A predicted arc whose token or head has no one-to-one gold token is wrong.
+A sentence is right when it covers the same characters as a gold one, white space aside.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from runner import registry
+from runner.components.scores import PerType, Scorer, Scores, prf
+from runner.corpus.doc import Doc
+from runner.corpus.example import Example
+from runner.model.trees import sentence_starts
+
+NO_RELATION = "-"
+PUNCT_LABELS = frozenset({"punct", "p"})
+
+Arc = tuple[int, int, str]  # token, head (itself: root), label; tokens of the reference
+
+
+@registry.scorers("deps")
+def deps(ignore_punct: bool = True) -> Scorer:
+    """dep_uas, dep_las, sents_p, sents_r, sents_f over all examples whose reference has trees, and p, r, f, support by label."""
+    ignored = {NO_RELATION, *PUNCT_LABELS} if ignore_punct else {NO_RELATION}
+
+    def kind(label: str) -> str:
+        return label if ignore_punct else label.split(":", 1)[0]
+
+    def score(examples: Sequence[Example]) -> tuple[Scores, PerType]:
+        right, predicted, gold = Counter[str](), Counter[str](), Counter[str]()
+        n_attached = 0
+        sentences = [0, 0, 0]  # right, predicted, gold
+        for example in examples:
+            sentences = [a + b for a, b in zip(sentences, sentence_counts(example), strict=True)]
+            expected = gold_arcs(example.reference)
+            if expected is None:
+                continue
+            found, n_found = predicted_arcs(example, expected, ignored)
+            expected = {i: arc for i, arc in expected.items() if arc[2] not in ignored}
+            gold.update(kind(label) for _, _, label in expected.values())
+            for label, count in n_found.items():
+                predicted[kind(label)] += count
+            for i, head, label in found:
+                other = expected.get(i)
+                if other is not None and other[1] == head:
+                    n_attached += 1
+                    if kind(other[2]) == kind(label):
+                        right[kind(label)] += 1
+        per_type: PerType = {}
+        for label in sorted(gold | predicted):
+            p, r, f = prf(right[label], predicted[label], gold[label])
+            per_type[label] = {"p": p, "r": r, "f": f, "support": gold[label]}
+        uas = prf(n_attached, predicted.total(), gold.total())[2]
+        las = prf(right.total(), predicted.total(), gold.total())[2]
+        sents_p, sents_r, sents_f = prf(*sentences)
+        return {"dep_uas": uas, "dep_las": las, "sents_p": sents_p, "sents_r": sents_r, "sents_f": sents_f}, per_type
+
+    return score
+
+
+def gold_arcs(reference: Doc) -> dict[int, Arc] | None:
+    """The arc of each token whose head and label are known; None where the doc has no trees."""
+    if reference.heads is None or reference.deps is None:
+        return None
+    return {
+        i: (i, head, label)
+        for i, (head, label) in enumerate(zip(reference.heads, reference.deps, strict=True))
+        if head is not None and label is not None
+    }
+
+
+def predicted_arcs(example: Example, known: dict[int, Arc], ignored: set[str]) -> tuple[list[Arc], Counter[str]]:
+    """The arcs that can be compared, in the reference's tokens; and how many count, by label, those that cannot included."""
+    doc = example.predicted
+    to_gold = range(len(doc)) if example.is_identical else example.alignment.predicted_to_gold
+    arcs: list[Arc] = []
+    counts: Counter[str] = Counter()
+    for i, (head, label) in enumerate(zip(doc.heads or (), doc.deps or (), strict=True)):
+        token = to_gold[i]
+        if head is None or label is None or label in ignored or (token is not None and token not in known):
+            continue
+        counts[label] += 1
+        gold_head = to_gold[head]
+        if token is not None and gold_head is not None:
+            arcs.append((token, gold_head, label))
+    return arcs, counts
+
+
+def sentence_counts(example: Example) -> tuple[int, int, int]:
+    """(right, predicted, gold) sentences; none where the reference knows neither sentence starts nor all heads."""
+    reference = example.reference
+    if reference.sent_starts is not None:
+        if None in reference.sent_starts:
+            return 0, 0, 0
+        starts = [bool(is_start) for is_start in reference.sent_starts]
+    elif reference.heads is not None and None not in reference.heads:
+        starts = sentence_starts([head for head in reference.heads if head is not None])
+    else:
+        return 0, 0, 0
+    gold = _spans(reference, starts)
+    found = _spans(example.predicted, [bool(is_start) for is_start in example.predicted.sent_starts or ()])
+    return len(gold & found), len(found), len(gold)
+
+
+def _spans(doc: Doc, starts: Sequence[bool]) -> set[tuple[int, int]]:
+    """Sentences as ranges of characters, white space not counted."""
+    bounds = []
+    position = 0
+    for i, word in enumerate(doc.words):
+        if i == 0 or (starts and starts[i]):
+            bounds.append(position)
+        position += len("".join(word.split()))
+    return set(zip(bounds, [*bounds[1:], position], strict=True))

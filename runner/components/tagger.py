@@ -1,0 +1,151 @@
+"""Part-of-speech tagging: a softmax over fine tags on the token vectors; a tag map says what they mean universally.
+
+The fine tags (`Doc.tags`) are learned. Universal tags and features are looked up, never learned: with a `tag_map` the
+tagger writes `Doc.pos` and `Doc.meta["feats"]` beside `Doc.tags`, without one it leaves both alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import Model
+
+from runner import registry
+from runner.components.base import Component, PerType
+from runner.components.inputs import Batch
+from runner.components.scores import prf
+from runner.components.tag_map import TagMap, read_tag_map
+from runner.corpus.example import Example
+from runner.model import softmax
+from runner.model.layout import Floats2d, Packed
+from runner.model.noise import Noise
+from runner.model.scores import scores
+
+FEATS = "feats"  # key in Doc.meta, as the CoNLL-U reader has it
+
+
+@registry.components("tagger")
+def tagger(name: str, tok2vec: registry.Tok2VecBlock, tag_map: str | Mapping[str, Any] | None = None) -> Tagger:
+    """A tagger. tag_map: fine tag → universal tag and features: a YAML or JSON file, a bundled map's name (en_ptb), or
+    the map itself; null: none, fine tags only."""
+    return Tagger(name, tok2vec, read_tag_map(tag_map, "tag_map") if tag_map is not None else None)
+
+
+class Tagger(Component):
+    """tok2vec → softmax over tags."""
+
+    type = "tagger"
+    heading = "Tag"
+    score_weights: ClassVar = {"tag_acc": 1.0}
+
+    def __init__(self, name: str, build_tok2vec: object, tag_map: TagMap | None = None) -> None:
+        super().__init__(name, build_tok2vec)
+        self.tag_map = tag_map
+
+    def add_label(self, label: str) -> bool:
+        """Learn one more tag. Raises RunnerError where the tag map does not know it."""
+        if self.tag_map is not None:
+            self.tag_map.check([label])
+        return super().add_label(label)
+
+    def labels_in(self, examples: Iterable[Example]) -> list[str]:
+        """The gold tags, sorted. Raises RunnerError that lists the ones missing from the tag map."""
+        tags = sorted({tag for example in examples for tag in example.reference.tags or () if tag})
+        if self.tag_map is not None:
+            self.tag_map.check(tags)
+        return tags
+
+    def build_head(self, width: int, noise: Noise) -> Model[Packed, Floats2d]:
+        return scores(f"{self.name}/scores", nO=len(self.labels), nI=width)
+
+    def update(self, batch: Batch, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
+        assert self.head is not None
+        gold = np.concatenate([self._gold(example) for example in examples])  # (n_tokens,) labels, -1 unknown
+        n_known = int((gold >= 0).sum())
+        if not n_known:
+            return 0.0, None
+        Y, backprop = self.head.begin_update(batch.vectors)
+        loss, dY = softmax.loss(Y, gold)
+        dY /= Y.dtype.type(n_known)
+        return loss, backprop(dY)
+
+    def _gold(self, example: Example) -> NDArray[np.int32]:
+        """The label of each predicted token, -1 where the gold annotation does not tell. Kept with the example."""
+        n_labels = len(self.labels)
+        cached = example.targets.get(self.name)
+        if cached is None or cached[0] != n_labels:
+            rows = {label: i for i, label in enumerate(self.labels)}
+            known = [rows[tag] if tag else -1 for tag in example.aligned_tags()]
+            cached = (n_labels, np.array(known, dtype="int32"))
+            example.targets[self.name] = cached
+        return cached[1]
+
+    def annotate(self, batch: Batch) -> None:
+        assert self.head is not None
+        if not self.labels:
+            return
+        best = self.head.predict(batch.vectors).argmax(axis=0).tolist()  # (n_tokens,)
+        universal = [self.tag_map[label] for label in self.labels] if self.tag_map is not None else []
+        for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
+            found = best[start : start + len(doc)]
+            doc.tags = [self.labels[i] for i in found]
+            if universal:
+                doc.pos = [universal[i][0] for i in found]
+                doc.meta[FEATS] = [universal[i][1] for i in found]
+
+    def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
+        """tag_acc and, with a tag map, pos_acc; each tag's p, r, f and support. See `accuracy`."""
+        tag_acc, per_tag = accuracy(examples, "tags")
+        found = {"tag_acc": tag_acc}
+        if self.tag_map is not None:
+            found["pos_acc"] = accuracy(examples, "pos")[0]
+        return found, per_tag
+
+
+def accuracy(examples: Sequence[Example], attribute: str) -> tuple[float, PerType]:
+    """The share of tokens whose value is right, and precision, recall, F and support (gold tokens) of each value.
+
+    attribute: "tags" or "pos". On gold tokens this is plain accuracy over the tokens that have a gold value. Where the
+    tokens differ it is spaCy's: the F-score of the pairs (gold token, value) that the predicted tokens give. A predicted
+    token inside one gold token speaks for it, one that crosses a gold token's edge for none; so a gold token nobody
+    speaks for is missed, and one cut in two can be right once and wrong once.
+    """
+    right: Counter[str] = Counter()
+    predicted: Counter[str] = Counter()
+    gold: Counter[str] = Counter()
+    for example in examples:
+        expected = getattr(example.reference, attribute)
+        if expected is None:
+            continue
+        found = getattr(example.predicted, attribute) or [None] * len(example.predicted)
+        if example.is_identical:
+            pairs: Iterable[tuple[int, str | None]] = enumerate(found)
+        else:
+            pairs = {(i, value) for i, value in zip(_containing(example), found, strict=True) if i is not None}
+        for i, value in pairs:
+            if expected[i] and value:
+                predicted[value] += 1
+                right[value] += expected[i] == value
+        gold.update(value for value in expected if value)
+    per_value: PerType = {}
+    for value in sorted(gold | predicted):
+        p, r, f = prf(right[value], predicted[value], gold[value])
+        per_value[value] = {"p": p, "r": r, "f": f, "support": gold[value]}
+    return prf(right.total(), predicted.total(), gold.total())[2], per_value
+
+
+def _containing(example: Example) -> list[int | None]:
+    """For each predicted token the gold token that holds all its characters; None where two share them, or it has none."""
+    alignment = example.alignment
+    gold_edges, containing = alignment.gold_edges, []
+    i = 0
+    for start, end in alignment.predicted_edges:  # both in order, without white space
+        while i < len(gold_edges) and gold_edges[i][1] <= start:
+            i += 1
+        is_inside = start < end and i < len(gold_edges) and end <= gold_edges[i][1]
+        containing.append(i if is_inside else None)
+    return containing

@@ -1,0 +1,247 @@
+"""Arcs and labels of dependency trees from token vectors (Dozat and Manning, 2017), with two changes.
+
+    arc(i, j)   = (W d_i + v) · h_j + distance[j - i]       a root's head is the token itself: h_j is a vector of its own
+    label(i, j) = W_out maxout(A x_i + B x_j + b) + b_out    additive, for one head j a token: the gold or the decoded one
+
+Arc scores are (docs, length, length), so docs are scored in buckets of like length: padding stays small, and a batch with
+one long doc takes the memory of that doc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import Model
+
+from runner.model.layout import Floats2d, Layout, Packed
+from runner.model.maxout_window import backprop_maxout, maxout
+from runner.model.noise import Noise
+from runner.model.parameters import glorot_uniform, uniform, zeros
+from runner.model.trees import decode
+
+MAX_DISTANCE = 12  # tokens; arcs that are longer share a score
+_CELLS = 1 << 21  # arc scores in one bucket, unless a single doc has more
+
+Floats3d = NDArray[Any]
+Ints = NDArray[np.intp]
+
+
+class Bucket(NamedTuple):
+    """Docs of like length, padded to the longest."""
+
+    columns: Ints  # (n_docs, longest) of the packed array; padding repeats a valid column
+    lengths: Ints  # (n_docs,)
+    inside: NDArray[np.bool_]  # (n_docs, longest)
+
+
+class Arcs(NamedTuple):
+    """Scores of a batch, bucket by bucket: [d, i, j] of head j for token i, [d, i, i] of i as root."""
+
+    buckets: list[Bucket]
+    scores: list[Floats3d]  # (n_docs, longest, longest) each; where a head lies past the doc's length: very low
+
+
+def buckets(layout: Layout) -> list[Bucket]:
+    """Cut a batch into buckets: lengths up to 8, 12, 16, 24, 32, …; docs without tokens are in none."""
+    limits = [step << k for k in range(2, 40) for step in (2, 3)]
+    order = np.argsort(layout.lengths, kind="stable")
+    order = order[layout.lengths[order] > 0]
+    kinds = np.searchsorted(limits, layout.lengths[order])
+    found = []
+    for kind in np.unique(kinds).tolist():
+        docs = order[kinds == kind]
+        size = max(1, _CELLS // limits[kind] ** 2)
+        for at in range(0, len(docs), size):
+            some = docs[at : at + size]
+            lengths = layout.lengths[some]
+            positions = np.arange(int(lengths.max()))
+            inside = positions < lengths[:, None]
+            columns = layout.starts[some][:, None] + np.where(inside, positions, 0)
+            found.append(Bucket(columns, lengths, inside))
+    return found
+
+
+def arc_scores(name: str, *, nI: int) -> Model[tuple[Floats2d, Floats2d, Layout], Arcs]:
+    """(dependents (nI, n_tokens), heads (nI, n_tokens), layout) → Arcs.
+
+    Parameters: W (nI, nI) and v (nI,), zero at first: every head is equally likely; root (nI,); distance
+    (2 MAX_DISTANCE + 1,), whose middle is a root's bonus.
+    """
+    return Model(
+        name,
+        forward_arcs,
+        dims={"nI": nI},
+        params=dict.fromkeys(("W", "v", "root", "distance")),
+        attrs={
+            "init": {
+                "W": ((nI, nI), zeros),
+                "v": ((nI,), zeros),
+                "root": ((nI,), uniform(0.1)),
+                "distance": ((2 * MAX_DISTANCE + 1,), zeros),
+            }
+        },
+    )
+
+
+def forward_arcs(
+    model: Model[Any, Arcs], inputs: tuple[Floats2d, Floats2d, Layout], is_train: bool
+) -> tuple[Arcs, Callable[[list[Floats3d]], tuple[Floats2d, Floats2d]]]:
+    D, H, layout = inputs
+    W, v, root, distance = (model.get_param(name) for name in ("W", "v", "root", "distance"))
+    Q = W @ D  # (nI, n_tokens)
+    Q += v[:, None]
+    QT, HT = np.ascontiguousarray(Q.T), np.ascontiguousarray(H.T)  # (n_tokens, nI)
+    root_scores = QT @ root  # (n_tokens,)
+    all_scores = []
+    found = buckets(layout)
+    for columns, _, inside in found:
+        longest = columns.shape[1]
+        S = QT[columns] @ HT[columns].transpose(0, 2, 1)  # (n_docs, longest, longest)
+        diagonal = np.arange(longest)
+        S[:, diagonal, diagonal] = root_scores[columns]
+        S += distance[_distances(longest)]
+        np.copyto(S, -1e9, where=~inside[:, None, :])
+        all_scores.append(S)
+
+    def backprop(d_scores: list[Floats3d]) -> tuple[Floats2d, Floats2d]:
+        """Gradients of rows and columns past the docs' lengths must be 0. Overwrites d_scores."""
+        dQT, dHT = np.zeros_like(QT), np.zeros_like(HT)
+        d_roots = np.zeros_like(root_scores)
+        d_distance = np.zeros(distance.shape)
+        for (columns, _, inside), dS in zip(found, d_scores, strict=True):
+            longest = columns.shape[1]
+            diagonal = np.arange(longest)
+            d_distance += np.bincount(
+                _distances(longest).ravel(), weights=dS.sum(axis=0).ravel(), minlength=len(distance)
+            )
+            d_roots[columns[inside]] = dS[:, diagonal, diagonal][inside]
+            dS[:, diagonal, diagonal] = 0
+            dQT[columns[inside]] = (dS @ HT[columns])[inside]
+            dHT[columns[inside]] = (dS.transpose(0, 2, 1) @ QT[columns])[inside]
+        model.inc_grad("distance", d_distance.astype(distance.dtype))
+        model.inc_grad("root", d_roots @ QT)
+        dQT += d_roots[:, None] * root
+        model.inc_grad("v", dQT.sum(axis=0))
+        model.inc_grad("W", dQT.T @ D.T)
+        return W.T @ dQT.T, np.ascontiguousarray(dHT.T)
+
+    return Arcs(found, all_scores), backprop
+
+
+def _distances(longest: int) -> Ints:
+    """(longest, longest) rows of the table of distances, [i, j] for a head j of i."""
+    positions = np.arange(longest)
+    return np.clip(positions - positions[:, None], -MAX_DISTANCE, MAX_DISTANCE) + MAX_DISTANCE
+
+
+def arc_loss(arcs: Arcs, gold: NDArray[np.integer[Any]]) -> tuple[float, list[Floats3d]]:
+    """Negative log-probability of the gold heads, summed, and its gradient.
+
+    gold: (n_tokens,) positions in the doc, -1 where the head is not known.
+    """
+    total = 0.0
+    gradients = []
+    for (columns, _, inside), S in zip(*arcs, strict=True):
+        heads = np.where(inside, gold[columns], -1)
+        P = S - S.max(axis=2, keepdims=True)
+        np.exp(P, out=P)
+        P /= P.sum(axis=2, keepdims=True)
+        P[heads < 0] = 0
+        at = (*np.nonzero(heads >= 0), heads[heads >= 0])
+        total -= float(np.log(np.maximum(P[at], 1e-30)).sum())
+        P[at] -= 1
+        gradients.append(P)
+    return total, gradients
+
+
+def decode_arcs(arcs: Arcs, n_tokens: int, single_root: bool) -> Ints:
+    """The best trees: (n_tokens,) heads as positions in their docs."""
+    heads = np.zeros(n_tokens, dtype="intp")
+    for (columns, lengths, inside), S in zip(*arcs, strict=True):
+        heads[columns[inside]] = decode(S, lengths, single_root)[inside]
+    return heads
+
+
+def label_scores(
+    name: str, *, n_labels: int, nO: int, nI: int, nP: int, noise: Noise
+) -> Model[tuple[Packed, Ints], Floats2d]:
+    """(Packed (nI, n_tokens), heads as columns (n_tokens,), -1 for roots) → (n_labels, n_tokens).
+
+    Parameters: A, B (nP, nO, nI), b, root (nP, nO), W_out (n_labels, nO), b_out (n_labels,). Only the last two know the
+    labels, and grow with them.
+    """
+    init = glorot_uniform(2 * nI, nO)
+    return Model(
+        name,
+        forward_labels,
+        dims={"nO": n_labels, "nI": nI},
+        params=dict.fromkeys(("A", "B", "b", "root", "W_out", "b_out")),
+        attrs={
+            "noise": noise,
+            "init": {
+                "A": ((nP, nO, nI), init),
+                "B": ((nP, nO, nI), init),
+                "b": ((nP, nO), zeros),
+                "root": ((nP, nO), uniform(0.1)),
+                "W_out": ((n_labels, nO), zeros),
+                "b_out": ((n_labels,), zeros),
+            },
+        },
+    )
+
+
+def forward_labels(
+    model: Model[Any, Floats2d], inputs: tuple[Packed, Ints], is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    (X, _), heads = inputs
+    noise: Noise = model.attrs["noise"]
+    A, B, W_out = (model.get_param(name) for name in ("A", "B", "W_out"))
+    nP, nO, nI = A.shape
+    n = X.shape[1]
+    both = np.concatenate([A.reshape(-1, nI), B.reshape(-1, nI)]) @ X  # (2 nP nO, n_tokens)
+    of_heads = np.concatenate([both[nP * nO :], model.get_param("root").reshape(-1, 1)], axis=1)  # the last: of a root
+    pieces = both[: nP * nO] + of_heads[:, heads]
+    pieces += model.get_param("b").reshape(-1, 1)
+    pieces = pieces.reshape(nP, nO, n)
+    hidden = maxout(np, pieces)  # (nO, n_tokens)
+    mask = noise.mask(*hidden.shape) if is_train else None
+    kept = hidden if mask is None else hidden * mask
+    Y = W_out @ kept  # (n_labels, n_tokens)
+    Y += model.get_param("b_out")[:, None]
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        model.inc_grad("W_out", dY @ kept.T)
+        model.inc_grad("b_out", dY.sum(axis=1))
+        d_hidden = W_out.T @ dY
+        if mask is not None:
+            d_hidden *= mask
+        dP = backprop_maxout(np, d_hidden, hidden, pieces).reshape(nP * nO, n)
+        model.inc_grad("b", dP.sum(axis=1).reshape(nP, nO))
+        is_root = heads < 0
+        model.inc_grad("root", dP[:, is_root].sum(axis=1).reshape(nP, nO))
+        dPT = np.ascontiguousarray(dP.T)
+        d_heads = np.zeros_like(dPT)
+        if dPT.dtype == np.float32:
+            model.ops.scatter_add(d_heads, heads[~is_root].astype("int32"), dPT[~is_root])
+        else:
+            np.add.at(d_heads, heads[~is_root], dPT[~is_root])
+        model.inc_grad("A", (dP @ X.T).reshape(A.shape))
+        model.inc_grad("B", (d_heads.T @ X.T).reshape(B.shape))
+        return A.reshape(-1, nI).T @ dP + B.reshape(-1, nI).T @ d_heads.T
+
+    return Y, backprop
+
+
+def softmax_loss(scores: Floats2d, gold: NDArray[np.integer[Any]]) -> tuple[float, Floats2d]:
+    """Negative log-probability of the gold rows, summed, and its gradient. (n_labels, n) and (n,), -1 where not known."""
+    P = scores - (scores.max(axis=0) if len(scores) else 0)
+    np.exp(P, out=P)
+    P /= P.sum(axis=0)
+    known = np.flatnonzero(gold >= 0)
+    P[:, gold < 0] = 0
+    loss = -float(np.log(np.maximum(P[gold[known], known], 1e-30)).sum())
+    P[gold[known], known] -= 1
+    return loss, P

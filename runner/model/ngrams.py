@@ -1,0 +1,119 @@
+"""A linear layer over hashed n-grams: which runs of one to N words a text has, and what each says for each label.
+
+    Y[:, doc] = sum over the doc's distinct n-grams of E[row(n-gram)] / sqrt(how many there are) * scale + b
+
+An n-gram's row is a hash of its words' hashes, so there is no vocabulary to build; two n-grams that share a row share
+their weights. Presence counts, not frequency: a word that comes ten times tells little more than one that comes once
+(Pang, Lee and Vaithyanathan, 2002). All orders, all docs of a batch are hashed together; the order of words beyond N is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import Model
+
+from runner.model.layout import Floats2d, Layout
+from runner.model.noise import Noise
+from runner.model.parameters import zeros
+
+LongLongs = NDArray[np.uint64]
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: multiplying by it loses nothing
+_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)  # SplitMix64's
+
+
+class Keys(NamedTuple):
+    """What the layer reads."""
+
+    hashes: LongLongs  # (n_tokens,) of each token's word
+    layout: Layout
+
+
+class Features(NamedTuple):
+    """The distinct rows of each doc, doc by doc."""
+
+    rows: NDArray[np.int32]  # (n_features,)
+    docs: NDArray[np.int64]  # (n_features,) the doc that each belongs to, ascending
+    counts: NDArray[np.int64]  # (n_docs,) features of each doc
+
+
+def mix(keys: LongLongs) -> LongLongs:
+    """SplitMix64's finalizer (Steele et al., 2014): every bit of the result depends on every bit of the key."""
+    keys = (keys ^ (keys >> np.uint64(30))) * _MIX_1
+    keys = (keys ^ (keys >> np.uint64(27))) * _MIX_2
+    return keys ^ (keys >> np.uint64(31))
+
+
+def extract(keys: Keys, n_rows: int, max_order: int) -> Features:
+    """The rows of all n-grams of 1 to `max_order` words, each once a doc. No n-gram reaches over the end of its doc."""
+    hashes, layout = keys
+    n_docs, n_tokens = len(layout.lengths), len(hashes)
+    doc_of = np.repeat(np.arange(n_docs), layout.lengths)  # (n_tokens,)
+    rest = np.repeat(layout.lengths, layout.lengths) - layout.position  # (n_tokens,) words up to the end of the doc
+    cells = []
+    combined = np.zeros(n_tokens, dtype="uint64")
+    for order in range(1, max_order + 1):
+        length = max(n_tokens - order + 1, 0)
+        combined = (combined[:length] ^ (combined[:length] >> np.uint64(29))) * _MULTIPLIER + hashes[order - 1 :]
+        fits = rest[:length] >= order
+        high = mix(combined[fits]) >> np.uint64(32)
+        rows = (high * np.uint64(n_rows)) >> np.uint64(32)  # 0 to n_rows - 1, each as likely
+        cells.append(doc_of[:length][fits] * n_rows + rows.astype("int64"))
+    distinct = np.concatenate(cells)
+    distinct.sort()
+    if len(distinct):
+        distinct = distinct[np.concatenate([[True], distinct[1:] != distinct[:-1]])]
+    docs = distinct // n_rows
+    return Features((distinct - docs * n_rows).astype("int32"), docs, np.bincount(docs, minlength=n_docs))
+
+
+def ngrams(name: str, *, nO: int, n_rows: int, max_order: int, scale: float, noise: Noise) -> Model[Keys, Floats2d]:
+    """Keys → (nO, n_docs). An empty doc gives the bias alone.
+
+    Parameters: E (n_rows, nO) and b (nO,), zeros at first. max_order: words of the longest n-gram. scale: of the inputs,
+    and so of the step that one update takes. Dropout takes n-grams.
+    """
+    return Model(
+        name,
+        forward,
+        dims={"nO": nO},
+        params={"E": None, "b": None},
+        attrs={
+            "max_order": max_order,
+            "scale": scale,
+            "noise": noise,
+            "init": {"E": ((n_rows, nO), zeros), "b": ((nO,), zeros)},
+        },
+    )
+
+
+def forward(model: Model[Keys, Floats2d], keys: Keys, is_train: bool) -> tuple[Floats2d, Callable[[Floats2d], None]]:
+    ops = model.ops
+    E, b = model.get_param("E"), model.get_param("b")  # (n_rows, nO), (nO,)
+    rows, docs, counts = extract(keys, E.shape[0], model.attrs["max_order"])
+    size = (model.attrs["scale"] / np.sqrt(np.maximum(counts, 1))).astype(E.dtype)  # (n_docs,)
+    X = size[docs]  # (n_features,)
+    mask = model.attrs["noise"].mask(len(X)) if is_train else None
+    if mask is not None:
+        X *= mask
+    nO, n_docs = E.shape[1], len(counts)
+    Y = np.empty((nO, n_docs), dtype=E.dtype)
+    weighted = E[rows] * X[:, None]  # (n_features, nO)
+    filled = counts > 0
+    starts = (np.cumsum(counts) - counts)[filled]
+    Y[:, ~filled] = 0
+    if len(starts):
+        Y[:, filled] = np.add.reduceat(weighted, starts, axis=0).T
+    Y += b[:, None]
+
+    def backprop(dY: Floats2d) -> None:
+        model.inc_grad("b", dY.sum(axis=1))
+        if len(rows) and nO:
+            dX = dY.T[docs]  # (n_features, nO)
+            dX *= X[:, None]
+            ops.scatter_add(model.get_grad("E"), rows, dX)
+
+    return Y, backprop

@@ -1,0 +1,123 @@
+"""The parser's layers and its whole head: gradients against finite differences in float64, and shapes of the unusual."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from thinc.api import NumpyOps
+
+from runner.model.biaffine import arc_loss, arc_scores, buckets, label_scores, softmax_loss
+from runner.model.layout import Layout, Packed
+from runner.model.lstm import bilstm
+from runner.model.noise import Noise
+from runner.model.parameters import Parameters
+from runner.model.parse import parser_head, project
+
+LAYOUT = Layout([3, 1, 0, 4])
+HEADS = np.array([1, 1, -1, 0, 3, 0, 2, 2])  # positions in docs of 3, 1, 0 and 4 tokens; the third is not known
+
+
+def in_float64(model, seed=0):
+    """The model with weights that are nowhere zero, and its parameters."""
+    parameters = Parameters()
+    parameters.bind({"model": model}, seed)
+    rng = np.random.default_rng(seed)
+    parameters.weights = parameters.weights.astype("float64") + rng.normal(0, 0.1, parameters.weights.shape)
+    parameters.gradient = parameters.gradient.astype("float64")
+    parameters._attach()
+    for node in model.walk():
+        node.ops = NumpyOps(use_blis=False)
+    return parameters
+
+
+def check(parameters, X, losses):
+    """`losses()` → (a number, its backward pass to X). Some values of every parameter, and all of X."""
+    dX = losses()[1]()
+    analytic = parameters.gradient.copy()
+
+    def numeric(array, index, step=1e-6):
+        old = array[index]
+        array[index] = old + step
+        high = losses()[0]
+        array[index] = old - step
+        low = losses()[0]
+        array[index] = old
+        return (high - low) / (2 * step)
+
+    rng = np.random.default_rng(0)
+    for path, (offset, shape) in parameters.layout.items():
+        size = int(np.prod(shape))
+        places = offset + rng.choice(size, min(12, size), replace=False)
+        assert analytic[places].any(), path
+        for i in places:
+            assert analytic[i] == pytest.approx(numeric(parameters.weights, i), abs=1e-5, rel=1e-4), path
+    for index in np.ndindex(X.shape):
+        assert dX[index] == pytest.approx(numeric(X, index), abs=1e-5, rel=1e-4)
+
+
+def check_layer(model, X, noise, rate, run):
+    """Through the sum of all outputs, each weighed by a random number."""
+    parameters = in_float64(model)
+
+    def losses():
+        noise.reset(rate, 9)
+        Y, backprop = run()
+        R = np.random.default_rng(1).normal(size=Y.shape)
+        return float((Y * R).sum()), lambda: backprop(R)
+
+    check(parameters, X, losses)
+
+
+@pytest.fixture
+def X():
+    return np.random.default_rng(3).normal(size=(6, LAYOUT.n_tokens))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.4])
+def test_bilstm(X, rate):
+    noise = Noise()
+    layer = bilstm("lstm", nO=8, nI=6, noise=noise)
+
+    def run():
+        packed, backprop = layer(Packed(X, LAYOUT), True)
+        return packed.X, backprop
+
+    check_layer(layer, X, noise, rate, run)
+
+
+def test_project(X):
+    noise = Noise()
+    layer = project("project", nO=5, nI=6, noise=noise)
+
+    def run():
+        packed, backprop = layer(Packed(X, LAYOUT), True)
+        return packed.X, backprop
+
+    check_layer(layer, X, noise, 0.3, run)
+
+
+def test_label_scores(X):
+    noise = Noise()
+    layer = label_scores("labels", n_labels=3, nO=5, nI=6, nP=2, noise=noise)
+    heads = np.array([1, -1, 1, -1, -1, 4, 6, 6])
+    check_layer(layer, X, noise, 0.3, lambda: layer((Packed(X, LAYOUT), heads), True))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+def test_the_whole_head_with_its_losses(X, rate):
+    noise = Noise()
+    head = parser_head(
+        "parser", nI=6, n_labels=3, n_tags=4, lstm_width=4, lstm_depth=2, arc_width=5, label_width=4, maxout_pieces=2,
+        single_root=False, noise=noise,
+    )  # fmt: skip
+    labels, tags = np.array([0, 1, -1, 2, 1, 0, 2, 0]), np.array([3, -1, 0, 1, 2, 3, 0, 0])
+
+    def losses():
+        noise.reset(rate, 4)
+        parse, backprop = head((Packed(X, LAYOUT), HEADS), True)
+        arc, d_arcs = arc_loss(parse.arcs, HEADS)
+        label, d_labels = softmax_loss(parse.labels, labels)
+        tag, d_tags = softmax_loss(parse.tags, tags)
+        return arc + label + 0.5 * tag, lambda: backprop(d_arcs, d_labels, 0.5 * d_tags)
+
+    check(in_float64(head), X, losses)

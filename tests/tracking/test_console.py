@@ -1,0 +1,77 @@
+"""The table that a person reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from runner.tracking.console import ConsoleTracker
+from runner.tracking.table import Table
+
+from .conftest import make_evaluation, make_run, make_step, three_steps
+
+TABLE = """\
+Epoch     Step   NER Loss   NER P   NER R   NER F  Token %   CPU WPS   Score  Best
+-----  -------  ---------  ------  ------  ------  -------  --------  ------  ----
+    1        2    1234.50   50.00   30.00   40.00    99.87    25,123   40.00     *
+    2        3    1234.50   40.00   20.00   30.00    99.87    25,123   30.00
+"""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tracker = ConsoleTracker()
+    tracker.start(make_run(tmp_path))
+    for step in three_steps():
+        tracker.record(step)
+    assert tracker.finish("FINISHED", models={"model-best": Path.cwd() / "out" / "model-best"}) is None
+    said = capsys.readouterr()
+    assert said.out == TABLE + f"\nBest: epoch 1, score 40.00, {os.path.join('out', 'model-best')}\n"
+    assert said.err == ""  # no terminal, no bar
+    assert tracker.table_text == TABLE
+
+
+def test_a_terminal_gets_a_bar_and_the_table_stays_plain(tmp_path: Path) -> None:
+    out, err = io.StringIO(), Terminal()
+    tracker = ConsoleTracker(out, err)
+    tracker.start(make_run(tmp_path))
+    for step in three_steps():
+        tracker.record(step)
+    tracker.finish("KILLED", "interrupted")
+    assert out.getvalue().startswith(TABLE)
+    assert "\x1b" not in out.getvalue()
+    assert "Epoch 1/2" in err.getvalue()
+    assert "10,000 words/s, 0:00 left" in err.getvalue()
+
+
+def test_a_run_without_evaluation_says_nothing_of_a_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tracker = ConsoleTracker()
+    tracker.start(make_run(tmp_path))
+    tracker.finish("FAILED", "no data")
+    assert capsys.readouterr().out == ""
+
+
+def test_columns_follow_the_components() -> None:
+    table = Table({"tagger": "tagger", "trees": "parser", "mine": "unheard_of"}, is_gpu=True)
+    assert table.lines[0].split("  ")[0:2] == ["Epoch", "   Step"]
+    for heading in ("Tag Loss", "Tag %", "Dep Loss", "UAS", "LAS", "Sents F", "mine Loss", "GPU WPS"):
+        assert heading in table.lines[0]
+    line = table.add(make_step(1, evaluation=dataclasses.replace(make_evaluation(float("nan")), losses={"trees": 1e9})))
+    assert "1.00e+09" in line
+    assert line.split()[2:4] == ["-", "-"]  # the tagger was not scored
+    assert len({len(row.rstrip()) <= len(table.lines[1]) for row in table.lines}) == 1
+
+
+def test_name_of_a_component_is_not_its_type(tmp_path: Path) -> None:
+    run = make_run(tmp_path, pipeline={"components": {"people": {"type": "ner"}}}, compute={"device": "cuda:0"})
+    table = Table.of(dataclasses.replace(run, components=["people"]))
+    assert "NER F" in table.lines[0]
+    assert "GPU WPS" in table.lines[0]
