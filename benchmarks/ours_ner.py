@@ -1,4 +1,4 @@
-"""This project's recognizer on WNUT 2017: `python -m benchmarks.ours_ner DATA EPOCHS BATCH SEED` prints one JSON line."""
+"""This project's recognizer on WNUT 2017; `python -m benchmarks.ours_ner DATA EPOCHS BATCH SEED` prints a JSON line."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import resource
 import sys
 import time
 
+import numpy as np
+
 from runner.commands.train import make_corpus, make_pipeline, make_plan
 from runner.config.compose import compose
 from runner.config.resolve import resolve
+from runner.corpus.batching import shuffled
 from runner.training.loop import evaluate
 
 
@@ -24,23 +27,18 @@ def main(data: str, epochs: str, batch: str, seed: str) -> None:
     plan = make_plan(config, pipeline)
     pipeline.initialize(lambda: corpus.train, sgd=sgd)
     words, best, training, predicting, predicted = 0, 0.0, 0.0, 0.0, 0
-    n_words = [len(example.predicted) for example in corpus.train]
-    import numpy as np
-
-    from runner.corpus.batching import shuffled
-
-    lengths = np.array(n_words)
+    n_words = np.array([len(example.predicted) for example in corpus.train])
     for epoch in range(1, plan.max_epochs + 1):
         started = time.process_time()
-        for indices, _ in plan.batcher(shuffled(len(lengths), (plan.seed, epoch)), lengths, sgd.step):
+        for indices, _ in plan.batcher(shuffled(len(n_words), (plan.seed, epoch)), n_words, sgd.step):
             pipeline.update([corpus.train[i] for i in indices], drop=plan.dropout(sgd.step), sgd=sgd)
         training += time.process_time() - started
-        words += int(lengths.sum())
+        words += int(n_words.sum())
         with pipeline.use_params(sgd.averages):
             started = time.process_time()
-            pipeline.predict([example.predicted for example in corpus.dev])
+            pipeline.predict([example.predicted.copy_unannotated() for example in corpus.dev])
             predicting += time.process_time() - started
-            predicted += sum(len(example.predicted) for example in corpus.dev)
+            predicted += corpus.n_dev_words
         best = max(best, evaluate(pipeline, corpus.dev, plan.score_weights, sgd, {}).score)
     print(
         json.dumps(

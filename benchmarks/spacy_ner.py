@@ -1,4 +1,4 @@
-"""spaCy's recognizer with its default settings on the same sentences and gold tokens: same arguments and output as ours_ner.
+"""spaCy with its default settings on the same sentences and gold tokens: same arguments and output as ours_ner.
 
 tok2vec width 96, depth 4, dropout 0.1, Adam 0.001; scored with averaged parameters, which its defaults leave off.
 """
@@ -42,7 +42,7 @@ def main(data: str, epochs: str, batch: str, seed: str) -> None:
     sgd = Adam(0.001, L2=0.01, grad_clip=1.0, L2_is_weight_decay=True, use_averages=True)
     words, best, training, predicting, predicted = 0, 0.0, 0.0, 0.0, 0
     top = 1000.0 if batch == "words" else 16.0
-    sizes = compounding(100.0 if batch == "words" else 1.0, top, 1.001).to_generator()
+    sizes = compounding(100.0 if batch == "words" else 1.0, top, 1.001)
     for _ in range(int(epochs)):
         rng.shuffle(train)
         started = time.process_time()

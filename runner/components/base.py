@@ -44,6 +44,10 @@ class Component(ABC):
         self.head = None
         return True
 
+    def describe(self, block: Mapping[str, Any]) -> dict[str, Any]:
+        """`block`, this component's config, as a saved model holds it: without need of any file outside the model."""
+        return dict(block)
+
     @abstractmethod
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
         """The labels that the gold annotation uses, sorted."""

@@ -7,7 +7,7 @@ is learned and decoded like any other, and left out of the scores.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from runner.components.parser_scores import deps
 from runner.corpus.example import Example
 from runner.corpus.lexemes import hash64
 from runner.errors import RunnerError
-from runner.model.biaffine import arc_loss, softmax_loss
+from runner.model import softmax
+from runner.model.biaffine import arc_loss
 from runner.model.layout import Floats2d
 from runner.model.noise import Noise
 from runner.model.parse import Parse, parser_head
@@ -74,7 +75,7 @@ class DependencyParser(Component):
 
     type = "parser"
     heading = "Dep"
-    score_weights = {"dep_uas": 0.5, "dep_las": 0.5}
+    score_weights: ClassVar = {"dep_uas": 0.5, "dep_las": 0.5}
 
     def __init__(self, name: str, build_tok2vec: object, *, tag_loss: float, ignore_punct: bool, **shape: Any) -> None:
         super().__init__(name, build_tok2vec)
@@ -104,13 +105,13 @@ class DependencyParser(Component):
             return 0.0, None
         parse, backprop = self.head.begin_update((batch.vectors, heads))
         loss, d_arcs = arc_loss(parse.arcs, heads)
-        label_loss, d_labels = softmax_loss(parse.labels, np.where(heads >= 0, labels, -1))
+        label_loss, d_labels = softmax.loss(parse.labels, np.where(heads >= 0, labels, -1))
         scale = batch.vectors.X.dtype.type(1 / n_known)
         for gradient in (*d_arcs, d_labels):
             gradient *= scale
         d_tags = None
         if parse.tags is not None and (tags >= 0).any():
-            _, d_tags = softmax_loss(parse.tags, tags)
+            _, d_tags = softmax.loss(parse.tags, tags)
             d_tags *= scale * self.tag_loss
         return loss + label_loss, backprop(d_arcs, d_labels, d_tags)
 

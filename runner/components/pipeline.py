@@ -337,7 +337,7 @@ class Pipeline:
             "lang": self.lang,
             "tokenizer": self.tokenizer_block,
             "shared_tok2vec": self.shared_tok2vec,
-            "components": self.blocks,
+            "components": {name: self.components[name].describe(block) for name, block in self.blocks.items()},
         }
 
 

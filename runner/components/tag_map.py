@@ -123,7 +123,14 @@ def _entry(tag: str, value: Any, place: str) -> tuple[str, str | None]:
         pairs = str(feature).split("|") if name == "feats" else [f"{name}={feature}"]
         for pair in pairs:
             key, _, what = pair.partition("=")
-            if isinstance(feature, bool) or not key or not what or set(pair) & set(" |\t\n") or "=" in what:
+            if (
+                feature is None
+                or isinstance(feature, bool)
+                or not key
+                or not what
+                or set(pair) & set(" |\t\n")
+                or "=" in what
+            ):
                 raise RunnerError(
                     f"{name}: {feature!r} for the tag {tag!r} is no feature",
                     place=place,

@@ -32,7 +32,7 @@ FEATS = "feats"  # key in Doc.meta, as the CoNLL-U reader has it
 def tagger(name: str, tok2vec: registry.Tok2VecBlock, tag_map: str | Mapping[str, Any] | None = None) -> Tagger:
     """A tagger. tag_map: fine tag → universal tag and features: a YAML or JSON file, a bundled map's name (en_ptb), or
     the map itself; null: none, fine tags only."""
-    return Tagger(name, tok2vec, read_tag_map(tag_map, "tag_map") if tag_map is not None else None)
+    return Tagger(name, tok2vec, read_tag_map(tag_map, f"components.{name}.tag_map") if tag_map is not None else None)
 
 
 class Tagger(Component):
@@ -58,6 +58,10 @@ class Tagger(Component):
         if self.tag_map is not None:
             self.tag_map.check(tags)
         return tags
+
+    def describe(self, block: Mapping[str, Any]) -> dict[str, Any]:
+        """The block with the map itself in the place of the file it came from: a model must not need that file."""
+        return {**block, "tag_map": self.tag_map.as_block()} if self.tag_map is not None else dict(block)
 
     def build_head(self, width: int, noise: Noise) -> Model[Packed, Floats2d]:
         return scores(f"{self.name}/scores", nO=len(self.labels), nI=width)

@@ -100,11 +100,9 @@ class TrackingConfig:
 class ComputeConfig:
     """Where the arithmetic happens."""
 
-    ops: str = key(
-        "numpy", "matrix products: numpy (OpenBLAS), blis (thinc's), cupy (GPU)", one_of=("numpy", "blis", "cupy")
-    )
+    ops: str = key("numpy", "matrix products: numpy (OpenBLAS) or blis (thinc's)", one_of=("numpy", "blis"))
     threads: int = key(1, "BLAS threads of one run; more than 1 on a busy machine is many times slower", low=1)
-    device: str = key("cpu", "cpu, cuda or cuda:N", pattern=r"cpu|cuda(:\d+)?")
+    device: str = key("cpu", "where a run computes: cpu (there is no GPU support yet)", one_of=("cpu",))
 
 
 @dataclass

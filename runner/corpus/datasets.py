@@ -5,6 +5,8 @@ A part of a corpus (`train`, `dev`, `test`) is a path, a list of such, or a mapp
     {bundled: train.jsonl}                               a file of runner/corpus/sample
     {url: https://…, sha256: …, mirror: wnut17/FILE}     fetched once into the cache folder, its checksum verified
 
+and `members` beside them, of a zip archive, picks files in it (see readers/archive.py), as does a path `a.zip/PATTERN`.
+
 Where RUNNER_DATA_MIRROR names a folder, `mirror` is read there in place of the network, verified the same way. A data
 set is nothing but a file of conf/corpus, so that a new one needs no code. Without an official split, `folds` and `fold`
 cut the training data into contiguous parts by order, one of which is the dev set.
@@ -30,6 +32,7 @@ from typing import Any
 
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
+from runner.corpus.readers.archive import archive_of
 from runner.corpus.readers.reader import Reader
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError, suggest
@@ -164,7 +167,9 @@ def load_corpus(
         return [make(doc) for path in locate(test, "corpus.test") for doc in islice(read(path), limit)]
 
     cut = f"{folds},{fold},{limit},{gold_tokens}"
-    digest = hashlib.sha256("\n".join([cut, *(f"{s.split} {s.sha256}" for s in sources)]).encode()).hexdigest()
+    digest = hashlib.sha256(
+        "\n".join([cut, *(f"{s.split} {s.sha256} {(archive_of(s.path) or ('', '*'))[1]}" for s in sources)]).encode()
+    ).hexdigest()
     return Corpus(name, examples["train"], examples["dev"], sources, digest, read_test)
 
 
@@ -178,6 +183,9 @@ def locate(part: Any, key: str) -> list[Path]:
         return [_existing(Path(part), key)]
     if isinstance(part, Mapping):
         keys = {str(k) for k, value in part.items() if value is not None}
+        if "members" in keys:
+            rest = {k: value for k, value in part.items() if k != "members"}
+            return [path / str(part["members"]) for path in locate(rest, key)]
         if keys == {"bundled"}:
             return [_existing(SAMPLE / str(part["bundled"]), key)]
         if {"url", "sha256"} <= keys <= {"url", "sha256", "mirror"}:
@@ -185,7 +193,7 @@ def locate(part: Any, key: str) -> list[Path]:
         raise RunnerError(
             f"the keys {', '.join(sorted(keys)) or '(none)'} do not make a file",
             place=key,
-            hint="Give a path, {bundled: FILE}, or {url: https://…, sha256: …, mirror: FOLDER/FILE}.",
+            hint="Give a path, {bundled: FILE}, or {url: https://…, sha256: …, mirror: FOLDER/FILE, members: PATTERN}.",
         )
     raise RunnerError(
         f"{part!r} is no path" if part is not None else "no path is set", place=key, hint=f"Set {key}=PATH."
@@ -246,7 +254,8 @@ def fetch(url: str, sha256: str, mirror: str, key: str) -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """The checksum of a file, in hex. Raises RunnerError where it cannot be read."""
+    """The checksum of a file, in hex; of files in an archive, the archive's. Raises RunnerError where it cannot be read."""
+    path, _ = archive_of(path) or (path, "")
     try:
         with open(path, "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -257,7 +266,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _existing(path: Path, key: str) -> Path:
-    if path.is_file():
+    if path.is_file() or archive_of(path):
         return path
     if path.is_dir():
         raise RunnerError(f"{path} is a folder", place=key, hint="Name a file in it, or a list of files.")

@@ -233,15 +233,3 @@ def forward_labels(
         return A.reshape(-1, nI).T @ dP + B.reshape(-1, nI).T @ d_heads.T
 
     return Y, backprop
-
-
-def softmax_loss(scores: Floats2d, gold: NDArray[np.integer[Any]]) -> tuple[float, Floats2d]:
-    """Negative log-probability of the gold rows, summed, and its gradient. (n_labels, n) and (n,), -1 where not known."""
-    P = scores - (scores.max(axis=0) if len(scores) else 0)
-    np.exp(P, out=P)
-    P /= P.sum(axis=0)
-    known = np.flatnonzero(gold >= 0)
-    P[:, gold < 0] = 0
-    loss = -float(np.log(np.maximum(P[gold[known], known], 1e-30)).sum())
-    P[gold[known], known] -= 1
-    return loss, P

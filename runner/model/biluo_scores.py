@@ -35,15 +35,15 @@ def forward(
     nI = X.shape[0]
     W_BILU, b_BILU = model.get_param("W_BILU"), model.get_param("b_BILU")
     W = xp.concatenate([model.get_param("W_O"), W_BILU.reshape(-1, nI)])  # (n_states, nI)
-    Y = W @ X  # (n_states, n_tokens)
+    Y = model.ops.gemm(W, X)  # (n_states, n_tokens)
     Y += xp.concatenate([model.get_param("b_O"), b_BILU.ravel()])[:, None]
 
     def backprop(dY: Floats2d) -> Floats2d:
-        dW, db = dY @ X.T, dY.sum(axis=1)
+        dW, db = model.ops.gemm(dY, X, trans2=True), dY.sum(axis=1)
         model.inc_grad("W_O", dW[:1])
         model.inc_grad("b_O", db[:1])
         model.inc_grad("W_BILU", dW[1:].reshape(W_BILU.shape))
         model.inc_grad("b_BILU", db[1:].reshape(b_BILU.shape))
-        return W.T @ dY
+        return model.ops.gemm(W, dY, trans1=True)
 
     return Y, backprop

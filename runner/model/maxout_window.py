@@ -35,9 +35,7 @@ def maxout_window(
     """
     assert not is_residual or nO == nI
     width = (2 * window_size + 1) * nI
-    scale = (
-        float(__import__("os").environ.get("SCALE", "1")) * (6.0 / (nO + nP)) ** 0.5
-    )  # thinc's for maxout; layer norm makes the size one of step length, not of output
+    scale = (6.0 / (nO + nP)) ** 0.5  # thinc's for maxout; under layer norm, size sets the step length, not the output
     return Model(
         name,
         forward,
@@ -65,7 +63,7 @@ def forward(model: Model[Packed, Packed], packed: Packed, is_train: bool) -> tup
     W = model.get_param("W").reshape(nP * nO, -1)
     G = model.get_param("G")[:, None]
     C = expand_window(xp, X, layout, window_size)  # ((2k+1) nI, n_tokens)
-    P = W @ C  # (nP nO, n_tokens)
+    P = model.ops.gemm(W, C)  # (nP nO, n_tokens)
     P += model.get_param("b").reshape(-1, 1)
     pieces = P.reshape(nP, nO, -1)
     M = maxout(xp, pieces)  # (nO, n_tokens)
@@ -87,8 +85,8 @@ def forward(model: Model[Packed, Packed], packed: Packed, is_train: bool) -> tup
         dM = backprop_norm(dN)
         dP = backprop_maxout(xp, dM, M, pieces).reshape(nP * nO, -1)
         model.inc_grad("b", dP.sum(axis=1).reshape(nP, nO))
-        model.inc_grad("W", (dP @ C.T).reshape(nP, nO, -1))
-        dX = reduce_window(W.T @ dP, layout, window_size)
+        model.inc_grad("W", model.ops.gemm(dP, C, trans2=True).reshape(nP, nO, -1))
+        dX = reduce_window(model.ops.gemm(W, dP, trans1=True), layout, window_size)
         if model.attrs["is_residual"]:
             dX += dY
         return dX

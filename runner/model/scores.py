@@ -26,12 +26,12 @@ def forward(
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
     X = packed.X
     W = model.get_param("W")
-    Y = W @ X  # (nO, n_tokens)
+    Y = model.ops.gemm(W, X)  # (nO, n_tokens)
     Y += model.get_param("b")[:, None]
 
     def backprop(dY: Floats2d) -> Floats2d:
-        model.inc_grad("W", dY @ X.T)
+        model.inc_grad("W", model.ops.gemm(dY, X, trans2=True))
         model.inc_grad("b", dY.sum(axis=1))
-        return W.T @ dY
+        return model.ops.gemm(W, dY, trans1=True)
 
     return Y, backprop

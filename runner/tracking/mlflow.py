@@ -113,9 +113,9 @@ class RunSender:
     def _begin(self, event: dict[str, Any]) -> None:
         """The run with its name and tags first, then parameters and data sets."""
         self._start = event
-        self._client = MlflowClient(tracking_uri=event["uri"], registry_uri=event["uri"])
         self._table = list(event.get("table", []))
-        if self._experiment_id == "":
+        with creation_lock(event["uri"]):
+            self._client = MlflowClient(tracking_uri=event["uri"], registry_uri=event["uri"])
             self._experiment_id = experiment_id(self._client, event)
         if self._run_id is None:
             run = self._client.create_run(
@@ -299,22 +299,21 @@ class RunSender:
 
 
 def experiment_id(client: MlflowClient, event: Mapping[str, Any]) -> str:
-    """The experiment's id; made where it is missing, by one process at a time.
+    """The experiment's id; made where it is missing.
 
     Raises ValueError where it was deleted, and MlflowException.
     """
     name = event["experiment"]
-    with creation_lock(event["uri"]):
-        known = client.get_experiment_by_name(name)
-        if known is None:
-            root = event.get("artifact_root")
-            location = (Path(root) / _name(name).replace("/", "_").strip(" .")).as_uri() if root else None
-            try:
-                return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
-            except MlflowException:
-                known = client.get_experiment_by_name(name)  # made by another machine in this moment
-                if known is None:
-                    raise
+    known = client.get_experiment_by_name(name)
+    if known is None:
+        root = event.get("artifact_root")
+        location = (Path(root) / _name(name).replace("/", "_").strip(" .")).as_uri() if root else None
+        try:
+            return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
+        except MlflowException:
+            known = client.get_experiment_by_name(name)  # made by another machine in this moment
+            if known is None:
+                raise
     if known.lifecycle_stage == "deleted":
         raise ValueError(f"the experiment {name!r} was deleted; `mlflow experiments restore -x {known.experiment_id}`")
     return str(known.experiment_id)
@@ -322,7 +321,7 @@ def experiment_id(client: MlflowClient, event: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def creation_lock(uri: str) -> Iterator[None]:
-    """Held by one process of this machine at a time while a SQLite store is made."""
+    """Held by one process of this machine at a time while it opens a SQLite store: the first to open it makes it."""
     path = sqlite_path(uri)
     try:
         import fcntl
@@ -388,8 +387,9 @@ def note(start: Mapping[str, Any], finish: Mapping[str, Any] | None = None, tabl
 
 
 def is_locked(error: Exception) -> bool:
-    """Whether SQLite was busy with another process."""
-    return "database is locked" in str(error) or ("table" in str(error) and "already exists" in str(error))
+    """Whether SQLite was busy with another process, or that process was just making the tables."""
+    signs = ("database is locked", "already exists", "duplicate column name")
+    return any(sign in str(error) for sign in signs)
 
 
 def explained(error: Exception, uri: str) -> tuple[str, str | None]:

@@ -25,11 +25,13 @@ from runner.tracking.table import Table
 from runner.training.step import Evaluation, Step
 
 MAX_KEYS = 59  # metric keys a run
+MAX_EXTRA_KEYS = 20  # of these for losses by component and `Step.extra`
 SILENCE_SECONDS = 60.0  # `finish` gives up when the child has not moved for so long
 KILLED_SECONDS = 3.0  # an interrupted run waits no longer; the child goes on without us
 NOTE_AFTER_SECONDS = 1.0
 
 STEP_KEYS = ("loss", "learn_rate", "L2", "grad_clip", "batch_size", "dropout", "grad_norm", "words", "words_per_second")
+EVALUATION_KEYS = ("epoch", "score", "prediction_words_per_second", "excluded_entities")
 FINAL_KEYS = ("best_score", "best_epoch", "best_step", "train_words", "seconds", "tracking_share")
 
 
@@ -82,7 +84,7 @@ class MlflowTracker:
         self._words = 0
         self._last: Step | None = None
         self._evaluated: dict[str, dict[str, Any]] = {}  # model name → what its MLflow model is told
-        self._keys: set[str] = set(FINAL_KEYS)
+        self._keys: set[str] = {*STEP_KEYS, *EVALUATION_KEYS, *FINAL_KEYS}
         self._keys_of: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._is_over = self._is_lost = False
         self.seconds_spent = 0.0
@@ -121,7 +123,7 @@ class MlflowTracker:
         if len(step.losses) > 1:
             values += step.losses.values()
         values += step.extra.values()
-        self._journal.metrics(step.step, keys, values[: len(keys)])
+        self._journal.metrics(step.step, keys, values[: len(keys)])  # those past the limit have no key
         self._words += step.words
         self._last = step
         if step.evaluation is not None:
@@ -159,11 +161,9 @@ class MlflowTracker:
 
     def _step_keys(self, step: Step) -> tuple[str, ...]:
         """The metric keys of a step; those past the limit are left out, the same ones every time."""
-        keys = list(STEP_KEYS)
-        if len(step.losses) > 1:
-            keys += [f"loss_{_clean(name)}" for name in step.losses]
-        keys += [_clean(name) for name in step.extra]
-        return tuple(keys[: len(self._admitted(keys))])
+        more = [f"loss_{_clean(name)}" for name in step.losses] if len(step.losses) > 1 else []
+        more += [_clean(name) for name in step.extra]
+        return (*STEP_KEYS, *self._admitted(more[:MAX_EXTRA_KEYS]))
 
     def _record_evaluation(self, step: Step, evaluation: Evaluation, began: float) -> None:
         assert self._journal is not None

@@ -85,6 +85,17 @@ def test_the_same_seed_gives_the_same_bits_whatever_ran_before():
     assert weights_sha256(trained(n_iterations=3, seed=1)[0]) != first
 
 
+def test_blis_and_openblas_agree_to_rounding():
+    weights = {}
+    texts, annotations = zip(*TRAIN_DATA, strict=True)
+    for ops in ("numpy", "blis"):
+        nlp = runner.Pipeline("en", ops=ops)
+        nlp.add_pipe("ner", small_ner())
+        nlp.update(texts, annotations, sgd=nlp.initialize())
+        weights[ops] = nlp.parameters.weights
+    np.testing.assert_allclose(weights["numpy"], weights["blis"], atol=1e-5)
+
+
 def test_losses_add_up_by_component_and_fall(memory):
     nlp = runner.blank("en")
     nlp.add_pipe("ner", small_ner())

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from thinc.api import NumpyOps
 
-from runner.model.biaffine import arc_loss, arc_scores, buckets, label_scores, softmax_loss
+from runner.model import softmax
+from runner.model.biaffine import arc_loss, buckets, label_scores
 from runner.model.layout import Layout, Packed
 from runner.model.lstm import bilstm
 from runner.model.noise import Noise
@@ -116,8 +117,54 @@ def test_the_whole_head_with_its_losses(X, rate):
         noise.reset(rate, 4)
         parse, backprop = head((Packed(X, LAYOUT), HEADS), True)
         arc, d_arcs = arc_loss(parse.arcs, HEADS)
-        label, d_labels = softmax_loss(parse.labels, labels)
-        tag, d_tags = softmax_loss(parse.tags, tags)
+        label, d_labels = softmax.loss(parse.labels, labels)
+        tag, d_tags = softmax.loss(parse.tags, tags)
         return arc + label + 0.5 * tag, lambda: backprop(d_arcs, d_labels, 0.5 * d_tags)
 
     check(in_float64(head), X, losses)
+
+
+@pytest.mark.parametrize("lengths", [[], [0], [1], [3000], [1] * 50 + [70, 2, 2, 300, 0, 41]])
+def test_buckets_hold_every_token_once_and_little_padding(lengths):
+    layout = Layout(lengths)
+    found = buckets(layout)
+    columns = np.concatenate([bucket.columns[bucket.inside] for bucket in found] or [np.zeros(0)])
+    assert sorted(columns.tolist()) == list(range(layout.n_tokens))
+    cells = sum(bucket.columns.size * bucket.columns.shape[1] for bucket in found)
+    assert cells <= 2.25 * sum(max(n, 8) ** 2 for n in lengths)
+
+
+def test_a_batch_with_one_long_doc_takes_the_memory_of_that_doc():
+    found = buckets(Layout([1500] + [20] * 100))
+    assert max(bucket.columns.size * bucket.columns.shape[1] for bucket in found) == 1500**2
+
+
+def test_docs_are_scored_alone_as_in_company():
+    head = parser_head(
+        "parser", nI=6, n_labels=3, n_tags=0, lstm_width=4, lstm_depth=1, arc_width=5, label_width=4, maxout_pieces=2,
+        single_root=True, noise=Noise(),
+    )  # fmt: skip
+    in_float64(head)
+    lengths = [5, 1, 0, 17, 3]
+    X = np.random.default_rng(1).normal(size=(6, sum(lengths)))
+    together = head.predict((Packed(X, Layout(lengths)), None))
+    start = 0
+    for n in lengths:
+        alone = head.predict((Packed(X[:, start : start + n].copy(), Layout([n])), None))
+        assert alone.heads.tolist() == together.heads[start : start + n].tolist()
+        np.testing.assert_allclose(alone.labels, together.labels[:, start : start + n], atol=1e-9)
+        start += n
+
+
+def test_the_softmax_over_heads_by_hand():
+    # A doc of two tokens whose scores are all 0: each head has probability 1/2.
+    layout = Layout([2])
+    head = parser_head(
+        "parser", nI=2, n_labels=1, n_tags=0, lstm_width=2, lstm_depth=0, arc_width=2, label_width=2, maxout_pieces=1,
+        single_root=True, noise=Noise(),
+    )  # fmt: skip
+    Parameters().bind({"head": head}, 0)
+    arcs = head.predict((Packed(np.ones((2, 2), dtype="float32"), layout), None)).arcs
+    loss, (gradient,) = arc_loss(arcs, np.array([1, -1]))
+    assert loss == pytest.approx(np.log(2))
+    assert gradient.tolist() == [[[0.5, -0.5], [0.0, 0.0]]]

@@ -61,13 +61,12 @@ def test_a_run_without_evaluation_says_nothing_of_a_best(tmp_path: Path, capsys:
 
 def test_columns_follow_the_components() -> None:
     table = Table({"tagger": "tagger", "trees": "parser", "mine": "unheard_of"}, is_gpu=True)
-    assert table.lines[0].split("  ")[0:2] == ["Epoch", "   Step"]
     for heading in ("Tag Loss", "Tag %", "Dep Loss", "UAS", "LAS", "Sents F", "mine Loss", "GPU WPS"):
         assert heading in table.lines[0]
     line = table.add(make_step(1, evaluation=dataclasses.replace(make_evaluation(float("nan")), losses={"trees": 1e9})))
     assert "1.00e+09" in line
     assert line.split()[2:4] == ["-", "-"]  # the tagger was not scored
-    assert len({len(row.rstrip()) <= len(table.lines[1]) for row in table.lines}) == 1
+    assert all(len(row) <= len(table.lines[1]) for row in table.lines)
 
 
 def test_name_of_a_component_is_not_its_type(tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ def test_numbers_that_are_not_finite(tmp_path: Path) -> None:
 
 
 @given(st.dictionaries(st.text(min_size=1), st.floats(allow_nan=False), min_size=1, max_size=5))
-def test_any_key_and_number_comes_back_with_the_same_bits(tmp_path_factory: pytest.TempPathFactory, values: dict) -> None:
+def test_any_key_and_number_comes_back_with_the_same_bits(
+    tmp_path_factory: pytest.TempPathFactory, values: dict
+) -> None:
     writer = JournalWriter(tmp_path_factory.mktemp("journal") / "journal.jsonl")
     writer.metrics(7, tuple(values), values.values())
     (event,) = read_journal(writer.path)

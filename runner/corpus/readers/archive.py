@@ -1,0 +1,95 @@
+"""Read texts from a zip archive: one text a file, whose category is the name of the folder that it lies in.
+
+    reviews.zip
+      reviews/neg/cv000.txt        {"neg": 1.0}
+      reviews/pos/cv000.txt        {"pos": 1.0}
+
+A path may go on behind the archive with a pattern for the names in it, `reviews.zip/reviews/*/cv[0-7]*` (`*` stands for
+anything, `/` too), so that one archive serves train, dev and test. Nothing is unpacked to disk. Texts come in the order
+of their file names, then folders, which mixes the categories.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+from runner.corpus.doc import Doc
+from runner.corpus.readers.lines import no_examples
+from runner.corpus.readers.reader import Reader
+from runner.corpus.tokenizer import Tokenizer, syntok
+from runner.errors import RunnerError
+from runner.registry import readers
+
+
+def archive_of(path: Path) -> tuple[Path, str] | None:
+    """The archive and the pattern of names in it that `path` stands for ("*": all); None for a path of another kind.
+
+    Looks at the disk: of `a.zip/b`, `a.zip` must be a file.
+    """
+    for candidate in (path, *path.parents):
+        if candidate.suffix.lower() == ".zip" and candidate.is_file():
+            return candidate, path.relative_to(candidate).as_posix() if candidate != path else "*"
+    return None
+
+
+@readers("zipped_texts")
+def zipped_texts(encoding: str = "utf-8", is_tokenized: bool = False) -> Reader:
+    """A reader of texts in a zip archive. encoding: of the texts. is_tokenized: white space separates the words."""
+    try:
+        b"".decode(encoding)
+    except LookupError:
+        raise RunnerError(f"unknown encoding {encoding!r}", hint="For example utf-8, latin-1 or cp1252.") from None
+
+    def read(path: Path, tokenizer: Tokenizer | None = None) -> Iterator[Doc]:
+        """The docs of one archive, each with one category. tokenizer: None is the default one."""
+        found = archive_of(path)
+        if found is None:
+            raise RunnerError("this is no zip archive", place=str(path), hint="Give a path to a file named .zip.")
+        archive, pattern = found
+        if not is_tokenized and tokenizer is None:
+            tokenizer = syntok()
+        try:
+            with zipfile.ZipFile(archive) as stream:
+                names = [name for name in stream.namelist() if not name.endswith("/") and fnmatchcase(name, pattern)]
+                if not names:
+                    raise no_examples(path)
+                for name in sorted(names, key=lambda name: (PurePosixPath(name).name, name)):
+                    place = f"{archive}/{name}"
+                    text = _decoded(stream.read(name), encoding, place)
+                    label = PurePosixPath(name).parent.name
+                    if not label:
+                        raise RunnerError("the file lies in no folder", place=place, hint="Its folder is its category.")
+                    words, spaces = (text.split(), None) if tokenizer is None or is_tokenized else tokenizer(text)
+                    if not words:
+                        raise RunnerError("there are no words in the file", place=place, hint="Remove it.")
+                    yield Doc(words, spaces, cats={label: 1.0}, source=place)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise RunnerError(
+                f"the archive cannot be unpacked ({error})", place=str(archive), hint="Fetch or make it again."
+            ) from None
+        except RuntimeError as error:  # what zipfile raises for a password
+            if isinstance(error, RunnerError):
+                raise
+            raise RunnerError(f"{error}", place=str(archive), hint="Make an archive without password.") from None
+        except OSError as error:
+            raise RunnerError(
+                f"the file cannot be read ({error.strerror or error})", place=str(archive), hint="Check the path."
+            ) from None
+
+    return read
+
+
+def _decoded(raw: bytes, encoding: str, place: str) -> str:
+    try:
+        return raw.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise RunnerError(
+            f"byte 0x{raw[error.start]:02x} is not {encoding}",
+            place=f"{place}:{line}",
+            hint="Set corpus.reader.encoding to the encoding of the texts, such as latin-1.",
+        ) from None
