@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,8 +68,10 @@ def run(config: RunConfig) -> None:
         run_id = finish(trackers, status, message, config, result)
         write_summary(config, result, status, run_id, time.perf_counter() - started, message)
         raise
+    seconds = time.perf_counter() - started
+    write_summary(config, result, "FINISHED", None, seconds)  # kept, should the tracking server fail us now
     run_id = finish(trackers, "FINISHED", None, config, result)
-    write_summary(config, result, "FINISHED", run_id, time.perf_counter() - started)
+    write_summary(config, result, "FINISHED", run_id, seconds)
 
 
 @dataclasses.dataclass
@@ -141,9 +141,8 @@ def make_plan(config: RunConfig, pipeline: Pipeline) -> Plan:
 def run_info(config: RunConfig, corpus: Corpus) -> RunInfo:
     """What the trackers are told before the first step."""
     components = list(config.pipeline.components)
-    name = config.run_name or "-".join(
-        [*components, str(config.optimizer["type"]), corpus.name, *_changes(config.overrides), f"seed{config.seed}"]
-    )
+    what_differs = [str(config.optimizer["type"]), *_changes(config.overrides)]  # first: lists cut long names
+    name = config.run_name or "-".join([*what_differs, *components, corpus.name, f"seed{config.seed}"])
     return RunInfo(
         name=name,
         experiment=config.experiment,
@@ -154,7 +153,6 @@ def run_info(config: RunConfig, corpus: Corpus) -> RunInfo:
             "component": ",".join(components),
             "corpus": corpus.name,
             "data_digest": corpus.digest,
-            "command_line": shlex.join(["python", "-m", "runner", *sys.argv[1:]]),
             "overrides": " ".join(config.overrides),
         },
         datasets=[

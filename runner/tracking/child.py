@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import runner
-from runner.tracking.mlflow_store import QUIET
+from runner.tracking.mlflow_store import ENVIRONMENT
 
 MODULE = "runner.tracking.mlflow"
 # Of the surroundings: a run, an experiment or a store that our own settings must not be mixed with.
@@ -39,7 +39,7 @@ class MlflowProcess:
     def __init__(self) -> None:
         root = str(Path(runner.__file__).parent.parent)
         env = {key: value for key, value in os.environ.items() if key not in FOREIGN}
-        env |= {key: value for key, value in QUIET.items() if key not in env}
+        env |= {key: value for key, value in ENVIRONMENT.items() if key not in env}
         env["PYTHONPATH"] = os.pathsep.join([root, *filter(None, [env.get("PYTHONPATH")])])
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the child)
         self._process = subprocess.Popen(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import itertools
 import sys
 import time
 from collections.abc import Mapping
@@ -163,7 +164,9 @@ class MlflowTracker:
         """The metric keys of a step; those past the limit are left out, the same ones every time."""
         more = [f"loss_{_clean(name)}" for name in step.losses] if len(step.losses) > 1 else []
         more += [_clean(name) for name in step.extra]
-        return (*STEP_KEYS, *self._admitted(more[:MAX_EXTRA_KEYS]))
+        more = more[:MAX_EXTRA_KEYS]
+        admitted = self._admitted(more)
+        return (*STEP_KEYS, *itertools.takewhile(lambda key: key in admitted, more))  # values are matched by position
 
     def _record_evaluation(self, step: Step, evaluation: Evaluation, began: float) -> None:
         assert self._journal is not None

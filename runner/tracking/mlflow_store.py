@@ -18,11 +18,15 @@ SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
 MODEL_FOLDER = "model"  # of a logged model, with our files as they were
 SQLITE_HEAD = b"SQLite format 3\x00"
 
-# Of the process that imports MLflow: what it would say on the console, send home, or take from the surroundings.
-QUIET = {
+# Of the process that imports MLflow: it says nothing on the console, sends nothing home, and does not wait four minutes
+# for a server that is not there.
+ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
@@ -93,7 +97,7 @@ def fetch(uri: str, tracking_uri: str | None = None) -> Path:
             place=uri,
             hint="Run this where mlflow.db lies, or set MLFLOW_TRACKING_URI.",
         )
-    os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
+    os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
     import mlflow
     from mlflow.exceptions import MlflowException
 
