@@ -53,6 +53,7 @@ class MlflowProcess:
         self._heard = threading.Condition()
         self._replies: dict[int, list[dict[str, Any]]] = defaultdict(list)
         self._is_over = False
+        self.is_place_told = False  # has the user been told where the runs are to be seen
         threading.Thread(target=self._listen, name="mlflow-replies", daemon=True).start()
 
     @property

@@ -38,6 +38,7 @@ from mlflow.pyfunc import add_to_model
 from runner import __version__
 from runner.tracking.journal import JournalReader, now_ms
 from runner.tracking.mlflow_store import MODEL_FOLDER, sqlite_path
+from runner.tracking.view import TAG, view_tag
 
 LOOK_SECONDS = 1.0  # between two looks at a growing journal
 TABLE_SECONDS = 15.0  # between two uploads of the growing tables
@@ -53,6 +54,7 @@ EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
     "mlflow.experiment.primaryMetric.name": "best_score",
     "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
+    TAG: view_tag(),
 }
 
 Reply = Callable[..., None]
@@ -124,7 +126,7 @@ class RunSender:
             self._run_id = run.info.run_id
         else:
             self._client.set_terminated(self.run_id, status="RUNNING")
-        self.reply(run_id=self.run_id)
+        self.reply(run_id=self.run_id, experiment_id=self._experiment_id)
         params = [Param(_name(key), _cut(text, MAX_PARAM_VALUE)) for key, text in event["params"].items()]
         for start in range(0, len(params), MAX_PARAMS):
             self._client.log_batch(self.run_id, params=params[start : start + MAX_PARAMS])

@@ -23,6 +23,7 @@ from runner.tracking.child import MlflowProcess, mlflow_process, next_run_number
 from runner.tracking.journal import FILE_NAME, JournalWriter, flatten, now_ms, per_type_rows
 from runner.tracking.mlflow_store import artifact_root, store_uri
 from runner.tracking.table import Table
+from runner.tracking.view import view_url
 from runner.training.step import Evaluation, Step
 
 MAX_KEYS = 59  # metric keys a run
@@ -74,6 +75,7 @@ class MlflowTracker:
         self._journal: JournalWriter | None = None
         self.seconds_spent = 0.0
         self.run_id: str | None = None
+        self._experiment_id = "0"
 
     def start(self, run: RunInfo) -> None:
         """Begin a journal in `run.output_dir` and have the child follow it. Raises RunFailed where that fails."""
@@ -158,7 +160,15 @@ class MlflowTracker:
             if status == "FINISHED":
                 raise
             print(problem, file=sys.stderr)  # the run's own error is the one to raise
+        if self.run_id is not None and not self._process_was_shown():
+            print(*how_to_look(self._uri, self._experiment_id), sep="\n", flush=True)
         return self.run_id
+
+    def _process_was_shown(self) -> bool:
+        """Whether this process has said before where its runs are to be seen: a multirun says it once."""
+        assert self._process is not None
+        was_shown, self._process.is_place_told = self._process.is_place_told, True
+        return was_shown
 
     def _step_keys(self, step: Step) -> tuple[str, ...]:
         """The metric keys of a step; those past the limit are left out, the same ones every time."""
@@ -252,6 +262,7 @@ class MlflowTracker:
         for reply in replies:
             if self.run_id is None and reply.get("run_id"):
                 self.run_id = str(reply["run_id"])
+                self._experiment_id = str(reply.get("experiment_id", "0"))
                 if not self._is_over and self._journal is not None:
                     self._journal.event("run", run_id=self.run_id)
             if reply.get("error"):
@@ -292,6 +303,19 @@ class _Note:
     def __exit__(self, *_: object) -> None:
         if self._is_shown:
             print("\r" + " " * len(self.text) + "\r", end="", file=sys.stderr, flush=True)
+
+
+def how_to_look(uri: str, experiment_id: str, cwd: Path | None = None) -> list[str]:
+    """What to type and where to go to see the runs of an experiment.
+
+    >>> how_to_look("sqlite:////work/mlflow.db", "1", cwd=Path("/work"))[0]
+    'MLflow: mlflow ui --backend-store-uri sqlite:///mlflow.db, then open'
+    """
+    if uri.startswith(("http://", "https://")):
+        return [f"MLflow: {view_url(experiment_id, uri.rstrip('/'))}"]
+    here = f"sqlite:///{(cwd or Path.cwd()).as_posix()}/"
+    shown = f"sqlite:///{uri.removeprefix(here)}" if uri.startswith(here) else uri
+    return [f"MLflow: mlflow ui --backend-store-uri {shown}, then open", f"        {view_url(experiment_id)}"]
 
 
 def _clean(key: str) -> str:
