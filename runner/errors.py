@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST = 600  # characters of a line: whoever quotes a value need not fear its length
+
 
 class RunnerError(Exception):
     """Something the user can mend: a config key, a file, a name. Exit code 2.
@@ -28,7 +30,7 @@ class RunnerError(Exception):
     def __str__(self) -> str:
         first = f"{self.place}: {self.fact}" if self.place else self.fact
         text = f"{first}\n  {self.hint}" if self.hint else first
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…" for line in text.splitlines() if line.strip()]
         return "\n".join([lines[0], "  " + " ".join(line.strip() for line in lines[1:])][: len(lines)])
 
     def __reduce__(self) -> tuple[object, ...]:

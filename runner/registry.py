@@ -89,9 +89,20 @@ class Block:
 
 Schedule = Annotated[Callable[[int], float], Block("schedules", shorthand=("constant", "value"))]
 Tok2VecBlock = Annotated[Callable[..., Any], Block("tok2vecs")]
+ClassifierBlock = Annotated[Any, Block("classifiers")]
 
-components = Registry("components", ("runner.components.ner", "runner.components.tagger", "runner.components.parser"))
+components = Registry(
+    "components",
+    (
+        "runner.components.ner",
+        "runner.components.merge",
+        "runner.components.tagger",
+        "runner.components.parser",
+        "runner.components.textcat",
+    ),
+)
 tok2vecs = Registry("tok2vecs", ("runner.model.tok2vec",))
+classifiers = Registry("classifiers", ("runner.model.classifiers",))
 optimizers = Registry("optimizers", ("runner.training.optimizers",))
 schedules = Registry("schedules", ("runner.training.schedules",))
 batchers = Registry("batchers", ("runner.corpus.batching",))
@@ -101,12 +112,16 @@ readers = Registry(
         "runner.corpus.readers.jsonl",
         "runner.corpus.readers.iob",
         "runner.corpus.readers.conllu",
+        "runner.corpus.readers.table",
+        "runner.corpus.readers.archive",
         "runner.corpus.readers.auto",
     ),
 )
 tokenizers = Registry("tokenizers", ("runner.corpus.tokenizer",))
 trackers = Registry("trackers", ("runner.tracking.console", "runner.tracking.mlflow_client"))
-scorers = Registry("scorers", ("runner.components.scores", "runner.components.parser_scores"))
+scorers = Registry(
+    "scorers", ("runner.components.scores", "runner.components.parser_scores", "runner.components.textcat_scores")
+)
 augmenters = Registry("augmenters", ())
 
 KINDS: dict[str, Registry] = {
@@ -114,6 +129,7 @@ KINDS: dict[str, Registry] = {
     for table in (
         components,
         tok2vecs,
+        classifiers,
         optimizers,
         schedules,
         batchers,

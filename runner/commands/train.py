@@ -45,7 +45,7 @@ def run(config: RunConfig) -> None:
     plan = make_plan(config, pipeline)
     pipeline.initialize(lambda: corpus.train, sgd=sgd)
     for component in pipeline.components.values():
-        if not component.labels:
+        if component.has_weights and not component.labels:
             raise RunnerError(
                 f"no example in the training data has a label for {component.name!r}",
                 place="corpus.train",
@@ -110,7 +110,11 @@ def make_corpus(config: RunConfig) -> Corpus:
 def make_pipeline(config: RunConfig) -> Pipeline:
     """The components, not yet initialized."""
     pipeline = Pipeline(
-        config.pipeline.lang, tokenizer=config.pipeline.tokenizer, seed=config.seed, ops=config.compute.ops
+        config.pipeline.lang,
+        tokenizer=config.pipeline.tokenizer,
+        seed=config.seed,
+        shared_tok2vec=config.pipeline.shared_tok2vec,
+        ops=config.compute.ops,
     )
     for name, block in config.pipeline.components.items():
         pipeline.add_pipe(name, block)

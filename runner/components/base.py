@@ -27,6 +27,7 @@ class Component(ABC):
     """
 
     type: str
+    has_weights = True  # False: a step that changes the tokens for the components after it (merge.py)
     heading: str  # of its columns in the table: "NER"
     score_weights: ClassVar[Mapping[str, float]]  # its part of the final score when the config names none
 

@@ -98,6 +98,7 @@ class DependencyParser(Component):
 
     def update(self, batch: Batch, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
         assert self.head is not None
+        assert batch.vectors is not None
         golds = [self._gold(example) for example in examples]
         heads, labels, tags = (np.concatenate(values) for values in zip(*golds, strict=True))
         n_known = int((heads >= 0).sum())
@@ -116,15 +117,15 @@ class DependencyParser(Component):
         return loss + label_loss, backprop(d_arcs, d_labels, d_tags)
 
     def _gold(self, example: Example) -> Gold:
-        n_labels = len(self.labels)
+        """What the example teaches the labels of now. Kept with the example."""
         cached = example.targets.get(self.name)
-        if cached is None or cached[0] != n_labels:
+        if cached is None or cached[0] != self.labels:
             rows = {label: i for i, label in enumerate(self.labels)}
             heads = [-1 if head is None else head for head in example.aligned_heads()]
-            labels = [-1 if label is None else rows[label] for label in example.aligned_deps()]
+            labels = [-1 if not label else rows[label] for label in example.aligned_deps()]
             tags = [-1 if not tag else hash64(tag) % TAG_CLASSES for tag in example.aligned_tags()]
             gold = Gold(*(np.array(values, dtype="intp") for values in (heads, labels, tags)))
-            cached = (n_labels, gold)
+            cached = (list(self.labels), gold)
             example.targets[self.name] = cached
         return cached[1]
 

@@ -24,6 +24,7 @@ from thinc.api import Model, NumpyOps
 
 from runner.components.base import Component, PerType
 from runner.components.inputs import Batch
+from runner.components.merge import Merger
 from runner.components.scores import tokens as token_scorer
 from runner.config.resolve import accepted, resolve
 from runner.corpus.doc import Doc
@@ -220,6 +221,8 @@ class Pipeline:
                 if tok2vec is not None and id(tok2vec) not in vectors:
                     vectors[id(tok2vec)] = tok2vec.predict(batch.tokens(tok2vec.attrs["features"]))
                 self.components[name].annotate(replace(batch, vectors=vectors.get(id(tok2vec))))
+                if not self.components[name].has_weights:  # the tokens are others now
+                    batch, vectors = Batch.of(some, self.lexemes), {}
 
     # Learning
 
@@ -248,6 +251,12 @@ class Pipeline:
         gradients: dict[int, Any] = {}
         for name in self.pipe_names:
             component, tok2vec = self.components[name], self._tok2vecs.get(name)
+            if isinstance(component, Merger):
+                self._backprop(vectors, gradients)
+                batch = [component.merged(example) for example in batch]
+                self.lexemes.learn([example.predicted for example in batch])
+                inputs, vectors, gradients = Batch.of([e.predicted for e in batch], self.lexemes), {}, {}
+                continue
             if tok2vec is None:
                 loss, _ = component.update(inputs, batch)
             else:
@@ -264,10 +273,15 @@ class Pipeline:
                 )
             if losses is not None:
                 losses[name] = losses.get(name, 0.0) + loss
-        for key, dX in gradients.items():
-            vectors[key][1](dX)
+        self._backprop(vectors, gradients)
         self._freeze_disabled()
         return optimizer(self.parameters)
+
+    def _backprop(
+        self, vectors: Mapping[int, tuple[Packed, Callable[[Any], Any]]], gradients: Mapping[int, Any]
+    ) -> None:
+        for key, dX in gradients.items():
+            vectors[key][1](dX)
 
     def _examples(self, items: Sequence[Any], annotations: Sequence[Mapping[str, Any]] | None) -> list[Example]:
         if annotations is not None:
@@ -309,14 +323,21 @@ class Pipeline:
 
     def evaluate(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Predict the examples' tokens and score them: every component's scores, token_acc, speed (words/s), per_type."""
-        docs = [example.predicted for example in examples]
+        changes_tokens = any(not self.components[name].has_weights for name in self.pipe_names)
+        docs = [e.predicted.copy_unannotated() if changes_tokens else e.predicted for e in examples]
         started = time.perf_counter()
         self.predict(docs)
         seconds = time.perf_counter() - started
+        if changes_tokens:
+            examples = [Example(doc, e.reference) for doc, e in zip(docs, examples, strict=True)]
         scores: dict[str, Any] = dict(token_scorer()(examples)[0])
         per_type: dict[str, PerType] = {}
         for name in self.pipe_names:
-            found, per_type[name] = self.components[name].score(examples)
+            component = self.components[name]
+            if isinstance(component, Merger):
+                examples = [component.on_same_tokens(example) for example in examples]
+                continue
+            found, per_type[name] = component.score(examples)
             scores.update(found)
         scores["speed"] = sum(map(len, docs)) / max(seconds, 1e-9)
         scores["per_type"] = per_type

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runner.errors import Interrupted, RunnerError
+from runner.errors import Interrupted, RunFailed, RunnerError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -161,7 +161,7 @@ class _Runs:
                 message, code = f"a bug: {type(error).__name__}: {error}", EXIT_BUG
             else:
                 message, code = str(known), known.exit_code
-            if code == RunnerError.exit_code:
+            if known is not None:
                 _remove_empty_run(output_dir, has_own_name=OmegaConf.select(node, "output_dir") is not None)
             self.failures.append(_Failure(number, overrides, message, code))
             return None
@@ -313,7 +313,18 @@ def _job_error(error: Exception, node: Any, overrides: list[str], config_dir: st
 
     if isinstance(error, RunnerError):
         return explain.with_origin(error, node)
-    return explain.interpolation_error(error, node)
+    if isinstance(error, MemoryError):
+        fact = (
+            f"there is not enough memory ({str(error).splitlines()[0]})" if str(error) else "there is not enough memory"
+        )
+        return RunFailed(
+            fact,
+            place="memory",
+            hint="Lower the sizes in tok2vec and pipeline.components, the batch size, or corpus.limit.",
+        )
+    from runner.config.resolve import code_error
+
+    return explain.interpolation_error(error, node) or code_error(error, RunFailed)
 
 
 def _explained(error: Exception, overrides: list[str], config_dir: str | Path | None) -> RunnerError:

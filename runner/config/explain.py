@@ -54,6 +54,8 @@ def explain(error: Exception, overrides: Sequence[str], config_dir: str | Path |
     if merging:
         place = merging.group(1)
         return RunnerError("the value does not fit the key", place=place, hint=schema.described(place) or SEE_KEYS)
+    if any(_is_misfit_group(word) for word in overrides):
+        return _group_needs_name(overrides)
     text = _first_line(error)
     if not isinstance(error, HydraException | OmegaConfBaseException | ValueError):
         text = f"these choices and values do not go together ({text})"
@@ -81,7 +83,7 @@ def with_origin(error: RunnerError, node: Any) -> RunnerError:
             continue
         for name in re.findall(r"oc\.env:\s*(\w+)", raw):
             if name in os.environ:
-                found = f"It is the environment variable {name}={os.environ[name]!r}"
+                found = f"It is the environment variable {name}={_cut(os.environ[name])!r}"
                 hint = f"{found}; unset it, or give {error.place}=VALUE."
                 return type(error)(error.fact, place=error.place, hint=hint)
     return error
@@ -137,7 +139,9 @@ def _explain_one(error: BaseException, overrides: Sequence[str], config_dir: str
         name = _quoted(text)
         return RunnerError(f"it refers to {name!r}, which does not exist", place=_full_key(error), hint=SEE_KEYS)
     if isinstance(error, InterpolationResolutionError):
-        return RunnerError(f"its value cannot be worked out: {_core(text)}", place=_full_key(error))
+        place = _full_key(error)
+        hint = f"Give a plain value: {place}=VALUE." if place else SEE_KEYS
+        return RunnerError(f"its value cannot be worked out: {_core(text)}", place=place, hint=hint)
     if isinstance(error, ConfigKeyError | ConfigAttributeError):
         place = _full_key(error) or _quoted(text)
         return _no_such_key(place, overrides, config_dir)
@@ -148,17 +152,49 @@ def _explain_one(error: BaseException, overrides: Sequence[str], config_dir: str
             place=f"{_file_of(error) or mark.name}:{mark.line + 1}",
             hint="Mend the file near that line.",
         )
+    if isinstance(error, yaml.reader.ReaderError):
+        fact = f"not valid YAML: the character {chr(error.character)!r} is not allowed"
+        return RunnerError(fact, place=_file_of(error), hint="Save the file as plain text in UTF-8.")
     if isinstance(error, yaml.YAMLError):
-        return RunnerError(f"not valid YAML: {_first_line(error)}", place=_file_of(error))
+        return RunnerError(f"not valid YAML: {_first_line(error)}", place=_file_of(error), hint="Mend the file.")
     if isinstance(error, UnicodeDecodeError):
         return RunnerError("the file is not UTF-8", place=_file_of(error), hint="Save it as UTF-8.")
     if isinstance(error, RecursionError):
-        return RunnerError("a value refers to itself", hint="Look for ${...} that leads back to its own key.")
+        return _endless(error, overrides)
     if isinstance(error, OSError) and error.strerror:
         return RunnerError(error.strerror, place=str(error.filename) if error.filename else None)
     if isinstance(error, ValueError) and "Config group override must be" in text:
         return _group_needs_name(overrides)
     return None
+
+
+def _endless(error: RecursionError, overrides: Sequence[str]) -> RunnerError:
+    """Something without a bottom: a defaults list, a file, a value on the command line, or a reference."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "_expand_virtual_root":  # the outermost call for each config; inside it is too late
+            continue
+        if frame.f_code.co_name == "_create_defaults_tree_impl" and "defaults_list" in frame.f_locals:
+            place = str(getattr(getattr(frame.f_locals.get("root"), "node", None), "value", None) or "defaults")
+            hint = "Look for a config that names itself in its defaults."
+            return RunnerError("the defaults lead back to where they began", place=place, hint=hint)
+    file = _file_of(error)
+    if file is not None:
+        return RunnerError("the file nests too deeply", place=file, hint="Simplify it.")
+    deep = max(overrides, key=_depth, default="")
+    if _depth(deep) > 20:
+        place = deep.partition("=")[0]
+        return RunnerError("the value nests too deeply", place=place, hint=schema.described(place) or SEE_KEYS)
+    fact = "a value refers to itself, or nests too deeply"
+    return RunnerError(fact, place="command line", hint="Look for ${...} that leads back to its own key.")
+
+
+def _depth(text: str) -> int:
+    """How many brackets stand open at once."""
+    deepest = depth = 0
+    for character in text:
+        depth += (character in "[{") - (character in "]}")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | None) -> RunnerError | None:
@@ -197,14 +233,25 @@ def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | N
         if kind in ("ConfigKeyError", "ConfigAttributeError") and inside:
             names = _with_sections(entry.key for entry in schema.manual())
             return RunnerError(f"there is no such key{_near(inside, names)}", place=where, hint=SEE_KEYS)
-        return RunnerError(_converted(message) or _core(message), place=where, hint=schema.described(inside))
+        if "merge DictConfig with ListConfig" in message:
+            return RunnerError("a list where keys and values are needed", place=where, hint="Write KEY: VALUE.")
+        return RunnerError(
+            _converted(message) or _core(message), place=where, hint=schema.described(inside) or SEE_KEYS
+        )
     if text and text != "None":
         return RunnerError(text.splitlines()[0], place="command line", hint=SEE_KEYS)
     return None
 
 
 def _no_such_key(name: str, overrides: Sequence[str], config_dir: str | Path | None) -> RunnerError:
-    key = name.split("@")[0]
+    key, _, package = name.partition("@")
+    if package.startswith("experiment.") or (package and package == f"experiment.{key}"):
+        # Hydra put the preset's choices into a key of their own, as it does where the first line does not say otherwise.
+        return RunnerError(
+            f"the preset sets {key!r}, and is not marked as one",
+            place="experiment",
+            hint="Make '# @package _global_' the first line of its file, with nothing before it.",
+        )
     return RunnerError(
         f"there is no such key{_near(key, _known_keys(overrides, config_dir))}", place=name, hint=SEE_KEYS
     )
@@ -310,8 +357,7 @@ def _converted(text: str) -> str | None:
 def _group_needs_name(overrides: Sequence[str]) -> RunnerError:
     for word in overrides:
         key, _, value = word.partition("=")
-        is_name = re.fullmatch(r"[A-Za-z_].*", value) and value.lower() not in ("null", "true", "false", "nan", "inf")
-        if re.fullmatch(r"[a-z0-9_]+", key) and key in _group_names() and not is_name:
+        if _is_misfit_group(word):
             hint = f"Choose a file of conf/{key}/ and set its keys, as in {key}=NAME {key}.KEY={value or 'VALUE'}."
             if value == "null":
                 hint = f"Leave {key} out to have its default."
@@ -321,6 +367,13 @@ def _group_needs_name(overrides: Sequence[str]) -> RunnerError:
     return RunnerError(
         "a group takes the name of one of its files", place="command line", hint="See python -m runner --help."
     )
+
+
+def _is_misfit_group(override: str) -> bool:
+    """Whether it gives a group something that cannot be the name of a file."""
+    key, _, value = override.partition("=")
+    is_name = re.fullmatch(r"[A-Za-z_].*", value) and value.lower() not in ("null", "true", "false", "nan", "inf")
+    return bool(re.fullmatch(r"[a-z0-9_]+", key)) and key in _group_names() and not is_name
 
 
 def _group_names() -> set[str]:
@@ -368,6 +421,10 @@ def _core(text: str) -> str:
 def _quoted(text: str) -> str:
     found = re.search(r"'([^']*)'", text)
     return found.group(1) if found else ""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _first_line(error: BaseException) -> str:

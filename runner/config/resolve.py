@@ -19,6 +19,8 @@ import traceback
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
+from numbers import Real
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -26,9 +28,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from runner import registry
-from runner.errors import RunnerError
+from runner.errors import RunFailed, RunnerError
 
 _NOTHING: Mapping[str, Any] = {}
+_CODE = "runner_user_code_"  # begins the module names of files in `code:`
 _LAX = ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True, coerce_numbers_to_str=True)
 
 
@@ -51,7 +54,7 @@ def resolve_argument(value: Any, hint: Any, place: str) -> Any:
     """A block or bare value for `hint`, such as `registry.Schedule`: `dropout: 0.2` is a constant schedule."""
     argument = _argument(value, hint, place)
     assert isinstance(argument, _Nested), "the hint marks no block"
-    return _build(argument.factory, argument.arguments, _NOTHING, place)
+    return argument.build()
 
 
 def accepted(kind: str, name: str) -> set[str] | None:
@@ -69,7 +72,7 @@ def load_code(paths: Iterable[str]) -> None:
     """
     for given in paths:
         path = Path(given).expanduser().resolve()
-        name = f"runner_user_code_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+        name = f"{_CODE}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
         if name in sys.modules:
             continue
         if not path.is_file():
@@ -83,16 +86,35 @@ def load_code(paths: Iterable[str]) -> None:
             spec.loader.exec_module(module)
         except Exception as error:
             del sys.modules[name]
-            raise _code_error(error, path, given) from error
+            raise _import_error(error, path, given) from error
+
+
+def code_error(error: BaseException, kind: type[RunnerError] = RunnerError) -> RunnerError | None:
+    """What went wrong inside a file of `code:`, at its file and line; None where the error came from nowhere near one."""
+    places = [
+        f"{frame.f_code.co_filename}:{line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__", "")).startswith(_CODE)
+    ]
+    if not places:
+        return None
+    text = (str(error).strip().splitlines() or [""])[0]
+    fact = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return kind(fact, place=places[-1], hint="The file is named in code=[...].")
 
 
 class _Nested:
     """A checked nested block, to be built when its owner is."""
 
-    def __init__(self, factory: Callable[..., Any], arguments: dict[str, Any], place: str) -> None:
+    def __init__(self, factory: Callable[..., Any], arguments: dict[str, Any], place: str, kind: str) -> None:
         self.factory = factory
         self.arguments = arguments
         self.place = place
+        self.kind = kind
+
+    def build(self) -> Any:
+        made = _build(self.factory, self.arguments, _NOTHING, self.place)
+        return _watched(made, self.place) if self.kind == "schedules" else made
 
 
 def _prepare(
@@ -125,7 +147,12 @@ def _prepare(
             question = f"; did you mean {near[0]!r}?" if near else ""
             listing = f"It takes: {', '.join(names)}." if names else "It takes no further key."
             raise RunnerError(f"the {kind[:-1]} {name!r} takes no {key!r}{question}", place=here, hint=listing)
-        arguments[str(key)] = _argument(value, hints.get(str(key), Any), here)
+        try:
+            arguments[str(key)] = _argument(value, hints.get(str(key), Any), here)
+        except RunnerError as error:
+            if error.hint is None and key in parameters:
+                error = RunnerError(error.fact, place=error.place, hint=_takes(kind, name, parameters[key], hints))
+            raise error from None
     missing = [
         p.name
         for p in parameters.values()
@@ -144,16 +171,44 @@ def _prepare(
 
 
 def _build(factory: Callable[..., Any], arguments: Mapping[str, Any], extra: Mapping[str, Any], place: str) -> Any:
-    ready = {
-        name: _build(value.factory, value.arguments, _NOTHING, value.place) if isinstance(value, _Nested) else value
-        for name, value in arguments.items()
-    }
+    ready = {name: value.build() if isinstance(value, _Nested) else value for name, value in arguments.items()}
     try:
         return factory(**ready, **extra)
     except RunnerError as error:
         raise error.at(place) from error.__cause__
     except ValueError as error:
         raise RunnerError(str(error) or repr(error), place=place) from error
+    except Exception as error:
+        known = code_error(error)
+        if known is None:
+            raise
+        raise known from error
+
+
+def _watched(schedule: Any, place: str) -> Any:
+    """The same schedule; a value that is no finite number ends the run, and the message names key and step.
+
+    Step 0 is tried at once, while the config is still being checked.
+    """
+    if not callable(schedule):
+        return schedule
+
+    def watched(step: int, kind: type[RunnerError] = RunFailed) -> float:
+        value = schedule(step)
+        if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
+            fact = f"the schedule gives {_shown(value)} at step {step}"
+            raise kind(fact, place=place, hint="It must give a finite number at every step, from 0 on.")
+        return float(value)
+
+    try:
+        watched(0, RunnerError)
+    except Exception as error:
+        if isinstance(error, RunnerError):
+            raise
+        raise code_error(error) or RunnerError(
+            f"the schedule fails at step 0 ({type(error).__name__}: {error})", place=place, hint="Change its values."
+        ) from error
+    return watched
 
 
 def _argument(value: Any, hint: Any, place: str) -> Any:
@@ -164,7 +219,7 @@ def _argument(value: Any, hint: Any, place: str) -> Any:
             return None
         expanded = _expanded(value, block, place)
         factory, arguments = _prepare(expanded, block.kind, place, _NOTHING, bare=expanded is not value)
-        return _Nested(factory, arguments, place)
+        return _Nested(factory, arguments, place, block.kind)
     if hint is Any or hint is inspect.Parameter.empty:
         return value
     if not _mentions(hint, bool) and _has_bool(value):
@@ -251,11 +306,19 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def _takes(kind: str, name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> str:
+    """The next move where an argument does not fit."""
+    block = _block_of(hints.get(parameter.name))
+    wanted = _described(hints.get(parameter.name, Any)) if block is None else f"a number or a block of {block.kind}"
+    default = "" if parameter.default in (parameter.empty, None) else f", such as {_shown(parameter.default)}"
+    return f"The {kind[:-1]} {name!r} wants {wanted}{default}."
+
+
 def _known(kind: str) -> str:
     return f"known {kind}: {', '.join(registry.KINDS[kind].names()) or 'none'}"
 
 
-def _code_error(error: Exception, path: Path, given: str) -> RunnerError:
+def _import_error(error: Exception, path: Path, given: str) -> RunnerError:
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return RunnerError(
             f"{type(error).__name__}: {error.msg}", place=f"{given}:{error.lineno}", hint="From code=[...]."
@@ -267,4 +330,4 @@ def _code_error(error: Exception, path: Path, given: str) -> RunnerError:
     return RunnerError(f"{type(error).__name__}: {error}", place=place, hint="The file is named in code=[...].")
 
 
-__all__ = ["accepted", "check", "load_code", "resolve", "resolve_argument"]
+__all__ = ["accepted", "check", "code_error", "load_code", "resolve", "resolve_argument"]

@@ -50,6 +50,7 @@ class PipelineConfig:
 
     lang: str = key("en", "language code of the texts, kept with the model")
     components: dict[str, Any] = key(dict, "name → block; trained together, in this order", block="components")
+    shared_tok2vec: bool = key(False, "one tok2vec, the first component's, for all; false: one each")
     score_weights: dict[str, float] = key(
         dict, "score → weight (0 or more) in the final score that picks the best epoch; empty: the components decide"
     )

@@ -56,6 +56,29 @@ class Alignment:
             return list(range(self.n_predicted))
         return _one_to_one(self.predicted_edges, self.gold_edges)
 
+    def merged(self) -> tuple[list[tuple[int, int] | None], list[int | None]]:
+        """Where predicted tokens hold whole gold tokens.
+
+        For each predicted token the (start, end) of the gold tokens that make it up exactly, and for each gold token the
+        predicted token that holds all of it; None where there is none.
+        """
+        if self.is_identical:
+            return [(i, i + 1) for i in range(self.n_predicted)], list(range(self.n_gold))
+        holder: list[int | None] = [None] * self.n_gold
+        made_of: list[tuple[int, int] | None] = []
+        gold = 0
+        for i, (start, end) in enumerate(self.predicted_edges):
+            while gold < self.n_gold and self.gold_edges[gold][1] <= start:
+                gold += 1
+            first = last = gold
+            while last < self.n_gold and self.gold_edges[last][1] <= end:
+                if self.gold_edges[last][0] >= start:
+                    holder[last] = i
+                last += 1
+            fits = last > first and self.gold_edges[first][0] == start and self.gold_edges[last - 1][1] == end
+            made_of.append((first, last) if fits else None)
+        return made_of, holder
+
     def span_to_predicted(self, start: int, end: int) -> tuple[int, int] | None:
         """The predicted tokens that cover the gold tokens `start` to `end` (exclusive) exactly; None where none do."""
         if self.is_identical:

@@ -266,7 +266,11 @@ def sha256_of(path: Path) -> str:
 
 
 def _existing(path: Path, key: str) -> Path:
-    if path.is_file() or archive_of(path):
+    try:
+        is_file = path.is_file() or archive_of(path) is not None
+    except OSError as error:  # a name that is too long, a link that leads to itself
+        raise RunnerError(f"{str(path)[:60]!r} is no path ({error.strerror})", place=key, hint="Check it.") from None
+    if is_file:
         return path
     if path.is_dir():
         raise RunnerError(f"{path} is a folder", place=key, hint="Name a file in it, or a list of files.")

@@ -173,7 +173,7 @@ class Doc:
                     place=source,
                     hint="Heads are token positions from 0; a root's head is its own position.",
                 )
-        self.unknown_ents = [tuple(span) for span in unknown_ents]
+        self.unknown_ents = [(start, end) for start, end in unknown_ents]
         self.cats = dict(cats) if cats is not None else None
         self.meta = dict(meta) if meta else {}
         self.lexeme_ids: Any = None  # cache of components.inputs
@@ -232,6 +232,76 @@ class Doc:
         starts = [i for i, is_start in enumerate(self.sent_starts or ()) if is_start and i] if self.sent_starts else []
         bounds = [0, *starts, len(self.words)]
         return [Span(self, start, end) for start, end in zip(bounds, bounds[1:], strict=False) if end > start]
+
+    def retokenize(self, spans: Sequence[tuple[int, int]]) -> None:
+        """Merge each (start, end) range of tokens into one token, in place.
+
+        A merged token spells its part of the text, spaces included. It takes tag, universal tag, label and head of the
+        token whose head lies outside (the last one where that is none or several). Entities follow; one that starts or
+        ends within a merged token is dropped. Ranges must not overlap.
+        """
+        groups = [(start, end) for start, end in sorted(spans) if end - start > 1]
+        if not groups:
+            return
+        new_of: list[int] = []  # old position → new one
+        members: list[tuple[int, int]] = []
+        position = 0
+        for start, end in [*groups, (len(self.words), len(self.words))]:
+            assert start >= position, "ranges overlap"
+            members += [(i, i + 1) for i in range(position, start)]
+            if end > start:
+                members.append((start, end))
+            position = end
+        for new, (start, end) in enumerate(members):
+            new_of += [new] * (end - start)
+        text, offsets = self.text, self.offsets
+        words = [text[offsets[start] : offsets[end - 1] + len(self.words[end - 1])] for start, end in members]
+        anchors = [self._anchor(start, end) for start, end in members]
+        starts = {start: new for new, (start, _) in enumerate(members)}
+        ends = {end: new + 1 for new, (_, end) in enumerate(members)}
+        ents = [ent.as_tuple() for ent in self.ents]
+        kept = [(starts[s], ends[e], label) for s, e, label in ents if s in starts and e in ends]
+        unknown = [(new_of[start], new_of[end - 1] + 1) for start, end in self.unknown_ents]
+        heads = self.heads
+        self.__init__(  # type: ignore[misc]  # the same doc, on other tokens
+            words,
+            [self.spaces[end - 1] for _, end in members],
+            ents=kept if self.has_ents else None,
+            unknown_ents=unknown,
+            tags=[self.tags[i] for i in anchors] if self.tags is not None else None,
+            pos=[self.pos[i] for i in anchors] if self.pos is not None else None,
+            deps=[self.deps[i] for i in anchors] if self.deps is not None else None,
+            heads=[None if heads[i] is None else new_of[heads[i]] for i in anchors] if heads is not None else None,
+            sent_starts=[self.sent_starts[start] for start, _ in members] if self.sent_starts is not None else None,
+            cats=self.cats,
+            meta=self.meta,
+            source=self.source,
+        )
+
+    def _anchor(self, start: int, end: int) -> int:
+        """The token that stands for a range of them."""
+        if end - start == 1 or self.heads is None:
+            return end - 1
+        heads = self.heads
+        outward = [i for i in range(start, end) if heads[i] is None or heads[i] == i or not start <= heads[i] < end]
+        return outward[0] if len(outward) == 1 else end - 1
+
+    def copy(self) -> Doc:
+        """The same tokens and annotations; what is done to one does not touch the other."""
+        return Doc(
+            self.words,
+            self.spaces,
+            ents=[ent.as_tuple() for ent in self.ents] if self.has_ents else None,
+            unknown_ents=self.unknown_ents,
+            tags=self.tags,
+            pos=self.pos,
+            heads=self.heads,
+            deps=self.deps,
+            sent_starts=self.sent_starts,
+            cats=self.cats,
+            meta=self.meta,
+            source=self.source,
+        )
 
     def copy_unannotated(self) -> Doc:
         """The same tokens without annotations."""

@@ -103,20 +103,27 @@ class Example:
         return self._aligned(self.reference.pos)
 
     def aligned_deps(self) -> list[str | None]:
-        """As aligned_tags, for the dependency label."""
-        return self._aligned(self.reference.deps)
+        """The dependency label a predicted token; one that holds several gold tokens has their root's, if that is one."""
+        deps = self.reference.deps
+        if deps is None or self.is_identical:
+            return self._aligned(deps)
+        return [deps[i] if i is not None else None for i in self._anchors()[0]]
 
     def aligned_sent_starts(self) -> list[bool | None]:
         """As aligned_tags, for whether a sentence starts at the token."""
         return self._aligned(self.reference.sent_starts)
 
     def aligned_heads(self) -> list[int | None]:
-        """The head a predicted token, in predicted tokens; None where it or its head is not one-to-one."""
-        heads = self._aligned(self.reference.heads)
-        if self.is_identical:
-            return heads
-        to_predicted = self.alignment.gold_to_predicted
-        return [to_predicted[head] if head is not None else None for head in heads]
+        """The head a predicted token, in predicted tokens; None where one of the two cuts a gold token.
+
+        A token that holds several gold tokens has the head of the one among them whose head lies outside.
+        """
+        heads = self.reference.heads
+        if heads is None or self.is_identical:
+            return self._aligned(heads)
+        anchors, holder = self._anchors()
+        gold = [heads[i] if i is not None else None for i in anchors]
+        return [holder[head] if head is not None else None for head in gold]
 
     def token_counts(self) -> tuple[int, int, int]:
         """(correct, predicted, gold) tokens; correct ones cover the same characters of the text."""
@@ -138,6 +145,20 @@ class Example:
                 ents.append((*span, label))
         return ents, unknown
 
+    def _anchors(self) -> tuple[list[int | None], list[int | None]]:
+        """For each predicted token the gold token that stands for it in the tree; for each gold token its holder."""
+        heads = self.reference.heads or []
+        made_of, holder = self.alignment.merged()
+        anchors: list[int | None] = []
+        for span in made_of:
+            if span is None:
+                anchors.append(None)
+                continue
+            start, end = span
+            outward = [i for i in range(start, end) if end - start == 1 or not heads or _leaves(heads[i], i, span)]
+            anchors.append(outward[0] if len(outward) == 1 else None)
+        return anchors, holder
+
     def _aligned(self, values: list[Value | None] | None) -> list[Value | None]:
         if values is None:
             return [None] * len(self.predicted)
@@ -147,3 +168,8 @@ class Example:
 
     def __repr__(self) -> str:
         return f"Example({self.reference.text[:60]!r})"
+
+
+def _leaves(head: int | None, i: int, span: tuple[int, int]) -> bool:
+    """Whether the arc of token i leads out of the span; a root's does."""
+    return head is not None and (head == i or not span[0] <= head < span[1])

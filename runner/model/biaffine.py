@@ -10,9 +10,11 @@ one long doc takes the memory of that doc.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from thinc.api import Model
 
@@ -91,7 +93,7 @@ def forward_arcs(
 ) -> tuple[Arcs, Callable[[list[Floats3d]], tuple[Floats2d, Floats2d]]]:
     D, H, layout = inputs
     W, v, root, distance = (model.get_param(name) for name in ("W", "v", "root", "distance"))
-    Q = W @ D  # (nI, n_tokens)
+    Q = model.ops.gemm(W, D)  # (nI, n_tokens)
     Q += v[:, None]
     QT, HT = np.ascontiguousarray(Q.T), np.ascontiguousarray(H.T)  # (n_tokens, nI)
     root_scores = QT @ root  # (n_tokens,)
@@ -102,7 +104,7 @@ def forward_arcs(
         S = QT[columns] @ HT[columns].transpose(0, 2, 1)  # (n_docs, longest, longest)
         diagonal = np.arange(longest)
         S[:, diagonal, diagonal] = root_scores[columns]
-        S += distance[_distances(longest)]
+        S += sliding_window_view(distance[_rows_by_offset(longest)], longest)[::-1]  # [i, j]: the value for j - i
         np.copyto(S, -1e9, where=~inside[:, None, :])
         all_scores.append(S)
 
@@ -114,9 +116,7 @@ def forward_arcs(
         for (columns, _, inside), dS in zip(found, d_scores, strict=True):
             longest = columns.shape[1]
             diagonal = np.arange(longest)
-            d_distance += np.bincount(
-                _distances(longest).ravel(), weights=dS.sum(axis=0).ravel(), minlength=len(distance)
-            )
+            d_distance += np.bincount(_rows_by_offset(longest), _sums_by_offset(dS.sum(axis=0)), len(distance))
             d_roots[columns[inside]] = dS[:, diagonal, diagonal][inside]
             dS[:, diagonal, diagonal] = 0
             dQT[columns[inside]] = (dS @ HT[columns])[inside]
@@ -125,16 +125,27 @@ def forward_arcs(
         model.inc_grad("root", d_roots @ QT)
         dQT += d_roots[:, None] * root
         model.inc_grad("v", dQT.sum(axis=0))
-        model.inc_grad("W", dQT.T @ D.T)
-        return W.T @ dQT.T, np.ascontiguousarray(dHT.T)
+        model.inc_grad("W", model.ops.gemm(dQT, D, trans1=True, trans2=True))
+        return model.ops.gemm(W, dQT, trans1=True, trans2=True), np.ascontiguousarray(dHT.T)
 
     return Arcs(found, all_scores), backprop
 
 
-def _distances(longest: int) -> Ints:
-    """(longest, longest) rows of the table of distances, [i, j] for a head j of i."""
-    positions = np.arange(longest)
-    return np.clip(positions - positions[:, None], -MAX_DISTANCE, MAX_DISTANCE) + MAX_DISTANCE
+def _rows_by_offset(longest: int) -> Ints:
+    """(2 longest - 1,) rows of the table of distances for the offsets 1 - longest, …, longest - 1 from token to head."""
+    return np.clip(np.arange(1 - longest, longest), -MAX_DISTANCE, MAX_DISTANCE) + MAX_DISTANCE
+
+
+def _sums_by_offset(A: Floats2d) -> NDArray[Any]:
+    """Sums along the diagonals of (n, n): (2 n - 1,), from the lower left corner to the upper right one.
+
+    >>> _sums_by_offset(np.array([[1, 2], [4, 8]])).tolist()
+    [4, 9, 2]
+    """
+    n = len(A)
+    wide = np.zeros((n, 2 * n), dtype=A.dtype)
+    wide[:, n - 1 :: -1] = A
+    return wide.ravel()[: n * (2 * n - 1)].reshape(n, 2 * n - 1).sum(axis=0)[::-1]  # each row one further right
 
 
 def arc_loss(arcs: Arcs, gold: NDArray[np.integer[Any]]) -> tuple[float, list[Floats3d]]:
@@ -186,7 +197,7 @@ def label_scores(
                 "B": ((nP, nO, nI), init),
                 "b": ((nP, nO), zeros),
                 "root": ((nP, nO), uniform(0.1)),
-                "W_out": ((n_labels, nO), zeros),
+                "W_out": ((n_labels, nO), uniform(sqrt(6 / nO))),
                 "b_out": ((n_labels,), zeros),
             },
         },
@@ -201,7 +212,8 @@ def forward_labels(
     A, B, W_out = (model.get_param(name) for name in ("A", "B", "W_out"))
     nP, nO, nI = A.shape
     n = X.shape[1]
-    both = np.concatenate([A.reshape(-1, nI), B.reshape(-1, nI)]) @ X  # (2 nP nO, n_tokens)
+    AB = np.concatenate([A.reshape(-1, nI), B.reshape(-1, nI)])
+    both = model.ops.gemm(AB, X)  # (2 nP nO, n_tokens)
     of_heads = np.concatenate([both[nP * nO :], model.get_param("root").reshape(-1, 1)], axis=1)  # the last: of a root
     pieces = both[: nP * nO] + of_heads[:, heads]
     pieces += model.get_param("b").reshape(-1, 1)
@@ -209,13 +221,13 @@ def forward_labels(
     hidden = maxout(np, pieces)  # (nO, n_tokens)
     mask = noise.mask(*hidden.shape) if is_train else None
     kept = hidden if mask is None else hidden * mask
-    Y = W_out @ kept  # (n_labels, n_tokens)
+    Y = model.ops.gemm(W_out, kept)  # (n_labels, n_tokens)
     Y += model.get_param("b_out")[:, None]
 
     def backprop(dY: Floats2d) -> Floats2d:
-        model.inc_grad("W_out", dY @ kept.T)
+        model.inc_grad("W_out", model.ops.gemm(dY, kept, trans2=True))
         model.inc_grad("b_out", dY.sum(axis=1))
-        d_hidden = W_out.T @ dY
+        d_hidden = model.ops.gemm(W_out, dY, trans1=True)
         if mask is not None:
             d_hidden *= mask
         dP = backprop_maxout(np, d_hidden, hidden, pieces).reshape(nP * nO, n)
@@ -228,8 +240,10 @@ def forward_labels(
             model.ops.scatter_add(d_heads, heads[~is_root].astype("int32"), dPT[~is_root])
         else:
             np.add.at(d_heads, heads[~is_root], dPT[~is_root])
-        model.inc_grad("A", (dP @ X.T).reshape(A.shape))
-        model.inc_grad("B", (d_heads.T @ X.T).reshape(B.shape))
-        return A.reshape(-1, nI).T @ dP + B.reshape(-1, nI).T @ d_heads.T
+        d_both = np.concatenate([dP, d_heads.T])  # (2 nP nO, n_tokens)
+        dAB = model.ops.gemm(d_both, X, trans2=True).reshape(2, nP, nO, nI)
+        model.inc_grad("A", dAB[0])
+        model.inc_grad("B", dAB[1])
+        return model.ops.gemm(AB, d_both, trans1=True)
 
     return Y, backprop

@@ -24,7 +24,7 @@ from thinc.api import Model
 from runner.model.crf import Steps
 from runner.model.layout import Floats2d, Layout, Packed
 from runner.model.noise import Noise
-from runner.model.parameters import Shape, glorot_uniform, uniform
+from runner.model.parameters import Shape, uniform
 
 Floats3d = NDArray[Any]
 
@@ -45,7 +45,7 @@ def bilstm(name: str, *, nO: int, nI: int, noise: Noise) -> Model[Packed, Packed
         attrs={
             "noise": noise,
             "init": {
-                "W": ((2, 4 * H, nI), glorot_uniform(nI, H)),
+                "W": ((2, 4 * H, nI), uniform(0.5 / sqrt(nI))),  # small: token vectors are large, and gates saturate
                 "U": ((2, 4 * H, H), uniform(1 / sqrt(H))),
                 "b": ((2, 4 * H), _remember),
             },
@@ -77,7 +77,7 @@ def forward(
     UT = U.transpose(0, 2, 1).copy()  # (2, H, 4H)
     UT[..., : 3 * H] *= 0.5
     C, T, Y = (np.empty((2, n, H), dtype=X.dtype) for _ in range(3))  # memory, its tanh, output
-    start = 0
+    before = start = 0
     for end in steps.bounds[1:]:
         z, k = Z[:, start:end], end - start
         if start:

@@ -1,9 +1,10 @@
 """A linear layer over hashed n-grams: which runs of one to N words a text has, and what each says for each label.
 
-    Y[:, doc] = sum over the doc's distinct n-grams of E[row(n-gram)] / sqrt(how many there are) * scale + b
+    Y[:, doc] = sum over the doc's distinct n-grams of sign * E[row] * scale / sqrt(how many there are) + b
 
-An n-gram's row is a hash of its words' hashes, so there is no vocabulary to build; two n-grams that share a row share
-their weights. Presence counts, not frequency: a word that comes ten times tells little more than one that comes once
+An n-gram's row and sign, 1 or -1, are a hash of its words' hashes, so there is no vocabulary to build. N-grams that share
+a row share its weights; thanks to the signs they disturb each other as often one way as the other, which is noise in
+place of bias (Weinberger et al., 2009). Presence counts, not frequency: a word that comes ten times tells little more than one that comes once
 (Pang, Lee and Vaithyanathan, 2002). All orders, all docs of a batch are hashed together; the order of words beyond N is lost.
 """
 
@@ -36,6 +37,7 @@ class Features(NamedTuple):
     """The distinct rows of each doc, doc by doc."""
 
     rows: NDArray[np.int32]  # (n_features,)
+    signs: NDArray[np.int64]  # (n_features,) 1 or -1
     docs: NDArray[np.int64]  # (n_features,) the doc that each belongs to, ascending
     counts: NDArray[np.int64]  # (n_docs,) features of each doc
 
@@ -59,15 +61,18 @@ def extract(keys: Keys, n_rows: int, max_order: int) -> Features:
         length = max(n_tokens - order + 1, 0)
         combined = (combined[:length] ^ (combined[:length] >> np.uint64(29))) * _MULTIPLIER + hashes[order - 1 :]
         fits = rest[:length] >= order
-        high = mix(combined[fits]) >> np.uint64(32)
-        rows = (high * np.uint64(n_rows)) >> np.uint64(32)  # 0 to n_rows - 1, each as likely
-        cells.append(doc_of[:length][fits] * n_rows + rows.astype("int64"))
+        mixed = mix(combined[fits])
+        rows = ((mixed >> np.uint64(32)) * np.uint64(n_rows)) >> np.uint64(32)  # 0 to n_rows - 1, each as likely
+        is_negative = mixed & np.uint64(1)
+        cells.append(2 * (doc_of[:length][fits] * n_rows + rows.astype("int64")) + is_negative.astype("int64"))
     distinct = np.concatenate(cells)
     distinct.sort()
     if len(distinct):
         distinct = distinct[np.concatenate([[True], distinct[1:] != distinct[:-1]])]
+    signs = 1 - 2 * (distinct & 1)
+    distinct >>= 1
     docs = distinct // n_rows
-    return Features((distinct - docs * n_rows).astype("int32"), docs, np.bincount(docs, minlength=n_docs))
+    return Features((distinct - docs * n_rows).astype("int32"), signs, docs, np.bincount(docs, minlength=n_docs))
 
 
 def ngrams(name: str, *, nO: int, n_rows: int, max_order: int, scale: float, noise: Noise) -> Model[Keys, Floats2d]:
@@ -93,9 +98,9 @@ def ngrams(name: str, *, nO: int, n_rows: int, max_order: int, scale: float, noi
 def forward(model: Model[Keys, Floats2d], keys: Keys, is_train: bool) -> tuple[Floats2d, Callable[[Floats2d], None]]:
     ops = model.ops
     E, b = model.get_param("E"), model.get_param("b")  # (n_rows, nO), (nO,)
-    rows, docs, counts = extract(keys, E.shape[0], model.attrs["max_order"])
+    rows, signs, docs, counts = extract(keys, E.shape[0], model.attrs["max_order"])
     size = (model.attrs["scale"] / np.sqrt(np.maximum(counts, 1))).astype(E.dtype)  # (n_docs,)
-    X = size[docs]  # (n_features,)
+    X = size[docs] * signs.astype(E.dtype)  # (n_features,)
     mask = model.attrs["noise"].mask(len(X)) if is_train else None
     if mask is not None:
         X *= mask

@@ -122,16 +122,15 @@ def forward_project(
 ) -> tuple[Packed, Callable[[Floats2d], Floats2d]]:
     X, layout = packed
     W = model.get_param("W")
-    Y = W @ X  # (nO, n_tokens)
+    Y = model.ops.gemm(W, X)  # (nO, n_tokens)
     Y += model.get_param("b")[:, None]
-    slope = np.where(Y > 0, Y.dtype.type(1), Y.dtype.type(0.1))
-    Y *= slope
-    out, backprop_mask = dropout_by_doc(Packed(Y, layout), model.attrs["noise"] if is_train else None)
+    leaked = np.maximum(Y, Y * Y.dtype.type(0.1))
+    out, backprop_mask = dropout_by_doc(Packed(leaked, layout), model.attrs["noise"] if is_train else None)
 
     def backprop(dY: Floats2d) -> Floats2d:
-        dZ = backprop_mask(dY) * slope
-        model.inc_grad("W", dZ @ X.T)
+        dZ = backprop_mask(dY) * np.where(Y > 0, Y.dtype.type(1), Y.dtype.type(0.1))
+        model.inc_grad("W", model.ops.gemm(dZ, X, trans2=True))
         model.inc_grad("b", dZ.sum(axis=1))
-        return W.T @ dZ
+        return model.ops.gemm(W, dZ, trans1=True)
 
     return out, backprop

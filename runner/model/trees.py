@@ -23,10 +23,9 @@ def decode(scores: NDArray[Any], lengths: NDArray[np.integer[Any]], single_root:
     length is not read. single_root: exactly one root a doc; otherwise any number, but at least one.
     Returns (n_docs, longest) heads; tokens past the length are their own head.
     """
-    n_docs, longest, _ = scores.shape
-    positions = np.arange(longest)
+    positions = np.arange(scores.shape[1])
     inside = positions < np.asarray(lengths)[:, None]  # (n_docs, longest)
-    heads = np.where(inside[:, None, :], scores, -np.inf).argmax(axis=2)
+    heads = (scores if inside.all() else np.where(inside[:, None, :], scores, -np.inf)).argmax(axis=2)
     heads = np.where(inside, heads, positions)
     wrong = ~are_trees(heads)
     if single_root:
@@ -56,37 +55,44 @@ def roots_of(heads: Ints) -> Ints:
 
 def spanning_tree(scores: NDArray[Any], single_root: bool) -> Ints:
     """The best tree (single_root) or forest of one doc. (n, n) scores as for `decode` → (n,) heads."""
+    if single_root:
+        heads = spanning_tree(scores, False)  # fewer contractions; and where it has one root, there is no better tree
+        if np.count_nonzero(heads == np.arange(len(heads))) <= 1:
+            return heads
     n = len(scores)
     # Columns 0 … n - 1 are tokens as heads, column n the root above all roots. -inf never wins: every row has a root score.
-    into = np.full((2 * n, n + 1), -np.inf)
+    into = np.empty((n, n + 1))
     tokens = np.arange(n)
-    into[:n, :n] = scores
-    into[tokens, n] = into[tokens, tokens]
+    into[:, :n] = scores
+    into[:, n] = into[tokens, tokens]
     into[tokens, tokens] = -np.inf
     if single_root:
         # So dear that the best tree has as few as it can: one. Exact, as all trees with one root pay the same.
-        spread = float(into[:n][np.isfinite(into[:n])].max() - into[:n][np.isfinite(into[:n])].min()) + 1.0
-        into[:n, n] -= spread * (n + 1)
-    target = np.empty((2 * n, n + 1), dtype="intp")  # the token an arc enters: a row may stand for a contracted cycle
-    target[:n] = tokens[:, None]
-    group = np.arange(n + 1)  # of each token: the row that stands for it now
-    parent = np.full(2 * n, -1)  # the row that a row was contracted into
-    arc = np.zeros((2 * n, 2), dtype="intp")  # of each row: the best arc into it, as (head, token)
+        into[:, n] -= (float(scores.max()) - float(scores.min()) + 1.0) * (n + 1)
+    target = np.repeat(tokens.astype("int32")[:, None], n + 1, axis=1)  # the token an arc enters
+    # Nodes 0 … n - 1 are tokens; each contracted cycle is one more, and takes over the row of one of its members.
+    row = np.arange(2 * n)  # of `into` and `target`, by node
+    group = np.arange(n)  # of each token: the node that stands for it now
+    parent = np.full(2 * n, -1)  # the node that a node was contracted into
+    arc = np.zeros((2 * n, 2), dtype="intp")  # of each node: the best arc into it, as (head, token)
     weight = np.zeros(2 * n)
     is_done = np.zeros(2 * n, dtype=bool)  # a path from the root leads here
     on_path = np.zeros(2 * n, dtype=bool)
-    n_rows = n
+    is_inner = np.zeros(2 * n, dtype=bool)  # contracted
+    columns = np.arange(n + 1)
+    n_nodes = n
     for first in range(n):
-        row = int(group[first])
-        if is_done[row]:
+        node = int(group[first])
+        if is_done[node]:
             continue
-        path = [row]
-        on_path[row] = True
+        path = [node]
+        on_path[node] = True
         while True:
-            row = path[-1]
-            head = int(into[row].argmax())
-            arc[row] = head, target[row, head]
-            weight[row] = into[row, head]
+            node = path[-1]
+            arcs = into[row[node]]
+            head = int(arcs.argmax())
+            arc[node] = head, target[row[node], head]
+            weight[node] = arcs[head]
             above = int(group[head]) if head < n else -1
             if head == n or is_done[above]:
                 is_done[path] = True
@@ -97,28 +103,30 @@ def spanning_tree(scores: NDArray[Any], single_root: bool) -> Ints:
                 continue
             at = path.index(above)
             cycle = path[at:]
-            gain = into[cycle] - weight[cycle, None]  # (k, n + 1) what entering here and breaking the cycle costs
+            rows = row[cycle]
+            gain = into[rows] - weight[cycle, None]  # (k, n + 1) what entering here and breaking the cycle costs
             best = gain.argmax(axis=0)
-            new, n_rows = n_rows, n_rows + 1
-            into[new] = np.take_along_axis(gain, best[None], axis=0)[0]
-            target[new] = target[np.array(cycle)[best], np.arange(n + 1)]
-            members = np.isin(group, cycle)
-            members[n] = False
-            into[new, members] = -np.inf
+            new, n_nodes = n_nodes, n_nodes + 1
+            row[new] = rows[0]
+            target[rows[0]] = target[rows[best], columns]
+            into[rows[0]] = gain[best, columns]
+            is_inner[cycle] = True
+            members = np.flatnonzero(is_inner[group])
+            into[rows[0], members] = -np.inf
             group[members] = new
             parent[cycle] = new
             del path[at:]
             path.append(new)
             on_path[new] = True
     heads = tokens.copy()
-    is_open = np.ones(n_rows, dtype=bool)
-    for row in range(n_rows - 1, -1, -1):  # from the outermost cycles to the tokens
-        if not is_open[row]:
+    is_open = np.ones(n_nodes, dtype=bool)
+    for node in range(n_nodes - 1, -1, -1):  # from the outermost cycles to the tokens
+        if not is_open[node]:
             continue
-        head, token = arc[row].tolist()
+        head, token = arc[node].tolist()
         heads[token] = token if head == n else head
         inner = token
-        while inner != row:  # whatever was contracted around the token is entered there
+        while inner != node:  # whatever was contracted around the token is entered there
             is_open[inner] = False
             inner = int(parent[inner])
     return heads

@@ -62,7 +62,8 @@ def training_steps(
             step = sgd.step
             losses: dict[str, float] = {}
             drop = plan.dropout(step)
-            used = pipeline.update([train[i] for i in batch.indices], drop=drop, sgd=sgd, losses=losses)
+            with np.errstate(all="ignore"):  # what is not finite is looked for, and no business of numpy's warnings
+                used = pipeline.update([train[i] for i in batch.indices], drop=drop, sgd=sgd, losses=losses)
             seconds = time.perf_counter() - started
             for name, loss in losses.items():
                 since_evaluation[name] = since_evaluation.get(name, 0.0) + loss
@@ -105,7 +106,7 @@ def evaluate(
     losses: Mapping[str, float],
 ) -> Evaluation:
     """Score the averaged parameters on the dev set."""
-    with pipeline.use_params(sgd.averages if sgd is not None else {}):
+    with pipeline.use_params(sgd.averages if sgd is not None else {}), np.errstate(all="ignore"):
         scores: dict[str, Any] = pipeline.evaluate(dev)
     per_type = scores.pop("per_type")
     speed = scores.pop("speed")

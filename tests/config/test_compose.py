@@ -305,7 +305,7 @@ def test_help_is_for_a_newcomer(capsys: pytest.CaptureFixture[str]) -> None:
     for part in (
         "python -m runner -m optimizer=adam,radam dropout.start=0.2,0.4", "corpus.train=",
         "optimizer   adam, radam, sgd",
-        "experiment  quick, recipe", "training.max_epochs", "optimizer.learn_rate", "model-best/", "summary.json",
+        "quick, recipe", "training.max_epochs", "optimizer.learn_rate", "model-best/", "summary.json",
         "mlflow ui", "--cfg job",
     ):  # fmt: skip
         assert part in text

@@ -45,7 +45,7 @@ def test_yaml_and_schema_agree() -> None:
         ("training.eval_every", 0, "0 is less than 1"),
         ("compute.threads", 0, "0 is less than 1"),
         ("compute.ops", "bliss", "unknown value 'bliss'; did you mean 'blis'?"),
-        ("compute.device", "gpu", "'gpu' is not understood"),
+        ("compute.device", "gpu", "unknown value 'gpu'"),
         ("corpus.fold", 2, "there is no fold 2 of none"),
         ("pipeline.score_weights.ents_f", -1.0, "-1.0 is no weight"),
         ("training.colour", 1, "there is no such key"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
 from thinc.api import NumpyOps
 
-from runner.model import softmax
+from runner.model import biaffine, softmax
 from runner.model.biaffine import arc_loss, buckets, label_scores
 from runner.model.layout import Layout, Packed
 from runner.model.lstm import bilstm
@@ -168,3 +170,7 @@ def test_the_softmax_over_heads_by_hand():
     loss, (gradient,) = arc_loss(arcs, np.array([1, -1]))
     assert loss == pytest.approx(np.log(2))
     assert gradient.tolist() == [[[0.5, -0.5], [0.0, 0.0]]]
+
+
+def test_docstrings():
+    assert doctest.testmod(biaffine).failed == 0

@@ -11,6 +11,7 @@ of their file names, then folders, which mixes the categories.
 
 from __future__ import annotations
 
+import codecs
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ def archive_of(path: Path) -> tuple[Path, str] | None:
 def zipped_texts(encoding: str = "utf-8", is_tokenized: bool = False) -> Reader:
     """A reader of texts in a zip archive. encoding: of the texts. is_tokenized: white space separates the words."""
     try:
-        b"".decode(encoding)
+        codecs.lookup(encoding)
     except LookupError:
         raise RunnerError(f"unknown encoding {encoding!r}", hint="For example utf-8, latin-1 or cp1252.") from None
 

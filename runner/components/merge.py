@@ -1,0 +1,103 @@
+"""Merge multi-word phrases and entities into one token each, before the components that follow.
+
+    components:
+      ner: {type: ner, …}
+      merge: {type: merge, phrases: [good wifi]}
+      parser: {type: parser, …}
+
+A step without weights. While training, the entities are the gold ones; when predicting, those of the component before. Annotations of
+several gold tokens cross over to the merged one by its head (corpus/example.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from thinc.api import Model
+
+from runner import registry
+from runner.components.base import Component, PerType
+from runner.components.inputs import Batch
+from runner.corpus.doc import Doc
+from runner.corpus.example import Example
+from runner.errors import RunnerError
+from runner.model.layout import Floats2d
+from runner.model.noise import Noise
+
+
+@registry.components("merge")
+def merge(name: str, entities: bool = True, phrases: Sequence[str] = ()) -> Merger:
+    """entities: merge each entity. phrases: texts to merge wherever they stand as whole tokens, in any case."""
+    for phrase in phrases:
+        if not phrase.strip():
+            raise RunnerError("a phrase is empty", hint="Remove it from phrases.")
+    return Merger(name, entities, phrases)
+
+
+class Merger(Component):
+    """Changes the tokens that later components see."""
+
+    type = "merge"
+    heading = "Merge"
+    score_weights: ClassVar = {}
+    has_weights = False
+
+    def __init__(self, name: str, entities: bool, phrases: Sequence[str]) -> None:
+        super().__init__(name, None)
+        self.entities = entities
+        self.phrases = {"".join(phrase.lower().split()) for phrase in phrases}
+        self._longest = max(map(len, self.phrases), default=0)
+
+    def merged(self, example: Example) -> Example:
+        """The example on merged predicted tokens; kept with it. Gold entities decide."""
+        if self.name not in example.targets:
+            doc = example.predicted.copy_unannotated()
+            ents = [(start, end) for start, end, _ in example.aligned_ents()]
+            doc.retokenize(self.spans(doc, ents))
+            example.targets[self.name] = Example(doc, example.reference)
+        merged: Example = example.targets[self.name]
+        return merged
+
+    def on_same_tokens(self, example: Example) -> Example:
+        """For scoring what comes after: the reference, merged wherever one predicted token holds several of its own."""
+        groups = [span for span in example.alignment.merged()[0] if span is not None and span[1] - span[0] > 1]
+        if not groups:
+            return example
+        reference = example.reference.copy()
+        reference.retokenize(groups)
+        return Example(example.predicted, reference)
+
+    def spans(self, doc: Doc, ents: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Token ranges to merge: entities, then phrases from left to right, the longest first."""
+        found = [(start, end) for start, end in ents if end - start > 1] if self.entities else []
+        taken = {i for start, end in found for i in range(start, end)}
+        i = 0
+        while i < len(doc.words) and self.phrases:
+            text, best = "", i
+            for j in range(i, len(doc.words)):
+                text += "".join(doc.words[j].lower().split())
+                if j in taken or len(text) > self._longest:
+                    break
+                if text in self.phrases:
+                    best = j + 1
+            if best > i + 1:
+                found.append((i, best))
+            i = max(best, i + 1)
+        return sorted(found)
+
+    def labels_in(self, examples: Iterable[Example]) -> list[str]:
+        return []
+
+    def build_head(self, width: int, noise: Noise) -> Model[Any, Any]:
+        return Model(self.name, lambda model, X, is_train: (X, lambda dX: dX))
+
+    def update(self, batch: Batch, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
+        return 0.0, None
+
+    def annotate(self, batch: Batch) -> None:
+        for doc in batch.docs:
+            doc.retokenize(self.spans(doc, [(ent.start, ent.end) for ent in doc.ents]))
+
+    def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
+        return {}, {}

@@ -1,0 +1,128 @@
+"""Text classification: the probability of each category of a whole text, one of which holds, or any number.
+
+    exclusive       probabilities add up to 1; a label that a gold annotation does not name is 0 there
+    not exclusive   each label by itself; one that a gold annotation does not name is unknown there, and teaches nothing
+
+The architecture is a block of its own (model/classifiers.py). Token vectors are computed only where it reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import Model
+
+from runner import registry
+from runner.components.base import Component, PerType
+from runner.components.inputs import Batch
+from runner.components.textcat_scores import cats
+from runner.corpus.example import Example
+from runner.errors import RunnerError
+from runner.model import category_loss
+from runner.model.classifiers import Architecture, Texts, ensemble
+from runner.model.layout import Floats2d
+from runner.model.ngrams import Keys
+from runner.model.noise import Noise
+
+ATTRIBUTE = "norm"  # of the words in n-grams
+_SLACK = 1e-4  # gold probabilities that were written with a few decimals
+
+
+@registry.components("textcat")
+def textcat(
+    name: str,
+    tok2vec: registry.Tok2VecBlock | None = None,
+    architecture: registry.ClassifierBlock | None = None,
+    exclusive: bool = True,
+    threshold: float | None = None,
+) -> TextCategorizer:
+    """A text classifier.
+
+    architecture: bag_of_ngrams, cnn or ensemble (null: ensemble); the first has no use for a tok2vec and ignores it.
+    exclusive: each text is of one category. threshold: probability from which a label counts as predicted in the
+    scores; null: 0.5, and 0 where exclusive, so that the most probable label counts.
+    """
+    chosen = architecture if architecture is not None else ensemble()
+    assert isinstance(chosen, Architecture)
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise RunnerError(f"threshold is {threshold}; it must be from 0 to 1")
+    if chosen.needs_vectors and tok2vec is None:
+        raise RunnerError(
+            "this architecture reads token vectors, and there is no tok2vec", hint="Give tok2vec a block."
+        )
+    return TextCategorizer(name, tok2vec if chosen.needs_vectors else None, chosen, exclusive, threshold)
+
+
+class TextCategorizer(Component):
+    """Words, and tok2vec where needed → architecture → softmax or sigmoids."""
+
+    type = "textcat"
+    heading = "Cats"
+    score_weights: ClassVar = {"cats_score": 1.0}
+
+    def __init__(
+        self,
+        name: str,
+        build_tok2vec: object | None,
+        architecture: Architecture,
+        exclusive: bool = True,
+        threshold: float | None = None,
+    ) -> None:
+        super().__init__(name, build_tok2vec)
+        self.architecture = architecture
+        self.exclusive = exclusive
+        self.threshold = threshold
+
+    def labels_in(self, examples: Iterable[Example]) -> list[str]:
+        return sorted({label for example in examples for label in example.reference.cats or ()})
+
+    def build_head(self, width: int, noise: Noise) -> Model[Texts, NDArray[np.float32]]:
+        return self.architecture.build(self.name, len(self.labels), width, noise)
+
+    def update(self, batch: Batch, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
+        assert self.head is not None
+        gold = np.stack([self._gold(example) for example in examples], axis=1)  # (n_labels, n_docs)
+        n_annotated = int((gold.any(axis=0) if self.exclusive else ~np.isnan(gold).all(axis=0)).sum())
+        if not n_annotated:
+            return 0.0, None
+        Y, backprop = self.head.begin_update(self._texts(batch))  # (n_parts, n_labels, n_docs)
+        loss, dY = (category_loss.exclusive if self.exclusive else category_loss.independent)(Y, gold)
+        dY /= dY.dtype.type(n_annotated)
+        return loss, backprop(dY)
+
+    def _texts(self, batch: Batch) -> Texts:
+        return Texts(Keys(batch.lexemes.hashes(ATTRIBUTE, batch.rows), batch.layout), batch.vectors)
+
+    def _gold(self, example: Example) -> NDArray[np.float32]:
+        """The value of each label. Where nothing is known of it: 0 for all if exclusive, else NaN. Kept with the example."""
+        n_labels = len(self.labels)
+        cached = example.targets.get(self.name)
+        if cached is None or cached[0] != n_labels:
+            known = example.reference.cats or {}
+            values = [known.get(label, 0.0 if self.exclusive else np.nan) for label in self.labels]
+            gold = np.array(values, dtype="float32")
+            if self.exclusive:
+                total = float(gold.sum())
+                if total > 1 + _SLACK:
+                    raise RunnerError(
+                        f"the values of the categories add up to {total:.4g}, and {self.name!r} is exclusive",
+                        place=example.reference.source,
+                        hint=f"Set components.{self.name}.exclusive=false where a text can be of several categories.",
+                    )
+                gold /= np.float32(total or 1.0)
+            cached = (n_labels, gold)
+            example.targets[self.name] = cached
+        return cached[1]
+
+    def annotate(self, batch: Batch) -> None:
+        assert self.head is not None
+        Y = self.head.predict(self._texts(batch)).sum(axis=0)  # (n_labels, n_docs)
+        P = category_loss.softmax(Y) if self.exclusive else category_loss.sigmoid(Y)
+        for doc, values in zip(batch.docs, P.T.tolist(), strict=True):
+            doc.cats = dict(zip(self.labels, values, strict=True))
+
+    def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
+        return cats(self.exclusive, self.threshold)(examples)

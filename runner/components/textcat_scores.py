@@ -1,0 +1,97 @@
+"""Scores of categories: precision, recall and F over all decisions and by label, and the area under the ROC curve.
+
+A decision is right or wrong at the threshold; the AUC looks at the order of the probabilities alone: how probable it is
+that a text of the category is ranked above one that is not (ties count a half), 0.5 for guessing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner import registry
+from runner.components.scores import PerType, Scorer, Scores, prf
+from runner.corpus.example import Example
+
+
+@registry.scorers("cats")
+def cats(exclusive: bool = True, threshold: float | None = None) -> Scorer:
+    """Scores over all examples whose reference has categories.
+
+    cats_p, cats_r, cats_f: micro, over all labels' decisions (three times the accuracy where exclusive and threshold 0).
+    cats_macro_p, cats_macro_r, cats_macro_f: means over the labels that occur, in gold or prediction.
+    cats_macro_auc: mean over the labels that have both texts in them and texts not in them; 0 where there is none.
+    cats_score: cats_macro_f where exclusive, else cats_macro_auc. By label: p, r, f, support, and auc where defined.
+
+    exclusive: the most probable label is the decision, if its probability is at least `threshold` (null: 0), and the
+    gold label is the one with the largest value; texts whose values are all 0 are left out. Otherwise each label with at
+    least `threshold` (null: 0.5) is one; gold values count from 0.5; a label that gold does not name is left out.
+    """
+    least = threshold if threshold is not None else (0.0 if exclusive else 0.5)
+
+    def score(examples: Sequence[Example]) -> tuple[Scores, PerType]:
+        annotated = [example for example in examples if example.reference.cats is not None]
+        labels = sorted({label for e in annotated for doc in (e.reference, e.predicted) for label in doc.cats or {}})
+        gold = _matrix([e.reference.cats for e in annotated], labels, 0.0 if exclusive else np.nan)
+        found = _matrix([e.predicted.cats for e in annotated], labels, 0.0)  # (n_docs, n_labels)
+        if exclusive:
+            gold, found = gold[gold.any(axis=1)], found[gold.any(axis=1)]
+            is_gold, is_found = _only_largest(gold), _only_largest(found) & (found >= least)
+        else:
+            is_gold, is_found = gold >= 0.5, (found >= least) & ~np.isnan(gold)  # NaN compares false
+        right, n_found, n_gold = ((x.sum(axis=0)) for x in (is_gold & is_found, is_found, is_gold))
+        per_label: PerType = {}
+        aucs: list[float] = []
+        for i, label in enumerate(labels):
+            p, r, f = prf(int(right[i]), int(n_found[i]), int(n_gold[i]))
+            per_label[label] = {"p": p, "r": r, "f": f, "support": int(n_gold[i])}
+            is_known = ~np.isnan(gold[:, i])
+            auc = area_under_curve(is_gold[is_known, i], found[is_known, i])
+            if auc is not None:
+                per_label[label]["auc"] = auc
+                aucs.append(auc)
+        p, r, f = prf(int(right.sum()), int(n_found.sum()), int(n_gold.sum()))
+        macro = [per_label[label] for i, label in enumerate(labels) if n_found[i] or n_gold[i]]
+        scores = {"cats_p": p, "cats_r": r, "cats_f": f}
+        for key in "prf":
+            scores[f"cats_macro_{key}"] = _mean([row[key] for row in macro])
+        scores["cats_macro_auc"] = _mean(aucs)
+        scores["cats_score"] = scores["cats_macro_f" if exclusive else "cats_macro_auc"]
+        return scores, per_label
+
+    return score
+
+
+def area_under_curve(is_gold: NDArray[np.bool_], values: NDArray[Any]) -> float | None:
+    """The area under the ROC curve, from ranks (Mann and Whitney, 1947); None where all are gold, or none.
+
+    >>> area_under_curve(np.array([True, False, True, False]), np.array([0.9, 0.8, 0.7, 0.1]))
+    0.75
+    """
+    n_gold = int(is_gold.sum())
+    n_other = len(is_gold) - n_gold
+    if not n_gold or not n_other:
+        return None
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # from 1; equal values share the mean of their ranks
+    return float((ranks[is_gold].sum() - n_gold * (n_gold + 1) / 2) / (n_gold * n_other))
+
+
+def _matrix(rows: Sequence[Any], labels: Sequence[str], missing: float) -> NDArray[np.float64]:
+    values = [[(row or {}).get(label, missing) for label in labels] for row in rows]
+    return np.array(values, dtype="float64").reshape(len(rows), len(labels))
+
+
+def _only_largest(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """True at the first largest value of each row."""
+    is_largest = np.zeros(values.shape, dtype=bool)
+    if values.size:
+        is_largest[np.arange(len(values)), values.argmax(axis=1)] = True
+    return is_largest
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(sum(values) / len(values)) if values else 0.0

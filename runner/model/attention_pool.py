@@ -1,0 +1,78 @@
+"""A text's vector from its tokens' vectors: a weighted sum whose weights are learned, the largest values, and the mean.
+
+    attention:  sum over tokens of a[t] * X[:, t],  a = softmax within the doc of (q @ X)
+
+The attention is Yang et al.'s (2016) with a single learned query, thinc's ParametricAttention. Max says that something
+occurs anywhere, mean how much of the text is like it. Positions are not seen; the convolutions below saw neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from thinc.api import Model
+
+from runner.model.layout import Floats2d, Layout, Packed
+from runner.model.parameters import zeros
+
+
+def attention_pool(name: str, *, nI: int) -> Model[Packed, Floats2d]:
+    """Packed (nI, n_tokens) → (3 nI, n_docs): attention, max and mean. An empty doc gives zeros.
+
+    Parameter: q (nI,), zeros at first, which makes the attention a mean.
+    """
+    return Model(
+        name,
+        forward,
+        dims={"nO": 3 * nI, "nI": nI},
+        params={"q": None},
+        attrs={"init": {"q": ((nI,), zeros)}},
+    )
+
+
+def forward(
+    model: Model[Packed, Floats2d], packed: Packed, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    X, layout = packed
+    q = model.get_param("q")
+    nI, n_docs = X.shape[0], len(layout.lengths)
+    filled = layout.lengths > 0
+    starts, lengths = layout.starts[filled], layout.lengths[filled]
+    Y = np.zeros((3 * nI, n_docs), dtype=X.dtype)
+    if len(starts):
+        a = softmax_by_doc(q @ X, layout)  # (n_tokens,)
+        share = np.repeat(1 / lengths, lengths).astype(X.dtype)  # (n_tokens,)
+        Z = np.add.reduceat(X * a, starts, axis=1)  # (nI, n_filled)
+        M = np.maximum.reduceat(X, starts, axis=1)
+        Y[:nI, filled], Y[nI : 2 * nI, filled] = Z, M
+        Y[2 * nI :, filled] = np.add.reduceat(X, starts, axis=1) / lengths.astype(X.dtype)
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        if not len(starts):
+            return np.zeros_like(X)
+        dZ, dM, d_mean = (dY[part * nI : (part + 1) * nI, filled] for part in range(3))
+        dX = np.repeat(dZ, lengths, axis=1)  # (nI, n_tokens)
+        da = np.einsum("it,it->t", dX, X)
+        da -= np.repeat((dZ * Z).sum(axis=0), lengths)
+        da *= a  # of the scores, now
+        model.inc_grad("q", X @ da)
+        dX *= a
+        dX += q[:, None] * da
+        dX += np.repeat(d_mean, lengths, axis=1) * share
+        is_largest = X == np.repeat(M, lengths, axis=1)
+        dX += np.repeat(dM, lengths, axis=1) * is_largest
+        return dX
+
+    return Y, backprop
+
+
+def softmax_by_doc(scores: Floats2d, layout: Layout) -> Floats2d:
+    """(n_tokens,) → the same, adding up to 1 in each doc that has tokens."""
+    filled = layout.lengths > 0
+    starts, lengths = layout.starts[filled], layout.lengths[filled]
+    if not len(starts):
+        return scores
+    e = np.exp(scores - np.repeat(np.maximum.reduceat(scores, starts), lengths))
+    e /= np.repeat(np.add.reduceat(e, starts), lengths)
+    return e

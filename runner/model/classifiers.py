@@ -1,0 +1,141 @@
+"""Architectures of the text classifier: texts in, one score a label and text out.
+
+    bag_of_ngrams     which n-grams occur (ngrams.py): fast, no token vectors, hard to beat on long texts
+    cnn               token vectors → attention, max and mean over the text → hidden layer → scores
+    ensemble          both; their scores are added
+
+All give (n_parts, n_labels, n_docs). The sum over the parts is the prediction; each part learns as if it were alone, because
+a part that explains the training data first (n-grams do) would leave the others nothing to learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import Model
+
+from runner import registry
+from runner.errors import RunnerError
+from runner.model.attention_pool import attention_pool
+from runner.model.layout import Layout, Packed
+from runner.model.maxout_window import maxout_window
+from runner.model.ngrams import Keys, ngrams
+from runner.model.noise import Noise
+from runner.model.scores import scores
+
+Floats3d = NDArray[Any]
+
+
+class Texts(NamedTuple):
+    """What an architecture reads."""
+
+    keys: Keys
+    vectors: Packed | None  # of the tokens; None where the architecture needs none
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """build(name, n_labels, width of the token vectors, noise) → Model[Texts, (n_parts, n_labels, n_docs)]."""
+
+    build: Callable[[str, int, int, Noise], Model[Texts, Floats3d]]
+    needs_vectors: bool
+
+
+@registry.classifiers("bag_of_ngrams")
+def bag_of_ngrams(max_order: int = 2, rows: int = 2**19, scale: float = 10.0) -> Architecture:
+    """A linear model of n-grams of 1 to `max_order` words. rows: of the hashed table; it has a weight a row and label.
+
+    scale: of its inputs: larger learns faster. Every update passes over the whole table, so that its size sets the speed.
+    """
+    for key, value in (("max_order", max_order), ("rows", rows)):
+        if value < 1:
+            raise RunnerError(f"{key} is {value}; it must be at least 1")
+    if scale <= 0:
+        raise RunnerError(f"scale is {scale}; it must be more than 0")
+    if rows > 2**28:
+        raise RunnerError(f"rows is {rows}; it must be at most {2**28}")
+
+    def build(name: str, n_labels: int, width: int, noise: Noise) -> Model[Texts, Floats3d]:
+        layer = ngrams(f"{name}/ngrams", nO=n_labels, n_rows=rows, max_order=max_order, scale=scale, noise=noise)
+        return Model(f"{name}/bag", _forward_keys, layers=[layer])
+
+    return Architecture(build, needs_vectors=False)
+
+
+@registry.classifiers("cnn")
+def cnn(hidden_width: int = 64, maxout_pieces: int = 2) -> Architecture:
+    """Pooled token vectors through a maxout layer of `hidden_width` units."""
+    if hidden_width < 1 or maxout_pieces < 1:
+        raise RunnerError(f"hidden_width {hidden_width} and maxout_pieces {maxout_pieces} must each be at least 1")
+
+    def build(name: str, n_labels: int, width: int, noise: Noise) -> Model[Texts, Floats3d]:
+        pool = attention_pool(f"{name}/pool", nI=width)
+        hidden = maxout_window(f"{name}/hidden", nO=hidden_width, nI=3 * width, nP=maxout_pieces, noise=noise)
+        return Model(
+            f"{name}/cnn",
+            _forward_vectors,
+            layers=[pool, hidden, scores(f"{name}/scores", nO=n_labels, nI=hidden_width)],
+        )
+
+    return Architecture(build, needs_vectors=True)
+
+
+@registry.classifiers("ensemble")
+def ensemble(
+    max_order: int = 2,
+    rows: int = 2**19,
+    scale: float = 10.0,
+    hidden_width: int = 64,
+    maxout_pieces: int = 2,
+) -> Architecture:
+    """The sum of a bag of n-grams and a CNN; keys as theirs."""
+    parts = (bag_of_ngrams(max_order, rows, scale), cnn(hidden_width, maxout_pieces))
+
+    def build(name: str, n_labels: int, width: int, noise: Noise) -> Model[Texts, Floats3d]:
+        layers = [part.build(name, n_labels, width, noise) for part in parts]
+        return Model(f"{name}/ensemble", _forward_parts, layers=layers)
+
+    return Architecture(build, needs_vectors=True)
+
+
+Result = tuple[Floats3d, Callable[[Floats3d], Any]]
+
+
+def _forward_keys(model: Model[Texts, Floats3d], texts: Texts, is_train: bool) -> Result:
+    Y, backprop_layer = model.layers[0](texts.keys, is_train)  # (n_labels, n_docs)
+
+    def backprop(dY: Floats3d) -> None:
+        backprop_layer(dY[0])
+
+    return Y[None], backprop
+
+
+def _forward_vectors(model: Model[Texts, Floats3d], texts: Texts, is_train: bool) -> Result:
+    assert texts.vectors is not None
+    pool, hidden, output = model.layers
+    one_each = Layout([1] * len(texts.vectors.layout.lengths))
+    V, backprop_pool = pool(texts.vectors, is_train)  # (3 width, n_docs)
+    H, backprop_hidden = hidden(Packed(V, one_each), is_train)  # (hidden_width, n_docs)
+    Y, backprop_output = output(H, is_train)  # (n_labels, n_docs)
+
+    def backprop(dY: Floats3d) -> Any:
+        return backprop_pool(backprop_hidden(backprop_output(dY[0])))
+
+    return Y[None], backprop
+
+
+def _forward_parts(model: Model[Texts, Floats3d], texts: Texts, is_train: bool) -> Result:
+    """Each part's scores, one after the other; the gradient of the vectors is the sum of what the parts give."""
+    results = [layer(texts, is_train) for layer in model.layers]
+    Y = np.concatenate([Y for Y, _ in results])
+
+    def backprop(dY: Floats3d) -> Any:
+        gradients = [backprop_part(dY[i : i + 1]) for i, (_, backprop_part) in enumerate(results)]
+        found = [gradient for gradient in gradients if gradient is not None]
+        return sum(found[1:], found[0]) if found else None
+
+    return Y, backprop
