@@ -515,7 +515,7 @@ def break_iob(case: Case) -> str:
     case.overrides[key] = path.name
     if not path.is_file():
         return "no file to break"
-    lines = path.read_text(encoding="utf8").split("\n")
+    lines = path.read_text(encoding="utf8", errors="replace").split("\n")
     full = [i for i, line in enumerate(lines) if line.strip()]
     if not full:
         return "no line to break"
@@ -604,7 +604,7 @@ def break_jsonl(case: Case) -> str:
     case.overrides[key] = path.name
     if not path.is_file():
         return "no file to break"
-    lines = path.read_text(encoding="utf8").splitlines()
+    lines = path.read_text(encoding="utf8", errors="replace").splitlines()
     i = rng.randrange(len(lines)) if lines else 0
     try:
         record = json.loads(lines[i])

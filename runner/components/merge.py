@@ -5,8 +5,8 @@
       merge: {type: merge, phrases: [good wifi]}
       parser: {type: parser, …}
 
-A step without weights. While training, the entities are the gold ones; when predicting, those of the component before. Annotations of
-several gold tokens cross over to the merged one by its head (corpus/example.py).
+A step without weights. While training, the entities are the gold ones; when predicting, those of the component before.
+Annotations of several gold tokens cross over to the merged one by its head (corpus/example.py).
 """
 
 from __future__ import annotations

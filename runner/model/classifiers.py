@@ -46,7 +46,7 @@ class Architecture:
 
 
 @registry.classifiers("bag_of_ngrams")
-def bag_of_ngrams(max_order: int = 2, rows: int = 2**19, scale: float = 10.0) -> Architecture:
+def bag_of_ngrams(max_order: int = 2, rows: int = 2**19, scale: float = 30.0) -> Architecture:
     """A linear model of n-grams of 1 to `max_order` words. rows: of the hashed table; it has a weight a row and label.
 
     scale: of its inputs: larger learns faster. Every update passes over the whole table, so that its size sets the speed.
@@ -88,7 +88,7 @@ def cnn(hidden_width: int = 64, maxout_pieces: int = 2) -> Architecture:
 def ensemble(
     max_order: int = 2,
     rows: int = 2**19,
-    scale: float = 10.0,
+    scale: float = 30.0,
     hidden_width: int = 64,
     maxout_pieces: int = 2,
 ) -> Architecture:

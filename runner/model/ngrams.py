@@ -1,11 +1,16 @@
 """A linear layer over hashed n-grams: which runs of one to N words a text has, and what each says for each label.
 
-    Y[:, doc] = sum over the doc's distinct n-grams of sign * E[row] * scale / sqrt(how many there are) + b
+    Y[:, doc] = sum over the doc's distinct n-grams of sign * w(E[row]) * scale / sqrt(how many there are) + b
+    w(e) = e * (0.01 + |e|)
 
 An n-gram's row and sign, 1 or -1, are a hash of its words' hashes, so there is no vocabulary to build. N-grams that share
 a row share its weights; thanks to the signs they disturb each other as often one way as the other, which is noise in
 place of bias (Weinberger et al., 2009). Presence counts, not frequency: a word that comes ten times tells little more than one that comes once
 (Pang, Lee and Vaithyanathan, 2002). All orders, all docs of a batch are hashed together; the order of words beyond N is lost.
+
+Why w is bent: Adam divides by the size of past gradients, so an n-gram seen k times moves about sqrt(k) as far as one seen
+once. A text's own rare n-grams then explain it, and nothing general is learned. The square makes that about k, as in
+plain gradient descent. On movie_reviews (three splits) it is worth a point of F, and later epochs no longer lose it.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ from runner.model.noise import Noise
 from runner.model.parameters import zeros
 
 LongLongs = NDArray[np.uint64]
+_BEND = 0.01  # parameters smaller than this count linearly, so that zero is no place to get stuck in
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: multiplying by it loses nothing
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)  # SplitMix64's
 
@@ -106,7 +112,8 @@ def forward(model: Model[Keys, Floats2d], keys: Keys, is_train: bool) -> tuple[F
         X *= mask
     nO, n_docs = E.shape[1], len(counts)
     Y = np.empty((nO, n_docs), dtype=E.dtype)
-    weighted = E[rows] * X[:, None]  # (n_features, nO)
+    e = E[rows]  # (n_features, nO)
+    weighted = e * (_BEND + abs(e)) * X[:, None]
     filled = counts > 0
     starts = (np.cumsum(counts) - counts)[filled]
     Y[:, ~filled] = 0
@@ -119,6 +126,7 @@ def forward(model: Model[Keys, Floats2d], keys: Keys, is_train: bool) -> tuple[F
         if len(rows) and nO:
             dX = dY.T[docs]  # (n_features, nO)
             dX *= X[:, None]
+            dX *= _BEND + 2 * abs(e)
             ops.scatter_add(model.get_grad("E"), rows, dX)
 
     return Y, backprop

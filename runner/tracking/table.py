@@ -23,6 +23,7 @@ COMPONENT_COLUMNS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         (("cats_macro_p", "Cats P"), ("cats_macro_r", "Cats R"), ("cats_macro_f", "Cats F"), ("cats_macro_auc", "AUC")),
     ),
 }
+WITHOUT_WEIGHTS = frozenset({"merge"})  # steps that have neither loss nor scores
 GAP = "  "
 
 
@@ -57,6 +58,7 @@ class Table:
         compute = run.config.get("compute") or {}
         device = str(compute.get("device", "cpu")) if isinstance(compute, Mapping) else "cpu"
         kinds = {name: str((blocks.get(name) or {}).get("type", name)) for name in run.components}
+        kinds = {name: kind for name, kind in kinds.items() if kind not in WITHOUT_WEIGHTS}
         return cls(kinds, is_gpu=device.startswith(("cuda", "gpu")))
 
     def header(self) -> list[str]:
