@@ -1,4 +1,4 @@
-"""This project's recognizer on WNUT 2017; `python -m benchmarks.ours_ner DATA EPOCHS BATCH SEED` prints a JSON line."""
+"""This project's recognizer: `python -m benchmarks.ours_ner DATA EPOCHS BATCH SEED corpus=NAME …` prints a JSON line."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from runner.corpus.batching import shuffled
 from runner.training.loop import evaluate
 
 
-def main(data: str, epochs: str, batch: str, seed: str) -> None:
+def main(data: str, epochs: str, batch: str, seed: str, *corpus_overrides: str) -> None:
     os.environ["RUNNER_DATA_MIRROR"] = data
     group = {"words": "batch=words", "sentences": "batch=auto"}[batch]
-    config = compose(["pipeline=ner", "corpus=wnut17", group, f"training.max_epochs={epochs}", f"seed={seed}"])
+    config = compose(["pipeline=ner", *corpus_overrides, group, f"training.max_epochs={epochs}", f"seed={seed}"])
     corpus = make_corpus(config)
     pipeline = make_pipeline(config)
     sgd = resolve(config.optimizer, "optimizers", "optimizer")

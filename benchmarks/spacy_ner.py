@@ -6,11 +6,11 @@ tok2vec width 96, depth 4, dropout 0.1, Adam 0.001; scored with averaged paramet
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import sys
 import time
-from pathlib import Path
 
 import spacy
 from spacy.tokens import Doc
@@ -19,25 +19,28 @@ from spacy.training.batchers import minibatch_by_words
 from spacy.util import fix_random_seed, minibatch
 from thinc.api import Adam, compounding
 
-from runner.corpus.readers.iob import iob
+from runner.commands.train import make_corpus
+from runner.config.compose import compose
 
 
-def examples_of(nlp, path):
+def examples_of(nlp, ours):
     examples = []
-    for doc in iob()(path):
+    for example in ours:
+        doc = example.reference
         reference = Doc(nlp.vocab, words=doc.words)
         reference.ents = [spacy.tokens.Span(reference, ent.start, ent.end, label=ent.label) for ent in doc.ents]
         examples.append(Example(Doc(nlp.vocab, words=doc.words), reference))
     return examples
 
 
-def main(data: str, epochs: str, batch: str, seed: str) -> None:
+def main(data: str, epochs: str, batch: str, seed: str, *corpus_overrides: str) -> None:
+    os.environ["RUNNER_DATA_MIRROR"] = data
+    corpus = make_corpus(compose(["pipeline=ner", *corpus_overrides]))
     fix_random_seed(int(seed))
     rng = random.Random(int(seed))
     nlp = spacy.blank("en")
     nlp.add_pipe("ner")
-    train = examples_of(nlp, Path(data) / "wnut17" / "wnut17train.conll")
-    dev = examples_of(nlp, Path(data) / "wnut17" / "emerging.dev.conll")
+    train, dev = examples_of(nlp, corpus.train), examples_of(nlp, corpus.dev)
     nlp.initialize(lambda: train)
     sgd = Adam(0.001, L2=0.01, grad_clip=1.0, L2_is_weight_decay=True, use_averages=True)
     words, best, training, predicting, predicted = 0, 0.0, 0.0, 0.0, 0

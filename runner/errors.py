@@ -30,7 +30,11 @@ class RunnerError(Exception):
     def __str__(self) -> str:
         first = f"{self.place}: {self.fact}" if self.place else self.fact
         text = f"{first}\n  {self.hint}" if self.hint else first
-        lines = [line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…" for line in text.splitlines() if line.strip()]
+        lines = [
+            line if len(line) <= _LONGEST else f"{line[: _LONGEST - 150]} … {line[-150:]}"
+            for line in text.splitlines()
+            if line.strip()
+        ]
         return "\n".join([lines[0], "  " + " ".join(line.strip() for line in lines[1:])][: len(lines)])
 
     def __reduce__(self) -> tuple[object, ...]:

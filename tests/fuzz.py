@@ -831,7 +831,7 @@ def _leftovers(case: Case, outcome: Outcome) -> list[str]:
     if outcome.code == 2 and folders:
         # What was refused while the first steps ran (a tracker that found no server) may say so in its folder.
         statuses = {_status(folder) for folder in folders}
-        if statuses != {"FAILED"}:
+        if statuses != {"FAILED"} and not (statuses == {"FINISHED"} and outcome.stderr.startswith("tracking.")):
             found.append(f"refused, and a folder stays ({', '.join(map(str, statuses))})")
     is_run = outcome.code == 0 and "Epoch" in outcome.stdout
     if is_run and [_status(folder) for folder in folders if _status(folder)] != ["FINISHED"]:

@@ -30,7 +30,12 @@ def check_config(config: Mapping[str, Any]) -> None:
     resolve(config["optimizer"], "optimizers", "optimizer")
     check(config["corpus"]["reader"], "readers", "corpus.reader")
     resolve(config["batch"], "batchers", "batch")
-    resolve_argument(config["dropout"], registry.Schedule, "dropout")
+    dropout = resolve_argument(config["dropout"], registry.Schedule, "dropout")
+    share = dropout(0) if callable(dropout) else 0.0
+    if not 0 <= share < 1:
+        raise RunnerError(
+            f"{share} is no share to drop", place="dropout", hint="Give numbers of at least 0 and less than 1."
+        )
     check(tracker_block(config["tracking"]), "trackers", "tracking")
 
 

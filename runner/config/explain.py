@@ -162,9 +162,14 @@ def _explain_one(error: BaseException, overrides: Sequence[str], config_dir: str
     if isinstance(error, RecursionError):
         return _endless(error, overrides)
     if isinstance(error, OSError) and error.strerror:
-        return RunnerError(error.strerror, place=str(error.filename) if error.filename else None)
+        place = str(error.filename) if error.filename else "command line"
+        return RunnerError(error.strerror, place=place, hint="Choose another path.")
     if isinstance(error, ValueError) and "Config group override must be" in text:
         return _group_needs_name(overrides)
+    if isinstance(error, ValueError) and "Config group override deletion" in text:
+        place = next((word for word in overrides if word.startswith("~")), "~")
+        hint = "Leave it out; a group may be replaced, as in optimizer=sgd."
+        return RunnerError("a group cannot be deleted like this", place=place, hint=hint)
     return None
 
 
@@ -208,6 +213,13 @@ def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | N
         if "." in key:
             hint = f"Add --multirun to run each, or write a list as '{key}=[{value}]'."
         return RunnerError("several values for one run", place=override, hint=hint)
+    there = re.search(r"Could not append to config. An item is already at '([^']*)'", text)
+    if there:
+        return RunnerError("the key exists already", place=f"+{there.group(1)}", hint="Leave the + out to change it.")
+    twice = re.match(r"(\S+) appears more than once in the final defaults list", text)
+    if twice:
+        hint = f"In a preset's defaults, write 'override /{twice.group(1)}: NAME'."
+        return RunnerError("the group is chosen twice", place=twice.group(1), hint=hint)
     if text.startswith("Error merging override ~"):
         key = text.partition("~")[2].strip()
         return RunnerError(
@@ -244,17 +256,21 @@ def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | N
 
 
 def _no_such_key(name: str, overrides: Sequence[str], config_dir: str | Path | None) -> RunnerError:
-    key, _, package = name.partition("@")
-    if package.startswith("experiment.") or (package and package == f"experiment.{key}"):
+    key, at, package = name.partition("@")
+    if package and not any("@" in word for word in overrides):
         # Hydra put the preset's choices into a key of their own, as it does where the first line does not say otherwise.
         return RunnerError(
             f"the preset sets {key!r}, and is not marked as one",
             place="experiment",
             hint="Make '# @package _global_' the first line of its file, with nothing before it.",
         )
-    return RunnerError(
-        f"there is no such key{_near(key, _known_keys(overrides, config_dir))}", place=name, hint=SEE_KEYS
-    )
+    known = _known_keys(overrides, config_dir)
+    if key in known and (at or key in _group_names()):
+        hint = f"Choose a file as in {key}=NAME, and set keys as in {key}.KEY=VALUE."
+        if key not in _group_names():
+            hint = f"Write {key}=VALUE."
+        return RunnerError("it cannot be set like this", place=name, hint=hint)
+    return RunnerError(f"there is no such key{_near(key, known)}", place=name, hint=SEE_KEYS)
 
 
 def _near(key: str, known: Sequence[str]) -> str:
@@ -409,6 +425,8 @@ def _file_of(error: BaseException) -> str | None:
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_name == "load_config" and "full_path" in frame.f_locals:
             return str(frame.f_locals["full_path"])
+        if frame.f_code.co_name == "_create_defaults_list" and isinstance(frame.f_locals.get("config_path"), str):
+            return f"{frame.f_locals['config_path']}.yaml"
     return None
 
 

@@ -30,6 +30,7 @@ from pydantic.errors import PydanticUserError
 from runner import registry
 from runner.errors import RunFailed, RunnerError
 
+MAX_WHOLE = 2**53  # past it a whole number is no size and no count, and arrays fail in words of their own
 _NOTHING: Mapping[str, Any] = {}
 _CODE = "runner_user_code_"  # begins the module names of files in `code:`
 _LAX = ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True, coerce_numbers_to_str=True)
@@ -224,6 +225,8 @@ def _argument(value: Any, hint: Any, place: str) -> Any:
         return value
     if not _mentions(hint, bool) and _has_bool(value):
         raise RunnerError(f"{_shown(value)} is not {_described(hint)}", place=place)
+    if isinstance(value, int) and abs(value) > MAX_WHOLE:
+        raise RunnerError(f"{_shown(value)} is too large a number", place=place)
     try:
         return TypeAdapter(hint, config=_LAX).validate_python(value)
     except ValidationError as error:

@@ -102,7 +102,9 @@ class ComputeConfig:
     """Where the arithmetic happens."""
 
     ops: str = key("numpy", "matrix products: numpy (OpenBLAS) or blis (thinc's)", one_of=("numpy", "blis"))
-    threads: int = key(1, "BLAS threads of one run; more than 1 on a busy machine is many times slower", low=1)
+    threads: int = key(
+        1, "BLAS threads of one run; more than 1 on a busy machine is many times slower", low=1, high=1024
+    )
     device: str = key("cpu", "where a run computes: cpu (there is no GPU support yet)", one_of=("cpu",))
 
 
@@ -203,6 +205,8 @@ def manual_entry(place: str) -> KeyDoc | None:
 def described(place: str | None) -> str | None:
     """One line about the key at `place`, for the hint of an error; None for keys that are not in the manual."""
     entry = manual_entry(place) if place else None
+    if entry is None and place and (above := manual_entry(place.rpartition(".")[0])) is not None:
+        return f"{above.key} ({above.type}): {above.meaning}."
     if entry is None:
         return None
     default = "null" if entry.default is None else entry.default
@@ -250,6 +254,8 @@ def _check_level(kind: Any, values: Mapping[str, Any], prefix: str) -> None:
         meta = f.metadata
         if value is None:
             continue
+        if isinstance(value, int) and abs(value) > 2**53:
+            raise RunnerError("the number is too large", place=place, hint=described(place))
         if meta["low"] is not None and value < meta["low"]:
             raise RunnerError(f"{value} is less than {meta['low']}", place=place, hint=described(place))
         if meta["high"] is not None and value > meta["high"]:

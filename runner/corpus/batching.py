@@ -81,11 +81,17 @@ def _compounded(start: float, stop: float, compound: float, step: int) -> float:
 @registry.batchers("by_sentences")
 def by_sentences(size: registry.Schedule) -> Batcher:
     """`size` examples a batch."""
+    _check_size(size)
 
     def batches(order: Ints, n_words: Ints, step: int) -> Iterator[Batch]:
         return _by_count(order, size, step)
 
     return batches
+
+
+def _check_size(size: registry.Schedule) -> None:
+    if size(0) < 1:
+        raise RunnerError(f"size is {size(0)} at step 0; it must be at least 1")
 
 
 def _by_count(order: Ints, size: Callable[[int], float], step: int) -> Iterator[Batch]:
@@ -104,6 +110,7 @@ def by_words(size: registry.Schedule, tolerance: float = 0.2, discard_oversize: 
 
     An example longer than that makes a batch of its own, or is left out with `discard_oversize`.
     """
+    _check_size(size)
     if tolerance < 0:
         raise RunnerError(f"tolerance is {tolerance}; it must not be negative")
 

@@ -1,7 +1,7 @@
 """Architectures of the text classifier: texts in, one score a label and text out.
 
     bag_of_ngrams     which n-grams occur (ngrams.py): fast, no token vectors, hard to beat on long texts
-    cnn               token vectors → attention, max and mean over the text → hidden layer → scores
+    cnn               token vectors → hidden layer → attention, max and mean over the text → scores
     ensemble          both; their scores are added
 
 All give (n_parts, n_labels, n_docs). The sum over the parts is the prediction; each part learns as if it were alone, because
@@ -68,18 +68,15 @@ def bag_of_ngrams(max_order: int = 2, rows: int = 2**19, scale: float = 30.0) ->
 
 @registry.classifiers("cnn")
 def cnn(hidden_width: int = 64, maxout_pieces: int = 2) -> Architecture:
-    """Pooled token vectors through a maxout layer of `hidden_width` units."""
+    """Token vectors through a maxout layer of `hidden_width` units, pooled over the text."""
     if hidden_width < 1 or maxout_pieces < 1:
         raise RunnerError(f"hidden_width {hidden_width} and maxout_pieces {maxout_pieces} must each be at least 1")
 
     def build(name: str, n_labels: int, width: int, noise: Noise) -> Model[Texts, Floats3d]:
-        pool = attention_pool(f"{name}/pool", nI=width)
-        hidden = maxout_window(f"{name}/hidden", nO=hidden_width, nI=3 * width, nP=maxout_pieces, noise=noise)
-        return Model(
-            f"{name}/cnn",
-            _forward_vectors,
-            layers=[pool, hidden, scores(f"{name}/scores", nO=n_labels, nI=hidden_width)],
-        )
+        hidden = maxout_window(f"{name}/hidden", nO=hidden_width, nI=width, nP=maxout_pieces, noise=noise)
+        pool = attention_pool(f"{name}/pool", nI=hidden_width)
+        output = scores(f"{name}/scores", nO=n_labels, nI=3 * hidden_width)
+        return Model(f"{name}/cnn", _forward_vectors, layers=[hidden, pool, output])
 
     return Architecture(build, needs_vectors=True)
 
@@ -116,14 +113,13 @@ def _forward_keys(model: Model[Texts, Floats3d], texts: Texts, is_train: bool) -
 
 def _forward_vectors(model: Model[Texts, Floats3d], texts: Texts, is_train: bool) -> Result:
     assert texts.vectors is not None
-    pool, hidden, output = model.layers
-    one_each = Layout([1] * len(texts.vectors.layout.lengths))
-    V, backprop_pool = pool(texts.vectors, is_train)  # (3 width, n_docs)
-    H, backprop_hidden = hidden(Packed(V, one_each), is_train)  # (hidden_width, n_docs)
-    Y, backprop_output = output(H, is_train)  # (n_labels, n_docs)
+    hidden, pool, output = model.layers
+    H, backprop_hidden = hidden(texts.vectors, is_train)  # (hidden_width, n_tokens)
+    V, backprop_pool = pool(H, is_train)  # (3 hidden_width, n_docs)
+    Y, backprop_output = output(Packed(V, Layout([1] * V.shape[1])), is_train)  # (n_labels, n_docs)
 
     def backprop(dY: Floats3d) -> Any:
-        return backprop_pool(backprop_hidden(backprop_output(dY[0])))
+        return backprop_hidden(backprop_pool(backprop_output(dY[0])))
 
     return Y[None], backprop
 

@@ -5,12 +5,13 @@
 
 An n-gram's row and sign, 1 or -1, are a hash of its words' hashes, so there is no vocabulary to build. N-grams that share
 a row share its weights; thanks to the signs they disturb each other as often one way as the other, which is noise in
-place of bias (Weinberger et al., 2009). Presence counts, not frequency: a word that comes ten times tells little more than one that comes once
-(Pang, Lee and Vaithyanathan, 2002). All orders, all docs of a batch are hashed together; the order of words beyond N is lost.
+place of bias (Weinberger et al., 2009). Presence counts, not frequency: a word that comes ten times tells little more
+than one that comes once (Pang, Lee and Vaithyanathan, 2002). All orders, all docs of a batch are hashed together; the
+order of words beyond N is lost.
 
 Why w is bent: Adam divides by the size of past gradients, so an n-gram seen k times moves about sqrt(k) as far as one seen
 once. A text's own rare n-grams then explain it, and nothing general is learned. The square makes that about k, as in
-plain gradient descent. On movie_reviews (three splits) it is worth a point of F, and later epochs no longer lose it.
+plain gradient descent. On movie_reviews (two dev sets, 600 texts) it is worth about a point of F and half a point of AUC.
 """
 
 from __future__ import annotations

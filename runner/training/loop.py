@@ -20,6 +20,7 @@ import numpy as np
 from runner.components.pipeline import Pipeline, final_score
 from runner.corpus.batching import Batch, Batcher, shuffled
 from runner.corpus.example import Example
+from runner.errors import RunFailed
 from runner.training.optimizers import Optimizer
 from runner.training.schedules import Schedule
 from runner.training.step import Evaluation, Step
@@ -62,6 +63,10 @@ def training_steps(
             step = sgd.step
             losses: dict[str, float] = {}
             drop = plan.dropout(step)
+            if not 0 <= drop < 1:
+                raise RunFailed(
+                    f"the schedule gives {drop} at step {step}", place="dropout", hint="It must stay from 0 to below 1."
+                )
             with np.errstate(all="ignore"):  # what is not finite is looked for, and no business of numpy's warnings
                 used = pipeline.update([train[i] for i in batch.indices], drop=drop, sgd=sgd, losses=losses)
             seconds = time.perf_counter() - started

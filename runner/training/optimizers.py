@@ -43,6 +43,9 @@ class Optimizer:
         self.L2 = _schedule(L2)
         self.L2_is_weight_decay = L2_is_weight_decay
         self.grad_clip = _schedule(grad_clip)
+        for name in ("learn_rate", "L2", "grad_clip"):
+            if (value := getattr(self, name)(0)) < 0:
+                raise RunnerError(f"{name} is {value} at step 0; it must not be negative")
         self.use_averages = use_averages
         self.step = 0  # updates done
         self.state: dict[str, Flat] = {}  # flat arrays, one value a weight

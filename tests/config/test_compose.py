@@ -272,7 +272,7 @@ def test_a_folder_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app(["--config-dir", "own", "pipeline=mine"], collect(seen)) == 0
     assert list(seen[0].pipeline.components) == ["ner", "people"]
     assert run_app(["--config-dir", "own", "--help"], collect(seen)) == 0
-    assert "pipeline    mine, ner" in capsys.readouterr().out
+    assert "mine, ner" in capsys.readouterr().out
     assert compose(["pipeline=mine"], config_dir="own").pipeline.components["people"]["hidden_width"] == 8
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.model.test_layers import LAYOUT, check_gradients
+from thinc.api import NumpyOps
 
 from runner import registry
 from runner.errors import RunnerError
@@ -16,7 +16,39 @@ from runner.model.ngrams import Keys, extract, ngrams
 from runner.model.noise import Noise
 from runner.model.parameters import Parameters
 
+LAYOUT = Layout([3, 1, 0, 4])
 HASHES = np.random.default_rng(2).integers(1, 2**63, LAYOUT.n_tokens).astype("uint64")
+
+
+def check_gradients(model, run, inputs=None, samples=60, step=1e-6):
+    """`run()` → (Y, backprop). The gradients of sum(Y * R) against finite differences, in float64."""
+    parameters = Parameters()
+    parameters.bind({"model": model}, 0)
+    rng = np.random.default_rng(1)
+    parameters.weights = parameters.weights.astype("float64") + rng.normal(0, 0.1, parameters.weights.shape)
+    parameters.gradient = parameters.gradient.astype("float64")
+    parameters._attach()
+    for node in model.walk():
+        node.ops = NumpyOps(use_blis=False)
+    Y, backprop = run()
+    R = rng.normal(size=Y.shape)
+    dX = backprop(R.copy())
+
+    def numeric(array, index):
+        old, sides = array[index], []
+        for shift in (step, -step):
+            array[index] = old + shift
+            sides.append(float((run()[0] * R).sum()))
+        array[index] = old
+        return (sides[0] - sides[1]) / (2 * step)
+
+    analytic = parameters.gradient.copy()
+    touched = np.flatnonzero(analytic)
+    assert len(touched)
+    for i in rng.choice(touched, min(samples, len(touched)), replace=False):
+        assert analytic[i] == pytest.approx(numeric(parameters.weights, i), abs=1e-5, rel=1e-4)
+    for index in np.ndindex(inputs.shape) if inputs is not None else ():
+        assert dX[index] == pytest.approx(numeric(inputs, index), abs=1e-5, rel=1e-4)
 
 
 def test_ngrams():
@@ -125,7 +157,8 @@ def test_attention_by_hand():
     parameters.bind({"layer": layer}, 0)
     parameters.weights[...] = np.log(3.0)
     Y = layer.predict(Packed(np.array([[0.0, 1.0, 5.0]], dtype="float32"), layout))
-    np.testing.assert_allclose(Y, [[0.75, 0, 5], [1, 0, 5], [0.5, 0, 5]], rtol=1e-6)
+    root = 2**0.5 / 4
+    np.testing.assert_allclose(Y, [[0.75 * root, 0, 1.25], [1, 0, 5], [0.5 * root, 0, 1.25]], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from thinc.api import NumpyOps
 
 from runner.model import biaffine, softmax
-from runner.model.biaffine import arc_loss, buckets, label_scores
+from runner.model.biaffine import arc_loss, arc_scores, buckets, label_scores
 from runner.model.layout import Layout, Packed
 from runner.model.lstm import bilstm
 from runner.model.noise import Noise
@@ -97,6 +97,23 @@ def test_project(X):
         return packed.X, backprop
 
     check_layer(layer, X, noise, 0.3, run)
+
+
+def test_arc_scores(X):
+    layer = arc_scores("arcs", nI=3)
+    parameters = in_float64(layer)
+
+    def losses():
+        arcs, backprop = layer((X[:3], X[3:], LAYOUT), True)
+        rng = np.random.default_rng(1)
+        weights = [
+            rng.normal(size=S.shape) * bucket.inside[:, :, None] * bucket.inside[:, None, :]
+            for bucket, S in zip(*arcs, strict=True)
+        ]
+        total = sum(float((S * R).sum()) for S, R in zip(arcs.scores, weights, strict=True))
+        return total, lambda: np.concatenate(backprop([R.copy() for R in weights]))
+
+    check(parameters, X, losses)
 
 
 def test_label_scores(X):
