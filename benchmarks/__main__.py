@@ -1,7 +1,7 @@
 """Side by side with spaCy: one process after the other, in turns, medians and ratios.
 
     python -m benchmarks ner --turns 3 --epochs 3
-    python -m benchmarks ner --folds --epochs 10 --batch sentences
+    python -m benchmarks ner --folds --epochs 10 --batch sentences --set dropout.start=0.3
 
 Words/s are words per CPU second of the process (training: updates alone; prediction: the dev set). spaCy needs the
 `bench` extra; without it, ours alone is printed.
@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--batch", choices=["words", "sentences"], default="words", help=regimes)
     parser.add_argument("--threads", type=int, default=1, help="BLAS threads (default: 1)")
     parser.add_argument("--folds", action="store_true", help="Wikigold in 5 folds, one a turn, in place of WNUT 2017")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="overrides for ours")
     args = parser.parse_args()
     if args.folds:
         args.turns = 5
@@ -55,6 +56,7 @@ def main() -> int:
 def measure(side: str, args: argparse.Namespace, seed: int) -> dict[str, float]:
     """One run in a process of its own."""
     corpus = ["corpus=wikigold", f"corpus.fold={seed}"] if args.folds else ["corpus=wnut17"]
+    corpus += args.set if side == "ours" else []
     module = f"benchmarks.{side}_{args.component}"
     command = [sys.executable, "-m", module, args.data, str(args.epochs), args.batch, str(seed), *corpus]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(args.threads), "BLIS_NUM_THREADS": str(args.threads)}

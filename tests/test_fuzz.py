@@ -11,9 +11,9 @@ import pytest
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="fuzz.py limits memory by what Linux tells of it")
-def test_forty_broken_runs_end_well():
+def test_broken_runs_end_well():
     done = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz", "--runs", "40", "--seed", "7"],
+        [sys.executable, "-m", "tests.fuzz", "--runs", "35", "--seed", "7"],
         cwd=Path(__file__).parent.parent,
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,

@@ -15,7 +15,7 @@ from runner.components.inputs import Batch
 from runner.components.scores import ents
 from runner.corpus.biluo import biluo_to_spans
 from runner.corpus.example import Example
-from runner.errors import RunnerError
+from runner.errors import RunFailed, RunnerError
 from runner.model import crf
 from runner.model.biluo_scores import biluo_scores
 from runner.model.chain import chain
@@ -82,7 +82,12 @@ class EntityRecognizer(Component):
     def annotate(self, batch: Batch) -> None:
         assert self.head is not None
         tags = ["O", *(f"{move}-{label}" for move in "BILU" for label in self.labels)]
-        states = crf.decode(self.head.predict(batch.vectors), batch.layout)
+        scores = self.head.predict(batch.vectors)
+        if not np.isfinite(scores).all():  # of these, nothing legal can be decoded
+            raise RunFailed(
+                f"the scores of {self.name} are not finite", hint="Lower optimizer.learn_rate, and train again."
+            )
+        states = crf.decode(scores, batch.layout)
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             found = states[start : start + len(doc)]
             doc.set_ents(biluo_to_spans([tags[state] for state in found.tolist()]) if found.any() else [])

@@ -88,7 +88,8 @@ class TextCategorizer(Component):
         n_annotated = int((gold.any(axis=0) if self.exclusive else ~np.isnan(gold).all(axis=0)).sum())
         if not n_annotated:
             return 0.0, None
-        Y, backprop = self.head.begin_update(self._texts(batch))  # (n_parts, n_labels, n_docs)
+        parts, backprop = self.head.begin_update(self._texts(batch))  # (n_parts, n_labels, n_docs)
+        Y = parts.cumsum(axis=0)  # each part learns what the parts before it leave unexplained
         loss, dY = (category_loss.exclusive if self.exclusive else category_loss.independent)(Y, gold)
         dY /= dY.dtype.type(n_annotated)
         return loss, backprop(dY)

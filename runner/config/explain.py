@@ -350,7 +350,7 @@ def _wrong_type(error: ValidationError, overrides: Sequence[str]) -> RunnerError
         return RunnerError(fact, place=place, hint=f"Set those keys, as in {place}.KEY=VALUE. {SEE_KEYS}")
     if fact.startswith("'{}'"):
         fact = "it is a single value and has no keys of its own"
-    return RunnerError(fact, place=place, hint=schema.described(place))
+    return RunnerError(fact, place=place, hint=schema.described(place) or SEE_KEYS)
 
 
 def _converted(text: str) -> str | None:

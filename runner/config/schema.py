@@ -204,6 +204,7 @@ def manual_entry(place: str) -> KeyDoc | None:
 
 def described(place: str | None) -> str | None:
     """One line about the key at `place`, for the hint of an error; None for keys that are not in the manual."""
+    place = re.sub(r"\[\d+\]$", "", place or "")
     entry = manual_entry(place) if place else None
     if entry is None and place and (above := manual_entry(place.rpartition(".")[0])) is not None:
         return f"{above.key} ({above.type}): {above.meaning}."

@@ -304,8 +304,8 @@ class Doc:
         )
 
     def copy_unannotated(self) -> Doc:
-        """The same tokens without annotations."""
-        return Doc(self.words, self.spaces, meta=self.meta, source=self.source)
+        """The same tokens without annotations; meta may hold some (lemmas, features), so it stays behind."""
+        return Doc(self.words, self.spaces, source=self.source)
 
     def __len__(self) -> int:
         return len(self.words)

@@ -4,8 +4,9 @@
     cnn               token vectors → hidden layer → attention, max and mean over the text → scores
     ensemble          both; their scores are added
 
-All give (n_parts, n_labels, n_docs). The sum over the parts is the prediction; each part learns as if it were alone, because
-a part that explains the training data first (n-grams do) would leave the others nothing to learn.
+All give (n_parts, n_labels, n_docs); the sum over the parts is the prediction. Each part learns to repair the sum of the
+parts before it, which do not hear of it (stagewise, as in boosting). Trained each as if alone, the CNN's scores grow larger
+and worse than the n-grams' and outvote them: on movie_reviews .80 for the sum beside .87 for the n-grams in it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from runner.model.noise import Noise
 from runner.model.scores import scores
 
 Floats3d = NDArray[Any]
+_CALM = 0.15  # a step of Adam moves a score by the size of its inputs: smaller ones keep the scores from swinging
 
 
 class Texts(NamedTuple):
@@ -116,10 +118,13 @@ def _forward_vectors(model: Model[Texts, Floats3d], texts: Texts, is_train: bool
     hidden, pool, output = model.layers
     H, backprop_hidden = hidden(texts.vectors, is_train)  # (hidden_width, n_tokens)
     V, backprop_pool = pool(H, is_train)  # (3 hidden_width, n_docs)
+    V = V * V.dtype.type(_CALM)
     Y, backprop_output = output(Packed(V, Layout([1] * V.shape[1])), is_train)  # (n_labels, n_docs)
 
     def backprop(dY: Floats3d) -> Any:
-        return backprop_hidden(backprop_pool(backprop_output(dY[0])))
+        dV = backprop_output(dY[0])
+        dV *= dV.dtype.type(_CALM)
+        return backprop_hidden(backprop_pool(dV))
 
     return Y[None], backprop
 

@@ -77,7 +77,10 @@ def training_steps(
             is_end = (is_last and epoch == plan.max_epochs) or step + 1 == plan.max_steps
             evaluation, is_best = None, False
             if is_end or (is_last if plan.eval_every is None else (step + 1) % plan.eval_every == 0):
-                evaluation = evaluate(pipeline, dev, plan.score_weights, sgd, since_evaluation)
+                try:
+                    evaluation = evaluate(pipeline, dev, plan.score_weights, sgd, since_evaluation)
+                except RunFailed as error:
+                    raise RunFailed(f"{error.fact} at step {step + 1}", place=error.place, hint=error.hint) from error
                 since_evaluation = {}
                 is_best = evaluation.score > best
                 best = max(best, evaluation.score)

@@ -231,33 +231,42 @@ class TestEnds:
         assert len(ended.stderr.splitlines()) <= 2
 
     @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-    def test_killed_by_a_signal(self, tmp_path, number, code):
-        command = [
-            sys.executable, "-m", "runner", *TINY, "output_dir=out", "training.max_epochs=100000", "training.eval_every=20",
-        ]  # fmt: skip
-        root = str(Path(runner.__file__).parent.parent)
-        with subprocess.Popen(
-            command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": root}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        ) as process:  # fmt: skip
-            try:
-                assert process.stdout is not None
-                n_rows = 0
-                for line in process.stdout:
-                    n_rows += line.split()[:1] == ["1"]
-                    if n_rows == 1:
-                        break
-                process.send_signal(number)
-                _, stderr = process.communicate(timeout=30)
-            finally:
-                process.kill()
-        assert process.returncode == code
-        assert stderr.strip() == f"runner: {'interrupted' if code == 130 else 'terminated'}"
-        ended = Ended(code, tmp_path / "out", "", stderr)
+    @pytest.mark.parametrize("code", [130, 143])
+    def test_killed_by_a_signal(self, killed, code):
+        ended = killed[code]
+        assert ended.code == code
+        assert ended.stderr.strip() == f"runner: {'interrupted' if code == 130 else 'terminated'}"
         assert ended.summary["status"] == "KILLED"
         assert runner.load(ended.folder / "model-last").meta["step"] >= 20
-        assert wait_for_statuses(tmp_path / "mlflow.db") == ["KILLED"]
+        assert wait_for_statuses(ended.folder.parent / "mlflow.db") == ["KILLED"]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Ended]:
+    """Two endless trainings side by side, one ended by Ctrl-C (130) and one by SIGTERM (143) after their first row."""
+    command = [
+        sys.executable, "-m", "runner", *TINY, "output_dir=out", "training.max_epochs=100000", "training.eval_every=20",
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(Path(runner.__file__).parent.parent)}
+    processes: dict[int, subprocess.Popen[str]] = {}
+    folders = {code: tmp_path_factory.mktemp(str(code)) for code in (130, 143)}
+    ended = {}
+    try:
+        for code, folder in folders.items():
+            processes[code] = subprocess.Popen(
+                command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+        for code, process in processes.items():
+            assert process.stdout is not None
+            assert any(line.split()[:1] == ["1"] for line in process.stdout), "no row"
+            process.send_signal(signal.SIGINT if code == 130 else signal.SIGTERM)
+            stdout, stderr = process.communicate(timeout=60)
+            ended[code] = Ended(process.returncode, folders[code] / "out", stdout, stderr)
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.wait()
+    return ended
 
 
 def wait_for_statuses(store: Path) -> list[str]:
