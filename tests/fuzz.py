@@ -838,7 +838,7 @@ def _leftovers(case: Case, outcome: Outcome) -> list[str]:
         found.append("no summary that says FINISHED")
     if outcome.code == 1 and folders and [_status(folder) for folder in folders if _status(folder)] != ["FAILED"]:
         found.append("a run folder, and no summary that says FAILED")
-    models = [path.parent for path in case.folder.rglob("weights.msgpack")]
+    models = [path.parent for path in case.folder.rglob("weights.msgpack") if "mlartifacts" not in path.parts]
     if is_run and {path.name for path in models} != {"model-best", "model-last"}:
         found.append("not two models")
     for path in models:
@@ -873,8 +873,25 @@ def play(seed: int, number: int, folder: Path, *, is_good: bool = False) -> tupl
     for _ in range(0 if is_good else rng.choice((1, 1, 1, 2))):
         mutate = rng.choices(list(MUTATIONS), list(MUTATIONS.values()))[0]
         case.did.append(f"{mutate.__name__}: {mutate(case)}")
+    stay_inside(case)
     outcome = run(case)
     return case, outcome, faults(case, outcome)
+
+
+def stay_inside(case: Case) -> None:
+    """No mutation may make a run write outside its folder: a path that leads out of it is led below /dev/null instead."""
+
+    def confined(key: str, value: str) -> str:
+        is_folder = key.strip("+~").partition("@")[0] in ("output_dir", "hydra.run.dir")
+        leads_out = not Path(os.path.abspath(case.folder / value.replace("\0", ""))).is_relative_to(case.folder)
+        return "/dev/null/out" if is_folder and (leads_out or "${" in value) else value
+
+    case.overrides = {key: confined(key, value) for key, value in case.overrides.items()}
+    case.words = [
+        f"{key}={confined(key, value)}" if "=" in word else word
+        for word in case.words
+        for key, _, value in [word.partition("=")]
+    ]
 
 
 def limit_memory() -> None:
