@@ -21,7 +21,7 @@ from runner.corpus.example import Example
 def cats(exclusive: bool = True, threshold: float | None = None) -> Scorer:
     """Scores over all examples whose reference has categories.
 
-    cats_p, cats_r, cats_f: micro, over all labels' decisions (three times the accuracy where exclusive and threshold 0).
+    cats_p, cats_r, cats_f: micro, over all labels' decisions (all three are the accuracy where exclusive and threshold 0).
     cats_macro_p, cats_macro_r, cats_macro_f: means over the labels that occur, in gold or prediction.
     cats_macro_auc: mean over the labels that have both texts in them and texts not in them; 0 where there is none.
     cats_score: cats_macro_f where exclusive, else cats_macro_auc. By label: p, r, f, support, and auc where defined.

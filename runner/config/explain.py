@@ -270,7 +270,7 @@ def _no_such_key(name: str, overrides: Sequence[str], config_dir: str | Path | N
         if key not in _group_names():
             hint = f"Write {key}=VALUE."
         return RunnerError("it cannot be set like this", place=name, hint=hint)
-    return RunnerError(f"there is no such key{_near(key, known)}", place=name, hint=SEE_KEYS)
+    return RunnerError(f"there is no such key{_near(key, known)}", place=name or "command line", hint=SEE_KEYS)
 
 
 def _near(key: str, known: Sequence[str]) -> str:
