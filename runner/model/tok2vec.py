@@ -43,12 +43,12 @@ def hash_embed_cnn(
     the norm's table (the other tables have half). features: the attributes of a word that are embedded. word_dropout:
     how readily rare words are hidden while training, see `hide_words`; 0: never, and unknown words are hashed as any other.
     """
-    for name, value, low in (
-        ("width", width, 1), ("depth", depth, 0), ("embed_size", embed_size, 2), ("window_size", window_size, 1),
-        ("maxout_pieces", maxout_pieces, 1),
+    for name, value, low, high in (
+        ("width", width, 1, 8192), ("depth", depth, 0, 64), ("embed_size", embed_size, 2, 10_000_000),
+        ("window_size", window_size, 1, 32), ("maxout_pieces", maxout_pieces, 1, 32),
     ):  # fmt: skip
-        if value < low:
-            raise RunnerError(f"{name} is {value}; it must be at least {low}")
+        if not low <= value <= high:
+            raise RunnerError(f"{name} is {value}; it must be from {low} to {high}")
     if word_dropout < 0:
         raise RunnerError(f"word_dropout is {word_dropout}; it must not be negative")
     if not features:

@@ -26,6 +26,7 @@ from runner.tracking.table import Table
 from runner.tracking.view import view_url
 from runner.training.step import Evaluation, Step
 
+MAX_EXPERIMENT_NAME = 500  # characters, MLflow's limit
 MAX_KEYS = 59  # metric keys a run
 MAX_EXTRA_KEYS = 20  # of these for losses by component and `Step.extra`
 SILENCE_SECONDS = 60.0  # `finish` gives up when the child has not moved for so long
@@ -62,6 +63,12 @@ class MlflowTracker:
         system_metrics: bool = False,
     ) -> None:
         self._uri = store_uri(uri)
+        if not 0 < len(experiment) <= MAX_EXPERIMENT_NAME:
+            raise RunnerError(
+                f"a name of {len(experiment)} characters does not fit",
+                place="tracking.experiment",
+                hint=f"MLflow takes 1 to {MAX_EXPERIMENT_NAME} characters.",
+            )
         self._experiment = experiment
         self._run_name = run_name
         self._system_metrics = system_metrics
