@@ -315,7 +315,7 @@ class _Note:
 def how_to_look(uri: str, experiment_id: str, cwd: Path | None = None) -> list[str]:
     """What to type and where to go to see the runs of an experiment.
 
-    >>> how_to_look("sqlite:////work/mlflow.db", "1", cwd=Path("/work"))[0]
+    >>> how_to_look("sqlite:////data/mlflow.db", "1", cwd=Path("/data"))[0]
     'MLflow: mlflow ui --backend-store-uri sqlite:///mlflow.db, then open'
     """
     if uri.startswith(("http://", "https://")):
