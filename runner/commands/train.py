@@ -19,6 +19,7 @@ from runner.corpus.batching import MAX_BATCH_SIZES
 from runner.corpus.datasets import Corpus, load_corpus
 from runner.errors import RunnerError
 from runner.files import write_file
+from runner.model.allocator import keep_freed_memory
 from runner.registry import Schedule
 from runner.tracking.base import DatasetInfo, RunInfo, Status, Tracker
 from runner.tracking.provenance import provenance_tags
@@ -85,10 +86,11 @@ class Result:
 
 
 def set_threads(config: RunConfig) -> None:
-    """BLAS threads of this process: more than one a job is many times slower on a busy machine."""
+    """BLAS threads of this process: more than one a job is many times slower on a busy machine. And its memory."""
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(config.compute.threads)
+    keep_freed_memory()
 
 
 def make_trackers(config: RunConfig) -> list[Tracker]:

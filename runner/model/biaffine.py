@@ -218,7 +218,7 @@ def forward_labels(
     pieces = both[: nP * nO] + of_heads[:, heads]
     pieces += model.get_param("b").reshape(-1, 1)
     pieces = pieces.reshape(nP, nO, n)
-    hidden = maxout(np, pieces)  # (nO, n_tokens)
+    hidden = maxout(pieces)  # (nO, n_tokens)
     mask = noise.mask(*hidden.shape) if is_train else None
     kept = hidden if mask is None else hidden * mask
     Y = model.ops.gemm(W_out, kept)  # (n_labels, n_tokens)
@@ -230,7 +230,7 @@ def forward_labels(
         d_hidden = model.ops.gemm(W_out, dY, trans1=True)
         if mask is not None:
             d_hidden *= mask
-        dP = backprop_maxout(np, d_hidden, hidden, pieces).reshape(nP * nO, n)
+        dP = backprop_maxout(d_hidden, hidden, pieces).reshape(nP * nO, n)
         model.inc_grad("b", dP.sum(axis=1).reshape(nP, nO))
         is_root = heads < 0
         model.inc_grad("root", dP[:, is_root].sum(axis=1).reshape(nP, nO))

@@ -1,15 +1,17 @@
 """Hashed embeddings: four rows of a table, picked by four hashes of a word's attribute, are summed.
 
 Two words rarely share all four rows, so a small table holds a large vocabulary (Serrà and Karatzoglou, 2017; Miranda et
-al., 2022). The layer reads each distinct lexeme of a batch once; the caller gathers the rows back to tokens.
+al., 2022). Each distinct value of each attribute is read once a batch: of 550 lexemes in 1,000 words, 60 first letters.
+What follows (mix.py) gathers the vectors back to lexemes.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 from thinc.api import Model
 
@@ -18,58 +20,66 @@ from runner.model.noise import Noise
 from runner.model.parameters import uniform
 
 
+class Values(NamedTuple):
+    """Vectors of the distinct values of each attribute, one attribute after the other."""
+
+    V: Floats2d  # (n_values, width) float32
+    spans: list[slice]  # by attribute: its rows of V
+    index: NDArray[np.int32]  # (n_features, n_lexemes) the row of V of each lexeme's attribute
+
+
 def hash_embed(
     name: str, *, nO: int, rows: Sequence[int], features: Sequence[str], seed: int, noise: Noise
-) -> Model[NDArray[Any], Floats2d]:
-    """(n_lexemes, n_features) uint64 → (n_lexemes, n_features * nO) float32.
+) -> Model[NDArray[Any], Values]:
+    """(n_lexemes, n_features) uint64 → Values of width nO.
 
-    Parameters: one table E_<feature> (rows, nO) a feature. Each table hashes with a seed of its own, made from `seed`
-    and the feature's name. Dropout takes whole columns, the same for every lexeme of a batch.
+    Parameter: E (sum of rows, nO), the tables of all features one below the other. Each feature hashes with a seed of
+    its own, made from `seed` and its name. Dropout takes whole columns of a feature, the same for every value of a batch.
     """
-    seeds = [zlib.crc32(f"{seed}/{feature}".encode()) for feature in features]
     return Model(
         name,
         forward,
-        dims={"nO": nO * len(features)},
-        params={f"E_{feature}": None for feature in features},
+        dims={"nO": nO},
+        params={"E": None},
         attrs={
-            "features": tuple(features),
-            "seeds": seeds,
+            "seeds": [zlib.crc32(f"{seed}/{feature}".encode()) for feature in features],
+            "rows": tuple(rows),
             "noise": noise,
-            "init": {
-                f"E_{feature}": ((n_rows, nO), uniform(0.1)) for feature, n_rows in zip(features, rows, strict=True)
-            },
+            "init": {"E": ((sum(rows), nO), uniform(0.1))},
         },
     )
 
 
 def forward(
-    model: Model[NDArray[Any], Floats2d], hashes: NDArray[Any], is_train: bool
-) -> tuple[Floats2d, Callable[[Floats2d], NDArray[Any]]]:
+    model: Model[NDArray[Any], Values], hashes: NDArray[Any], is_train: bool
+) -> tuple[Values, Callable[[Floats2d], NDArray[Any]]]:
     ops = model.ops
-    features: tuple[str, ...] = model.attrs["features"]
-    n, nO = len(hashes), model.get_dim("nO") // len(features)
-    Y = ops.xp.empty((n, nO * len(features)), dtype=model.get_param(f"E_{features[0]}").dtype)
-    keys = []
-    for f, feature in enumerate(features):
-        E = model.get_param(f"E_{feature}")
-        ids = ops.xp.ascontiguousarray(hashes[:, f])
-        keys.append((ops.hash(ids, model.attrs["seeds"][f]) % E.shape[0]).astype("int32"))  # (n, 4)
-        if n:  # thinc's kernel reads past the end of nothing
-            Y[:, f * nO : (f + 1) * nO] = ops.gather_add(E, keys[f])
-    mask = model.attrs["noise"].mask(Y.shape[1]) if is_train else None
-    if mask is not None:
-        mask = ops.xp.asarray(mask)
-        Y *= mask
+    E = model.get_param("E")
+    all_keys, spans, index = [], [], np.empty(hashes.shape[::-1], dtype="int32")
+    start = first_row = 0
+    for f, (seed, n_rows) in enumerate(zip(model.attrs["seeds"], model.attrs["rows"], strict=True)):
+        distinct, where = np.unique(hashes[:, f], return_inverse=True)
+        all_keys.append(ops.hash(distinct, seed) % np.uint32(n_rows) + np.uint32(first_row))  # (n_distinct, 4)
+        index[f] = where + start
+        spans.append(slice(start, start + len(distinct)))
+        start, first_row = start + len(distinct), first_row + n_rows
+    keys = np.concatenate(all_keys).T.astype("int32", order="C")  # (4, n_values)
+    V = E.take(keys[0], axis=0)
+    for more in keys[1:]:
+        V += E.take(more, axis=0)
+    masks = model.attrs["noise"].mask(len(spans), V.shape[1]) if is_train else None
+    if masks is not None:
+        for span, mask in zip(spans, masks, strict=True):
+            V[span] *= mask
 
-    def backprop(dY: Floats2d) -> NDArray[Any]:
-        if mask is not None:
-            dY = dY * mask
-        for f, feature in enumerate(features if n else ()):
-            dE = model.get_grad(f"E_{feature}")
-            d_feature = ops.xp.ascontiguousarray(dY[:, f * nO : (f + 1) * nO])
-            for column in range(4):
-                ops.scatter_add(dE, ops.xp.ascontiguousarray(keys[f][:, column]), d_feature)
+    def backprop(dV: Floats2d) -> NDArray[Any]:
+        """Overwrites dV (n_values, nO)."""
+        if masks is not None:
+            for span, mask in zip(spans, masks, strict=True):
+                dV[span] *= mask
+        dE = model.get_grad("E")
+        for column in keys:
+            ops.scatter_add(dE, column, dV)
         return hashes
 
-    return Y, backprop
+    return Values(V, spans, index), backprop

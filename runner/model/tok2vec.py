@@ -1,9 +1,9 @@
 """Token vectors: hashed embeddings of a word's attributes, mixed, then a stack of convolutions.
 
-    embed (distinct lexemes) → mix → gather to tokens → dropout → encode1 … encodeN (residual)
+    embed (distinct attributes) → mix (distinct lexemes) → gather to tokens → dropout → encode1 … encodeN (residual)
 
-The shape is spaCy's HashEmbedCNN. Everything up to `gather` runs once a distinct lexeme of the batch; its dropout takes
-columns, which is the same for every token, so this is exact. Dropout by token comes after the gather.
+The shape is spaCy's HashEmbedCNN. Everything up to `gather` runs once a distinct lexeme of the batch, or less; its dropout
+takes columns, which is the same for every token, so this is exact. Dropout by token comes after the gather.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from runner.errors import RunnerError, suggest
 from runner.model.hash_embed import hash_embed
 from runner.model.layout import Floats2d, Packed, Tokens
 from runner.model.maxout_window import maxout_window
+from runner.model.mix import mix
 from runner.model.noise import Noise
 
 FEATURES = ("norm", "prefix", "suffix", "shape", "prefix2", "prefix3", "suffix2", "suffix4", "orth")
@@ -62,7 +63,7 @@ def hash_embed_cnn(
     def build(name: str, seed: int, noise: Noise) -> Model[Tokens, Packed]:
         rows = [embed_size if feature in ("norm", "orth") else max(embed_size // 2, 1) for feature in features]
         embed = hash_embed(f"{name}/embed", nO=width, rows=rows, features=features, seed=seed, noise=noise)
-        mix = maxout_window(f"{name}/mix", nO=width, nI=width * len(features), nP=maxout_pieces, noise=Noise())
+        mixer = mix(f"{name}/mix", nO=width, nI=width, n_features=len(features), nP=maxout_pieces)
         encode = [
             maxout_window(
                 f"{name}/encode{i + 1}",
@@ -78,7 +79,7 @@ def hash_embed_cnn(
         return Model(
             name,
             forward,
-            layers=[embed, mix, *encode],
+            layers=[embed, mixer, *encode],
             dims={"nO": width},
             attrs={"noise": noise, "word_dropout": word_dropout, "features": tuple(features)},
         )
@@ -89,17 +90,15 @@ def hash_embed_cnn(
 def forward(
     model: Model[Tokens, Packed], tokens: Tokens, is_train: bool
 ) -> tuple[Packed, Callable[[Floats2d], Tokens]]:
-    xp = model.ops.xp
     noise: Noise = model.attrs["noise"]
-    embed, mix, *encode = model.layers
+    embed, mixer, *encode = model.layers
     if model.attrs["word_dropout"] and tokens.counts is not None:
         tokens = hide_words(tokens, model.attrs["features"], model.attrs["word_dropout"], noise if is_train else None)
-    E, backprop_embed = embed(tokens.features, is_train)  # (n_lexemes, nI)
-    (L, _), backprop_mix = mix(Packed(E.T, tokens.layout), is_train)  # (width, n_lexemes)
-    X = xp.take(L, tokens.inverse, axis=1)  # (width, n_tokens)
+    values, backprop_embed = embed(tokens.features, is_train)
+    L, backprop_mix = mixer(values, is_train)  # (width, n_lexemes)
+    X = L.take(tokens.inverse, axis=1)  # (width, n_tokens)
     mask = noise.mask(*X.shape) if is_train else None
     if mask is not None:
-        mask = xp.asarray(mask)
         X *= mask
     packed = Packed(X, tokens.layout)
     backprops = []
@@ -112,10 +111,10 @@ def forward(
             dX = backprop_layer(dX)
         if mask is not None:
             dX = dX * mask
-        dL = xp.zeros((L.shape[1], L.shape[0]), dtype=L.dtype)  # (n_lexemes, width)
+        dL = np.zeros((L.shape[1], L.shape[0]), dtype=L.dtype)  # (n_lexemes, width)
         if len(dL):
-            model.ops.scatter_add(dL, tokens.inverse.astype("int32"), xp.ascontiguousarray(dX.T))
-        backprop_embed(xp.ascontiguousarray(backprop_mix(xp.ascontiguousarray(dL.T)).T))
+            model.ops.scatter_add(dL, tokens.inverse.astype("int32"), np.ascontiguousarray(dX.T))
+        backprop_embed(backprop_mix(np.ascontiguousarray(dL.T)))
         return tokens
 
     return packed, backprop

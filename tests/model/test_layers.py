@@ -100,12 +100,12 @@ def test_tok2vec_with_dropout_and_word_dropout():
 
 def test_a_window_stops_at_the_edge_of_its_doc():
     X = np.arange(1.0, 9.0)[None]  # docs: 1 2 3 | 4 | (empty) | 5 6 7 8
-    C = expand_window(np, X, LAYOUT, 1)
+    C = expand_window(X, LAYOUT, 1)
     assert C.tolist() == [[0, 1, 2, 0, 0, 5, 6, 7], [1, 2, 3, 4, 5, 6, 7, 8], [2, 3, 0, 0, 6, 7, 8, 0]]
 
 
 def test_a_wide_window_over_a_short_batch():
-    assert expand_window(np, np.array([[5.0]]), Layout([1]), 3).ravel().tolist() == [0, 0, 0, 5, 0, 0, 0]
+    assert expand_window(np.array([[5.0]]), Layout([1]), 3).ravel().tolist() == [0, 0, 0, 5, 0, 0, 0]
 
 
 def test_the_same_words_in_another_batch_get_the_same_vectors():

@@ -1,0 +1,61 @@
+"""One vector a lexeme from the vectors of its attributes: a maxout layer over all of them, with layer norm.
+
+    Y = layer_norm(max over pieces of (sum over attributes f of W_f @ V_f[value of f] + b))
+
+The products are taken once a distinct value, not once a lexeme, and gathered: under half of the work in a batch of
+1,000 words, as many lexemes share their first letter or shape. Exact, as a product of a row does not see the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from thinc.api import Model
+
+from runner.model.hash_embed import Values
+from runner.model.layout import Floats2d
+from runner.model.maxout_window import activate, maxout_parameters
+from runner.model.noise import Noise
+
+
+def mix(name: str, *, nO: int, nI: int, n_features: int, nP: int = 3) -> Model[Values, Floats2d]:
+    """Values of `n_features` attributes, width nI → (nO, n_lexemes). Parameters as maxout_window's; no dropout."""
+    return Model(
+        name,
+        forward,
+        dims={"nO": nO, "nI": nI, "nP": nP},
+        params={"W": None, "b": None, "G": None, "bias": None},
+        attrs={"noise": Noise(), "init": maxout_parameters(nO, nI * n_features, nP)},
+    )
+
+
+def forward(
+    model: Model[Values, Floats2d], values: Values, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    V, spans, index = values
+    nO, nI, nP = (model.get_dim(dim) for dim in ("nO", "nI", "nP"))
+    W = model.get_param("W").reshape(nP * nO, len(spans), nI)
+    products = np.empty((len(V), nP * nO), dtype=V.dtype)
+    for f, span in enumerate(spans):
+        np.matmul(V[span], W[:, f].T, out=products[span])
+    P = products.take(index[0], axis=0)  # (n_lexemes, nP nO)
+    for rows in index[1:]:
+        P += products.take(rows, axis=0)
+    Y, backprop_activate = activate(model, np.ascontiguousarray(P.T), is_train)
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        """(nO, n_lexemes) → (n_values, nI)"""
+        dP = np.ascontiguousarray(backprop_activate(dY).T)  # (n_lexemes, nP nO)
+        d_products = np.zeros_like(products)
+        for rows in index if len(dP) else ():
+            model.ops.scatter_add(d_products, rows, dP)
+        dW = np.empty_like(W)
+        dV = np.empty_like(V)
+        for f, span in enumerate(spans):
+            dW[:, f] = d_products[span].T @ V[span]
+            np.matmul(d_products[span], W[:, f], out=dV[span])
+        model.inc_grad("W", dW.reshape(nP, nO, -1))
+        return dV
+
+    return Y, backprop
