@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from runner.corpus.doc import Doc, Span, Token
     from runner.corpus.example import Example
     from runner.errors import RunFailed, RunnerError
-    from runner.training.optimizers import adam, radam, sgd
+    from runner.training.adam import adam
+    from runner.training.optimizers import radam, sgd
     from runner.training.schedules import compounding, constant, decaying, linear, warmup_linear
 
 __version__ = "0.1.0"
@@ -37,7 +38,8 @@ _HOMES = {
     "runner.corpus.doc": ("Doc", "Span", "Token"),
     "runner.corpus.example": ("Example",),
     "runner.errors": ("RunFailed", "RunnerError"),
-    "runner.training.optimizers": ("adam", "radam", "sgd"),
+    "runner.training.adam": ("adam",),
+    "runner.training.optimizers": ("radam", "sgd"),
     "runner.training.schedules": ("compounding", "constant", "decaying", "linear", "warmup_linear"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

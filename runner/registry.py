@@ -103,7 +103,7 @@ components = Registry(
 )
 tok2vecs = Registry("tok2vecs", ("runner.model.tok2vec",))
 classifiers = Registry("classifiers", ("runner.model.classifiers",))
-optimizers = Registry("optimizers", ("runner.training.optimizers",))
+optimizers = Registry("optimizers", ("runner.training.adam", "runner.training.optimizers"))
 schedules = Registry("schedules", ("runner.training.schedules",))
 batchers = Registry("batchers", ("runner.corpus.batching",))
 readers = Registry(

@@ -213,6 +213,7 @@ class Pipeline:
     def predict(self, docs: Sequence[Doc]) -> None:
         """Annotate docs in place."""
         self._build()
+        self.parameters.settle()
         for some in _by_words(docs, _WORDS_PER_BATCH):
             batch = Batch.of(some, self.lexemes)
             vectors: dict[int, Packed] = {}  # by tok2vec: a shared one runs once

@@ -45,6 +45,7 @@ def hash_embed(
             "seeds": [zlib.crc32(f"{seed}/{feature}".encode()) for feature in features],
             "rows": tuple(rows),
             "noise": noise,
+            "tables": {"E": None},
             "init": {"E": ((sum(rows), nO), uniform(0.1))},
         },
     )
@@ -54,7 +55,6 @@ def forward(
     model: Model[NDArray[Any], Values], hashes: NDArray[Any], is_train: bool
 ) -> tuple[Values, Callable[[Floats2d], NDArray[Any]]]:
     ops = model.ops
-    E = model.get_param("E")
     all_keys, spans, index = [], [], np.empty(hashes.shape[::-1], dtype="int32")
     start = first_row = 0
     for f, (seed, n_rows) in enumerate(zip(model.attrs["seeds"], model.attrs["rows"], strict=True)):
@@ -64,6 +64,11 @@ def forward(
         spans.append(slice(start, start + len(distinct)))
         start, first_row = start + len(distinct), first_row + n_rows
     keys = np.concatenate(all_keys).T.astype("int32", order="C")  # (4, n_values)
+    if is_train:
+        touched, keys = model.attrs["tables"]["E"].read(keys)
+        E = touched.W
+    else:
+        E = model.get_param("E")
     V = E.take(keys[0], axis=0)
     for more in keys[1:]:
         V += E.take(more, axis=0)
@@ -77,9 +82,10 @@ def forward(
         if masks is not None:
             for span, mask in zip(spans, masks, strict=True):
                 dV[span] *= mask
-        dE = model.get_grad("E")
+        dE = np.zeros_like(E)
         for column in keys:
             ops.scatter_add(dE, column, dV)
+        touched.add(dE)
         return hashes
 
     return Values(V, spans, index), backprop

@@ -97,6 +97,7 @@ def ngrams(name: str, *, nO: int, n_rows: int, max_order: int, scale: float, noi
             "max_order": max_order,
             "scale": scale,
             "noise": noise,
+            "tables": {"E": None},
             "init": {"E": ((n_rows, nO), zeros), "b": ((nO,), zeros)},
         },
     )
@@ -106,6 +107,9 @@ def forward(model: Model[Keys, Floats2d], keys: Keys, is_train: bool) -> tuple[F
     ops = model.ops
     E, b = model.get_param("E"), model.get_param("b")  # (n_rows, nO), (nO,)
     rows, signs, docs, counts = extract(keys, E.shape[0], model.attrs["max_order"])
+    if is_train:
+        touched, rows = model.attrs["tables"]["E"].read(rows)
+        E = touched.W
     size = (model.attrs["scale"] / np.sqrt(np.maximum(counts, 1))).astype(E.dtype)  # (n_docs,)
     X = size[docs] * signs.astype(E.dtype)  # (n_features,)
     mask = model.attrs["noise"].mask(len(X)) if is_train else None
@@ -128,6 +132,8 @@ def forward(model: Model[Keys, Floats2d], keys: Keys, is_train: bool) -> tuple[F
             dX = dY.T[docs]  # (n_features, nO)
             dX *= X[:, None]
             dX *= _BEND + 2 * abs(e)
-            ops.scatter_add(model.get_grad("E"), rows, dX)
+            dE = np.zeros_like(E)
+            ops.scatter_add(dE, rows, dX)
+            touched.add(dE)
 
     return Y, backprop

@@ -2,7 +2,8 @@
 
 Clipping, L2, Adam and averaging are then a few passes over memory, a checkpoint is a few arrays, and every value has a
 stable address: the path "ner/tok2vec/encode1/W". Layers are thinc models whose parameters are declared in
-`attrs["init"]` as {name: (shape, initializer)}; each layer's `name` is its path.
+`attrs["init"]` as {name: (shape, initializer)}; each layer's `name` is its path. Names in `attrs["tables"]` are of
+parameters read row by row (tables.py), and are given their `Table` there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from thinc.api import Model
+
+from runner.model.tables import Table
 
 Shape = tuple[int, ...]
 Initializer = Callable[[np.random.Generator, Shape], NDArray[np.float32]]
@@ -46,15 +49,44 @@ def glorot_uniform(fan_in: int, fan_out: int) -> Initializer:
 class Parameters:
     """The flat arrays and the address of each parameter in them.
 
-    weights, gradient: float32 (n,). layout: path → (offset, shape), in a fixed order.
+    weights, gradient: float32 (n,). layout: path → (offset, shape), in a fixed order. tables: by path.
     """
 
     def __init__(self) -> None:
-        self.weights = np.zeros(0, dtype="float32")
-        self.gradient = np.zeros(0, dtype="float32")
+        self._weights = np.zeros(0, dtype="float32")
+        self._gradient = np.zeros(0, dtype="float32")
         self.layout: dict[str, tuple[int, Shape]] = {}
         self.frozen: list[slice] = []  # ranges that no optimizer may change, see `freeze`
+        self.tables: dict[str, Table] = {}
+        self.settle: Callable[[], None] = _nothing  # an optimizer's: bring rows up to date that it has put off
+        self.is_gradient_seen = False  # the gradient as a whole was asked for since the last update, and maybe changed
         self._layers: list[tuple[Model, str, str]] = []
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """All weights, up to date. To be changed in place, or replaced by an array of the same length."""
+        self.settle()
+        return self._weights
+
+    @weights.setter
+    def weights(self, values: NDArray[np.float32]) -> None:
+        self._weights = values
+
+    @property
+    def gradient(self) -> NDArray[np.float32]:
+        """The gradient as a whole, that of tables included."""
+        for table in self.tables.values():
+            table.collect()
+        self.is_gradient_seen = True
+        return self._gradient
+
+    @gradient.setter
+    def gradient(self, values: NDArray[np.float32]) -> None:
+        self._gradient = values
+
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """For optimizers: the weights and the gradient of all that is not in tables, without settling anything."""
+        return self._weights, self._gradient
 
     def bind(self, models: Mapping[str, Model], seed: int) -> None:
         """Give every parameter of `models` its place, keep the values of paths and shapes already known, initialize the rest.
@@ -83,17 +115,23 @@ class Parameters:
                     values.append(value.ravel())
                     size += value.size
         self.layout = layout
-        self.weights = np.concatenate(values) if values else np.zeros(0, dtype="float32")
-        self.gradient = np.zeros(size, dtype="float32")
+        self.settle = _nothing
+        self._weights = np.concatenate(values) if values else np.zeros(0, dtype="float32")
+        self._gradient = np.zeros(size, dtype="float32")
+        self.is_gradient_seen = False
         self._layers = layers
         self.frozen = []
         self._attach()
 
     def _attach(self) -> None:
-        weights, gradients = self.views(self.weights), self.views(self.gradient)
+        weights, gradients = self.views(self._weights), self.views(self._gradient)
+        self.tables = {}
         for node, name, path in self._layers:
             node.set_param(name, weights[path])
             node.set_grad(name, gradients[path])
+            if name in node.attrs.get("tables", ()):
+                table = self.tables.setdefault(path, Table(weights[path], gradients[path]))
+                node.attrs["tables"][name] = table
 
     def views(self, flat: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Path → view of a flat array with one value a weight."""
@@ -126,6 +164,10 @@ class Parameters:
             yield
         finally:
             self.weights[...] = raw
+
+
+def _nothing() -> None:
+    pass
 
 
 def _keep(value: NDArray[np.float32], old: NDArray[np.float32]) -> None:

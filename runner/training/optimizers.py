@@ -1,4 +1,4 @@
-"""Optimizers over the flat parameters: Adam of our own, RAdam and SGD through thinc.
+"""Optimizers over the flat parameters: what all share, and RAdam and SGD through thinc. Adam, our own, is in adam.py.
 
 Every optimizer clips by the global L2 norm, applies L2 either decoupled (weight decay) or as part of the gradient, and keeps
 the moving average of all weights. Learning rate, L2 and clipping may each be a schedule of the step.
@@ -19,7 +19,6 @@ from runner.errors import RunFailed, RunnerError
 from runner.model.parameters import Parameters, Shape
 
 Flat = NDArray[np.float32]
-_BLOCK = 1 << 15  # values a pass: the arrays of one block fit into the second-level cache
 _MAX_DECAY = 0.9999
 
 
@@ -54,6 +53,7 @@ class Optimizer:
     @property
     def averages(self) -> dict[str, Flat]:
         """Path → averaged parameter; empty before the first update, or without `use_averages`."""
+        self.settle()
         if "averages" not in self.state:
             return {}
         return _views(self.state["averages"], self._layout)
@@ -67,10 +67,7 @@ class Optimizer:
             gradient += np.float32(L2) * parameters.weights
         norm = sqrt(float(np.dot(gradient, gradient)))
         if not isfinite(norm):
-            raise RunFailed(
-                f"the gradient is not finite at step {self.step + 1}",
-                hint="Lower optimizer.learn_rate or optimizer.grad_clip; the weights before this step are untouched.",
-            )
+            raise not_finite(self.step)
         self.step += 1
         frozen = parameters.frozen
         kept = [[array[at].copy() for at in frozen] for array in (parameters.weights, *self.state.values())]
@@ -78,7 +75,11 @@ class Optimizer:
         for array, values in zip((parameters.weights, *self.state.values()), kept, strict=True):
             for at, value in zip(frozen, values, strict=True):
                 array[at] = value
+        parameters.is_gradient_seen = False
         return Used(rate, L2, clip, norm)
+
+    def settle(self) -> None:
+        """Do what was put off; `state` is complete only then."""
 
     def _update(self, parameters: Parameters, rate: float, decay: float, gradient_scale: float) -> None:
         raise NotImplementedError
@@ -103,56 +104,6 @@ class Optimizer:
 
     def _average_decay(self) -> float:
         return min((1.0 + self.step) / (10.0 + self.step), _MAX_DECAY)
-
-
-class Adam(Optimizer):
-    """Adam (Kingma and Ba, 2015) over flat arrays, block by block. The same numbers as thinc.api.Adam on one array."""
-
-    def __init__(self, *, beta1: float, beta2: float, eps: float, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        return ("mean", "variance", *super()._names)
-
-    def _update(self, parameters: Parameters, rate: float, decay: float, gradient_scale: float) -> None:
-        f = np.float32
-        fix1, fix2 = 1.0 - self.beta1**self.step, 1.0 - self.beta2**self.step
-        step_size = f(rate * sqrt(fix2) / fix1)
-        eps, keep1, keep2 = f(self.eps), f(self.beta1), f(self.beta2)
-        new1, new2 = f(1.0 - self.beta1), f(1.0 - self.beta2)
-        shrink, catch_up = f(rate * decay), f(1.0 - self._average_decay())
-        averages = self.state.get("averages") if self.use_averages else None
-        buffer = np.empty(_BLOCK, dtype="float32")
-        for start in range(0, len(parameters.weights), _BLOCK):
-            at = slice(start, start + _BLOCK)
-            w, g = parameters.weights[at], parameters.gradient[at]
-            m, v = self.state["mean"][at], self.state["variance"][at]
-            t = buffer[: len(w)]
-            if gradient_scale != 1.0:
-                g *= f(gradient_scale)
-            m *= keep1
-            np.multiply(g, new1, out=t)
-            m += t
-            v *= keep2
-            g *= g
-            g *= new2
-            v += g
-            np.sqrt(v, out=t)
-            t += eps
-            np.divide(m, t, out=t)
-            t *= step_size
-            w -= t
-            if shrink:
-                np.multiply(w, shrink, out=t)
-                w -= t
-            if averages is not None:
-                a = averages[at]
-                np.subtract(w, a, out=t)
-                t *= catch_up
-                a += t
-            g[...] = 0
 
 
 class ThroughThinc(Optimizer):
@@ -188,25 +139,6 @@ class ThroughThinc(Optimizer):
             averages += np.float32(1.0 - self._average_decay()) * (parameters.weights - averages)
 
 
-@registry.optimizers("adam")
-def adam(
-    learn_rate: registry.Schedule = 0.001,  # type: ignore[assignment]  # a bare number stands for a constant schedule
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    eps: float = 1e-8,
-    L2: registry.Schedule = 1e-6,  # type: ignore[assignment]
-    L2_is_weight_decay: bool = True,
-    grad_clip: registry.Schedule = 1.0,  # type: ignore[assignment]
-    use_averages: bool = True,
-) -> Optimizer:
-    """Adam. learn_rate, L2, grad_clip: number or schedule (grad_clip 0: never clip). beta1, beta2: decay of the moments."""
-    _check_betas(beta1, beta2, eps)
-    return Adam(
-        beta1=beta1, beta2=beta2, eps=eps, learn_rate=learn_rate, L2=L2, L2_is_weight_decay=L2_is_weight_decay,
-        grad_clip=grad_clip, use_averages=use_averages,
-    )  # fmt: skip
-
-
 @registry.optimizers("radam")
 def radam(
     learn_rate: registry.Schedule = 0.001,  # type: ignore[assignment]
@@ -219,7 +151,7 @@ def radam(
     use_averages: bool = True,
 ) -> Optimizer:
     """Rectified Adam (Liu et al., 2020), thinc's own; arguments as for adam."""
-    _check_betas(beta1, beta2, eps)
+    check_betas(beta1, beta2, eps)
     thinc = ThincOptimizer(
         0.0, beta1=beta1, beta2=beta2, eps=eps, L2=0.0, grad_clip=0.0, use_averages=False, use_radam=True
     )
@@ -245,6 +177,14 @@ def sgd(
     )  # fmt: skip
 
 
+def not_finite(step: int) -> RunFailed:
+    """The error where the norm of the gradient is not finite; step: updates done."""
+    return RunFailed(
+        f"the gradient is not finite at step {step + 1}",
+        hint="Lower optimizer.learn_rate or optimizer.grad_clip; the weights before this step are untouched.",
+    )
+
+
 def _schedule(value: Any) -> Any:
     if callable(value):
         return value
@@ -252,7 +192,7 @@ def _schedule(value: Any) -> Any:
     return lambda step: number
 
 
-def _check_betas(beta1: float, beta2: float, eps: float) -> None:
+def check_betas(beta1: float, beta2: float, eps: float) -> None:
     for name, value in (("beta1", beta1), ("beta2", beta2)):
         if not 0 <= value < 1:
             raise RunnerError(f"{name} is {value}; it must be at least 0 and less than 1")

@@ -10,7 +10,8 @@ from runner.errors import RunFailed
 from runner.model.parameters import Parameters
 from runner.model.scores import scores
 from runner.training import schedules
-from runner.training.optimizers import adam, radam, sgd
+from runner.training.adam import adam
+from runner.training.optimizers import radam, sgd
 
 
 def parameters_of(n_outputs=5, n_inputs=7, seed=0):

@@ -1,0 +1,75 @@
+"""Tables: parameters of which a batch reads few rows, so that few rows have a gradient.
+
+    touched, keys = table.read(keys)        # before: the rows of this batch, `keys` counted in them
+    V = touched.W.take(keys[0], axis=0) …
+    touched.add(dW)                         # after: their gradient, (n_rows, nO)
+
+An optimizer that leaves the other rows alone until they come back (training/lazy_rows.py) sets `lazy`: rows are then
+brought up to date as they are read. To any other, and to whoever asks for the gradient as a whole, a table is a parameter
+like the rest.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.model.layout import Floats2d
+
+Rows = NDArray[np.intp]
+
+
+class Lazy(Protocol):
+    """What an optimizer does for one table."""
+
+    def fetch(self, rows: Rows) -> tuple[Floats2d, Any]:
+        """Up-to-date copies of the rows' weights (n, nO), and whatever the optimizer wants to be handed back with them."""
+
+
+class Touched:
+    """Rows that one forward pass read, and their gradient once backward has run."""
+
+    __slots__ = ("W", "gradient", "rows", "state", "table")
+
+    def __init__(self, table: Table, rows: Rows, W: Floats2d, state: Any) -> None:
+        self.table = table
+        self.rows = rows  # (n,) ascending
+        self.W = W  # (n, nO) a copy
+        self.state = state
+        self.gradient: Floats2d | None = None  # (n, nO)
+
+    def add(self, gradient: Floats2d) -> None:
+        """The rows' gradient; from now on it counts."""
+        self.gradient = gradient
+        self.table.touched.append(self)
+
+
+class Table:
+    """A parameter (n_rows, nO) and what was touched of it since the last update."""
+
+    def __init__(self, weights: Floats2d, gradient: Floats2d) -> None:
+        self.weights = weights  # views of the flat arrays
+        self.gradient = gradient
+        self.lazy: Lazy | None = None
+        self.touched: list[Touched] = []
+
+    def read(self, keys: NDArray[np.int32]) -> tuple[Touched, NDArray[np.int32]]:
+        """The rows named in `keys`, each once; and `keys` with each row's place among them."""
+        is_touched = np.zeros(len(self.weights), dtype=bool)
+        is_touched[keys] = True
+        rows = np.flatnonzero(is_touched)
+        place = np.empty(len(self.weights), dtype="int32")
+        place[rows] = np.arange(len(rows), dtype="int32")
+        if self.lazy is not None:
+            W, state = self.lazy.fetch(rows)
+        else:
+            W, state = self.weights.take(rows, axis=0), None
+        return Touched(self, rows, W, state), place[keys]
+
+    def collect(self) -> None:
+        """Add what was touched to the gradient as a whole."""
+        for touched in self.touched:
+            self.gradient[touched.rows] += touched.gradient
+        self.touched = []

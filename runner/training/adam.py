@@ -1,0 +1,234 @@
+"""Adam (Kingma and Ba, 2015) over flat arrays, block by block, and over tables, touched row by touched row.
+
+    m = beta1 m + (1 - beta1) g        v = beta2 v + (1 - beta2) g²
+    w -= learn_rate sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + eps)
+
+The same numbers as thinc.api.Adam up to rounding. The state holds m / (1 - beta1) and v / (1 - beta2), which saves two
+passes; a pass over memory is what this costs.
+"""
+
+from __future__ import annotations
+
+from math import isfinite, prod, sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner import registry
+from runner.model.parameters import Parameters
+from runner.model.tables import Touched
+from runner.training.lazy_rows import History, LazyRows, RowState
+from runner.training.optimizers import Flat, Optimizer, Used, check_betas, not_finite
+
+_BLOCK = 1 << 14  # values a pass: the arrays of one block fit into the second-level cache
+_INVISIBLE = 2.0**-25  # a float32 less this share of itself is the same float32
+
+
+class Numbers(NamedTuple):
+    """What one step needs besides the arrays."""
+
+    keep1: np.float32
+    keep2: np.float32
+    eps: np.float32
+    step_size: np.float32
+    decay: np.float32  # 0: none
+    catch_up: np.float32 | None  # of the averages; None: none are kept
+    gradient_scale: np.float32
+
+
+def update_block(w: Flat, g: Flat, m: Flat, v: Flat, a: Flat | None, t: Flat, numbers: Numbers) -> None:
+    """One step in place. g: overwritten. t: room for as many values."""
+    if numbers.gradient_scale != 1:
+        g *= numbers.gradient_scale
+    m *= numbers.keep1
+    m += g
+    v *= numbers.keep2
+    g *= g
+    v += g
+    np.sqrt(v, out=t)
+    t += numbers.eps
+    np.divide(m, t, out=t)
+    t *= numbers.step_size
+    w -= t
+    if numbers.decay:
+        np.multiply(w, numbers.decay, out=t)
+        w -= t
+    if a is not None and numbers.catch_up is not None:
+        np.subtract(w, a, out=t)
+        t *= numbers.catch_up
+        a += t
+
+
+class Adam(Optimizer):
+    """See above. Tables are updated lazily unless something asks for their gradient as a whole."""
+
+    def __init__(self, *, beta1: float, beta2: float, eps: float, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self._lazy: dict[str, LazyRows] = {}
+        self._history: History | None = None
+        self._bound: Parameters | None = None
+        self._bound_weights: Flat | None = None
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return ("mean", "variance", *super()._names)
+
+    def settle(self) -> None:
+        """Bring weights, moments and averages of all rows up to date."""
+        for lazy in self._lazy.values():
+            lazy.settle()
+        if self._history is not None:
+            self._history.restart(self.step)
+            for lazy in self._lazy.values():
+                lazy.last[...] = self.step
+
+    def __call__(self, parameters: Parameters) -> Used:
+        """Update the weights from the gradient, and set the gradient to zero."""
+        self._bind(parameters)
+        is_coupled = not self.L2_is_weight_decay and self.L2(self.step) != 0
+        if not self._lazy or parameters.is_gradient_seen or parameters.frozen or is_coupled:
+            self.settle()
+            used = super().__call__(parameters)
+            if self._history is not None:
+                self._history.restart(self.step)
+                for lazy in self._lazy.values():
+                    lazy.last[...] = self.step
+            return used
+        return self._update_lazily(parameters)
+
+    def _bind(self, parameters: Parameters) -> None:
+        """Take over the rows of this model's tables. What another optimizer has put off, it does now."""
+        weights, _ = parameters.arrays()
+        if self._bound is parameters and self._bound_weights is weights and parameters.settle == self.settle:
+            return
+        self.settle()
+        parameters.settle()
+        self._lazy = {}
+        self._fit(parameters)
+        self._history = None
+        if parameters.tables and self.beta1**2 < self.beta2:  # else what a moment carries on does not fade
+            self._history = History(self.beta1, self.beta2, self.step)
+        for path, table in parameters.tables.items() if self._history is not None else ():
+            offset, shape = parameters.layout[path]
+            mean, variance, *averages = (
+                self.state[name][offset : offset + prod(shape)].reshape(shape) for name in self._names
+            )
+            eps = self.eps / sqrt(1.0 - self.beta2)
+            self._lazy[path] = table.lazy = LazyRows(
+                table, mean, variance, averages[0] if averages else None, self._history, eps
+            )
+        parameters.settle = self.settle
+        self._bound, self._bound_weights = parameters, weights
+        self._dense = _complement([parameters.layout[path] for path in self._lazy], len(weights))
+
+    def _numbers(self, rate: float, decay: float, gradient_scale: float) -> Numbers:
+        """For the step that self.step counts already."""
+        fix1, fix2 = 1.0 - self.beta1**self.step, 1.0 - self.beta2**self.step
+        scale1, scale2 = 1.0 - self.beta1, sqrt(1.0 - self.beta2)
+        f = np.float32
+        shrink = rate * decay
+        return Numbers(
+            keep1=f(self.beta1),
+            keep2=f(self.beta2),
+            eps=f(self.eps / scale2),
+            step_size=f(rate * sqrt(fix2) / fix1 * scale1 / scale2),
+            decay=f(shrink if shrink > _INVISIBLE else 0.0),
+            catch_up=f(1.0 - self._average_decay()) if self.use_averages else None,
+            gradient_scale=f(gradient_scale),
+        )
+
+    def _update(self, parameters: Parameters, rate: float, decay: float, gradient_scale: float) -> None:
+        weights, gradient = parameters.arrays()
+        self._update_spans(weights, gradient, [slice(0, len(weights))], self._numbers(rate, decay, gradient_scale))
+
+    def _update_spans(self, weights: Flat, gradient: Flat, spans: list[slice], numbers: Numbers) -> None:
+        room = np.empty(_BLOCK, dtype="float32")
+        mean, variance = self.state["mean"], self.state["variance"]
+        averages = self.state["averages"] if self.use_averages else None
+        for span in spans:
+            for start in range(span.start, span.stop, _BLOCK):
+                at = slice(start, min(start + _BLOCK, span.stop))
+                a = averages[at] if averages is not None else None
+                g = gradient[at]
+                update_block(weights[at], g, mean[at], variance[at], a, room[: len(g)], numbers)
+                g[...] = 0
+
+    def _update_lazily(self, parameters: Parameters) -> Used:
+        assert self._history is not None
+        weights, gradient = parameters.arrays()
+        touched = [_merged(table.touched, self._lazy[path]) for path, table in parameters.tables.items()]
+        rate, L2, clip = self.learn_rate(self.step), self.L2(self.step), self.grad_clip(self.step)
+        square = sum(float(np.dot(gradient[span], gradient[span])) for span in self._dense)
+        square += sum(float(np.dot(one.gradient.ravel(), one.gradient.ravel())) for one in touched if one is not None)
+        norm = sqrt(square)
+        if not isfinite(norm):
+            raise not_finite(self.step)
+        self.step += 1
+        numbers = self._numbers(rate, L2, clip / norm if 0 < clip < norm else 1.0)
+        self._update_spans(weights, gradient, self._dense, numbers)
+        self._history.advance(float(numbers.step_size), float(numbers.decay), float(numbers.catch_up or 0))
+        for one, (path, table) in zip(touched, parameters.tables.items(), strict=True):
+            if one is not None:
+                self._update_rows(one, self._lazy[path], numbers)
+            table.touched = []
+        if self._history.is_full:
+            self.settle()
+        return Used(rate, L2, clip, norm)
+
+    def _update_rows(self, touched: Touched, lazy: LazyRows, numbers: Numbers) -> None:
+        state: RowState = touched.state
+        room = np.empty(_BLOCK, dtype="float32")
+        flat = [x.reshape(-1) if x is not None else None for x in (touched.W, touched.gradient, *state[2:])]
+        for start in range(0, touched.W.size, _BLOCK):
+            w, g, m, v, a = (x[start : start + _BLOCK] if x is not None else None for x in flat)
+            update_block(w, g, m, v, a, room[: len(w)], numbers)
+        lazy.store(touched.rows, touched.W, state)
+
+
+def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:
+    """Several reads of one table between two updates as one; None where there was none, or it was before this optimizer."""
+    if not touched:
+        return None
+    state = touched[0].state
+    if len(touched) == 1 and isinstance(state, RowState) and state.lazy is lazy and state.step == lazy.history.now:
+        return touched[0]
+    rows = np.unique(np.concatenate([one.rows for one in touched]))
+    gradient = np.zeros((len(rows), touched[0].W.shape[1]), dtype=touched[0].W.dtype)
+    for one in touched:
+        gradient[np.searchsorted(rows, one.rows)] += one.gradient
+    whole = Touched(lazy.table, rows, *lazy.fetch(rows))
+    whole.gradient = gradient
+    return whole
+
+
+def _complement(places: list[tuple[int, tuple[int, ...]]], size: int) -> list[slice]:
+    """What lies between the given (offset, shape)s."""
+    spans, start = [], 0
+    for offset, shape in sorted(places):
+        if offset > start:
+            spans.append(slice(start, offset))
+        start = offset + prod(shape)
+    if start < size:
+        spans.append(slice(start, size))
+    return spans
+
+
+@registry.optimizers("adam")
+def adam(
+    learn_rate: registry.Schedule = 0.001,  # type: ignore[assignment]  # a bare number stands for a constant schedule
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    L2: registry.Schedule = 1e-6,  # type: ignore[assignment]
+    L2_is_weight_decay: bool = True,
+    grad_clip: registry.Schedule = 1.0,  # type: ignore[assignment]
+    use_averages: bool = True,
+) -> Optimizer:
+    """Adam. learn_rate, L2, grad_clip: number or schedule (grad_clip 0: never clip). beta1, beta2: decay of the moments."""
+    check_betas(beta1, beta2, eps)
+    return Adam(
+        beta1=beta1, beta2=beta2, eps=eps, learn_rate=learn_rate, L2=L2, L2_is_weight_decay=L2_is_weight_decay,
+        grad_clip=grad_clip, use_averages=use_averages,
+    )  # fmt: skip
