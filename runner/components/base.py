@@ -10,10 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 from thinc.api import Model
 
 from runner.components.inputs import Batch
 from runner.corpus.example import Example
+from runner.errors import RunFailed
 from runner.model.layout import Floats2d
 from runner.model.noise import Noise
 
@@ -66,6 +68,13 @@ class Component(ABC):
 
         The gradient is None without tok2vec, and where no example has this component's annotation (the loss is 0 then).
         """
+
+    def check_finite(self, scores: Floats2d) -> None:
+        """Raises RunFailed where a score is not finite: of such, the best is no prediction."""
+        if not np.isfinite(scores).all():
+            raise RunFailed(
+                f"the scores of {self.name} are not finite", hint="Lower optimizer.learn_rate, and train again."
+            )
 
     @abstractmethod
     def annotate(self, batch: Batch) -> None:

@@ -15,7 +15,7 @@ from runner.components.inputs import Batch
 from runner.components.scores import ents
 from runner.corpus.biluo import biluo_to_spans
 from runner.corpus.example import Example
-from runner.errors import RunFailed, RunnerError
+from runner.errors import RunnerError
 from runner.model import crf
 from runner.model.biluo_scores import biluo_scores
 from runner.model.chain import chain
@@ -83,10 +83,7 @@ class EntityRecognizer(Component):
         assert self.head is not None
         tags = ["O", *(f"{move}-{label}" for move in "BILU" for label in self.labels)]
         scores = self.head.predict(batch.vectors)
-        if not np.isfinite(scores).all():  # of these, nothing legal can be decoded
-            raise RunFailed(
-                f"the scores of {self.name} are not finite", hint="Lower optimizer.learn_rate, and train again."
-            )
+        self.check_finite(scores)
         states = crf.decode(scores, batch.layout)
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             found = states[start : start + len(doc)]

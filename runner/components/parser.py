@@ -132,6 +132,8 @@ class DependencyParser(Component):
     def annotate(self, batch: Batch) -> None:
         assert self.head is not None
         parse = self.head.predict((batch.vectors, None))
+        for scores in (*parse.arcs.scores, parse.labels):
+            self.check_finite(scores)
         labels = parse.labels.argmax(axis=0).tolist() if self.labels else None
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             end = start + len(doc)

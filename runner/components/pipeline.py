@@ -42,6 +42,7 @@ Block = Mapping[str, Any]
 DEFAULT_TOKENIZER: Block = {"type": "syntok"}
 DEFAULT_TOK2VEC: Block = {"type": "hash_embed_cnn"}
 _WORDS_PER_BATCH = 4000  # when predicting
+_MET = ""  # key in Example.targets, no component's name: the pipeline that has learned the example's labels and words
 
 
 class Pipeline:
@@ -76,6 +77,7 @@ class Pipeline:
         self._disabled: frozenset[str] = frozenset()
         self._tokenize: Callable[[str], tuple[list[str], list[bool]]] | None = None
         self._sgd: Optimizer | None = None
+        self._met = object()  # what an example is marked with once its labels and words are learned
 
     # Building
 
@@ -92,6 +94,7 @@ class Pipeline:
         if "tok2vec" in (accepted("components", str(block["type"])) or ()):
             block.setdefault("tok2vec", dict(DEFAULT_TOK2VEC))
         component = resolve(block, "components", f"components.{name}", extra={"name": name})
+        self._met = object()
         self.components[name] = component
         self.blocks[name] = block
         if before is not None:
@@ -142,6 +145,9 @@ class Pipeline:
                 component.add_label(label)
         self.lexemes = Lexemes()
         self.lexemes.count([example.predicted for example in examples])
+        self._met = object()
+        for example in examples:
+            example.targets[_MET] = self._met
         self.parameters = Parameters()
         self._build(rebuild=True)
         self._sgd = sgd if sgd is not None else resolve({"type": "adam"}, "optimizers", "optimizer")
@@ -244,9 +250,8 @@ class Pipeline:
         optimizer = sgd or self._sgd
         if optimizer is None:
             optimizer = self.initialize(lambda: batch)
-        self._learn_labels(batch)
+        self._meet([example for example in batch if example.targets.get(_MET) is not self._met])
         self.noise.reset(drop, self.seed, optimizer.step)
-        self.lexemes.learn([example.predicted for example in batch])
         inputs = Batch.of([example.predicted for example in batch], self.lexemes)
         vectors: dict[int, tuple[Packed, Callable[[Any], Any]]] = {}  # by tok2vec: a shared one runs once
         gradients: dict[int, Any] = {}
@@ -303,10 +308,16 @@ class Pipeline:
                 )
         return batch
 
-    def _learn_labels(self, examples: Sequence[Example]) -> None:
-        for name in self.pipe_names:
-            for label in self.components[name].labels_in(examples):
-                self.components[name].add_label(label)
+    def _meet(self, examples: Sequence[Example]) -> None:
+        """Learn the labels and the words of examples not seen before."""
+        if examples:
+            for name in self.pipe_names:
+                for label in self.components[name].labels_in(examples):
+                    self.components[name].add_label(label)
+            self.lexemes.learn([example.predicted for example in examples])
+            if not self._disabled:
+                for example in examples:
+                    example.targets[_MET] = self._met
         self._build()
 
     @contextmanager

@@ -96,7 +96,9 @@ class Tagger(Component):
         assert self.head is not None
         if not self.labels:
             return
-        best = self.head.predict(batch.vectors).argmax(axis=0).tolist()  # (n_tokens,)
+        Y = self.head.predict(batch.vectors)
+        self.check_finite(Y)
+        best = Y.argmax(axis=0).tolist()  # (n_tokens,)
         universal = [self.tag_map[label] for label in self.labels] if self.tag_map is not None else []
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             found = best[start : start + len(doc)]

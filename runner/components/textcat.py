@@ -121,6 +121,7 @@ class TextCategorizer(Component):
     def annotate(self, batch: Batch) -> None:
         assert self.head is not None
         Y = self.head.predict(self._texts(batch)).sum(axis=0)  # (n_labels, n_docs)
+        self.check_finite(Y)
         P = category_loss.softmax(Y) if self.exclusive else category_loss.sigmoid(Y)
         for doc, values in zip(batch.docs, P.T.tolist(), strict=True):
             doc.cats = dict(zip(self.labels, values, strict=True))

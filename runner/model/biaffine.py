@@ -169,10 +169,13 @@ def arc_loss(arcs: Arcs, gold: NDArray[np.integer[Any]]) -> tuple[float, list[Fl
 
 
 def decode_arcs(arcs: Arcs, n_tokens: int, single_root: bool) -> Ints:
-    """The best trees: (n_tokens,) heads as positions in their docs."""
+    """The best trees: (n_tokens,) heads as positions in their docs. Roots throughout a bucket with a score that is not finite."""
     heads = np.zeros(n_tokens, dtype="intp")
     for (columns, lengths, inside), S in zip(*arcs, strict=True):
-        heads[columns[inside]] = decode(S, lengths, single_root)[inside]
+        if np.isfinite(S).all():
+            heads[columns[inside]] = decode(S, lengths, single_root)[inside]
+        else:  # there is no best tree; the component refuses the scores
+            heads[columns[inside]] = np.broadcast_to(np.arange(S.shape[1]), inside.shape)[inside]
     return heads
 
 

@@ -218,3 +218,22 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     with pytest.raises(runner.RunFailed, match="not finite"):
         nlp.to_disk(tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "annotation"),
+    [
+        ("tagger", {"tags": ["X", "Y", "X"]}),
+        ("parser", {"heads": [1, 1, 1], "deps": ["a", "ROOT", "b"]}),
+        ("ner", {"entities": [(0, 1, "LOC")]}),
+        ("textcat", {"cats": {"A": 1.0, "B": 0.0}}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_scores_that_are_not_finite_are_no_prediction(name, annotation):
+    nlp = runner.blank("en")
+    nlp.add_pipe(name)
+    nlp.update(["a b c"], [annotation])
+    nlp.parameters.weights[...] = np.nan
+    with pytest.raises(runner.RunFailed, match=f"the scores of {name} are not finite"):
+        nlp("a b c")
