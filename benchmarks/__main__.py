@@ -9,15 +9,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import roofline, scale, startup
 from benchmarks.jobs import JOBS, REGIMES, SIDES
-from benchmarks.report import Table, accuracy_table, load, speed_table
-from benchmarks.turns import Options, plan, run_all, say
+from benchmarks.report import Record, Table, accuracy_table, load, measures, speed_table
+from benchmarks.turns import Options, in_process, plan, run_all, run_once, say, work_folder
 from runner.errors import RunnerError
+
+RUNS = ("speed", "accuracy")  # kinds with two sides
+SCALE_WORDS = 50_000
 
 COMMANDS = {
     "all": "speed, accuracy, roofline and startup (the default)",
     "speed": "words per second, cold start and memory of both sides",
     "accuracy": "full trainings of both sides: best score, and seconds to spaCy's best",
+    "roofline": "how near tagger training comes to what its matrix products alone would take",
+    "startup": "--help, the first update from the shell, what recording costs",
+    "scale": "cost by size of the corpus and by length of a doc (ours alone; --sizes, --words)",
     "report": "the tables again, from the files of --save",
 }
 EPILOG = """examples:
@@ -25,6 +32,7 @@ EPILOG = """examples:
   python -m benchmarks speed --jobs tagger --batch sentences --epochs 2
   python -m benchmarks accuracy --jobs tagger --set experiment=tagger --save results --fresh ours
   python -m benchmarks accuracy --jobs ner_wikigold --turns 5 --batch sentences --set experiment=ner
+  python -m benchmarks scale --sizes 1 4 16 49
   python -m benchmarks report --save results --markdown
 """
 
@@ -64,6 +72,14 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     what.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="overrides of ours, presets included")
     what.add_argument("--threads", type=positive, metavar="N", help="BLAS threads of both (default: each side's own)")
+    what.add_argument(
+        "--sizes",
+        nargs="+",
+        type=positive,
+        default=[1, 4, 16],
+        metavar="N",
+        help="times the corpus, scale (default: 1 4 16)",
+    )
     mirror = os.environ.get("RUNNER_DATA_MIRROR")
     what.add_argument("--data", default=mirror, metavar="FOLDER", help="the data sets' (default: $RUNNER_DATA_MIRROR)")
     keep = parser.add_argument_group("what is kept and shown")
@@ -77,6 +93,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=None,
         help="repeat what is there, of one side or (given alone) of both",
     )
+    keep.add_argument("--no-mlflow", dest="mlflow", action="store_false", help="don't send the results to MLflow")
     keep.add_argument("--markdown", action="store_true", help="print tables in Markdown")
     return parser.parse_args(argv)
 
@@ -121,7 +138,8 @@ def sides_of(asked: Sequence[str] | None) -> Sequence[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     args = arguments(argv)
     try:
-        show(args, run(args))
+        records = run(args)
+        show(args, records)
     except RunnerError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -131,22 +149,96 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(args: argparse.Namespace) -> list[Table]:
-    """Measure what the command names; its tables."""
+def run(args: argparse.Namespace) -> list[Record]:
+    """Measure what the command names, or read what was kept."""
     if args.command == "report":
         if args.save is None:
             raise RunnerError("give the folder of the results", place="--save")
-        records = load(args.save)
-    else:
-        options = options_of(args)
-        kinds = ["speed", "accuracy"] if args.command == "all" else [args.command]
-        records = run_all([spec for kind in kinds for spec in plan(kind, options)], options)
-    return [table for table in (speed_table(records), accuracy_table(records)) if table is not None]
+        return [*load(args.save)]
+    options = options_of(args)
+    kinds = ["speed", "accuracy", "roofline", "startup"] if args.command == "all" else [args.command]
+    records: list[Record] = []
+    records += run_all([spec for kind in kinds if kind in RUNS for spec in plan(kind, options)], options)
+    data, threads, limit = args.data or "", args.threads, args.limit or None
+    if "roofline" in kinds:
+        spec = roofline.spec_of(data, threads=threads, limit=limit, settings=args.set)
+        records.append(
+            run_once(
+                "roofline",
+                spec.as_dict(),
+                options,
+                lambda _: in_process("benchmarks.roofline", [spec.to_json()], threads),
+            )
+        )
+    if "startup" in kinds:
+        has_spacy = "spacy" in options.sides
+        about = {"turns": args.turns, "has_spacy": has_spacy}
+        records.append(
+            run_once(
+                "startup", about, options, lambda folder: startup.measure(folder, turns=args.turns, has_spacy=has_spacy)
+            )
+        )
+    if "scale" in kinds:
+        words = args.words or SCALE_WORDS
+        about = {"sizes": args.sizes, "words": words, "limit": limit, "threads": threads, "jobs": args.jobs}
+        jobs = args.jobs or scale.LENGTH_JOBS
+        records.append(
+            run_once(
+                "scale", about, options,
+                lambda folder: scale.measure(
+                    folder, data, sizes=args.sizes, words=words, jobs=jobs, limit=limit, threads=threads
+                ),
+            )
+        )  # fmt: skip
+    return records
 
 
-def show(args: argparse.Namespace, tables: Sequence[Table]) -> None:
+def show(args: argparse.Namespace, records: Sequence[Record]) -> None:
+    """Print the tables, draw the curves, and send all of it to MLflow."""
+    tables = tables_of(records)
     for table in tables:
         print(table.markdown() if args.markdown else table.plain())
+    with work_folder(None) as folder:
+        plot = (args.save or folder) / "accuracy.png"
+        files = [plot] if draw(records, plot) else []
+        if files and args.save:
+            say(f"curves: {plot}")
+        if args.mlflow and args.command != "report":
+            from benchmarks import track
+
+            run_id = track.log(f"benchmarks-{args.command}", records, tables, metrics_of(records), files)
+            say(f"MLflow run {run_id}, experiment {track.EXPERIMENT}")
+
+
+def draw(records: Sequence[Record], path: Path) -> bool:
+    """The curves as a picture, where there are any and matplotlib is installed."""
+    if not any(record["spec"]["kind"] == "accuracy" for record in records):
+        return False
+    if importlib.util.find_spec("matplotlib") is None:
+        say('no plots: matplotlib is not installed (pip install -e ".[bench]")')
+        return False
+    from benchmarks.plots import accuracy_plot
+
+    return accuracy_plot(records, path)
+
+
+def tables_of(records: Sequence[Record]) -> list[Table]:
+    tables = [table for table in (speed_table(records), accuracy_table(records)) if table is not None]
+    for record in records:
+        kind = record["spec"]["kind"]
+        if kind in ("roofline", "startup"):
+            tables.append((roofline if kind == "roofline" else startup).table(record))
+        elif kind == "scale":
+            tables += scale.tables(record)
+    return tables
+
+
+def metrics_of(records: Sequence[Record]) -> dict[str, float]:
+    found = measures(records)
+    for record in records:
+        module = {"roofline": roofline, "startup": startup, "scale": scale}.get(record["spec"]["kind"])
+        found |= module.metrics(record) if module is not None else {}
+    return found
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from runner.errors import RunnerError, suggest
 
@@ -123,9 +124,13 @@ class Spec:
         >>> Spec("speed", "ours", "tagger", "words").name
         'speed.tagger.words.ours.0.b90dcdbc.json'
         """
-        values = {key: value for key, value in dataclasses.asdict(self).items() if key not in ("data", "seed")}
+        values = {key: value for key, value in self.as_dict().items() if key != "seed"}
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.kind}.{self.job}.{self.batch}.{self.side}.{self.seed}.{digest}.json"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the record: all but where the data lies."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if key != "data"}
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self))

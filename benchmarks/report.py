@@ -11,7 +11,7 @@ import json
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,13 +30,13 @@ class Table:
 
     title: str
     headings: Sequence[str]
-    rows: list[Sequence[str]] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     n_text: int = 2
 
     def plain(self) -> str:
         """Aligned, for a console."""
-        rows = [self.headings, *self.rows]
+        rows: list[Sequence[str]] = [self.headings, *self.rows]
         widths = [max(len(row[i]) for row in rows) for i in range(len(self.headings))]
         lines = ["  ".join(self._cell(row[i], i, widths[i]) for i in range(len(row))).rstrip() for row in rows]
         lines.insert(1, "  ".join("-" * width for width in widths))
@@ -152,14 +152,14 @@ def grouped(records: Sequence[Record], kind: str) -> dict[tuple[Key, str], tuple
             theirs[key][spec["epochs"] or 0].append(record)
     longest = {key: runs[max(runs)] for key, runs in theirs.items()}
     names = list(JOBS)
-    pairs = {pair: (found, longest.get(pair[0], [])) for pair, found in ours.items()}
-    alone = {(key, ""): ([], found) for key, found in longest.items() if key not in {pair[0] for pair in ours}}
-    found = {**pairs, **alone}
-    order: Callable[[tuple[Key, str]], Any] = lambda pair: (
-        names.index(pair[0].job),
-        pair[0].batch != "words",
-        str(pair),
-    )  # noqa: E731
+    pairs = {pair: (runs, longest.get(pair[0], [])) for pair, runs in ours.items()}
+    has_ours = {key for key, _ in ours}
+    found: dict[tuple[Key, str], tuple[list[Record], list[Record]]] = dict(pairs)
+    found |= {(key, ""): ([], runs) for key, runs in longest.items() if key not in has_ours}
+
+    def order(pair: tuple[Key, str]) -> Any:
+        return names.index(pair[0].job), pair[0].batch != "words", str(pair)
+
     return {pair: found[pair] for pair in sorted(found, key=order)}
 
 

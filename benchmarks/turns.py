@@ -5,13 +5,14 @@ records = run_all(plan(options), options)
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,12 +54,11 @@ def plan(kind: str, options: Options) -> list[Spec]:
     names = options.jobs or [name for name, job in JOBS.items() if job.is_default]
     specs = []
     for name in names:
-        job = find_job(name)
+        find_job(name)
         for batch in options.batches:
             for turn in range(options.turns):
                 for side in options.sides:
                     specs.append(_spec(kind, side, name, batch, options.seed + turn, options))
-        assert job.components
     return specs
 
 
@@ -104,14 +104,38 @@ def run_all(specs: Sequence[Spec], options: Options) -> list[dict[str, Any]]:
                 say(f"{about}: as kept in {path}")
                 continue
             began = time.perf_counter()
-            record = {"spec": json.loads(spec.to_json()), "commit": commit(), **run(spec, folder)}
-            record["spec"].pop("data")
-            record["measured"] = time.strftime("%Y-%m-%d %H:%M:%S")
+            record = dated(spec.as_dict(), run(spec, folder))
             records.append(record)
             if path is not None:
                 path.write_text(json.dumps(record, indent=1), encoding="utf8")
             say(f"{about}: {summary(record)} ({time.perf_counter() - began:.0f} s)")
     return records
+
+
+def run_once(
+    kind: str, about: Mapping[str, Any], options: Options, measure: Callable[[Path], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """A measurement without turns, kept as those with. about: what tells it from others of its kind."""
+    spec = {"kind": kind, **about}
+    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]
+    path = options.save / f"{kind}.{digest}.json" if options.save is not None else None
+    if path is not None and path.is_file() and "ours" not in options.fresh:
+        say(f"{kind}: as kept in {path}")
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf8"))
+        return found
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        record = dated(spec, measure(Path(folder)))
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record, indent=1), encoding="utf8")
+    say(f"{kind}: done ({time.perf_counter() - began:.0f} s)")
+    return record
+
+
+def dated(spec: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result with what was asked for, when, and of which state of the code."""
+    return {"spec": dict(spec), "commit": commit(), "measured": time.strftime("%Y-%m-%d %H:%M:%S"), **result}
 
 
 def run(spec: Spec, folder: Path) -> dict[str, Any]:
@@ -175,7 +199,7 @@ def reply(result: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def work_folder(save: Path | None) -> Iterable[Path]:  # type: ignore[misc]
+def work_folder(save: Path | None) -> Iterator[Path]:
     """The folder of kept results, or one for the time of the runs."""
     if save is not None:
         save.mkdir(parents=True, exist_ok=True)
