@@ -130,7 +130,8 @@ class Spec:
 
     def as_dict(self) -> dict[str, Any]:
         """For the record: all but where the data lies."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if key != "data"}
+        values = {key: value for key, value in dataclasses.asdict(self).items() if key != "data"}
+        return {**values, "settings": list(self.settings)}
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self))

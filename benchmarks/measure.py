@@ -1,8 +1,8 @@
 """One run, measured from inside its own process: the same clockwork for both sides.
 
 A side knows how to make batches, update, predict and score; `drive` decides what counts. Training seconds are those of
-batching and updates alone; prediction seconds those of annotating the dev set's tokens, whose docs are made before. CPU
-seconds are of all threads of the process. Runs are scored with averaged parameters.
+batching and updates alone; prediction seconds those from the dev set's words, in lists, to annotated docs. CPU seconds
+are of all threads of the process. Runs are scored with averaged parameters.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
+
+Text = tuple[list[str], list[bool]]  # words, and whether a space follows each
 
 
 class Side(Protocol):
@@ -28,11 +30,11 @@ class Side(Protocol):
     def update(self, batch: Any) -> None:
         """One step."""
 
-    def prepare(self, n_words: int | None) -> tuple[Any, int]:
-        """Docs to predict, without annotation, and their words. n_words: no more than that."""
+    def texts(self, n_words: int | None) -> tuple[Any, int]:
+        """The dev set as words and the spaces after them, and the number of words. n_words: no more docs than hold these."""
 
-    def predict(self, docs: Any) -> None:
-        """Annotate them, with the parameters in use."""
+    def predict(self, texts: Any) -> Any:
+        """Make docs of them and annotate these, with the parameters in use."""
 
     def score(self, docs: Any) -> Mapping[str, float]:
         """Scores of the annotated docs."""
@@ -77,10 +79,10 @@ def drive(
 
     def evaluate() -> None:
         nonlocal predicted
-        docs, n = side.prepare(predict_words)
+        texts, n = side.texts(predict_words)
         with side.averaged():
             predicting.start()
-            side.predict(docs)
+            docs = side.predict(texts)
             predicting.stop()
             predicted += n
             scores = dict(side.score(docs))
@@ -135,6 +137,22 @@ def drive(
         "machine": machine(),
         "curve": curve,
     }
+
+
+def first(texts: Sequence[Text], n_words: int | None) -> tuple[list[Text], int]:
+    """The first texts that hold so many words together (None: all), and how many they hold.
+
+    >>> first([(["a", "b"], [True, False]), (["c"], [False]), (["d"], [False])], 3)[1]
+    3
+    """
+    chosen: list[Text] = []
+    total = 0
+    for text in texts:
+        if n_words is not None and total >= n_words:
+            break
+        chosen.append(text)
+        total += len(text[0])
+    return chosen, total
 
 
 def process_age() -> float:

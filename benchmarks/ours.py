@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from benchmarks.jobs import Spec, find_job, our_overrides
-from benchmarks.measure import drive, versions
+from benchmarks.measure import Text, drive, first, versions
 from runner.commands.train import make_corpus, make_pipeline, make_plan, set_threads
 from runner.config.compose import compose
 from runner.config.resolve import load_code, resolve
@@ -34,7 +34,6 @@ class Ours:
         self.pipeline.initialize(lambda: self.corpus.train, sgd=self.sgd)
         self.n_words = np.array([len(example.predicted) for example in self.corpus.train])
         self.train_words = int(self.n_words.sum())
-        self.examples: Sequence[Example] = ()  # those of the docs last prepared
 
     def batches(self, epoch: int) -> Iterator[tuple[list[Example], int]]:
         order = shuffled(len(self.n_words), (self.plan.seed, epoch))
@@ -46,18 +45,13 @@ class Ours:
         with np.errstate(all="ignore"):
             self.pipeline.update(batch, drop=self.plan.dropout(self.sgd.step), sgd=self.sgd, losses=losses)
 
-    def prepare(self, n_words: int | None) -> tuple[list[Doc], int]:
-        docs: list[Doc] = []
-        total = 0
-        for example in self.corpus.dev:
-            if n_words is not None and total >= n_words:
-                break
-            docs.append(example.predicted.copy_unannotated())
-            total += len(docs[-1])
-        return docs, total
+    def texts(self, n_words: int | None) -> tuple[list[Text], int]:
+        return first([(example.predicted.words, example.predicted.spaces) for example in self.corpus.dev], n_words)
 
-    def predict(self, docs: list[Doc]) -> None:
+    def predict(self, texts: list[Text]) -> list[Doc]:
+        docs = [Doc(words, spaces) for words, spaces in texts]
         self.pipeline.predict(docs)
+        return docs
 
     def score(self, docs: list[Doc]) -> Mapping[str, float]:
         found = [

@@ -21,7 +21,7 @@ from spacy.util import fix_random_seed, minibatch
 from thinc.api import Adam, compounding
 
 from benchmarks.jobs import LEARN_RATE, REGIMES, Spec, find_job
-from benchmarks.measure import drive, versions
+from benchmarks.measure import Text, drive, first, versions
 
 BAG_OF_WORDS = {  # the quickstart's bag of words: single words, 2^18 rows
     "@architectures": "spacy.TextCatBOW.v3", "exclusive_classes": True, "ngram_size": 1, "no_output_layer": False,
@@ -57,19 +57,11 @@ class Peer:
     def update(self, batch: list[Example]) -> None:
         self.nlp.update(batch, drop=self.dropout, sgd=self.sgd, losses={})
 
-    def prepare(self, n_words: int | None) -> tuple[list[Doc], int]:
-        docs: list[Doc] = []
-        total = 0
-        for example in self.dev:
-            if n_words is not None and total >= n_words:
-                break
-            docs.append(unannotated(self.nlp, example.reference))
-            total += len(docs[-1])
-        return docs, total
+    def texts(self, n_words: int | None) -> tuple[list[Text], int]:
+        return first([text_of(example.reference) for example in self.dev], n_words)
 
-    def predict(self, docs: list[Doc]) -> None:
-        for _ in self.nlp.pipe(docs):
-            pass
+    def predict(self, texts: list[Text]) -> list[Doc]:
+        return list(self.nlp.pipe(Doc(self.nlp.vocab, words=words, spaces=spaces) for words, spaces in texts))
 
     def score(self, docs: list[Doc]) -> Mapping[str, float]:
         found = [Example(doc, example.reference) for doc, example in zip(docs, self.dev, strict=False)]
@@ -93,11 +85,15 @@ def add_component(nlp: Any, name: str, width: int, depth: int) -> None:
 def read(nlp: Any, path: Path) -> list[Example]:
     """Gold docs, each beside an unannotated copy of its tokens."""
     docs = DocBin().from_disk(path).get_docs(nlp.vocab)
-    return [Example(unannotated(nlp, doc), doc) for doc in docs]
+    examples = []
+    for doc in docs:
+        words, spaces = text_of(doc)
+        examples.append(Example(Doc(nlp.vocab, words=words, spaces=spaces), doc))
+    return examples
 
 
-def unannotated(nlp: Any, doc: Doc) -> Doc:
-    return Doc(nlp.vocab, words=[token.text for token in doc], spaces=[bool(token.whitespace_) for token in doc])
+def text_of(doc: Doc) -> Text:
+    return [token.text for token in doc], [bool(token.whitespace_) for token in doc]
 
 
 def scores_of(nlp: Any, examples: list[Example]) -> dict[str, float]:

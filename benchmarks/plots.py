@@ -20,10 +20,10 @@ def accuracy_plot(records: Sequence[Mapping[str, Any]], path: Path) -> bool:
     """
     panels: dict[Any, list[tuple[str, Sequence[Mapping[str, Any]]]]] = {}
     targets: dict[Any, float] = {}
-    for (key, settings), (ours, theirs) in grouped(records, "accuracy").items():
+    for (key, _), (ours, theirs) in grouped(records, "accuracy").items():
         runs = panels.setdefault(key, [])
         if ours:
-            runs.append((f"ours {settings}".strip(), ours))
+            runs.append((" ".join(["ours", *ours[0]["spec"]["settings"]]), ours))
         if theirs and key not in targets:
             runs.insert(0, ("spaCy", theirs))
             targets[key] = median(map(best_score, theirs)) or 0.0
@@ -33,6 +33,7 @@ def accuracy_plot(records: Sequence[Mapping[str, Any]], path: Path) -> bool:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import FuncFormatter, LogLocator
 
     n_columns = min(N_COLUMNS, len(panels))
     n_rows = -(-len(panels) // n_columns)
@@ -54,7 +55,10 @@ def accuracy_plot(records: Sequence[Mapping[str, Any]], path: Path) -> bool:
         axis.set_title(f"{key.job}, {key.batch}", fontsize=10, color=INK, loc="left")
         axis.set_xlabel("training CPU seconds", fontsize=8, color=INK)
         axis.set_ylabel("dev score", fontsize=8, color=INK)
-        axis.tick_params(labelsize=8, colors=INK)
+        for ticks in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
+            ticks(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+        axis.tick_params(which="both", labelsize=8, colors=INK)
         axis.grid(color=RULE, linewidth=0.4)
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(fontsize=7, frameon=False, loc="lower right")

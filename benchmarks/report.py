@@ -134,28 +134,31 @@ def ratio(a: float | None, b: float | None) -> float | None:
 
 
 def grouped(records: Sequence[Record], kind: str) -> dict[tuple[Key, str], tuple[list[Record], list[Record]]]:
-    """(what is compared, our settings) → (our runs, spaCy's runs), in the order of the jobs.
+    """(what is compared, our settings and length) → (our runs, spaCy's runs), in the order of the jobs.
 
-    Runs of several lengths of spaCy's stand beside ours where there is but one; of several, the longest count.
+    Where spaCy has runs of several lengths, those as long as ours count in a speed comparison, else the longest.
     """
     ours: dict[tuple[Key, str], list[Record]] = defaultdict(list)
-    theirs: dict[Key, dict[int, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    theirs: dict[Key, dict[tuple[int, float], list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         spec = record["spec"]
         if spec["kind"] != kind:
             continue
         key = Key(*(spec[name] for name in Key._fields))
         if spec["side"] == "ours":
-            length = f"{spec['epochs']} epochs" if spec["epochs"] and kind == "accuracy" else ""
-            ours[key, " ".join(filter(None, [*spec["settings"], length]))].append(record)
+            ours[key, f"{' '.join(spec['settings'])} {spec['epochs']} {spec['words']}"].append(record)
         else:
-            theirs[key][spec["epochs"] or 0].append(record)
-    longest = {key: runs[max(runs)] for key, runs in theirs.items()}
+            theirs[key][spec["epochs"], spec["words"] or math.inf].append(record)
+
+    def beside(key: Key, epochs: int | None) -> list[Record]:
+        lengths = theirs.get(key)
+        if not lengths:
+            return []
+        return lengths[max(lengths, key=lambda length: (kind == "speed" and length[0] == epochs, *length))]
+
+    found = {pair: (runs, beside(pair[0], runs[0]["spec"]["epochs"])) for pair, runs in ours.items()}
+    found |= {(key, ""): ([], beside(key, None)) for key in theirs if key not in {key for key, _ in ours}}
     names = list(JOBS)
-    pairs = {pair: (runs, longest.get(pair[0], [])) for pair, runs in ours.items()}
-    has_ours = {key for key, _ in ours}
-    found: dict[tuple[Key, str], tuple[list[Record], list[Record]]] = dict(pairs)
-    found |= {(key, ""): ([], runs) for key, runs in longest.items() if key not in has_ours}
 
     def order(pair: tuple[Key, str]) -> Any:
         return names.index(pair[0].job), pair[0].batch != "words", str(pair)
@@ -173,7 +176,7 @@ def speed_table(records: Sequence[Record]) -> Table | None:
         ["job", "batch", "train ours", "spaCy", "ratio", "wall ratio", "predict ours", "spaCy", "ratio",
          "cold start s", "spaCy", "peak MB", "spaCy", "ratio"],
     )  # fmt: skip
-    for (key, settings), (ours, theirs) in groups.items():
+    for (key, _), (ours, theirs) in groups.items():
         row = [key.job, key.batch]
         for part in ("train", "predict"):
             a, b = (median(rate(record, part) for record in runs) for runs in (ours, theirs))
@@ -185,7 +188,7 @@ def speed_table(records: Sequence[Record]) -> Table | None:
             row += [number(a, 1 if name != "peak_mb" else 0), number(b, 1 if name != "peak_mb" else 0)]
             row += [times(ratio(a, b))] if name == "peak_mb" else []
         table.rows.append(row)
-        table.notes += notes(key, settings, ours, theirs)
+    table.notes += notes((key, ours, theirs) for (key, _), (ours, theirs) in groups.items())
     return table
 
 
@@ -199,7 +202,7 @@ def accuracy_table(records: Sequence[Record]) -> Table | None:
         ["job", "batch", "best ours", "spaCy", "s to spaCy's best", "interpolated", "spaCy s", "ratio",
          "wall ratio", "train ours", "spaCy", "ratio"],
     )  # fmt: skip
-    for (key, settings), (ours, theirs) in groups.items():
+    for (key, _), (ours, theirs) in groups.items():
         target = median(map(best_score, theirs))
         cells = [number(median(map(best_score, ours)), 4), number(target, 4)]
         taken, shares = None, []
@@ -213,7 +216,7 @@ def accuracy_table(records: Sequence[Record]) -> Table | None:
         cells += [number(taken[0], 1), number(between, 1), number(taken[1], 1), *shares]
         a, b = (median(rate(record, "train") for record in runs) for runs in (ours, theirs))
         table.rows.append([key.job, key.batch, *cells, number(a), number(b), times(ratio(a, b))])
-        table.notes += notes(key, settings, ours, theirs)
+    table.notes += notes((key, ours, theirs) for (key, _), (ours, theirs) in groups.items())
     return table
 
 
@@ -232,25 +235,26 @@ def heading(records: Sequence[Record], kind: str) -> str:
     return f"median of {runs} run{'s' if high > 1 else ''}{beside}, {' and '.join(machines)}"
 
 
-def notes(key: Key, settings: str, ours: Sequence[Record], theirs: Sequence[Record]) -> list[str]:
-    """What a row does not say: our settings, bounds, threads."""
-    found = []
-    about = f"{key.job} {key.batch}:"
-    if settings:
-        found.append(f"{about} ours with {settings}")
-    for name, runs in (("ours", ours), ("spaCy", theirs)):
-        if not runs:
-            continue
-        spec = runs[0]["spec"]
-        if spec["words"]:
-            found.append(f"{about} {name} trained on {spec['words']:,} words")
-        if spec["predict_words"]:
-            found.append(f"{about} {name} predicted {spec['predict_words']:,} words")
-    if key.limit:
-        found.append(f"{about} both on the first {key.limit:,} docs of each file")
-    if key.threads:
-        found.append(f"{about} {key.threads} BLAS thread{'s' if key.threads > 1 else ''} for both")
-    return found
+def notes(rows: Iterable[tuple[Key, Sequence[Record], Sequence[Record]]]) -> list[str]:
+    """What the rows do not say: settings, lengths, bounds, threads; each once, with the jobs it holds for."""
+    jobs: dict[str, list[str]] = defaultdict(list)
+    for key, ours, theirs in rows:
+        found = []
+        lengths = []
+        for name, runs in (("ours", ours), ("spaCy", theirs)):
+            if not runs:
+                continue
+            spec = runs[0]["spec"]
+            lengths.append(f"{name} {runs[0]['curve'][-1]['epoch']:.3g}")
+            found += [f"{name} with {' '.join(spec['settings'])}"] if spec["settings"] else []
+            found += [f"{name} trained on {spec['words']:,} words"] if spec["words"] else []
+            found += [f"{name} predicted {spec['predict_words']:,} words"] if spec["predict_words"] else []
+        found += [f"epochs: {', '.join(lengths)}"]
+        found += [f"both on the first {key.limit:,} docs of each file"] if key.limit else []
+        found += [f"BLAS threads of both: {key.threads}"] if key.threads else []
+        for text in found:
+            jobs[text].append(f"{key.job} {key.batch}")
+    return [f"{text} ({', '.join(dict.fromkeys(names))})" for text, names in jobs.items()]
 
 
 def number(value: float | None, digits: int = 0) -> str:
@@ -274,7 +278,7 @@ def times(value: float | None) -> str:
 def measures(records: Sequence[Record]) -> dict[str, float]:
     """The tables' numbers as flat metrics: `speed.tagger.words.train_ratio`, …; what is not known is left out."""
     found: dict[str, float | None] = {}
-    for (key, _settings), (ours, theirs) in grouped(records, "speed").items():
+    for (key, _), (ours, theirs) in grouped(records, "speed").items():
         prefix = f"speed.{key.job}.{key.batch}"
         for part in ("train", "predict"):
             a, b = (median(rate(record, part) for record in runs) for runs in (ours, theirs))
@@ -282,7 +286,7 @@ def measures(records: Sequence[Record]) -> dict[str, float]:
         for name in ("cold_start_seconds", "peak_mb"):
             a, b = (median(float(record[name]) for record in runs) for runs in (ours, theirs))
             found |= {f"{prefix}.{name}_ours": a, f"{prefix}.{name}_spacy": b}
-    for (key, _settings), (ours, theirs) in grouped(records, "accuracy").items():
+    for (key, _), (ours, theirs) in grouped(records, "accuracy").items():
         prefix = f"accuracy.{key.job}.{key.batch}"
         target = median(map(best_score, theirs))
         found |= {f"{prefix}.best_ours": median(map(best_score, ours)), f"{prefix}.best_spacy": target}

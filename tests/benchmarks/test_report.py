@@ -83,7 +83,7 @@ def test_speeds_are_medians_and_their_ratio():
     assert table.rows == [
         ["tagger", "words", "50", "10", "5.00", "5.00", "100", "25", "4.00", "2.0", "2.0", "150", "300", "0.50"]
     ]
-    assert table.notes == ["tagger words: spaCy trained on 60,000 words"]
+    assert table.notes == ["spaCy trained on 60,000 words (tagger words)", "epochs: ours 1, spaCy 1 (tagger words)"]
     assert "median of 1 to 3 runs, spaCy 3.8.18, Z80, 1 core" in table.title
 
 
@@ -102,7 +102,14 @@ def test_settings_make_rows_of_their_own_beside_the_same_peer():
     ]
     table = report.accuracy_table(records)
     assert [row[3] for row in table.rows] == ["0.7500", "0.7500"]
-    assert "tagger words: ours with experiment=tagger" in table.notes
+    assert "ours with experiment=tagger (tagger words)" in table.notes
+
+
+def test_speeds_are_compared_at_equal_lengths():
+    records = [record("ours", (1, 0.7), kind="speed", epochs=2)]
+    records += [record("spacy", (1, 0.7), kind="speed", epochs=n, train=(100, s)) for n, s in ((2, 20.0), (5, 10.0))]
+    assert report.speed_table(records).rows[0][3] == "5"
+    assert report.speed_table([record("ours", (1, 0.7), kind="speed", epochs=1), *records[1:]]).rows[0][3] == "10"
 
 
 def test_other_widths_are_not_compared():

@@ -29,13 +29,15 @@ class Words:
     def update(self, batch):
         self.updates += 1
 
-    def prepare(self, n_words):
-        return "docs", n_words or 50
+    def texts(self, n_words):
+        return "texts", n_words or 50
 
-    def predict(self, docs):
-        assert docs == "docs"
+    def predict(self, texts):
+        assert texts == "texts"
+        return "docs"
 
     def score(self, docs):
+        assert docs == "docs"
         return {"a": self.updates / 100, "b": 0.0}
 
     def averaged(self):
@@ -113,8 +115,7 @@ def test_spacy_scores_predictions_as_we_do(job, tmp_path: Path):
     side = Ours(compose(our_overrides(Spec("speed", "ours", job, "words", epochs=1, limit=60, width=8, depth=1))))
     for batch, _ in side.batches(1):
         side.update(batch)
-    docs, _ = side.prepare(None)
-    side.predict(docs)
+    docs = side.predict(side.texts(None)[0])
     dev = side.corpus.dev
     for i, (doc, example) in enumerate(zip(docs, dev, strict=True)):  # half right, so that no score is 0
         if i % 2 and job == "ner":
