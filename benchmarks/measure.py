@@ -208,7 +208,9 @@ def machine() -> dict[str, Any]:
 
 
 def describe(machine: Mapping[str, Any]) -> str:
-    """>>> describe({"cpu": "AMD EPYC", "cores": 2})
+    """Which machine, in a heading.
+
+    >>> describe({"cpu": "AMD EPYC", "cores": 2})
     'AMD EPYC, 2 cores'
     """
     return f"{machine['cpu']}, {machine['cores']} core{'s' if machine['cores'] != 1 else ''}"

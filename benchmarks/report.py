@@ -236,9 +236,11 @@ def heading(records: Sequence[Record], kind: str) -> str:
 
 
 def notes(rows: Iterable[tuple[Key, Sequence[Record], Sequence[Record]]]) -> list[str]:
-    """What the rows do not say: settings, lengths, bounds, threads; each once, with the jobs it holds for."""
+    """What the rows do not say: settings, lengths, bounds, threads; each once, with the jobs it holds for if not for all."""
     jobs: dict[str, list[str]] = defaultdict(list)
+    n_rows = 0
     for key, ours, theirs in rows:
+        n_rows += 1
         found = []
         lengths = []
         for name, runs in (("ours", ours), ("spaCy", theirs)):
@@ -254,11 +256,13 @@ def notes(rows: Iterable[tuple[Key, Sequence[Record], Sequence[Record]]]) -> lis
         found += [f"BLAS threads of both: {key.threads}"] if key.threads else []
         for text in found:
             jobs[text].append(f"{key.job} {key.batch}")
-    return [f"{text} ({', '.join(dict.fromkeys(names))})" for text, names in jobs.items()]
+    return [text if len(names) == n_rows else f"{text} ({', '.join(names)})" for text, names in jobs.items()]
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """>>> number(1234.5), number(0.93456, 4), number(None), number(math.inf)
+    """A cell; a dash for what is not known.
+
+    >>> number(1234.5), number(0.93456, 4), number(None), number(math.inf)
     ('1,234', '0.9346', '–', 'never')
     """
     if value is None:
@@ -267,7 +271,9 @@ def number(value: float | None, digits: int = 0) -> str:
 
 
 def times(value: float | None) -> str:
-    """>>> times(4.756), times(0.0712), times(None)
+    """A ratio's cell.
+
+    >>> times(4.756), times(0.0712), times(None)
     ('4.76', '0.071', '–')
     """
     if value is None:

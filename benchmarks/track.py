@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from benchmarks.report import Table
 from runner.tracking.mlflow_store import ENVIRONMENT, artifact_root, store_uri
 
 EXPERIMENT = "benchmarks"
+MAX_METRICS = 1000  # a request
 
 
 def log(
@@ -28,40 +29,54 @@ def log(
     address = store_uri(uri)
     os.environ |= {key: value for key, value in ENVIRONMENT.items() if key not in os.environ}
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
 
     client = MlflowClient(tracking_uri=address)
     known = client.get_experiment_by_name(EXPERIMENT)
-    root = artifact_root(address)
-    experiment = (
-        known.experiment_id
-        if known is not None
-        else client.create_experiment(EXPERIMENT, artifact_location=(root / EXPERIMENT).as_uri() if root else None)
-    )
+    if known is not None:
+        experiment = known.experiment_id
+    else:
+        root = artifact_root(address)
+        location = (root / EXPERIMENT).as_uri() if root is not None else None
+        experiment = client.create_experiment(EXPERIMENT, artifact_location=location)
+    run = client.create_run(experiment, run_name=name, tags=tags_of(records))
+    run_id = str(run.info.run_id)
+    status = "FAILED"
+    try:
+        send(client, run_id, records, tables, metrics, files)
+        status = "FINISHED"
+    finally:
+        client.set_terminated(run_id, status=status)
+    return run_id
+
+
+def send(
+    client: Any,
+    run_id: str,
+    records: Sequence[Mapping[str, Any]],
+    tables: Sequence[Table],
+    metrics: Mapping[str, float],
+    files: Sequence[Path] = (),
+) -> None:
+    """All metrics and files of the run, through MLflow's client."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    points = [Metric(key, float(value), now, 0) for key, value in metrics.items()]
+    points += [Metric(key, value, now, step) for key, value, step in curve_points(records)]
+    for start in range(0, len(points), MAX_METRICS):
+        client.log_batch(run_id, metrics=points[start : start + MAX_METRICS])
+    client.log_text(run_id, "\n".join(table.plain() for table in tables), "tables.txt")
+    client.log_text(run_id, "\n".join(table.markdown() for table in tables), "tables.md")
+    client.log_text(run_id, json.dumps(list(records), indent=1), "records.json")
+    for path in files:
+        client.log_artifact(run_id, str(path))
+
+
+def tags_of(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The machines and the states of the code that the records come from."""
     machines = sorted({describe(record["machine"]) for record in records})
     commits = sorted({record["commit"] for record in records if record.get("commit")})
-    tags = {"machine": "; ".join(machines), "commits": " ".join(commits)[:5000]}
-    run = client.create_run(experiment, run_name=name, tags=tags)
-    run_id = str(run.info.run_id)
-    try:
-        now = run.info.start_time
-        points = [Metric(key, float(value), now, 0) for key, value in metrics.items()]
-        points += [Metric(key, value, now, step) for key, value, step in curve_points(records)]
-        for start in range(0, len(points), 1000):
-            client.log_batch(run_id, metrics=points[start : start + 1000])
-        client.log_text(run_id, "\n".join(table.plain() for table in tables), "tables.txt")
-        client.log_text(run_id, "\n".join(table.markdown() for table in tables), "tables.md")
-        for path in files:
-            client.log_artifact(run_id, str(path))
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "records.json"
-            path.write_text(json.dumps(list(records), indent=1), encoding="utf8")
-            client.log_artifact(run_id, str(path))
-    except BaseException:
-        client.set_terminated(run_id, status="FAILED")
-        raise
-    client.set_terminated(run_id, status="FINISHED")
-    return run_id
+    return {"machine": "; ".join(machines), "commits": " ".join(commits)[:5000]}
 
 
 def curve_points(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, float, int]]:

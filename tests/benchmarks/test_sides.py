@@ -101,6 +101,25 @@ def test_ours_is_measured(job):
 
 
 @needs_data
+def test_the_peer_is_measured_on_converted_data(tmp_path):
+    pytest.importorskip("spacy")
+    from benchmarks.convert import convert
+    from benchmarks.peer import measure as measure_peer
+
+    convert(tmp_path, ["pipeline=ner", "corpus=wnut17", "corpus.limit=25"])
+    found = measure_peer(
+        Spec("speed", "spacy", "ner", "sentences", epochs=1, words=200, predict_words=100, data=str(tmp_path))
+    )
+    ours = measure_ours(Spec("speed", "ours", "ner", "sentences", epochs=1, limit=25, width=8, depth=1))
+    assert 200 <= found["train_words"] < 300
+    assert 100 <= found["predict_words"] < 200
+    assert found["train_words"] / found["curve"][0]["epoch"] == pytest.approx(
+        ours["train_words"], abs=1
+    )  # the same tokens
+    assert "ents_f" in found["curve"][0]["scores"]
+
+
+@needs_data
 @pytest.mark.parametrize("job", ["tagger_parser", "ner", "textcat_bow"])
 def test_spacy_scores_predictions_as_we_do(job, tmp_path: Path):
     """Gold docs, some of them spoiled, through both scorers."""
