@@ -50,7 +50,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     default_jobs = [name for name, job in JOBS.items() if job.is_default]
     what.add_argument(
         "--jobs", nargs="+", default=[], metavar="JOB",
-        help=f"{', '.join(JOBS)} (default: all but {', '.join(set(JOBS) - set(default_jobs))})",
+        help=f"{', '.join(JOBS)} (default: all but {', '.join(name for name in JOBS if name not in default_jobs)})",
     )  # fmt: skip
     regimes = "words: 100→1000 words; sentences: 1→32 sentences (default: both)"
     what.add_argument("--batch", nargs="+", default=list(REGIMES), choices=REGIMES, help=regimes)

@@ -49,6 +49,10 @@ JOBS: dict[str, Job] = {
     "parser": Job(["pipeline=parser"], "ud_english_ewt", ["parser"], {"dep_las": 1.0}),
     "ner": Job(["pipeline=ner"], "wnut17", ["ner"], {"ents_f": 1.0}, epochs=10),
     "textcat_bow": Job(["pipeline=textcat_bow"], "movie_reviews", ["textcat_bow"], {"cats_macro_f": 1.0}, epochs=5),
+    # As that, with pairs of words on spaCy's side too: its default has single words alone.
+    "textcat_bow_pairs": Job(
+        ["pipeline=textcat_bow"], "movie_reviews", ["textcat_bow_pairs"], {"cats_macro_f": 1.0}, epochs=5, is_default=False,
+    ),
     # Width and depth are spaCy's defaults for it. A limit of 100 reviews is 75,000 words, two minutes an epoch.
     "textcat_ensemble": Job(
         ["pipeline=textcat"], "movie_reviews", ["textcat"], {"cats_macro_f": 1.0}, width=64, depth=2, epochs=5,

@@ -73,8 +73,9 @@ class Peer:
 
 def add_component(nlp: Any, name: str, width: int, depth: int) -> None:
     """A component with its default model, but for width and depth."""
-    if name == "textcat_bow":
-        nlp.add_pipe("textcat", config={"model": dict(BAG_OF_WORDS)})
+    if name in ("textcat_bow", "textcat_bow_pairs"):
+        ngram_size = 2 if name == "textcat_bow_pairs" else 1
+        nlp.add_pipe("textcat", config={"model": {**BAG_OF_WORDS, "ngram_size": ngram_size}})
     elif name == "textcat":
         size = {"embed": {"width": width}, "encode": {"width": width, "depth": depth}}
         nlp.add_pipe(name, config={"model": {"tok2vec": size}})
