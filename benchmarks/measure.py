@@ -1,0 +1,221 @@
+"""One run, measured from inside its own process: the same clockwork for both sides.
+
+A side knows how to make batches, update, predict and score; `drive` decides what counts. Training seconds are those of
+batching and updates alone; prediction seconds those from the dev set's words, in lists, to annotated docs. CPU seconds
+are of all threads of the process. Runs are scored with averaged parameters.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+Text = tuple[list[str], list[bool]]  # words, and whether a space follows each
+
+
+class Side(Protocol):
+    """What is measured."""
+
+    train_words: int  # of an epoch
+
+    def batches(self, epoch: int) -> Iterator[tuple[Any, int]]:
+        """The batches of an epoch, each with its number of words."""
+
+    def update(self, batch: Any) -> None:
+        """One step."""
+
+    def texts(self, n_words: int | None) -> tuple[Any, int]:
+        """The dev set as words and the spaces after them, and the number of words. n_words: no more docs than hold these."""
+
+    def predict(self, texts: Any) -> Any:
+        """Make docs of them and annotate these, with the parameters in use."""
+
+    def score(self, docs: Any) -> Mapping[str, float]:
+        """Scores of the annotated docs."""
+
+    def averaged(self) -> Any:
+        """A context manager in which the averaged parameters are in use."""
+
+
+class Stopwatch:
+    """CPU and wall seconds between start and stop, added up."""
+
+    def __init__(self) -> None:
+        self.cpu = self.wall = 0.0
+        self._began = (0.0, 0.0)
+
+    def start(self) -> None:
+        self._began = time.process_time(), time.perf_counter()
+
+    def stop(self) -> None:
+        self.cpu += time.process_time() - self._began[0]
+        self.wall += time.perf_counter() - self._began[1]
+
+
+def drive(
+    side: Side,
+    *,
+    score_weights: Mapping[str, float],
+    epochs: int,
+    words: int | None = None,
+    predict_words: int | None = None,
+    evals: int = 1,
+    is_curve: bool = True,
+) -> dict[str, Any]:
+    """Train, and evaluate `evals` times an epoch (only at the end, where not `is_curve`).
+
+    words: stop after so many. predict_words: predict only so many of the dev set's. Returns plain values, see README.md.
+    """
+    training, predicting = Stopwatch(), Stopwatch()
+    curve: list[dict[str, Any]] = []
+    trained = predicted = steps = 0
+    cold_start = 0.0
+
+    def evaluate() -> None:
+        nonlocal predicted
+        texts, n = side.texts(predict_words)
+        with side.averaged():
+            predicting.start()
+            docs = side.predict(texts)
+            predicting.stop()
+            predicted += n
+            scores = dict(side.score(docs))
+        total = sum(score_weights.values())
+        score = sum(scores.get(key, 0.0) * weight for key, weight in score_weights.items()) / total
+        curve.append(
+            {
+                "epoch": round(trained / side.train_words, 4),
+                "words": trained,
+                "cpu_seconds": training.cpu,
+                "wall_seconds": training.wall,
+                "score": score,
+                "scores": scores,
+            }
+        )
+
+    is_over = False
+    for epoch in range(1, epochs + 1):
+        done, next_evaluation = 0, 1
+        training.start()
+        for batch, n in side.batches(epoch):
+            side.update(batch)
+            trained, done, steps = trained + n, done + n, steps + 1
+            if not cold_start:
+                training.stop()
+                cold_start = process_age()
+                training.start()
+            if words is not None and trained >= words:
+                is_over = True
+                break
+            if is_curve and done < side.train_words and done >= next_evaluation * side.train_words / evals:
+                training.stop()
+                evaluate()
+                next_evaluation = int(done * evals / side.train_words) + 1
+                training.start()
+        training.stop()
+        if is_curve or is_over or epoch == epochs:
+            evaluate()
+        if is_over:
+            break
+    return {
+        "steps": steps,
+        "train_words": trained,
+        "train_cpu_seconds": training.cpu,
+        "train_wall_seconds": training.wall,
+        "predict_words": predicted,
+        "predict_cpu_seconds": predicting.cpu,
+        "predict_wall_seconds": predicting.wall,
+        "cold_start_seconds": cold_start,
+        "peak_mb": peak_mb(),
+        "blas": blas(),
+        "machine": machine(),
+        "curve": curve,
+    }
+
+
+def first(texts: Sequence[Text], n_words: int | None) -> tuple[list[Text], int]:
+    """The first texts that hold so many words together (None: all), and how many they hold.
+
+    >>> first([(["a", "b"], [True, False]), (["c"], [False]), (["d"], [False])], 3)[1]
+    3
+    """
+    chosen: list[Text] = []
+    total = 0
+    for text in texts:
+        if n_words is not None and total >= n_words:
+            break
+        chosen.append(text)
+        total += len(text[0])
+    return chosen, total
+
+
+def process_age() -> float:
+    """Seconds since this process was created, to a hundredth where the system tells; else since Python started."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # seconds after boot
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+    except (OSError, AttributeError, IndexError):
+        import psutil
+
+        return time.time() - float(psutil.Process().create_time())
+
+
+def peak_mb() -> float:
+    """The largest resident memory of this process so far, in MB (10^6 bytes).
+
+    `ru_maxrss` may hold that of the process which started this one, so the kernel's own line comes first.
+    """
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    except OSError:
+        pass
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def blas() -> list[dict[str, Any]]:
+    """The BLAS libraries in this process that can be asked, with the threads each may use.
+
+    thinc's BLIS cannot; it is compiled into its module, and runs in one thread.
+    """
+    from threadpoolctl import threadpool_info
+
+    keys = ("internal_api", "version", "num_threads")
+    return [{key: info.get(key) for key in keys} for info in threadpool_info()]
+
+
+def machine() -> dict[str, Any]:
+    """The processor's name, and how many cores this process may use."""
+    name = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    except OSError:
+        pass
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"cpu": name, "cores": cores}
+
+
+def describe(machine: Mapping[str, Any]) -> str:
+    """Which machine, in a heading.
+
+    >>> describe({"cpu": "AMD EPYC", "cores": 2})
+    'AMD EPYC, 2 cores'
+    """
+    return f"{machine['cpu']}, {machine['cores']} core{'s' if machine['cores'] != 1 else ''}"
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """What is installed, for the record."""
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
