@@ -7,7 +7,7 @@ component returns their gradient.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +26,8 @@ class Component(ABC):
     """One trainable step of a pipeline.
 
     name: its key in the pipeline. type: its name in the registry. labels: in the order of the model's rows.
+    noise: what its dropout masks are drawn from; they do not depend on the components beside it.
+    dropout: its own rate, in place of the run's; None: the run's.
     """
 
     type: str
@@ -38,6 +40,8 @@ class Component(ABC):
         self.build_tok2vec = build_tok2vec
         self.labels: list[str] = []
         self.head: Model[Any, Any] | None = None
+        self.noise = Noise()
+        self.dropout: Callable[[int], float] | None = None
 
     def add_label(self, label: str) -> bool:
         """Learn one more label; False where it is known. The model grows at the next update or prediction."""
@@ -46,6 +50,22 @@ class Component(ABC):
         self.labels.append(label)
         self.head = None
         return True
+
+    def drop(self, rate: float, step: int) -> float:
+        """The dropout rate of an update: its own where it has one, but for an update that is to have none at all.
+
+        Raises RunFailed where a schedule leaves the range of a rate.
+        """
+        if not rate or self.dropout is None:
+            return rate
+        own = self.dropout(step)
+        if not 0 <= own < 1:
+            raise RunFailed(
+                f"the schedule gives {own} at step {step}",
+                place=f"components.{self.name}.dropout",
+                hint="It must stay from 0 to below 1.",
+            )
+        return own
 
     def describe(self, block: Mapping[str, Any]) -> dict[str, Any]:
         """`block`, this component's config, as a saved model holds it: without need of any file outside the model."""

@@ -25,11 +25,22 @@ from runner.model.noise import Noise
 
 
 @registry.components("ner")
-def ner(name: str, tok2vec: registry.Tok2VecBlock, hidden_width: int = 64, maxout_pieces: int = 2) -> EntityRecognizer:
-    """An entity recognizer. hidden_width: of the layer between token vectors and tags (0: none)."""
+def ner(
+    name: str,
+    tok2vec: registry.Tok2VecBlock,
+    hidden_width: int = 64,
+    maxout_pieces: int = 2,
+    dropout: registry.Schedule | None = None,
+) -> EntityRecognizer:
+    """An entity recognizer.
+
+    hidden_width: of the layer between token vectors and tags (0: none). dropout: this component's own; null: the run's.
+    """
     if hidden_width < 0 or maxout_pieces < 1:
         raise RunnerError(f"hidden_width {hidden_width} must not be negative, maxout_pieces {maxout_pieces} at least 1")
-    return EntityRecognizer(name, tok2vec, hidden_width, maxout_pieces)
+    component = EntityRecognizer(name, tok2vec, hidden_width, maxout_pieces)
+    component.dropout = dropout
+    return component
 
 
 class EntityRecognizer(Component):

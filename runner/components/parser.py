@@ -50,13 +50,15 @@ def parser(
     tag_loss: float = 0.5,
     single_root: bool = False,
     ignore_punct: bool = True,
+    dropout: registry.Schedule | None = None,
 ) -> DependencyParser:
     """A dependency parser.
 
     lstm_width: units a direction; lstm_depth: BiLSTM layers between token vectors and scores (0: none). arc_width,
     label_width, maxout_pieces: of the scorers' hidden layers. tag_loss: weight of predicting fine tags on the side while
     training, where the examples have any (0: don't). single_root: exactly one root a doc. ignore_punct: leave
-    punctuation out of UAS and LAS; false: as the CoNLL 2018 evaluation counts.
+    punctuation out of UAS and LAS; false: as the CoNLL 2018 evaluation counts. dropout: this component's own; null: the
+    run's.
     """
     for key, value, low in (
         ("lstm_width", lstm_width, 1), ("lstm_depth", lstm_depth, 0), ("arc_width", arc_width, 1),
@@ -64,10 +66,12 @@ def parser(
     ):  # fmt: skip
         if value < low:
             raise RunnerError(f"{key} is {value}; it must be at least {low}")
-    return DependencyParser(
+    component = DependencyParser(
         name, tok2vec, tag_loss=tag_loss, ignore_punct=ignore_punct, lstm_width=lstm_width, lstm_depth=lstm_depth,
         arc_width=arc_width, label_width=label_width, maxout_pieces=maxout_pieces, single_root=single_root,
     )  # fmt: skip
+    component.dropout = dropout
+    return component
 
 
 class DependencyParser(Component):

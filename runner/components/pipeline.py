@@ -13,6 +13,7 @@ It knows nothing of loops, schedules or MLflow.
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -166,10 +167,12 @@ class Pipeline:
             if component.build_tok2vec is not None and name not in self._tok2vecs:
                 shared = next(iter(self._tok2vecs.values()), None) if self.shared_tok2vec else None
                 path = "tok2vec" if self.shared_tok2vec else f"{name}/tok2vec"
-                self._tok2vecs[name] = shared if shared is not None else component.build_tok2vec(path, 0, self.noise)
+                noise = self.noise if self.shared_tok2vec else component.noise
+                self._tok2vecs[name] = shared if shared is not None else component.build_tok2vec(path, 0, noise)
             tok2vec = self._tok2vecs.get(name)
             if name in stale:
-                component.head = component.build_head(tok2vec.get_dim("nO") if tok2vec is not None else 0, self.noise)
+                width = tok2vec.get_dim("nO") if tok2vec is not None else 0
+                component.head = component.build_head(width, component.noise)
             for part, model in (("tok2vec", tok2vec), ("head", component.head)):
                 if model is not None:
                     models[f"{name}/{part}"] = model
@@ -251,7 +254,7 @@ class Pipeline:
         if optimizer is None:
             optimizer = self.initialize(lambda: batch)
         self._meet([example for example in batch if example.targets.get(_MET) is not self._met])
-        self.noise.reset(drop, self.seed, optimizer.step)
+        self._reset_noise(drop, optimizer.step)
         inputs = Batch.of([example.predicted for example in batch], self.lexemes)
         vectors: dict[int, tuple[Packed, Callable[[Any], Any]]] = {}  # by tok2vec: a shared one runs once
         gradients: dict[int, Any] = {}
@@ -282,6 +285,13 @@ class Pipeline:
         self._backprop(vectors, gradients)
         self._freeze_disabled()
         return optimizer(self.parameters)
+
+    def _reset_noise(self, drop: float, step: int) -> None:
+        """Each component's masks are a function of its name, seed and step, whatever else is in the pipeline."""
+        self.noise.reset(drop, self.seed, step)  # of a shared tok2vec
+        for name in self.pipe_names:
+            component = self.components[name]
+            component.noise.reset(component.drop(drop, step), self.seed, step, zlib.crc32(name.encode("utf8")))
 
     def _backprop(
         self, vectors: Mapping[int, tuple[Packed, Callable[[Any], Any]]], gradients: Mapping[int, Any]

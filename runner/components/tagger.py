@@ -29,14 +29,21 @@ FEATS = "feats"  # key in Doc.meta, as the CoNLL-U reader has it
 
 
 @registry.components("tagger")
-def tagger(name: str, tok2vec: registry.Tok2VecBlock, tag_map: str | Mapping[str, Any] | None = None) -> Tagger:
+def tagger(
+    name: str,
+    tok2vec: registry.Tok2VecBlock,
+    tag_map: str | Mapping[str, Any] | None = None,
+    dropout: registry.Schedule | None = None,
+) -> Tagger:
     """A tagger.
 
     tag_map: fine tag → universal tag and features: a YAML or JSON file, a bundled map's name (en_ptb), or the map
-    itself; null: none, fine tags only.
+    itself; null: none, fine tags only. dropout: this component's own; null: the run's.
     """
     universal = read_tag_map(tag_map, f"components.{name}.tag_map") if tag_map is not None else None
-    return Tagger(name, tok2vec, universal)
+    component = Tagger(name, tok2vec, universal)
+    component.dropout = dropout
+    return component
 
 
 class Tagger(Component):

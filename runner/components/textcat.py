@@ -38,12 +38,14 @@ def textcat(
     architecture: registry.ClassifierBlock | None = None,
     exclusive: bool = True,
     threshold: float | None = None,
+    dropout: registry.Schedule | None = None,
 ) -> TextCategorizer:
     """A text classifier.
 
     architecture: bag_of_ngrams, cnn or ensemble (null: ensemble); the first has no use for a tok2vec and ignores it.
     exclusive: each text is of one category. threshold: probability from which a label counts as predicted in the
-    scores; null: 0.5, and 0 where exclusive, so that the most probable label counts.
+    scores; null: 0.5, and 0 where exclusive, so that the most probable label counts. dropout: this component's own;
+    null: the run's.
     """
     chosen = architecture if architecture is not None else ensemble()
     assert isinstance(chosen, Architecture)
@@ -53,7 +55,9 @@ def textcat(
         raise RunnerError(
             "this architecture reads token vectors, and there is no tok2vec", hint="Give tok2vec a block."
         )
-    return TextCategorizer(name, tok2vec if chosen.needs_vectors else None, chosen, exclusive, threshold)
+    component = TextCategorizer(name, tok2vec if chosen.needs_vectors else None, chosen, exclusive, threshold)
+    component.dropout = dropout
+    return component
 
 
 class TextCategorizer(Component):

@@ -237,3 +237,35 @@ def test_scores_that_are_not_finite_are_no_prediction(name, annotation):
     nlp.parameters.weights[...] = np.nan
     with pytest.raises(runner.RunFailed, match=f"the scores of {name} are not finite"):
         nlp("a b c")
+
+
+def two_components(names, **settings):
+    """Trained for a few steps on texts with tags and entities; → the weights by path."""
+    nlp = runner.blank("en")
+    for name in names:
+        nlp.add_pipe(name, {"tok2vec": {"type": "hash_embed_cnn", "width": 8, "depth": 1}, **settings.get(name, {})})
+    annotations = [{"tags": ["X", "Y"], "entities": [(0, 1, "LOC")]}, {"tags": ["Y", "X"], "entities": []}]
+    examples = [
+        runner.Example.from_dict(runner.Doc(words), annotation)
+        for words, annotation in zip((["a", "b"], ["b", "c"]), annotations, strict=True)
+    ]
+    sgd = nlp.initialize(lambda: examples, sgd=runner.adam(grad_clip=0.0))
+    for _ in range(5):
+        nlp.update(examples, drop=0.4, sgd=sgd)
+    return nlp.parameters.views(nlp.parameters.weights.copy())
+
+
+def test_a_component_learns_the_same_alone_and_beside_another():
+    alone, together = two_components(["ner"]), two_components(["tagger", "ner"])
+    assert len(together) > len(alone) > 5
+    for path, value in alone.items():
+        np.testing.assert_array_equal(value, together[path], err_msg=path)
+
+
+def test_a_component_may_have_a_dropout_of_its_own():
+    plain = two_components(["tagger", "ner"])
+    same = two_components(["tagger", "ner"], ner={"dropout": 0.4})
+    other = two_components(["tagger", "ner"], ner={"dropout": {"type": "decaying", "start": 0.6, "stop": 0.2, "decay": 0.1}})
+    for path in plain:
+        np.testing.assert_array_equal(plain[path], same[path], err_msg=path)
+        assert (plain[path] == other[path]).all() == (not path.startswith("ner/") or not plain[path].any()), path
