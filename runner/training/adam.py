@@ -13,7 +13,6 @@ from math import isfinite, prod, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runner import registry
 from runner.model.parameters import Parameters

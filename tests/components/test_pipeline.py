@@ -265,7 +265,9 @@ def test_a_component_learns_the_same_alone_and_beside_another():
 def test_a_component_may_have_a_dropout_of_its_own():
     plain = two_components(["tagger", "ner"])
     same = two_components(["tagger", "ner"], ner={"dropout": 0.4})
-    other = two_components(["tagger", "ner"], ner={"dropout": {"type": "decaying", "start": 0.6, "stop": 0.2, "decay": 0.1}})
+    other = two_components(
+        ["tagger", "ner"], ner={"dropout": {"type": "decaying", "start": 0.6, "stop": 0.2, "decay": 0.1}}
+    )
     for path in plain:
         np.testing.assert_array_equal(plain[path], same[path], err_msg=path)
         assert (plain[path] == other[path]).all() == (not path.startswith("ner/") or not plain[path].any()), path
