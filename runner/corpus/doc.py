@@ -256,7 +256,7 @@ class Doc:
             new_of += [new] * (end - start)
         text, offsets = self.text, self.offsets
         words = [text[offsets[start] : offsets[end - 1] + len(self.words[end - 1])] for start, end in members]
-        anchors = [self._anchor(start, end) for start, end in members]
+        anchors = [self.anchor(start, end) for start, end in members]
         starts = {start: new for new, (start, _) in enumerate(members)}
         ends = {end: new + 1 for new, (_, end) in enumerate(members)}
         ents = [ent.as_tuple() for ent in self.ents]
@@ -278,7 +278,7 @@ class Doc:
             source=self.source,
         )
 
-    def _anchor(self, start: int, end: int) -> int:
+    def anchor(self, start: int, end: int) -> int:
         """The token that stands for a range of them."""
         if end - start == 1 or self.heads is None:
             return end - 1

@@ -33,7 +33,8 @@ from typing import Any
 
 from runner.corpus.doc import Doc
 from runner.corpus.readers.lines import no_examples, read_lines
-from runner.corpus.readers.reader import Reader
+from runner.corpus.readers.merge import merge_multiword
+from runner.corpus.readers.reader import LeftOut, Reader
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError
 from runner.registry import readers
@@ -45,7 +46,7 @@ _MAY_HOLD_SPACES = ("FORM", "LEMMA", "MISC")
 _range = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)", re.ASCII)
 _empty_node = re.compile(r"(0|[1-9][0-9]*)\.([1-9][0-9]*)", re.ASCII)
 _document = re.compile(r"#\s*newdoc(\s|$)")
-_features = re.compile(r"[^\s=|]+=[^\s|]+(\|[^\s=|]+=[^\s|]+)*")
+FEATURES = re.compile(r"[^\s=|]+=[^\s|]+(\|[^\s=|]+=[^\s|]+)*")
 
 
 class Sentence:
@@ -151,12 +152,12 @@ class Sentence:
             spaces[start:end] = [is_apart] * (end - start - 1) + [not _no_space_after(columns[_MISC])]
         return spaces
 
-    def check_features(self, known: set[str]) -> None:
+    def checkFEATURES(self, known: set[str]) -> None:
         """Hold each FEATS value against the format once; those that pass are put into `known`."""
         for i, row in enumerate(self.rows):
             value = row[_FEATS]
             if value not in known:
-                if value != "_" and not _features.fullmatch(value):
+                if value != "_" and not FEATURES.fullmatch(value):
                     raise self._fault(
                         self.lines[i],
                         f"FEATS {value!r} is no list of features",
@@ -168,17 +169,25 @@ class Sentence:
         return RunnerError(fact, place=f"{self.file}:{number}", hint=hint)
 
 
+def is_id(cell: str) -> bool:
+    """Whether it can stand in the column ID: 1, 2-3 or 5.1."""
+    return (cell.isdecimal() and cell.isascii()) or bool(_range.fullmatch(cell) or _empty_node.fullmatch(cell))
+
+
 @readers("conllu")
-def conllu(n_sents: int = 1) -> Reader:
-    """A reader of CoNLL-U. n_sents: sentences a doc, at most; `# newdoc` ends a doc too."""
+def conllu(n_sents: int = 1, merge_subtokens: bool = False) -> Reader:
+    """A reader of CoNLL-U.
+
+    n_sents: sentences a doc, at most; `# newdoc` ends a doc too. merge_subtokens: each multi-word token becomes one word.
+    """
     if n_sents < 1:
         raise RunnerError(
             f"n_sents is {n_sents}", place="corpus.reader.n_sents", hint="Give 1 or more sentences a doc."
         )
 
-    def read(path: Path, tokenizer: Tokenizer | None = None) -> Iterator[Doc]:
+    def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
         """The docs of one file; they have words already, so the tokenizer is not needed."""
-        maker = DocMaker()
+        maker = DocMaker(left_out if left_out is not None else LeftOut()) if merge_subtokens else DocMaker()
         group: list[Sentence] = []
         for sentence in read_sentences(path):
             if group and (len(group) == n_sents or sentence.opens_document):
@@ -236,12 +245,16 @@ def read_sentences(path: Path) -> Iterator[Sentence]:
 
 
 class DocMaker:
-    """Sentences → Doc. Equal strings of one file are kept once, and features checked once."""
+    """Sentences → Doc. Equal strings of one file are kept once, and features checked once.
 
-    def __init__(self) -> None:
+    left_out: merge multi-word tokens, and tally there what is lost by it; None leaves them alone.
+    """
+
+    def __init__(self, left_out: LeftOut | None = None) -> None:
+        self._left_out = left_out
         self._strings: dict[str, str] = {}
         self._numbers: dict[str, int] = {}
-        self._features: set[str] = set()
+        self.FEATURES: set[str] = set()
 
     def __call__(self, sentences: Sequence[Sentence]) -> Doc:
         keep = self._strings.setdefault
@@ -253,7 +266,7 @@ class DocMaker:
         empty_nodes: list[dict[str, Any]] = []
         for sentence in sentences:
             n, n_before = len(sentence.rows), len(spaces)
-            sentence.check_features(self._features)
+            sentence.checkFEATURES(self.FEATURES)
             heads += sentence.heads(n_before, self._numbers)
             spaces += sentence.spaces()
             sent_starts += [True] + [False] * (n - 1)
@@ -277,7 +290,7 @@ class DocMaker:
             meta["multiword"] = multiword
         if empty_nodes:
             meta["empty_nodes"] = empty_nodes
-        return Doc(
+        doc = Doc(
             forms,
             spaces,
             tags=_annotated(xpos),
@@ -288,6 +301,7 @@ class DocMaker:
             meta=meta,
             source=f"{sentences[0].file}:{sentences[0].line}",
         )
+        return doc if self._left_out is None else merge_multiword(doc, self._left_out)
 
 
 def _or_none(values: list[str]) -> list[str | None]:

@@ -45,6 +45,25 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         ) from None
 
 
+def read_bytes(path: Path, limit: int = -1) -> bytes:
+    """The whole file, or its first `limit` bytes, unpacked where it is named `.gz`.
+
+    Raises RunnerError where it cannot be opened or unpacked."""
+    try:
+        with gzip.open(path, "rb") if path.name.endswith(".gz") else open(path, "rb") as stream:
+            return stream.read(limit)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise RunnerError(
+            f"the file cannot be unpacked ({error})",
+            place=str(path),
+            hint="Make the archive again, or drop '.gz' from the name of a file that is none.",
+        ) from None
+    except OSError as error:
+        raise RunnerError(
+            f"the file cannot be read ({error.strerror or error})", place=str(path), hint="Check the path."
+        ) from None
+
+
 def no_examples(path: Path) -> RunnerError:
     """The error of a file without a single example."""
     return RunnerError("there are no examples in the file", place=str(path), hint="Check the path and the format.")

@@ -1,0 +1,67 @@
+"""Write JSON lines in the simple training style, the keys of annotations.py, which readers/jsonl.py reads.
+
+    {"text": "Ada slept.", "words": ["Ada", "slept", "."], "spaces": [true, false, false], "entities": [[0, 3, "PER"]]}
+
+Keys of layers that were never annotated are left out, as are `heads` and the like; meta (lemmas, features, comments, an
+id) follows. Entities are offsets of characters, or one BILUO tag a word where some are not known or white space is a
+word. All that a Doc holds can be written but entities that fit no words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from runner.corpus.annotations import UNALIGNED
+from runner.corpus.biluo import spans_to_biluo
+from runner.corpus.doc import Doc
+from runner.corpus.readers.reader import LeftOut
+from runner.corpus.writers.writer import Writer, count_unaligned
+from runner.errors import RunnerError
+from runner.registry import writers
+
+LAYERS = ("tags", "pos", "heads", "deps", "sent_starts")
+
+
+@writers("jsonl")
+def jsonl() -> Writer:
+    """A writer of JSON lines. It takes no options."""
+    encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+
+    def write(docs: Iterable[Doc], left_out: LeftOut) -> Iterator[str]:
+        for doc in docs:
+            count_unaligned(doc, left_out)
+            yield _line(doc, encode)
+
+    return write
+
+
+def record_of(doc: Doc) -> dict[str, Any]:
+    """The example as a dict that read_annotations turns into an equal Doc.
+
+    >>> record_of(Doc(["Ada", "slept"], ents=[(0, 1, "PER")]))["entities"]
+    [[0, 3, 'PER']]
+    """
+    record: dict[str, Any] = {"text": doc.text, "words": doc.words, "spaces": doc.spaces}
+    if doc.has_ents:
+        if doc.unknown_ents or any(word.isspace() for word in doc.words if not word.isalnum()):
+            record["entities"] = spans_to_biluo(len(doc), [ent.as_tuple() for ent in doc.ents], doc.unknown_ents)
+        else:
+            record["entities"] = [[ent.start_char, ent.end_char, ent.label] for ent in doc.ents]
+    for layer in LAYERS:
+        values = getattr(doc, layer)
+        if values is not None:
+            record[layer] = values
+    if doc.cats is not None:
+        record["cats"] = doc.cats
+    if doc.meta:
+        record.update((key, value) for key, value in doc.meta.items() if key != UNALIGNED)
+    return record
+
+
+def _line(doc: Doc, encode: Callable[[Any], str]) -> str:
+    try:
+        return encode(record_of(doc)) + "\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RunnerError(f"the doc's meta is not JSON ({error})", place=doc.source, hint="Remove it.") from None
