@@ -7,6 +7,7 @@ Tokens are counted from 0; spans end before `end`. Characters are Python's (code
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from runner.errors import RunnerError
@@ -134,7 +135,7 @@ class Doc:
     """
 
     __slots__ = (
-        "_ents", "_text", "cats", "deps", "heads", "lexeme_ids", "meta", "offsets", "pos", "sent_starts", "source",
+        "_ents", "_offsets", "_text", "cats", "deps", "heads", "lexeme_ids", "meta", "pos", "sent_starts", "source",
         "spaces", "tags", "unknown_ents", "words",
     )  # fmt: skip
 
@@ -178,11 +179,7 @@ class Doc:
         self.meta = dict(meta) if meta else {}
         self.lexeme_ids: Any = None  # cache of components.inputs
         self._text: str | None = None
-        self.offsets: list[int] = []
-        position = 0
-        for word, space in zip(self.words, self.spaces, strict=True):
-            self.offsets.append(position)
-            position += len(word) + bool(space)
+        self._offsets: list[int] | None = None
         self._ents: list[Span] | None = None
         if ents is not None:
             self.set_ents(ents)
@@ -215,6 +212,14 @@ class Doc:
                 word + " " if space else word for word, space in zip(self.words, self.spaces, strict=True)
             )
         return self._text
+
+    @property
+    def offsets(self) -> list[int]:
+        """Where each word starts, in characters of the text."""
+        if self._offsets is None:
+            lengths = [len(word) + bool(space) for word, space in zip(self.words, self.spaces, strict=True)]
+            self._offsets = list(accumulate(lengths, initial=0))[:-1]
+        return self._offsets
 
     @property
     def ents(self) -> list[Span]:

@@ -6,7 +6,8 @@ may hold, and trusts what it reads; here every number is checked and nothing but
 
 Words, spaces, tags, universal tags, lemmas and features (`Doc.meta`), heads, labels, sentence starts, entities and
 categories are read. A token without a label has no known head, one whose ENT_IOB is 0 no known entity; where no token has
-any, the layer was not annotated. ROOT is read as `root`, as in spacy_json.py. What follows from the word alone (NORM,
+any, the layer was not annotated. ROOT is read as `root`, and features in UD's
+order, as in spacy_json.py. What follows from the word alone (NORM,
 SHAPE, …) is not read; span groups, user data and entity links are left out, and counted.
 """
 
@@ -23,7 +24,7 @@ from runner.corpus.annotations import read_annotations
 from runner.corpus.doc import Doc
 from runner.corpus.readers.lines import no_examples, read_bytes
 from runner.corpus.readers.reader import LeftOut, Reader
-from runner.corpus.readers.spacy_json import root_label
+from runner.corpus.readers.spacy_json import root_label, ud_features
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError
 from runner.registry import readers
@@ -81,8 +82,8 @@ class _Table:
 
     def docs(self, left_out: LeftOut) -> Iterator[Doc]:
         """The docs. Raises RunnerError at file: doc."""
-        layers = {layer: self._texts(name) for name, layer in _STRINGS.items() if name in self._columns}
         words = self._texts("ORTH")
+        layers = {layer: self._texts(name) for name, layer in _STRINGS.items() if name in self._columns}
         labels = self._texts("DEP") if "DEP" in self._columns else None
         types = self._texts("ENT_TYPE") if "ENT_TYPE" in self._columns else None
         heads, starts, iob = (
@@ -150,7 +151,7 @@ class _Table:
                     hint="Write the file again with spaCy's DocBin.",
                 ) from None
         if name == "MORPH":
-            texts = [None if text == "_" else text for text in texts]
+            texts = [None if text == "_" else ud_features(text) for text in texts]
         return [texts[place] for place in places.ravel().tolist()]
 
     def _typed(self, message: dict[str, Any], key: str, kind: type) -> Any:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from runner.errors import RunnerError
 
+_BLOCK = 1 << 18  # bytes decoded at once, about
+
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """(line number from 1, line without its "\\n") of the file, one at a time.
@@ -22,11 +24,20 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     number = 0
     try:
         with gzip.open(path, "rb") if path.name.endswith(".gz") else open(path, "rb") as stream:
-            for number, raw in enumerate(stream, start=1):
-                line = raw.decode("utf-8")
-                if number == 1:
-                    line = line.removeprefix("\ufeff")
-                yield number, line.removesuffix("\n")
+            while block := stream.readlines(_BLOCK):
+                try:
+                    lines = b"".join(block).decode("utf-8").split("\n")
+                except UnicodeDecodeError:  # the lines before it first
+                    for raw in block:
+                        number += 1
+                        yield number, raw.decode("utf-8").removeprefix("\ufeff" * (number == 1)).removesuffix("\n")
+                    raise
+                if not lines[-1]:
+                    lines.pop()
+                if not number:
+                    lines[0] = lines[0].removeprefix("\ufeff")
+                yield from enumerate(lines, start=number + 1)
+                number += len(lines)
     except UnicodeDecodeError as error:
         raise RunnerError(
             f"byte 0x{error.object[error.start]:02x} at position {error.start} of the line is not UTF-8",

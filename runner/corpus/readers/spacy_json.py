@@ -7,7 +7,7 @@ A file is a list of documents, or one document, or one a line. `head` counts fro
 sentence. `ner` is BILUO, `-` where nobody knows; where no token has it, the paragraph's `entities` (offsets in `raw`)
 are taken. The text is `raw` where it is there, else `orth` joined by `space` (a space where that is missing). `lemma` and
 `morph` go to `Doc.meta` as `lemmas` and `feats`. spaCy writes the label of roots as ROOT; here it is `root`, as in
-Universal Dependencies. `brackets` (constituents), `links` and unknown keys of tokens are left out, and counted.
+Universal Dependencies, and so is the order of features. `brackets` (constituents), `links` and unknown keys of tokens are left out, and counted.
 """
 
 from __future__ import annotations
@@ -51,6 +51,15 @@ def spacy_json() -> Reader:
 def root_label(label: Any) -> Any:
     """UD's name for what spaCy calls ROOT."""
     return "root" if label == "ROOT" else label
+
+
+def ud_features(features: Any) -> Any:
+    """Features in UD's order, which ignores case; spaCy's does not.
+
+    >>> ud_features("NumForm=Digit|Number=Sing")
+    'Number=Sing|NumForm=Digit'
+    """
+    return "|".join(sorted(features.split("|"), key=str.lower)) if isinstance(features, str) else features
 
 
 def _documents(path: Path) -> Iterator[tuple[str, Any]]:
@@ -114,6 +123,8 @@ def _read_paragraph(paragraph: Any, document: Mapping[str, Any], place: str, lef
             record[layer] = [None if value == "" else value for value in values]
     if "deps" in record:
         record["deps"] = list(map(root_label, record["deps"]))
+    if "feats" in record:
+        record["feats"] = list(map(ud_features, record["feats"]))
     if any(token.get("head") is not None for token in tokens):
         record["heads"] = [_head(token, i, place) for i, token in enumerate(tokens)]
     if any(token.get("ner") is not None for token in tokens):

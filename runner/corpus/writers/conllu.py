@@ -10,6 +10,7 @@ Entities, categories and other meta are left out, and counted, as are heads in a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -23,7 +24,8 @@ from runner.errors import RunnerError
 from runner.registry import writers
 
 SEPARATOR = "\n\n"
-_COLUMN_OF = {"tags": "XPOS", "pos": "UPOS", "deps": "DEPREL"}
+_white_space = re.compile(r"\s")
+_line_ends = re.compile(r"[\t\r\n]")
 
 
 @writers("conllu")
@@ -43,9 +45,7 @@ class SentenceMaker:
 
     def __init__(self, left_out: LeftOut) -> None:
         self._left_out = left_out
-        self._cells: set[Any] = {None}  # that may stand in any column
-        self._free: set[Any] = {None}  # that may stand in LEMMA and MISC, which hold spaces
-        self._features: set[Any] = {None, "_"}
+        self._features: set[Any] = {None, "_"}  # that have passed
         self._numbers = list(map(str, range(100)))
 
     def __call__(self, doc: Doc) -> Iterator[str]:
@@ -53,19 +53,20 @@ class SentenceMaker:
         left_out, n = self._left_out, len(doc)
         if doc.has_ents or doc.cats:
             count_lost(doc, "CoNLL-U", left_out, "entities", "categories")
-        for layer, column in _COLUMN_OF.items():
-            self._check(doc, getattr(doc, layer), column)
         sentences = doc.sents
         meta = self._held(doc, sentences)
         nothing = ["_"] * n
+        tags, pos, deps = (_column(values, nothing) for values in (doc.tags, doc.pos, doc.deps))
+        for name, values in (("XPOS", tags), ("UPOS", pos), ("DEPREL", deps)):
+            _check(doc, values, name)
         columns = [
             doc.words,
             _column(meta.get("lemmas"), nothing),
-            _column(doc.pos, nothing),
-            _column(doc.tags, nothing),
+            pos,
+            tags,
             _column(meta.get("feats"), nothing),
             None,  # HEAD, which counts in the sentence
-            _column(doc.deps, nothing),
+            deps,
             _column(meta.get("enhanced"), nothing),
             _misc(doc, meta, nothing),
         ]
@@ -81,18 +82,6 @@ class SentenceMaker:
             for i in range(end - start, -1, -1) if before else ():
                 lines[i:i] = before.get((number, start + i), ())
             yield "\n".join([*comments[number], *lines]) + SEPARATOR
-
-    def _check(self, doc: Doc, values: list[str | None] | None, column: str) -> None:
-        if values is None or self._cells.issuperset(values):
-            return
-        for value in values:
-            if value is not None and value.split() not in ([value], []):
-                raise RunnerError(
-                    f"the value {value[:40]!r} cannot be written as {column} of CoNLL-U",
-                    place=doc.source,
-                    hint="A value there holds no white space; --to jsonl can hold it.",
-                )
-        self._cells.update(values)
 
     def _heads(self, doc: Doc, start: int, end: int) -> list[str]:
         """HEAD of each word of a sentence: the head's number, 0 for a root, `_` where it is unknown or lies elsewhere."""
@@ -112,6 +101,14 @@ class SentenceMaker:
                 self._left_out["heads in another sentence (CoNLL-U has no place for them)"] += 1
         return cells
 
+    def _are_features(self, values: list[str]) -> bool:
+        if self._features.issuperset(values):
+            return True
+        if all(value in self._features or FEATURES.fullmatch(value) for value in values):
+            self._features.update(values)
+            return True
+        return False
+
     def _held(self, doc: Doc, sentences: Sequence[Span]) -> dict[str, Any]:
         """What of the doc's meta has a place in the format; the rest is counted."""
         held: dict[str, Any] = {}
@@ -119,10 +116,9 @@ class SentenceMaker:
             if key in (OPENS_DOCUMENT, UNALIGNED):
                 continue
             is_fit = (
-                (key == "lemmas" and _is_column(value, doc, self._free, _is_free))
-                or (key == "feats" and _is_column(value, doc, self._features, FEATURES.fullmatch))
-                or (key == "enhanced" and _is_column(value, doc, self._cells, _is_cell))
-                or (key == "misc" and _is_column(value, doc, self._free, _is_free))
+                (key in ("lemmas", "misc") and _is_column(value, len(doc), _is_free))
+                or (key == "enhanced" and _is_column(value, len(doc), _is_tight))
+                or (key == "feats" and _is_column(value, len(doc), self._are_features))
                 or (key == "comments" and _are_comments(value, sentences))
                 or (key == "multiword" and _are_multiword(value, sentences))
                 or (key == "empty_nodes" and _are_empty_nodes(value, len(doc)))
@@ -134,26 +130,34 @@ class SentenceMaker:
         return held
 
 
-def _is_cell(value: str) -> bool:
-    return value.split() == [value]
+def _check(doc: Doc, values: list[str], column: str) -> None:
+    if not _is_tight(values):
+        wrong = next(value for value in values if not _is_tight([value]))
+        raise RunnerError(
+            f"the value {wrong[:40]!r} cannot be written as {column} of CoNLL-U",
+            place=doc.source,
+            hint="A value there holds no white space; --to jsonl can hold it.",
+        )
 
 
-def _is_free(value: str) -> bool:
-    return bool(value.strip()) and not any(end in value for end in "\t\r\n")
+def _is_tight(values: list[str]) -> bool:
+    """Whether none of the values holds white space."""
+    return not _white_space.search("".join(values))
 
 
-def _is_column(value: Any, doc: Doc, known: set[Any], is_fit: Callable[[str], Any]) -> bool:
-    """Whether it is a list of one string or None a word, each fit for the format."""
-    if not isinstance(value, list) or len(value) != len(doc):
+def _is_free(values: list[str]) -> bool:
+    """Whether the values may stand in columns that hold spaces: among other characters."""
+    return not _line_ends.search("".join(values)) and not any(map(str.isspace, values))
+
+
+def _is_column(value: Any, n_words: int, are_fit: Callable[[list[str]], bool]) -> bool:
+    """Whether it is a list of one string or None a word, all fit for the column."""
+    if not isinstance(value, list) or len(value) != n_words:
         return False
-    try:
-        new = set(value) - known
-    except TypeError:  # a list or dict in it
+    kinds = set(map(type, value))
+    if not kinds <= {str, type(None)}:
         return False
-    if not all(isinstance(one, str) and is_fit(one) for one in new):
-        return False
-    known |= new
-    return True
+    return are_fit([one for one in value if one is not None] if len(kinds) > 1 or None in value else value)
 
 
 def _are_comments(value: Any, sentences: Sequence[Span]) -> bool:
@@ -207,7 +211,7 @@ def _are_ten(columns: Any) -> bool:
         and len(columns) == len(COLUMNS)
         and all(isinstance(cell, str) for cell in columns)
         and all(
-            _is_free(cell) if name in ("FORM", "LEMMA", "MISC") else _is_cell(cell)
+            cell and (_is_free([cell]) if name in ("FORM", "LEMMA", "MISC") else _is_tight([cell]))
             for name, cell in zip(COLUMNS, columns, strict=True)
         )
     )

@@ -21,18 +21,20 @@ from runner.corpus.writers.writer import Writer, count_unaligned
 from runner.errors import RunnerError
 from runner.registry import writers
 
+_TEXTS, _FLAGS, _WHOLE = {str, type(None)}, {bool}, {int}  # kinds of values in a list
+_MOST = 1_000_000  # strings kept
 LAYERS = ("tags", "pos", "heads", "deps", "sent_starts")
 
 
 @writers("jsonl")
 def jsonl() -> Writer:
     """A writer of JSON lines. It takes no options."""
-    encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
     def write(docs: Iterable[Doc], left_out: LeftOut) -> Iterator[str]:
+        encode = Encoder()
         for doc in docs:
             count_unaligned(doc, left_out)
-            yield _line(doc, encode)
+            yield encode(doc)
 
     return write
 
@@ -60,8 +62,41 @@ def record_of(doc: Doc) -> dict[str, Any]:
     return record
 
 
-def _line(doc: Doc, encode: Callable[[Any], str]) -> str:
-    try:
-        return encode(record_of(doc)) + "\n"
-    except (TypeError, ValueError, RecursionError) as error:
-        raise RunnerError(f"the doc's meta is not JSON ({error})", place=doc.source, hint="Remove it.") from None
+class Encoder:
+    """Doc → line. Lists of one value a word are put together from parts that are encoded once, which is twice as fast."""
+
+    def __init__(self) -> None:
+        self._encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+        self._texts = _Texts(self._encode)
+
+    def __call__(self, doc: Doc) -> str:
+        try:
+            parts = [f"{self._texts[key]}: {self._value(value)}" for key, value in record_of(doc).items()]
+        except (TypeError, ValueError, RecursionError) as error:
+            raise RunnerError(f"the doc's meta is not JSON ({error})", place=doc.source, hint="Remove it.") from None
+        return "{" + ", ".join(parts) + "}\n"
+
+    def _value(self, value: Any) -> str:
+        if type(value) is list and value:
+            kinds = set(map(type, value))
+            if kinds <= _TEXTS:
+                return "[" + ", ".join(map(self._texts.__getitem__, value)) + "]"
+            if kinds == _FLAGS:
+                return str(value).lower()
+            if kinds == _WHOLE:
+                return str(value)
+        return self._encode(value)
+
+
+class _Texts(dict[Any, str]):
+    """Strings and None → their JSON, encoded at the first look-up."""
+
+    def __init__(self, encode: Callable[[Any], str]) -> None:
+        super().__init__()
+        self._encode = encode
+
+    def __missing__(self, text: str | None) -> str:
+        if len(self) > _MOST:
+            self.clear()
+        encoded = self[text] = self._encode(text)
+        return encoded

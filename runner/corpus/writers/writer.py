@@ -26,10 +26,11 @@ def plain_words(doc: Doc, format_name: str, left_out: LeftOut) -> Doc:
 
     Raises RunnerError at a word that holds a tab or a line's end among other characters, or has a blank at its edges.
     """
+    joined = "".join(doc.words)
+    if not any(character in joined for character in " \t\n\r"):
+        return doc
     blank = []
     for i, word in enumerate(doc.words):
-        if word.isalnum():
-            continue
         if not word.strip(" \t\r\n"):
             blank.append(i)
         elif word[0] == " " or word[-1] == " " or "\t" in word or "\n" in word or "\r" in word:
