@@ -49,7 +49,7 @@ _MAY_HOLD_SPACES = ("FORM", "LEMMA", "MISC")
 _NUMBERS = list(map(str, range(200)))  # grows with the longest sentence
 _range = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)", re.ASCII)
 _empty_node = re.compile(r"(0|[1-9][0-9]*)\.([1-9][0-9]*)", re.ASCII)
-_document = re.compile(r"#\s*newdoc(\s|$)")
+NEWDOC = re.compile(r"#\s*newdoc(\s|$)")
 FEATURES = re.compile(r"[^\s=|]+=[^\s|]+(\|[^\s=|]+=[^\s|]+)*")
 
 
@@ -62,7 +62,7 @@ class Sentence:
         self.file = file
         self.line = line  # of its first token
         self.comments = comments
-        self.opens_document = any(_document.match(comment) for comment in comments)
+        self.opens_document = any(NEWDOC.match(comment) for comment in comments)
         self.rows: list[list[str]] = []  # the words
         self.lines: list[int] = []  # the line of each word
         self.multiword: list[tuple[int, int, int, list[str]]] = []  # line, start, end, columns

@@ -7,7 +7,8 @@ A file is a list of documents, or one document, or one a line. `head` counts fro
 sentence. `ner` is BILUO, `-` where nobody knows; where no token has it, the paragraph's `entities` (offsets in `raw`)
 are taken. The text is `raw` where it is there, else `orth` joined by `space` (a space where that is missing). `lemma` and
 `morph` go to `Doc.meta` as `lemmas` and `feats`. spaCy writes the label of roots as ROOT; here it is `root`, as in
-Universal Dependencies, and so is the order of features. `brackets` (constituents), `links` and unknown keys of tokens are left out, and counted.
+Universal Dependencies, and features stand in UD's order. `brackets` (constituents), `links` and unknown keys of tokens
+are left out, and counted.
 """
 
 from __future__ import annotations

@@ -6,24 +6,27 @@
 Columns are parted by tabs; a blank line ends a sentence. `Doc.tags` is the second column, and the further columns that
 readers/iob.py found (`Doc.meta["columns"]`) follow it; `_` stands where one has no value, in every doc if any has one.
 `-` stands for an entity that is not known; it is `-` everywhere in a doc whose entities were never annotated.
--DOCSTART- stands where the file that was read had it.
+-DOCSTART- stands where the file that was read had it, or CoNLL-U's `# newdoc`.
 
 Trees, universal tags, categories, the spaces between words and everything else are left out, and counted.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
+from runner.corpus.annotations import UNALIGNED
 from runner.corpus.biluo import UNKNOWN
 from runner.corpus.doc import Doc
+from runner.corpus.readers.conllu import NEWDOC
 from runner.corpus.readers.iob import COLUMNS, DOCSTART, OPENS_DOCUMENT
 from runner.corpus.readers.reader import LeftOut
 from runner.corpus.writers.writer import Writer, count_lost, count_unaligned, plain_words
 from runner.errors import RunnerError
 from runner.registry import writers
 
-_HELD = (COLUMNS, OPENS_DOCUMENT)
+_breaks_line = re.compile(r"[\t\r\n]|^ | $")
 
 
 @writers("iob")
@@ -32,40 +35,58 @@ def iob() -> Writer:
 
     def write(docs: Iterable[Doc], left_out: LeftOut) -> Iterator[str]:
         held = [plain_words(doc, "IOB", left_out) for doc in docs]
-        n_more = max((len(doc.meta.get(COLUMNS, ())) for doc in held), default=0)
+        n_more = max((len(_more_columns(doc)) for doc in held), default=0)
         has_tags = n_more > 0 or any(doc.tags is not None for doc in held)
         if held and held[0].words[0].startswith("\ufeff"):
             yield "\ufeff"  # readers drop the first one
-        is_first = True
+        gap = ""
         for doc in held:
-            count_unaligned(doc, left_out)
-            count_lost(doc, "IOB", left_out, "pos", "heads", "labels", "categories")
-            _count_meta(doc, left_out)
-            n_joined = doc.spaces[:-1].count(False)
-            if n_joined:
-                left_out["words with no space after them (IOB puts one after every word)"] += n_joined
-            if doc.meta.get(OPENS_DOCUMENT):
-                yield ("" if is_first else "\n") + "\t".join([DOCSTART, *["-X-"] * (has_tags + n_more), "O"]) + "\n"
-                is_first = False
-            columns = [doc.words]
-            if has_tags:
-                columns.append(_filled(doc.tags, len(doc)))
-            more = doc.meta.get(COLUMNS, [])
-            columns += [_filled(values, len(doc)) for values in more]
-            columns += [["_"] * len(doc)] * (n_more - len(more))
-            columns.append(iob2_tags(doc))
-            rows = ["\t".join(row) for row in zip(*columns, strict=True)]
-            if DOCSTART in doc.words:
-                raise RunnerError(
-                    f"the word {DOCSTART!r} cannot be written as IOB",
-                    place=doc.source,
-                    hint="It opens a document there; --to jsonl can hold it.",
-                )
+            _count(doc, left_out)
+            rows = _rows(doc, has_tags, n_more)
+            if _opens_document(doc):
+                yield gap + "\t".join([DOCSTART, *["-X-"] * (has_tags + n_more), "O"]) + "\n"
+                gap = "\n"
             for sentence in doc.sents:
-                yield ("" if is_first else "\n") + "\n".join(rows[sentence.start : sentence.end]) + "\n"
-                is_first = False
+                yield gap + "\n".join(rows[sentence.start : sentence.end]) + "\n"
+                gap = "\n"
 
     return write
+
+
+def _rows(doc: Doc, has_tags: bool, n_more: int) -> list[str]:
+    """A line a word. Raises RunnerError at the doc's source where a value would break the line."""
+    n = len(doc)
+    between = [_filled(doc.tags, n)] if has_tags else []
+    between += [_filled(values, n) for values in _more_columns(doc)]
+    between += [["_"] * n] * (n_more + has_tags - len(between))
+    columns = [*between, iob2_tags(doc)]
+    wrong = [value for column in columns for value in column if _breaks_line.search(value)] + [
+        word for word in doc.words if word == DOCSTART
+    ]
+    if wrong:
+        raise RunnerError(
+            f"{wrong[0][:40]!r} cannot be written as IOB",
+            place=doc.source,
+            hint="A tag there holds no tab or line's end, and no blank at its edges; --to jsonl can hold it.",
+        )
+    return list(map("\t".join, zip(doc.words, *columns, strict=True)))
+
+
+def _opens_document(doc: Doc) -> bool:
+    """Whether the file that the doc was read from began a document with it, by -DOCSTART- or by CoNLL-U's newdoc."""
+    comments = doc.meta.get("comments")
+    first = comments[0] if isinstance(comments, list) and comments and isinstance(comments[0], list) else ()
+    return bool(doc.meta.get(OPENS_DOCUMENT)) or any(isinstance(line, str) and NEWDOC.match(line) for line in first)
+
+
+def _more_columns(doc: Doc) -> list[list[str | None]]:
+    """The columns between tag and entity that the iob reader kept; none where meta holds something else by that name."""
+    columns = doc.meta.get(COLUMNS)
+    is_fit = isinstance(columns, list) and all(
+        isinstance(column, list) and len(column) == len(doc) and set(map(type, column)) <= {str, type(None)}
+        for column in columns
+    )
+    return columns if columns is not None and is_fit else []
 
 
 def iob2_tags(doc: Doc) -> list[str]:
@@ -86,16 +107,22 @@ def iob2_tags(doc: Doc) -> list[str]:
 
 
 def _filled(values: list[str | None] | None, n: int) -> list[str]:
-    return ["_" if value is None else value for value in values] if values is not None else ["_"] * n
+    return [value or "_" for value in values] if values is not None else ["_"] * n
 
 
-def _count_meta(doc: Doc, left_out: LeftOut) -> None:
+def _count(doc: Doc, left_out: LeftOut) -> None:
+    """Tally what is not written of the doc."""
+    count_unaligned(doc, left_out)
+    count_lost(doc, "IOB", left_out, "pos", "heads", "labels", "categories")
+    n_joined = doc.spaces[:-1].count(False)
+    if n_joined:
+        left_out["words with no space after them (IOB puts one after every word)"] += n_joined
     for key, value in doc.meta.items():
-        if key in _HELD or key.startswith("runner:"):
+        if key in (OPENS_DOCUMENT, UNALIGNED) or (key == COLUMNS and _more_columns(doc)):
             continue
-        if isinstance(value, list) and key != "comments":
-            n = sum(one is not None and one != "_" for one in value)
+        if isinstance(value, list):
+            n = sum(bool(one) and one != "_" for one in value)
         else:
-            n = sum(map(bool, value)) if isinstance(value, list) else 1
+            n = value is not None
         if n:
-            left_out[f"{key} (IOB has no place for them)"] += n
+            left_out[f"{key} (IOB has no place for it)"] += n

@@ -122,7 +122,7 @@ def test_no_docbin_at_all(nlp, tmp_path):
         with pytest.raises(RunnerError, match=r"no \.spacy file, or a damaged one"):
             list(docbin()(path))
     write(path, [])
-    with pytest.raises(RunnerError, match="no examples|whole number"):
+    with pytest.raises(RunnerError, match=r"no examples|whole number"):
         list(docbin()(path))
 
 

@@ -209,7 +209,7 @@ def _break_json(data: bytes, rng: random.Random, *, is_lines: bool) -> bytes:
         lines = data.decode().split("\n") if is_lines else [data.decode()]
         i = rng.choice([i for i, line in enumerate(lines) if line.strip()])
         content = json.loads(lines[i])
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, RecursionError):
         return _break_bytes(data, rng)
     _break_value(content, rng)
     lines[i] = json.dumps(content, ensure_ascii=rng.random() < 0.5)
