@@ -167,7 +167,8 @@ class Doc:
         _checked("spaces", self.spaces, n, source)
         if "" in self.words:
             raise RunnerError("a word is empty", place=source, hint="Remove it, or give the text instead of the words.")
-        for i, head in enumerate(self.heads or ()):
+        known = {head for head in set(self.heads or ()) if head is not None}
+        for i, head in enumerate(self.heads or ()) if known and not 0 <= min(known) <= max(known) < n else ():
             if head is not None and not 0 <= head < n:
                 raise RunnerError(
                     f"head {head} of token {i} lies outside the {n} tokens",
@@ -208,9 +209,8 @@ class Doc:
     @property
     def text(self) -> str:
         if self._text is None:
-            self._text = "".join(
-                word + " " if space else word for word, space in zip(self.words, self.spaces, strict=True)
-            )
+            pairs = zip(self.words, self.spaces, strict=True)
+            self._text = "".join([word + " " if space else word for word, space in pairs])
         return self._text
 
     @property

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from operator import eq
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,12 @@ from runner.registry import readers
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 _FORM, _LEMMA, _FEATS, _HEAD, _MISC = 1, 2, 5, 6, 9
-_KEPT = tuple(
-    name in ("FORM", "UPOS", "XPOS", "FEATS", "DEPREL") for name in COLUMNS
-)  # whose equal strings are kept once
+_KEPT = ("FORM", "UPOS", "XPOS", "FEATS", "DEPREL")  # columns whose equal strings are kept once
 _MAY_HOLD_SPACES = ("FORM", "LEMMA", "MISC")
 
 _NUMBERS = list(map(str, range(200)))  # grows with the longest sentence
-_range = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)", re.ASCII)
-_empty_node = re.compile(r"(0|[1-9][0-9]*)\.([1-9][0-9]*)", re.ASCII)
+_range = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})", re.ASCII)
+_empty_node = re.compile(r"(0|[1-9][0-9]{0,8})\.([1-9][0-9]{0,8})", re.ASCII)
 NEWDOC = re.compile(r"#\s*newdoc(\s|$)")
 FEATURES = re.compile(r"[^\s=|]+=[^\s|]+(\|[^\s=|]+=[^\s|]+)*")
 
@@ -164,8 +163,12 @@ class Sentence:
         n = len(self)
         while len(numbers) <= n:
             numbers[str(len(numbers))] = len(numbers)
+        cells = self.columns[_HEAD]
+        known = [numbers.get(cell, -1) for cell in cells]
+        if -1 not in known and max(known) <= n and not any(map(eq, known, range(1, n + 1))):  # all heads are right
+            return [n_before + (head - 1 if head else i) for i, head in enumerate(known)]
         heads: list[int | None] = []
-        for i, cell in enumerate(self.columns[_HEAD]):
+        for i, cell in enumerate(cells):
             head = None if cell == "_" else numbers.get(cell, -1)
             if head is not None and not 0 <= head <= n:
                 raise self._fault(
@@ -181,7 +184,12 @@ class Sentence:
     def spaces(self) -> list[bool]:
         """Whether a space follows each word."""
         misc = self.columns[_MISC]
-        spaces = [cell == "_" or "SpaceAfter=No" not in cell.split("|") for cell in misc]
+        n = len(misc)
+        spaces = (
+            [True] * n
+            if misc.count("_") == n
+            else [cell == "_" or "SpaceAfter=No" not in cell.split("|") for cell in misc]
+        )
         for _, start, end, columns in self.multiword:
             is_apart = "".join(self.columns[_FORM][start:end]) != columns[_FORM]
             spaces[start:end] = [is_apart] * (end - start - 1) + ["SpaceAfter=No" not in columns[_MISC].split("|")]
@@ -293,12 +301,12 @@ class DocMaker:
 
     def __init__(self, left_out: LeftOut | None = None) -> None:
         self._left_out = left_out
-        self._strings: dict[str, str] = {}
+        tables: list[dict[str, str]] = [{} for _ in COLUMNS]  # one a column: small ones are quicker to look up
+        self._kept = [table.setdefault if name in _KEPT else None for name, table in zip(COLUMNS, tables, strict=True)]
         self._numbers: dict[str, int] = {}
         self._features: set[str] = set()
 
     def __call__(self, sentences: Sequence[Sentence]) -> Doc:
-        keep = self._strings.setdefault
         columns: list[list[str]] = [[] for _ in COLUMNS]
         heads: list[int | None] = []
         spaces: list[bool] = []
@@ -316,12 +324,14 @@ class DocMaker:
                 for _, start, end, row in sentence.multiword
             )
             empty_nodes += ({"before": n_before + at, "columns": row} for at, row in sentence.empty_nodes)
-            for column, cells, is_kept in zip(columns, sentence.columns, _KEPT, strict=True):
-                column += map(keep, cells, cells) if is_kept and cells.count("_") < n else cells
+            for column, cells, keep in zip(columns, sentence.columns, self._kept, strict=True):
+                column += map(keep, cells, cells) if keep is not None and cells.count("_") < n else cells
         _, forms, lemmas, upos, xpos, feats, _, deprels, enhanced, misc = columns
         meta: dict[str, Any] = {
             "comments": [sentence.comments for sentence in sentences],
-            "lemmas": [None if lemma == "_" != form else lemma for form, lemma in zip(forms, lemmas, strict=True)],
+            "lemmas": [None if lemma == "_" != form else lemma for form, lemma in zip(forms, lemmas, strict=True)]
+            if "_" in lemmas
+            else lemmas,
             "feats": _or_none(feats),
         }
         for key, values in (("enhanced", enhanced), ("misc", misc)):

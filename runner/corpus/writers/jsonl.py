@@ -63,7 +63,7 @@ def record_of(doc: Doc) -> dict[str, Any]:
 
 
 class Encoder:
-    """Doc → line. Lists of one value a word are put together from parts that are encoded once, which is twice as fast."""
+    """Doc → line. Lists of one value a word are joined without the encoder where it would change nothing: twice as fast."""
 
     def __init__(self) -> None:
         self._encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
@@ -77,14 +77,21 @@ class Encoder:
         return "{" + ", ".join(parts) + "}\n"
 
     def _value(self, value: Any) -> str:
-        if type(value) is list and value:
+        if type(value) is not list or not value:
+            return self._encode(value)
+        try:
+            joined = "".join(value)
+        except TypeError:
             kinds = set(map(type, value))
-            if kinds <= _TEXTS:
-                return "[" + ", ".join(map(self._texts.__getitem__, value)) + "]"
             if kinds == _FLAGS:
                 return str(value).lower()
             if kinds == _WHOLE:
                 return str(value)
+            if kinds <= _TEXTS:
+                return "[" + ", ".join(map(self._texts.__getitem__, value)) + "]"
+            return self._encode(value)
+        if joined.isprintable() and '"' not in joined and "\\" not in joined:  # nothing to escape
+            return '["' + '", "'.join(value) + '"]'
         return self._encode(value)
 
 
