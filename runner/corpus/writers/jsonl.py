@@ -21,7 +21,7 @@ from runner.corpus.writers.writer import Writer, count_unaligned
 from runner.errors import RunnerError
 from runner.registry import writers
 
-_TEXTS, _FLAGS, _WHOLE = {str, type(None)}, {bool}, {int}  # kinds of values in a list
+_STRINGS, _OPTIONAL, _FLAGS, _WHOLE, _LISTS = {str}, {str, type(None)}, {bool}, {int}, {list}  # values in a list
 _MOST = 1_000_000  # strings kept
 LAYERS = ("tags", "pos", "heads", "deps", "sent_starts")
 
@@ -71,7 +71,7 @@ class Encoder:
 
     def __call__(self, doc: Doc) -> str:
         try:
-            parts = [f"{self._texts[key]}: {self._value(value)}" for key, value in record_of(doc).items()]
+            parts = [self._texts[key] + ": " + self._value(value) for key, value in record_of(doc).items()]
         except (TypeError, ValueError, RecursionError) as error:
             raise RunnerError(f"the doc's meta is not JSON ({error})", place=doc.source, hint="Remove it.") from None
         return "{" + ", ".join(parts) + "}\n"
@@ -79,19 +79,19 @@ class Encoder:
     def _value(self, value: Any) -> str:
         if type(value) is not list or not value:
             return self._encode(value)
-        try:
+        kinds = set(map(type, value))
+        if kinds == _STRINGS:
             joined = "".join(value)
-        except TypeError:
-            kinds = set(map(type, value))
-            if kinds == _FLAGS:
-                return str(value).lower()
-            if kinds == _WHOLE:
-                return str(value)
-            if kinds <= _TEXTS:
-                return "[" + ", ".join(map(self._texts.__getitem__, value)) + "]"
-            return self._encode(value)
-        if joined.isprintable() and '"' not in joined and "\\" not in joined:  # nothing to escape
-            return '["' + '", "'.join(value) + '"]'
+            if joined.isprintable() and '"' not in joined and "\\" not in joined:  # nothing to escape
+                return '["' + '", "'.join(value) + '"]'
+        elif kinds == _FLAGS:
+            return str(value).lower()
+        elif kinds == _WHOLE:
+            return str(value)
+        elif kinds == _OPTIONAL:
+            return "[" + ", ".join(map(self._texts.__getitem__, value)) + "]"
+        elif kinds == _LISTS:
+            return "[" + ", ".join(map(self._value, value)) + "]"
         return self._encode(value)
 
 
