@@ -223,7 +223,7 @@ def test_ewt_goes_to_json_lines_and_back(run):
     assert run("dev.jsonl", "dev.conllu")[1] == "dev.conllu: 2,001 docs, 25,147 words, 0 entities\n"
     seconds = time.process_time() - started
     assert Path("dev.conllu").read_bytes() == source.read_bytes()
-    assert 2 * 25_147 / seconds > 30_000  # above 100,000 where no one else uses the core
+    assert 2 * 25_147 / seconds > 20_000  # a guard against what is not linear, on a machine that others use too
     assert run(source, "dev.iob")[0] == 0
     assert run(source, "merged.conllu", "--merge-subtokens")[0] == 0
     words = [
