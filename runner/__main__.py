@@ -15,7 +15,8 @@ from runner.errors import RunnerError, suggest
 if TYPE_CHECKING:
     from runner.config.schema import RunConfig
 
-COMMANDS = {"train": "runner.commands.train"}
+COMMANDS = {"train": "runner.commands.train"}  # take overrides
+PROGRAMS = {"convert": "runner.commands.convert"}  # take flags of their own
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,9 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = "train"
     if words and words[0].isidentifier():
         command = words.pop(0)
+    if command in PROGRAMS:
+        return importlib.import_module(PROGRAMS[command]).main(words)
     if command not in COMMANDS:
         hint = "python -m runner pipeline=ner optimizer=adam trains; see python -m runner --help."
-        print(RunnerError(f"unknown command; {suggest(command, COMMANDS)}", place=command, hint=hint), file=sys.stderr)
+        print(
+            RunnerError(f"unknown command; {suggest(command, [*COMMANDS, *PROGRAMS])}", place=command, hint=hint),
+            file=sys.stderr,
+        )
         return RunnerError.exit_code
 
     from runner.config.compose import run_app

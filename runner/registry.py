@@ -114,8 +114,14 @@ readers = Registry(
         "runner.corpus.readers.conllu",
         "runner.corpus.readers.table",
         "runner.corpus.readers.archive",
+        "runner.corpus.readers.spacy_json",
+        "runner.corpus.readers.docbin",
+        "runner.corpus.readers.prodigy",
         "runner.corpus.readers.auto",
     ),
+)
+writers = Registry(
+    "writers", ("runner.corpus.writers.jsonl", "runner.corpus.writers.conllu", "runner.corpus.writers.iob")
 )
 tokenizers = Registry("tokenizers", ("runner.corpus.tokenizer",))
 trackers = Registry("trackers", ("runner.tracking.console", "runner.tracking.mlflow_client"))
@@ -134,6 +140,7 @@ KINDS: dict[str, Registry] = {
         schedules,
         batchers,
         readers,
+        writers,
         tokenizers,
         trackers,
         scorers,

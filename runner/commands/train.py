@@ -106,7 +106,10 @@ def make_corpus(config: RunConfig) -> Corpus:
     corpus = {field.name: getattr(config.corpus, field.name) for field in dataclasses.fields(config.corpus)}
     corpus["reader"] = resolve(corpus["reader"], "readers", "corpus.reader")
     corpus["tokenizer"] = resolve(config.pipeline.tokenizer, "tokenizers", "pipeline.tokenizer")
-    return load_corpus(**corpus)
+    loaded = load_corpus(**corpus)
+    for what, n in sorted(loaded.left_out.items()):
+        print(f"left out of the data: {n:,} {what}")
+    return loaded
 
 
 def make_pipeline(config: RunConfig) -> Pipeline:

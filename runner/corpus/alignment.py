@@ -19,13 +19,18 @@ from runner.errors import RunnerError
 
 
 class Alignment:
-    """One-to-one tokens both ways, and spans from gold to predicted tokens.
+    """One-to-one tokens both ways, tokens made of several, and spans from gold to predicted tokens; `inverse` swaps the two.
 
     gold_to_predicted, predicted_to_gold: a token position a token, None where no token covers the same characters.
     Raises RunnerError where the texts differ in more than white space.
     """
 
     __slots__ = ("_ends", "_starts", "gold_edges", "is_identical", "n_gold", "n_predicted", "predicted_edges")
+
+    _starts: dict[int, int]  # where predicted tokens start and end → which
+    _ends: dict[int, int]
+    gold_edges: list[tuple[int, int]]  # characters but white space, of each token
+    predicted_edges: list[tuple[int, int]]
 
     def __init__(
         self, gold_words: Sequence[str], predicted_words: Sequence[str], *, is_identical: bool | None = None
@@ -40,9 +45,22 @@ class Alignment:
         predicted_text, self.predicted_edges = _edges(predicted_words)
         if gold_text != predicted_text:
             raise _difference("the gold words", gold_text, "the predicted words", predicted_text)
+        self._index()
+
+    def _index(self) -> None:
         # Words of white space alone cover no characters; they must not hide the word that starts where they stand.
         self._starts = {start: i for i, (start, end) in enumerate(self.predicted_edges) if start < end}
         self._ends = {end: i + 1 for i, (start, end) in enumerate(self.predicted_edges) if start < end}
+
+    def inverse(self) -> Alignment:
+        """The same with gold and predicted tokens swapped."""
+        other = Alignment.__new__(Alignment)
+        other.is_identical = self.is_identical
+        other.n_gold, other.n_predicted = self.n_predicted, self.n_gold
+        if not self.is_identical:
+            other.gold_edges, other.predicted_edges = self.predicted_edges, self.gold_edges
+            other._index()
+        return other
 
     @property
     def gold_to_predicted(self) -> list[int | None]:
@@ -59,8 +77,8 @@ class Alignment:
     def merged(self) -> tuple[list[tuple[int, int] | None], list[int | None]]:
         """Where predicted tokens hold whole gold tokens.
 
-        For each predicted token the (start, end) of the gold tokens that make it up exactly, and for each gold token the
-        predicted token that holds all of it; None where there is none.
+        For each predicted token the (start, end) of the gold tokens that make it up exactly (among them may be words of
+        white space), and for each gold token the predicted token that holds all of it; None where there is none.
         """
         if self.is_identical:
             return [(i, i + 1) for i in range(self.n_predicted)], list(range(self.n_gold))
@@ -75,9 +93,26 @@ class Alignment:
                 if self.gold_edges[last][0] >= start:
                     holder[last] = i
                 last += 1
+            while last > first and self.gold_edges[last - 1][0] == self.gold_edges[last - 1][1]:
+                last -= 1  # white space at the end
             fits = last > first and self.gold_edges[first][0] == start and self.gold_edges[last - 1][1] == end
             made_of.append((first, last) if fits else None)
         return made_of, holder
+
+    def touching(self) -> list[tuple[int, int]]:
+        """For each predicted token the (start, end) of the gold tokens that share a character with it; equal where none does."""
+        if self.is_identical:
+            return [(i, i + 1) for i in range(self.n_predicted)]
+        ranges: list[tuple[int, int]] = []
+        first = 0
+        for start, end in self.predicted_edges:
+            while first < self.n_gold and self.gold_edges[first][1] <= start:
+                first += 1
+            last = first
+            while last < self.n_gold and self.gold_edges[last][0] < end:
+                last += 1
+            ranges.append((first, last if start < end else first))
+        return ranges
 
     def span_to_predicted(self, start: int, end: int) -> tuple[int, int] | None:
         """The predicted tokens that cover the gold tokens `start` to `end` (exclusive) exactly; None where none do."""

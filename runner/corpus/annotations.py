@@ -56,14 +56,18 @@ def read_annotations(record: Mapping[str, Any], tokenizer: Tokenizer | None, sou
     if not words:
         raise RunnerError("there are no words", place=source, hint="Remove the example, or give it a text.")
 
-    if text is not None:
+    starts: list[int] | None = None
+    ends: list[int] | None = None
+    if text is not None and spaces is not None and text == _spelt(words, spaces):
+        pass  # the words spell the text: their edges are asked for below, if at all
+    elif text is not None:
         starts, ends = word_edges(text, words, place=source)
         if spaces is None:
             spaces = [end < start for end, start in zip(ends, [*starts[1:], len(text)], strict=True)]
     entities = record.get("entities")
     fit = None
     if entities is not None:
-        if text is None:
+        if text is None or starts is None or ends is None:
             spaces = spaces if spaces is not None else [True] * (len(words) - 1) + [False]
             text, starts, ends = _join(words, spaces)
         fit, unknown = _read_entities(entities, text, starts, ends, source)
@@ -150,6 +154,10 @@ def _read_cats(record: Mapping[str, Any], source: str | None) -> dict[str, float
         if not 0 <= value <= 1:
             raise RunnerError(f"cats[{label!r}] is {value}", place=source, hint=hint)
     return {str(label): float(value) for label, value in cats.items()}
+
+
+def _spelt(words: list[str], spaces: list[bool]) -> str:
+    return "".join([word + " " if space else word for word, space in zip(words, spaces, strict=True)])
 
 
 def _join(words: list[str], spaces: list[bool]) -> tuple[str, list[int], list[int]]:

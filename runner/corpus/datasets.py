@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import inspect
 import os
 import re
 import sys
@@ -33,7 +32,7 @@ from typing import Any
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.readers.archive import archive_of
-from runner.corpus.readers.reader import Reader
+from runner.corpus.readers.reader import LeftOut, Reader, bind
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError, suggest
 
@@ -62,6 +61,7 @@ class Corpus:
     dev: list[Example]
     sources: list[Source]
     digest: str  # sha256, in hex, of the files' contents and of how they were cut
+    left_out: LeftOut = field(default_factory=LeftOut)  # what the readers found no place for in a Doc, and how often
     _read_test: Callable[[], list[Example]] = field(repr=False, default=list)
 
     @cached_property
@@ -90,6 +90,7 @@ class Corpus:
                 row += " (" + ", ".join(f"{label} {n:,}" for label, n in labels.most_common()) + ")"
             n_excluded = sum(example.excluded_ents for example in examples)
             rows.append(row + (f", {n_excluded:,} unaligned" if n_excluded else ""))
+        rows += [f"left out: {n:,} {what}" for what, n in sorted(self.left_out.items())]
         return rows
 
 
@@ -139,7 +140,8 @@ def load_corpus(
             hint="Set corpus.folds to 2 or more, and corpus.fold from 0 to one less.",
         )
 
-    read = _with_tokenizer(reader, tokenizer)
+    left_out = LeftOut()
+    read = bind(reader, tokenizer, left_out)
     make = _example_maker(tokenizer, gold_tokens)
     paths = {"train": locate(train, "corpus.train"), "dev": locate(dev, "corpus.dev") if dev is not None else []}
     files = {
@@ -170,7 +172,7 @@ def load_corpus(
     digest = hashlib.sha256(
         "\n".join([cut, *(f"{s.split} {s.sha256} {(archive_of(s.path) or ('', '*'))[1]}" for s in sources)]).encode()
     ).hexdigest()
-    return Corpus(name, examples["train"], examples["dev"], sources, digest, read_test)
+    return Corpus(name, examples["train"], examples["dev"], sources, digest, left_out, read_test)
 
 
 def locate(part: Any, key: str) -> list[Path]:
@@ -295,15 +297,6 @@ def _nearest(name: str, folder: Path, key: str, path: Path) -> str:
     return (
         f"{os.path.abspath(folder)} holds {suggest(name, names[:8])}" if names else f"Set {key} to a file that exists."
     )
-
-
-def _with_tokenizer(reader: Callable[..., Iterator[Doc]], tokenizer: Tokenizer) -> Callable[[Path], Iterator[Doc]]:
-    """The reader as a function of the path alone."""
-    try:
-        inspect.signature(reader).bind(Path(), tokenizer)
-    except TypeError:
-        return reader
-    return lambda path: reader(path, tokenizer)
 
 
 def _example_maker(tokenizer: Tokenizer, gold_tokens: bool) -> Callable[[Doc], Example]:

@@ -7,6 +7,7 @@ Tokens are counted from 0; spans end before `end`. Characters are Python's (code
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from runner.errors import RunnerError
@@ -134,7 +135,7 @@ class Doc:
     """
 
     __slots__ = (
-        "_ents", "_text", "cats", "deps", "heads", "lexeme_ids", "meta", "offsets", "pos", "sent_starts", "source",
+        "_ents", "_offsets", "_text", "cats", "deps", "heads", "lexeme_ids", "meta", "pos", "sent_starts", "source",
         "spaces", "tags", "unknown_ents", "words",
     )  # fmt: skip
 
@@ -166,7 +167,8 @@ class Doc:
         _checked("spaces", self.spaces, n, source)
         if "" in self.words:
             raise RunnerError("a word is empty", place=source, hint="Remove it, or give the text instead of the words.")
-        for i, head in enumerate(self.heads or ()):
+        known = {head for head in set(self.heads or ()) if head is not None}
+        for i, head in enumerate(self.heads or ()) if known and not 0 <= min(known) <= max(known) < n else ():
             if head is not None and not 0 <= head < n:
                 raise RunnerError(
                     f"head {head} of token {i} lies outside the {n} tokens",
@@ -178,11 +180,7 @@ class Doc:
         self.meta = dict(meta) if meta else {}
         self.lexeme_ids: Any = None  # cache of components.inputs
         self._text: str | None = None
-        self.offsets: list[int] = []
-        position = 0
-        for word, space in zip(self.words, self.spaces, strict=True):
-            self.offsets.append(position)
-            position += len(word) + bool(space)
+        self._offsets: list[int] | None = None
         self._ents: list[Span] | None = None
         if ents is not None:
             self.set_ents(ents)
@@ -211,10 +209,17 @@ class Doc:
     @property
     def text(self) -> str:
         if self._text is None:
-            self._text = "".join(
-                word + " " if space else word for word, space in zip(self.words, self.spaces, strict=True)
-            )
+            pairs = zip(self.words, self.spaces, strict=True)
+            self._text = "".join([word + " " if space else word for word, space in pairs])
         return self._text
+
+    @property
+    def offsets(self) -> list[int]:
+        """Where each word starts, in characters of the text."""
+        if self._offsets is None:
+            lengths = [len(word) + bool(space) for word, space in zip(self.words, self.spaces, strict=True)]
+            self._offsets = list(accumulate(lengths, initial=0))[:-1]
+        return self._offsets
 
     @property
     def ents(self) -> list[Span]:
@@ -256,7 +261,7 @@ class Doc:
             new_of += [new] * (end - start)
         text, offsets = self.text, self.offsets
         words = [text[offsets[start] : offsets[end - 1] + len(self.words[end - 1])] for start, end in members]
-        anchors = [self._anchor(start, end) for start, end in members]
+        anchors = [self.anchor(start, end) for start, end in members]
         starts = {start: new for new, (start, _) in enumerate(members)}
         ends = {end: new + 1 for new, (_, end) in enumerate(members)}
         ents = [ent.as_tuple() for ent in self.ents]
@@ -278,7 +283,7 @@ class Doc:
             source=self.source,
         )
 
-    def _anchor(self, start: int, end: int) -> int:
+    def anchor(self, start: int, end: int) -> int:
         """The token that stands for a range of them."""
         if end - start == 1 or self.heads is None:
             return end - 1

@@ -1,8 +1,12 @@
 """`Example`: what a pipeline sees (`predicted`) beside what is right (`reference`), on the predicted tokens.
 
-The reference may be tokenized otherwise. An annotation crosses over only where characters agree: a token's tag where
-one token covers exactly the other, an entity where it starts and ends with predicted tokens. Entities that do not are
-left out of loss and score (`-`, unknown, on the predicted tokens they touch) and counted in `excluded_ents`.
+The reference may be tokenized otherwise. An annotation crosses over only where characters agree: a tag where a token is
+made of one gold token, or of several that have the same tag; a head and label where one gold token stands for it; a
+sentence start where no sentence starts inside the token; an entity where it starts and ends with predicted tokens. A
+part of a gold token starts no sentence, and has no tag or head. Entities that do not fit are left out of loss and score
+(`-`, unknown, on the predicted tokens they touch) and counted in `excluded_ents`.
+
+The other way round, from predicted to gold tokens, the same holds: Example(gold tokens, predicted doc).
 
 Annotations are read afresh at every call; components keep what they pack for training in `targets`.
 """
@@ -95,7 +99,7 @@ class Example:
         return spans_to_biluo(len(self.predicted), ents, unknown)
 
     def aligned_tags(self) -> list[str | None]:
-        """The reference's tag a predicted token; None where it has none or the tokens are not one-to-one."""
+        """The reference's tag a predicted token; None where it has none, holds gold tokens of several, or cuts one."""
         return self._aligned(self.reference.tags)
 
     def aligned_pos(self) -> list[str | None]:
@@ -110,8 +114,23 @@ class Example:
         return [deps[i] if i is not None else None for i in self._anchors()[0]]
 
     def aligned_sent_starts(self) -> list[bool | None]:
-        """As aligned_tags, for whether a sentence starts at the token."""
-        return self._aligned(self.reference.sent_starts)
+        """Whether a sentence starts at each predicted token; None where one starts inside it, or it is not known."""
+        gold = self.reference.sent_starts
+        if gold is None or self.is_identical:
+            return self._aligned(gold)
+        edges, own = self.alignment.gold_edges, self.alignment.predicted_edges
+        gold = list(gold)
+        for i in range(len(gold) - 1):  # a sentence that starts with white space starts with the word after it
+            if gold[i] and edges[i][0] == edges[i][1]:
+                gold[i + 1] = True
+        starts: list[bool | None] = []
+        for (first, last), (start, end) in zip(self.alignment.touching(), own, strict=True):
+            begins = [gold[i] for i in range(first, last) if start < edges[i][0] < edges[i][1]]
+            if start == end or any(value is not False for value in begins):
+                starts.append(None)
+            else:
+                starts.append(gold[first] if edges[first][0] == start else False)
+        return starts
 
     def aligned_heads(self) -> list[int | None]:
         """The head a predicted token, in predicted tokens; None where one of the two cuts a gold token.
@@ -164,7 +183,13 @@ class Example:
             return [None] * len(self.predicted)
         if self.is_identical:
             return list(values)
-        return [values[i] if i is not None else None for i in self.alignment.predicted_to_gold]
+        made_of, _ = self.alignment.merged()
+        edges = self.alignment.gold_edges
+        aligned: list[Value | None] = []
+        for span in made_of:
+            found = {values[i] for i in range(*span) if edges[i][0] < edges[i][1]} if span is not None else set()
+            aligned.append(found.pop() if len(found) == 1 else None)
+        return aligned
 
     def __repr__(self) -> str:
         return f"Example({self.reference.text[:60]!r})"

@@ -1,5 +1,6 @@
 """Alignment by characters, against answers worked by hand and a slow second implementation."""
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -106,3 +107,75 @@ def test_entities_on_tokens():
 def test_impossible_entities(entities, fact):
     with pytest.raises(RunnerError, match=fact):
         fit_offsets("Lake Aurel froze", [0, 5, 11], [4, 10, 16], entities)
+
+
+# Both directions, against a table of which character belongs to which token
+
+
+@st.composite
+def tokenizations_with_spaces(draw):
+    """Two tokenizations of one text; tokens may hold white space, or be nothing but it."""
+    made = []
+    text = draw(st.text(alphabet="abc", min_size=1, max_size=16))
+    for _ in range(2):
+        words = []
+        for word in _cut(text, draw(st.sets(st.integers(1, 15)))):
+            if draw(st.integers(0, 5)) == 0:
+                words.append(draw(st.sampled_from([" ", "\n", "\u00a0\t"])))
+            at = draw(st.integers(0, len(word)))
+            words.append(word[:at] + " " + word[at:] if draw(st.integers(0, 5)) == 0 else word)
+        made.append(words)
+    return made
+
+
+def owners(words):
+    return [i for i, word in enumerate(words) for character in word if not character.isspace()]
+
+
+@given(tokenizations_with_spaces())
+def test_tokens_made_of_tokens_in_both_directions(pair):
+    for gold, predicted in (pair, pair[::-1]):
+        alignment = Alignment(gold, predicted)
+        if alignment.is_identical:
+            continue
+        of_gold, of_predicted = owners(gold), owners(predicted)
+        made_of, holder = alignment.merged()
+        for i, ((first, last), made) in enumerate(zip(alignment.touching(), made_of, strict=True)):
+            touched = sorted({g for g, p in zip(of_gold, of_predicted, strict=True) if p == i})
+            assert [g for g in range(first, last) if g in of_gold] == touched
+            whole = all(of_predicted[c] == i for c, g in enumerate(of_gold) if g in touched)
+            assert (made is not None) == (bool(touched) and whole)
+            if made is not None:
+                assert [g for g in range(*made) if g in of_gold] == touched
+                assert (made[0], made[1] - 1) == (touched[0], touched[-1])
+        for g in set(of_gold):
+            held_by = {p for o, p in zip(of_gold, of_predicted, strict=True) if o == g}
+            assert holder[g] == (held_by.pop() if len(held_by) == 1 else None)
+
+
+@given(tokenizations_with_spaces())
+def test_the_inverse_is_the_alignment_of_the_other_way(pair):
+    one, other = Alignment(*pair).inverse(), Alignment(*pair[::-1])
+    assert one.gold_to_predicted == other.gold_to_predicted
+    assert one.merged() == other.merged()
+    assert one.touching() == other.touching()
+    for i in range(len(pair[1])):
+        assert one.span_to_predicted(i, i + 1) == other.span_to_predicted(i, i + 1)
+
+
+def test_a_hundred_thousand_tokens_in_linear_time():
+    """Every kind of mismatch, over and over; what is not linear would take minutes."""
+    n = 20_000
+    gold = ["New", "York", "-", "based", " "] * n
+    predicted = ["New York", "-ba", "sed"] * n
+    started = time.process_time()
+    alignment = Alignment(gold, predicted)
+    made_of, _ = alignment.merged()
+    touching = alignment.touching()
+    spans = [alignment.span_to_predicted(i, i + 2) for i in range(0, len(gold), 5)]
+    inverse = alignment.inverse().merged()[1]
+    assert alignment.token_counts()[0] == 0
+    assert time.process_time() - started < 5
+    assert (made_of[:3], touching[:3]) == ([(0, 2), None, None], [(0, 2), (2, 4), (3, 4)])
+    assert spans == [(3 * i, 3 * i + 1) for i in range(n)]
+    assert inverse[:3] == [None, None, 3]  # "-ba" lies in no gold token, "sed" in "based"

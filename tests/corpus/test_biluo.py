@@ -111,3 +111,32 @@ def test_spans_tags_offsets_round_trip(case):
     assert offsets_to_biluo(doc, biluo_to_offsets(doc, tags)) == tags
     iob2 = [tag.replace("U-", "B-", 1).replace("L-", "I-", 1) if tag[:2] in ("U-", "L-") else tag for tag in tags]
     assert iob_to_biluo(iob2, "iob2") == tags
+
+
+@st.composite
+def text_and_offsets(draw):
+    """Words with any spaces, and entities that do not overlap, wherever they start and end."""
+    words = draw(st.lists(st.text(alphabet="ab", min_size=1, max_size=3), min_size=1, max_size=8))
+    doc = Doc(words, draw(st.lists(st.booleans(), min_size=len(words), max_size=len(words))))
+    cuts = sorted(draw(st.sets(st.integers(0, len(doc.text)), max_size=6)))
+    found = zip(cuts[::2], cuts[1::2], strict=False)
+    return doc, [(start, end, "X") for start, end in found if doc.text[start:end].strip()]
+
+
+@given(text_and_offsets())
+def test_offsets_that_align_come_back_and_others_are_unknown(case):
+    doc, entities = case
+    tags = offsets_to_biluo(doc, entities)
+    edges = {(start, start + len(word)) for start, word in zip(doc.offsets, doc.words, strict=True)}
+    starts, ends = {start for start, _ in edges}, {end for _, end in edges}
+    fit, touched = [], set()
+    for start, end, label in entities:
+        start += len(doc.text[start:end]) - len(doc.text[start:end].lstrip())
+        end -= len(doc.text[start:end]) - len(doc.text[start:end].rstrip())
+        if start in starts and end in ends:
+            fit.append((start, end, label))
+        else:
+            touched |= {i for i, at in enumerate(doc.offsets) if at < end and at + len(doc.words[i]) > start}
+    assert biluo_to_offsets(doc, tags) == fit
+    covered = {i for a, b, _ in fit for i, at in enumerate(doc.offsets) if a <= at < b}
+    assert {i for i, tag in enumerate(tags) if tag == "-"} == touched - covered

@@ -28,40 +28,74 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from operator import eq
 from pathlib import Path
 from typing import Any
 
 from runner.corpus.doc import Doc
 from runner.corpus.readers.lines import no_examples, read_lines
-from runner.corpus.readers.reader import Reader
+from runner.corpus.readers.merge import merge_multiword
+from runner.corpus.readers.reader import LeftOut, Reader
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError
 from runner.registry import readers
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 _FORM, _LEMMA, _FEATS, _HEAD, _MISC = 1, 2, 5, 6, 9
+_KEPT = ("FORM", "UPOS", "XPOS", "FEATS", "DEPREL")  # columns whose equal strings are kept once
 _MAY_HOLD_SPACES = ("FORM", "LEMMA", "MISC")
 
-_range = re.compile(r"([1-9][0-9]*)-([1-9][0-9]*)", re.ASCII)
-_empty_node = re.compile(r"(0|[1-9][0-9]*)\.([1-9][0-9]*)", re.ASCII)
-_document = re.compile(r"#\s*newdoc(\s|$)")
-_features = re.compile(r"[^\s=|]+=[^\s|]+(\|[^\s=|]+=[^\s|]+)*")
+_NUMBERS = list(map(str, range(200)))  # grows with the longest sentence
+_range = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})", re.ASCII)
+_empty_node = re.compile(r"(0|[1-9][0-9]{0,8})\.([1-9][0-9]{0,8})", re.ASCII)
+NEWDOC = re.compile(r"#\s*newdoc(\s|$)")
+FEATURES = re.compile(r"[^\s=|]+=[^\s|]+(\|[^\s=|]+=[^\s|]+)*")
 
 
 class Sentence:
-    """The lines of one sentence, checked one by one as they come; `close` checks them together."""
+    """The lines of one sentence, checked against the format."""
 
-    __slots__ = ("comments", "empty_nodes", "file", "line", "lines", "multiword", "opens_document", "rows")
+    __slots__ = ("columns", "comments", "empty_nodes", "file", "line", "lines", "multiword", "opens_document", "rows")
 
     def __init__(self, file: Path, line: int, comments: list[str]) -> None:
         self.file = file
         self.line = line  # of its first token
         self.comments = comments
-        self.opens_document = any(_document.match(comment) for comment in comments)
+        self.opens_document = any(NEWDOC.match(comment) for comment in comments)
         self.rows: list[list[str]] = []  # the words
         self.lines: list[int] = []  # the line of each word
         self.multiword: list[tuple[int, int, int, list[str]]] = []  # line, start, end, columns
         self.empty_nodes: list[tuple[int, list[str]]] = []  # words before it, columns
+        self.columns: list[tuple[str, ...]] = []  # the ten, of the words
+
+    def fill(self, lines: Sequence[str]) -> None:
+        """All lines of the sentence. Raises RunnerError at the first that breaks the format.
+
+        A sentence of plain words, the common case, is checked as a whole; any other goes line by line, for its errors too.
+        """
+        n = len(lines)
+        try:
+            columns = list(zip(*[line.split("\t") for line in lines], strict=True))
+        except ValueError:  # lines of different lengths
+            columns = []
+        while len(_NUMBERS) <= n:
+            _NUMBERS.append(str(len(_NUMBERS)))
+        is_plain = (
+            len(columns) == len(COLUMNS)
+            and list(columns[0]) == _NUMBERS[1 : n + 1]
+            and not any("" in column for column in columns)
+            and " " not in "".join(lines)
+        )
+        if is_plain:
+            self.columns = columns
+            self.lines = list(range(self.line, self.line + n))
+            return
+        for number, line in enumerate(lines, self.line):
+            cells = line.split("\t")
+            self.add(number, cells)
+            if " " in line:
+                self.check_spaces(number, cells)
+        self.close()
 
     def add(self, number: int, columns: list[str]) -> None:
         """One line, split at its tabs. Raises RunnerError where it cannot follow the ones before."""
@@ -122,15 +156,19 @@ class Sentence:
                     f"the multi-word token {columns[0]} ends after the sentence's {len(self.rows)} words",
                     "Its words follow it, one a line.",
                 )
+        self.columns = list(zip(*self.rows, strict=True))
 
     def heads(self, n_before: int, numbers: dict[str, int]) -> list[int | None]:
         """The heads as positions in a doc where `n_before` words come first. numbers: "0", "1", … → int, grows."""
-        n = len(self.rows)
+        n = len(self)
         while len(numbers) <= n:
             numbers[str(len(numbers))] = len(numbers)
+        cells = self.columns[_HEAD]
+        known = [numbers.get(cell, -1) for cell in cells]
+        if -1 not in known and max(known) <= n and not any(map(eq, known, range(1, n + 1))):  # all heads are right
+            return [n_before + (head - 1 if head else i) for i, head in enumerate(known)]
         heads: list[int | None] = []
-        for i, row in enumerate(self.rows):
-            cell = row[_HEAD]
+        for i, cell in enumerate(cells):
             head = None if cell == "_" else numbers.get(cell, -1)
             if head is not None and not 0 <= head <= n:
                 raise self._fault(
@@ -145,18 +183,26 @@ class Sentence:
 
     def spaces(self) -> list[bool]:
         """Whether a space follows each word."""
-        spaces = [not _no_space_after(row[_MISC]) for row in self.rows]
+        misc = self.columns[_MISC]
+        n = len(misc)
+        spaces = (
+            [True] * n
+            if misc.count("_") == n
+            else [cell == "_" or "SpaceAfter=No" not in cell.split("|") for cell in misc]
+        )
         for _, start, end, columns in self.multiword:
-            is_apart = "".join(row[_FORM] for row in self.rows[start:end]) != columns[_FORM]
-            spaces[start:end] = [is_apart] * (end - start - 1) + [not _no_space_after(columns[_MISC])]
+            is_apart = "".join(self.columns[_FORM][start:end]) != columns[_FORM]
+            spaces[start:end] = [is_apart] * (end - start - 1) + ["SpaceAfter=No" not in columns[_MISC].split("|")]
         return spaces
 
     def check_features(self, known: set[str]) -> None:
         """Hold each FEATS value against the format once; those that pass are put into `known`."""
-        for i, row in enumerate(self.rows):
-            value = row[_FEATS]
+        values = self.columns[_FEATS]
+        if known.issuperset(values):
+            return
+        for i, value in enumerate(values):
             if value not in known:
-                if value != "_" and not _features.fullmatch(value):
+                if value != "_" and not FEATURES.fullmatch(value):
                     raise self._fault(
                         self.lines[i],
                         f"FEATS {value!r} is no list of features",
@@ -164,21 +210,32 @@ class Sentence:
                     )
                 known.add(value)
 
+    def __len__(self) -> int:
+        return len(self.lines)
+
     def _fault(self, number: int, fact: str, hint: str) -> RunnerError:
         return RunnerError(fact, place=f"{self.file}:{number}", hint=hint)
 
 
+def is_id(cell: str) -> bool:
+    """Whether it can stand in the column ID: 1, 2-3 or 5.1."""
+    return (cell.isdecimal() and cell.isascii()) or bool(_range.fullmatch(cell) or _empty_node.fullmatch(cell))
+
+
 @readers("conllu")
-def conllu(n_sents: int = 1) -> Reader:
-    """A reader of CoNLL-U. n_sents: sentences a doc, at most; `# newdoc` ends a doc too."""
+def conllu(n_sents: int = 1, merge_subtokens: bool = False) -> Reader:
+    """A reader of CoNLL-U.
+
+    n_sents: sentences a doc, at most; `# newdoc` ends a doc too. merge_subtokens: each multi-word token becomes one word.
+    """
     if n_sents < 1:
         raise RunnerError(
             f"n_sents is {n_sents}", place="corpus.reader.n_sents", hint="Give 1 or more sentences a doc."
         )
 
-    def read(path: Path, tokenizer: Tokenizer | None = None) -> Iterator[Doc]:
+    def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
         """The docs of one file; they have words already, so the tokenizer is not needed."""
-        maker = DocMaker()
+        maker = DocMaker(left_out if left_out is not None else LeftOut()) if merge_subtokens else DocMaker()
         group: list[Sentence] = []
         for sentence in read_sentences(path):
             if group and (len(group) == n_sents or sentence.opens_document):
@@ -197,18 +254,25 @@ def read_sentences(path: Path) -> Iterator[Sentence]:
 
     Comments count for the sentence that follows them, across blank lines too.
     """
-    sentence: Sentence | None = None
+    lines: list[str] = []
+    first = 0  # the line of their first
     comments: list[str] = []
     last_comment = 0
+
+    def made() -> Sentence:
+        sentence = Sentence(path, first, comments)
+        sentence.fill(lines)
+        return sentence
+
     for number, line in read_lines(path):
         line = line.removesuffix("\r")
         if not line or not line.strip(" \t"):
-            if sentence is not None:
-                sentence.close()
-                yield sentence
-                sentence = None
+            if lines:
+                yield made()
+                lines, comments = [], []
         elif line[0] == "#":
-            if sentence is not None:
+            if lines:
+                made()  # a fault above comes first
                 raise RunnerError(
                     "a comment inside a sentence",
                     place=f"{path}:{number}",
@@ -217,16 +281,10 @@ def read_sentences(path: Path) -> Iterator[Sentence]:
             comments.append(line)
             last_comment = number
         else:
-            columns = line.split("\t")
-            if sentence is None:
-                sentence = Sentence(path, number, comments)
-                comments = []
-            sentence.add(number, columns)
-            if " " in line:
-                sentence.check_spaces(number, columns)
-    if sentence is not None:
-        sentence.close()
-        yield sentence
+            first = first if lines else number
+            lines.append(line)
+    if lines:
+        yield made()
     elif comments:
         raise RunnerError(
             "a comment with no sentence after it",
@@ -236,15 +294,19 @@ def read_sentences(path: Path) -> Iterator[Sentence]:
 
 
 class DocMaker:
-    """Sentences → Doc. Equal strings of one file are kept once, and features checked once."""
+    """Sentences → Doc. Equal strings of most columns are kept once, and features checked once.
 
-    def __init__(self) -> None:
-        self._strings: dict[str, str] = {}
+    left_out: merge multi-word tokens, and tally there what is lost by it; None leaves them alone.
+    """
+
+    def __init__(self, left_out: LeftOut | None = None) -> None:
+        self._left_out = left_out
+        tables: list[dict[str, str]] = [{} for _ in COLUMNS]  # one a column: small ones are quicker to look up
+        self._kept = [table.setdefault if name in _KEPT else None for name, table in zip(COLUMNS, tables, strict=True)]
         self._numbers: dict[str, int] = {}
         self._features: set[str] = set()
 
     def __call__(self, sentences: Sequence[Sentence]) -> Doc:
-        keep = self._strings.setdefault
         columns: list[list[str]] = [[] for _ in COLUMNS]
         heads: list[int | None] = []
         spaces: list[bool] = []
@@ -252,7 +314,7 @@ class DocMaker:
         multiword: list[dict[str, Any]] = []
         empty_nodes: list[dict[str, Any]] = []
         for sentence in sentences:
-            n, n_before = len(sentence.rows), len(spaces)
+            n, n_before = len(sentence), len(spaces)
             sentence.check_features(self._features)
             heads += sentence.heads(n_before, self._numbers)
             spaces += sentence.spaces()
@@ -262,12 +324,14 @@ class DocMaker:
                 for _, start, end, row in sentence.multiword
             )
             empty_nodes += ({"before": n_before + at, "columns": row} for at, row in sentence.empty_nodes)
-            for column, cells in zip(columns[1:], list(zip(*sentence.rows, strict=True))[1:], strict=True):
-                column += [keep(cell, cell) for cell in cells]
+            for column, cells, keep in zip(columns, sentence.columns, self._kept, strict=True):
+                column += map(keep, cells, cells) if keep is not None and cells.count("_") < n else cells
         _, forms, lemmas, upos, xpos, feats, _, deprels, enhanced, misc = columns
         meta: dict[str, Any] = {
             "comments": [sentence.comments for sentence in sentences],
-            "lemmas": [None if lemma == "_" != form else lemma for form, lemma in zip(forms, lemmas, strict=True)],
+            "lemmas": [None if lemma == "_" != form else lemma for form, lemma in zip(forms, lemmas, strict=True)]
+            if "_" in lemmas
+            else lemmas,
             "feats": _or_none(feats),
         }
         for key, values in (("enhanced", enhanced), ("misc", misc)):
@@ -277,7 +341,7 @@ class DocMaker:
             meta["multiword"] = multiword
         if empty_nodes:
             meta["empty_nodes"] = empty_nodes
-        return Doc(
+        doc = Doc(
             forms,
             spaces,
             tags=_annotated(xpos),
@@ -288,6 +352,7 @@ class DocMaker:
             meta=meta,
             source=f"{sentences[0].file}:{sentences[0].line}",
         )
+        return doc if self._left_out is None else merge_multiword(doc, self._left_out)
 
 
 def _or_none(values: list[str]) -> list[str | None]:
@@ -300,7 +365,3 @@ def _annotated(values: list[str]) -> list[str | None] | None:
     if n_missing == len(values):
         return None
     return _or_none(values) if n_missing else list(values)
-
-
-def _no_space_after(misc: str) -> bool:
-    return misc != "_" and (misc == "SpaceAfter=No" or "SpaceAfter=No" in misc.split("|"))

@@ -3,13 +3,15 @@
     Madrid  NNP  B-LOC
     sleeps  VBZ  O
 
-Two to four columns, the same number in the whole file, parted by tabs where a line has one and by spaces (U+0020)
-elsewhere, so that tokens may be emoji, lone combining characters or hold any other white space. The first of the
-columns between token and tag is kept as `Doc.tags`; the second (CoNLL-2003's chunks) is dropped. Lines whose token is
--DOCSTART- end a document.
+Two columns or more (CoNLL 2002 has three, CoNLL 2003 four), the same number in the whole file, parted by tabs where a
+line has one and by spaces (U+0020) elsewhere, so that tokens may be emoji, lone combining characters or hold any other
+white space. The first of the columns between token and tag becomes `Doc.tags` (`_` is None there), further ones, such
+as CoNLL 2003's chunks, `Doc.meta["columns"]`: a list of values a column. Lines whose token is -DOCSTART- end a
+document; the doc that follows one has `Doc.meta["opens_document"]`.
 
-Tags are IOB1, IOB2 or BILUO. `auto` looks at the whole file before it decides (biluo.detect_scheme), so that one
-wrong tag is an error and no change of scheme. Texts are the tokens joined by single spaces.
+Tags are IOB1, IOB2 or BILUO, and `-` where nobody knows; a doc of nothing but `-` was not annotated. `auto` looks at the
+whole file before it decides (biluo.detect_scheme), so that one wrong tag is an error and no change of scheme. Texts are
+the tokens joined by single spaces.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from runner.corpus.biluo import TagError, detect_scheme, iob_to_spans, unknown_ranges
+from runner.corpus.biluo import UNKNOWN, TagError, detect_scheme, iob_to_spans, unknown_ranges
 from runner.corpus.doc import Doc
 from runner.corpus.readers.lines import no_examples, read_lines
 from runner.corpus.readers.reader import Reader
@@ -28,6 +30,8 @@ from runner.errors import RunnerError
 from runner.registry import readers
 
 DOCSTART = "-DOCSTART-"
+COLUMNS = "columns"  # keys in Doc.meta
+OPENS_DOCUMENT = "opens_document"
 
 
 @dataclass
@@ -35,7 +39,7 @@ class Sentence:
     line: int  # of its first token
     opens_document: bool = False
     words: list[str] = field(default_factory=list)
-    pos: list[str] = field(default_factory=list)
+    between: list[list[str]] = field(default_factory=list)  # the columns between word and tag, of each word
     tags: list[str] = field(default_factory=list)
 
 
@@ -82,7 +86,7 @@ def read_sentences(path: Path) -> list[Sentence]:
             is_inside, opens_document = False, True
             continue
         if len(columns) != n_columns:
-            if n_columns or not 2 <= len(columns) <= 4:
+            if n_columns or len(columns) < 2:
                 raise _wrong_columns(columns, n_columns, path, number, sentences)
             n_columns = len(columns)
         if not columns[0] or not columns[-1]:
@@ -98,7 +102,7 @@ def read_sentences(path: Path) -> list[Sentence]:
         sentence.words.append(columns[0])
         sentence.tags.append(columns[-1])
         if n_columns > 2:
-            sentence.pos.append(columns[1])
+            sentence.between.append(columns[1:-1])
     if not sentences:
         raise no_examples(path)
     return sentences
@@ -107,7 +111,7 @@ def read_sentences(path: Path) -> list[Sentence]:
 def make_doc(sentences: list[Sentence], scheme: str, path: Path) -> Doc:
     """One doc of these sentences. Raises RunnerError at file:line on an illegal tag."""
     words: list[str] = []
-    tags: list[str | None] = []
+    between: list[list[str]] = []
     ents: list[tuple[int, int, str]] = []
     unknown: list[tuple[int, int]] = []
     sent_starts: list[bool | None] = []
@@ -120,14 +124,21 @@ def make_doc(sentences: list[Sentence], scheme: str, path: Path) -> Doc:
         ents.extend((n + start, n + end, label) for start, end, label in spans)
         unknown.extend((n + start, n + end) for start, end in unknown_ranges(sentence.tags))
         words.extend(sentence.words)
-        tags.extend(sentence.pos)
+        between.extend(sentence.between)
         sent_starts.extend([True] + [False] * (len(sentence.words) - 1))
+    columns = [list(column) for column in zip(*between, strict=True)]
+    tags = columns[0] if columns else []
+    meta: dict[str, Any] = {COLUMNS: columns[1:]} if len(columns) > 1 else {}
+    is_annotated = any(tag != UNKNOWN for sentence in sentences for tag in sentence.tags)
+    if sentences[0].opens_document:
+        meta[OPENS_DOCUMENT] = True
     return Doc(
         words,
-        ents=ents,
-        unknown_ents=unknown,
-        tags=tags if len(tags) == len(words) else None,
+        ents=ents if is_annotated else None,
+        unknown_ents=unknown if is_annotated else (),
+        tags=[tag if tag != "_" else None for tag in tags] if tags.count("_") < len(tags) else None,
         sent_starts=sent_starts,
+        meta=meta,
         source=f"{path}:{sentences[0].line}",
     )
 
@@ -138,7 +149,7 @@ def _wrong_columns(
     found = f"{len(columns)} column{'s' if len(columns) != 1 else ''}"
     if n_columns:
         fact = f"{found} where line {sentences[0].line} has {n_columns}"
-        hint = "Give every line the same columns: token, at most two others, tag; tabs where tokens hold spaces."
+        hint = "Give every line the same columns, token first and tag last; tabs where tokens hold spaces."
     else:
-        fact, hint = f"{found} (expected 2 to 4)", "Give a token first and its tag last, parted by tabs or spaces."
+        fact, hint = f"{found} (expected 2 or more)", "Give a token first and its tag last, parted by tabs or spaces."
     return RunnerError(fact, place=f"{path}:{number}", hint=hint)

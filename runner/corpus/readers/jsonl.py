@@ -47,18 +47,25 @@ def jsonl() -> Reader:
     return read
 
 
+def check_text(content: Any, text: str, place: str) -> None:
+    """Raises RunnerError where JSON text holds half a character, which no file could be written of."""
+    if not _surrogate.search(text):
+        return
+    try:
+        json.dumps(content, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise RunnerError(
+            r"there is half a character (an unpaired \uD8.. escape)",
+            place=place,
+            hint="Write the text's characters as UTF-8, or escape both halves.",
+        ) from None
+
+
 def parse(line: str, place: str) -> dict[str, Any]:
     """The object that a line holds. Raises RunnerError where it is none."""
     try:
         record = json.loads(line)
-        if _surrogate.search(line):
-            json.dumps(record, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        raise RunnerError(
-            r"the line holds half a character (an unpaired \uD8.. escape)",
-            place=place,
-            hint="Write the text's characters as UTF-8, or escape both halves.",
-        ) from None
+        check_text(record, line, place)
     except json.JSONDecodeError as error:
         raise RunnerError(
             f"the line is not JSON ({error.msg}, column {error.colno})",

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from runner.errors import RunnerError
 
+_BLOCK = 1 << 18  # bytes decoded at once, about
+
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """(line number from 1, line without its "\\n") of the file, one at a time.
@@ -22,11 +24,20 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     number = 0
     try:
         with gzip.open(path, "rb") if path.name.endswith(".gz") else open(path, "rb") as stream:
-            for number, raw in enumerate(stream, start=1):
-                line = raw.decode("utf-8")
-                if number == 1:
-                    line = line.removeprefix("\ufeff")
-                yield number, line.removesuffix("\n")
+            while block := stream.readlines(_BLOCK):
+                try:
+                    lines = b"".join(block).decode("utf-8").split("\n")
+                except UnicodeDecodeError:  # the lines before it first
+                    for raw in block:
+                        number += 1
+                        yield number, raw.decode("utf-8").removeprefix("\ufeff" * (number == 1)).removesuffix("\n")
+                    raise
+                if not lines[-1]:
+                    lines.pop()
+                if not number:
+                    lines[0] = lines[0].removeprefix("\ufeff")
+                yield from enumerate(lines, start=number + 1)
+                number += len(lines)
     except UnicodeDecodeError as error:
         raise RunnerError(
             f"byte 0x{error.object[error.start]:02x} at position {error.start} of the line is not UTF-8",
@@ -37,6 +48,25 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise RunnerError(
             f"the file cannot be unpacked ({error})",
             place=f"{path}:{number + 1}",
+            hint="Make the archive again, or drop '.gz' from the name of a file that is none.",
+        ) from None
+    except OSError as error:
+        raise RunnerError(
+            f"the file cannot be read ({error.strerror or error})", place=str(path), hint="Check the path."
+        ) from None
+
+
+def read_bytes(path: Path, limit: int = -1) -> bytes:
+    """The whole file, or its first `limit` bytes, unpacked where it is named `.gz`.
+
+    Raises RunnerError where it cannot be opened or unpacked."""
+    try:
+        with gzip.open(path, "rb") if path.name.endswith(".gz") else open(path, "rb") as stream:
+            return stream.read(limit)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise RunnerError(
+            f"the file cannot be unpacked ({error})",
+            place=str(path),
             hint="Make the archive again, or drop '.gz' from the name of a file that is none.",
         ) from None
     except OSError as error:

@@ -1,0 +1,295 @@
+"""`python -m runner convert INPUT OUTPUT`: annotated text from one format to another, and an account of what was lost.
+
+Files are read and written doc by doc, so that a file larger than memory can pass (but not from spaCy's formats, nor to IOB).
+The output is whole or absent. What a format is called, how it is recognised and what it holds is the readers' and writers'
+business (runner/corpus/readers/, runner/corpus/writers/); paths are paths.py's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import gzip
+import inspect
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn, cast
+
+from runner import registry
+from runner.commands.paths import STANDARD, Job, check_format, plan
+from runner.corpus.doc import Doc
+from runner.corpus.readers.auto import format_of
+from runner.corpus.readers.reader import LeftOut, bind
+from runner.errors import Interrupted, RunnerError
+from runner.files import open_whole
+
+HELP = """\
+Convert annotated text from one format to another.
+
+  python -m runner convert train.conllu train.jsonl              the formats follow from the names
+  python -m runner convert train.spacy train.iob                 needs the extra: pip install "declarative-runner[spacy]"
+  python -m runner convert annotations.jsonl.gz train.jsonl      what Prodigy exported, ignored answers left out
+  python -m runner convert raw/ converted/ --to conllu           every file of a folder that has a known suffix
+  python -m runner convert raw/ all.jsonl.gz                     the same, into one file
+  zcat x.conll.gz | python -m runner convert - - --to jsonl      from and to the standard streams
+
+Formats (--from: all of them; --to: the ones with a *; `.gz` may follow any suffix)
+  jsonl *      .jsonl .ndjson .json    JSON lines in the simple training style; holds everything
+  conllu *     .conllu                 CoNLL-U: words, lemmas, tags, features, trees, comments
+  iob *        .iob .iob2 .bio .biluo .conll .tsv
+                                       one word a line, entity last: IOB1, IOB2 or BILUO; CoNLL 2002 and 2003
+  spacy_json   .json                   spaCy 2's training format: paragraphs, sentences, tokens
+  docbin       .spacy                  spaCy 3's DocBin
+  prodigy      .jsonl                  Prodigy's answers: entities, categories, choices
+  table        .csv .tsv .tab          texts and their categories, with a header
+  zipped_texts .zip                    one text a file, its folder the category
+
+What the target has no place for is left out, and the summary says how much of what. Exit codes: 0 done, 1 it could not
+be written, 2 an input or option is wrong, 130 or 143 interrupted."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise RunnerError(message, place="command line", hint="See python -m runner convert --help.")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The flags of the command."""
+    parser = _Parser(
+        prog="python -m runner convert",
+        description=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="a file, a folder, or - for standard input")
+    parser.add_argument("output", metavar="OUTPUT", help="a file, a folder, or - for standard output")
+    parser.add_argument(
+        "--from", dest="source", metavar="FORMAT", default="auto", help="default: by suffix and content"
+    )
+    parser.add_argument("--to", dest="target", metavar="FORMAT", help="default: by OUTPUT's suffix, else jsonl")
+    parser.add_argument("--n-sents", type=int, metavar="N", help="sentences a document, of conllu and iob (default 1)")
+    parser.add_argument(
+        "--merge-subtokens", action="store_true", help="each multi-word token of CoNLL-U becomes one word"
+    )
+    parser.add_argument(
+        "--option",
+        dest="options",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="an option of the reader, as under corpus.reader: --from table --option label=stars",
+    )
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; the exit code. argv: without the command's name."""
+    thresholds = gc.get_threshold()
+    handler = _terminable()
+    try:
+        gc.set_threshold(100_000, 20, 20)  # docs come and go by the thousand; looking for cycles costs half of the time
+        run(make_parser().parse_args(list(argv)))
+        sys.stdout.flush()
+    except SystemExit as ended:  # --help
+        return int(ended.code or 0)
+    except RunnerError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt as error:
+        interrupted = error if isinstance(error, Interrupted) else Interrupted()
+        print(f"runner: {interrupted}", file=sys.stderr)
+        return interrupted.exit_code
+    except BrokenPipeError:  # the reader of our output has gone, as in `convert … - | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    finally:
+        gc.set_threshold(*thresholds)
+        if handler is not None:
+            signal.signal(signal.SIGTERM, handler)
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Convert what the arguments say, and print the summary. Raises RunnerError."""
+    check_format(arguments.source, ["auto", *registry.readers.names()], "--from")
+    options = reader_options(arguments)
+    with tempfile.TemporaryDirectory(prefix="runner-convert-") as folder:
+        jobs, skipped = plan(arguments.inputs, arguments.output, arguments.source, arguments.target)
+        total = Counts()
+        if skipped:
+            names = ", ".join(sorted(path.name for path in skipped)[:5]) + (", …" if len(skipped) > 5 else "")
+            total.left_out[f"files without a known suffix ({names})"] = len(skipped)
+        with progress() as advance:
+            for job in jobs:
+                try:
+                    convert(job, arguments.source, options, total, advance, Path(folder))
+                except RunnerError as error:
+                    raise _standard_input_named(error, folder) from None
+    where = arguments.output if arguments.output != STANDARD else "standard output"
+    lines = total.lines(where, len(jobs))
+    print("\n".join(lines), file=sys.stderr if arguments.output == STANDARD else sys.stdout)
+
+
+class Counts:
+    """What passed, and what did not."""
+
+    def __init__(self) -> None:
+        self.docs = self.words = self.entities = self.files = 0
+        self.left_out: LeftOut = LeftOut()
+
+    def counted(self, docs: Iterable[Doc], advance: Callable[[str, int], None], name: str) -> Iterator[Doc]:
+        """The docs, tallied on their way."""
+        for doc in docs:
+            self.docs += 1
+            self.words += len(doc)
+            self.entities += len(doc.ents)
+            if not self.docs % 256:
+                advance(name, self.words)
+            yield doc
+
+    def lines(self, where: str, n_written: int) -> list[str]:
+        """The summary: one line, and one for each kind of thing left out."""
+        into = f"{where} ({n_written} files)" if n_written > 1 else where
+        noun = {1: "doc"}.get(self.docs, "docs")
+        first = f"{into}: {self.docs:,} {noun}, {self.words:,} words, {self.entities:,} entities"
+        return [first, *(f"  left out: {n:,} {what}" for what, n in sorted(self.left_out.items()))]
+
+
+def convert(
+    job: Job, source: str, options: dict[str, Any], total: Counts, advance: Callable[[str, int], None], folder: Path
+) -> None:
+    """Read the job's inputs and write its output, whole or not at all. folder: for what standard input brings."""
+    before = total.docs
+
+    def docs() -> Iterator[Doc]:
+        for path in job.inputs:
+            if str(path) == STANDARD:
+                path = keep_standard_input(folder)
+            total.files += 1
+            name = format_of(path) if source == "auto" else source
+            read = bind(make_reader(name, options, path), None, total.left_out)
+            yield from total.counted(read(path), advance, path.name)
+
+    writer = registry.writers.get(job.format)()
+    with ExitStack() as stack:
+        stream = stack.enter_context(open_output(job.output))
+        for piece in writer(docs(), total.left_out):
+            stream.write(piece)
+        if total.docs == before:
+            raise RunnerError(
+                "nothing is left to write" + _because(total.left_out),
+                place=str(job.inputs[0]),
+                hint="Check the input and the format.",
+            )
+
+
+@contextmanager
+def open_output(path: Path) -> Iterator[TextIOWrapper]:
+    """A text stream into the file, or to standard output; packed where it is named `.gz`."""
+    with ExitStack() as stack:
+        if str(path) == STANDARD:
+            raw: BinaryIO = sys.stdout.buffer
+        else:
+            raw = stack.enter_context(open_whole(path))
+        if path.name.endswith(".gz"):
+            raw = cast(BinaryIO, stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0)))
+        text = TextIOWrapper(raw, encoding="utf-8", newline="\n", write_through=False)
+        try:
+            yield text
+            text.flush()
+        finally:
+            text.detach()
+
+
+def reader_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the flags say to readers."""
+    import yaml
+
+    options: dict[str, Any] = {}
+    for item in arguments.options:
+        key, is_given, value = item.partition("=")
+        if not is_given or not key:
+            raise RunnerError(f"{item!r} is no option", place="--option", hint="Write --option KEY=VALUE.")
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            options[key] = value
+    if arguments.n_sents is not None:
+        if arguments.n_sents < 1:
+            raise RunnerError(f"{arguments.n_sents} sentences a document", place="--n-sents", hint="Give 1 or more.")
+        options["n_sents"] = arguments.n_sents
+    if arguments.merge_subtokens:
+        options["merge_subtokens"] = True
+    return options
+
+
+def make_reader(name: str, options: dict[str, Any], path: Path) -> Callable[..., Iterator[Doc]]:
+    """The reader of this name. Raises RunnerError where it does not take the options."""
+    factory = registry.readers.get(name)
+    taken = inspect.signature(factory).parameters
+    for key in options:
+        if key not in taken:
+            flag = {"n_sents": "--n-sents", "merge_subtokens": "--merge-subtokens"}.get(key, f"--option {key}")
+            own = ", ".join(taken) or "no option"
+            raise RunnerError(
+                f"{flag} does not apply to the format {name}",
+                place=str(path),
+                hint=f"It takes {own}; leave the flag out.",
+            )
+    if not options:
+        return factory()
+    from runner.config.resolve import resolve
+
+    return resolve({"type": name, **options}, "readers", "--option")
+
+
+def keep_standard_input(folder: Path) -> Path:
+    """Standard input as a file, for readers that look twice."""
+    data = sys.stdin.buffer.read()
+    path = folder / ("stdin.gz" if data.startswith(b"\x1f\x8b") else "stdin")
+    path.write_bytes(data)
+    return path
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int], None]]:
+    """A function of (file, words so far) that draws on stderr, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda name, n_words: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, words="")
+        yield lambda name, n_words: bar.update(task, description=name, words=f"{n_words:,} words")
+
+
+def _because(left_out: LeftOut) -> str:
+    return " (left out: " + "; ".join(f"{n:,} {what}" for what, n in left_out.items()) + ")" if left_out else ""
+
+
+def _standard_input_named(error: RunnerError, folder: str) -> RunnerError:
+    """The error, with "standard input" in place of the file that it was kept in."""
+    for name in ("stdin.gz", "stdin"):
+        place = error.place.replace(f"{folder}/{name}", "standard input") if error.place else None
+        error = type(error)(error.fact, place=place, hint=error.hint) if place != error.place else error
+    return error
+
+
+def _terminable() -> Any:
+    """SIGTERM ends the command as Ctrl-C does, so that nothing half-written stays; the handler before, or None."""
+
+    def interrupt(number: int, frame: Any) -> NoReturn:
+        raise Interrupted(143)
+
+    try:
+        return signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread: whoever runs us there handles signals
+        return None

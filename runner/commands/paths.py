@@ -1,0 +1,133 @@
+"""Which files `convert` reads and writes, decided before the first is opened.
+
+One input and a file: that file. Several inputs, or a folder, and a file: all into it, in order of their names. Into a
+folder: each under its own name with the format's suffix; two that would get the same name are an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner import registry
+from runner.corpus.readers.auto import SUFFIXES
+from runner.errors import RunnerError, suggest
+
+STANDARD = "-"
+SUFFIX_OF = {"jsonl": ".jsonl", "conllu": ".conllu", "iob": ".iob"}
+FORMAT_OF = {
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".conllu": "conllu",
+    ".iob": "iob", ".iob2": "iob", ".bio": "iob", ".conll": "iob",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """Files to read, one to write, and its format."""
+
+    inputs: list[Path]
+    output: Path
+    format: str
+
+
+def plan(inputs: Sequence[str], output: str, source: str, target: str | None) -> tuple[list[Job], list[Path]]:
+    """The jobs, and the files of folders that are no data. Raises RunnerError."""
+    if target is not None:
+        check_format(target, registry.writers.names(), "--to")
+    is_many = len(inputs) > 1 or any(Path(item).is_dir() for item in inputs)
+    path = Path(output)
+    by_name = FORMAT_OF.get(Path(_plain(path.name)).suffix.lower())
+    is_folder = path.is_dir() or output.endswith("/") or (is_many and output != STANDARD and by_name is None)
+    found, skipped = _files(inputs, source, path if is_folder else None)
+    if not is_folder:
+        if output == STANDARD:
+            by_name = "jsonl"
+        if target is None and by_name is None:
+            raise RunnerError(
+                f"the name {path.name!r} does not say the format",
+                place="OUTPUT",
+                hint=f"End it with {', '.join(FORMAT_OF)} (and .gz), or give --to {'|'.join(registry.writers.names())}.",
+            )
+        if any(_is_same(file, path) for file, _ in found):
+            raise RunnerError("the input would be overwritten", place=str(path), hint="Give OUTPUT another name.")
+        return [Job([file for file, _ in found], path, target or by_name or "jsonl")], skipped
+    target = target or "jsonl"
+    suffix = SUFFIX_OF.get(target, f".{target}")
+    jobs: dict[Path, Job] = {}
+    for file, name in found:
+        whole = path / (_stem(name) + suffix + (".gz" if file.name.endswith(".gz") else ""))
+        if whole in jobs:
+            raise RunnerError(
+                f"{jobs[whole].inputs[0]} and {file} would both become {whole}",
+                place="OUTPUT",
+                hint="Convert them one by one, or into one file.",
+            )
+        if _is_same(file, whole):
+            raise RunnerError("the input would be overwritten", place=str(file), hint="Give another OUTPUT folder.")
+        jobs[whole] = Job([file], whole, target)
+    return list(jobs.values()), skipped
+
+
+def check_format(name: str, known: Iterable[str], place: str) -> None:
+    """Raises RunnerError that lists the known formats where it is none."""
+    if name not in known:
+        raise RunnerError(f"unknown format {name!r}; {suggest(name, known)}", place=place)
+
+
+def _files(inputs: Sequence[str], source: str, output: Path | None) -> tuple[list[tuple[Path, str]], list[Path]]:
+    """(file, its name below OUTPUT) of all inputs, and what of folders is no data."""
+    found: list[tuple[Path, str]] = []
+    skipped: list[Path] = []
+    for item in inputs:
+        path = Path(item)
+        if item == STANDARD:
+            found.append((path, "stdin"))
+        elif path.is_dir():
+            before = len(found)
+            for file in sorted(path.rglob("*")):
+                relative = file.relative_to(path)
+                if not file.is_file() or any(part.startswith(".") for part in relative.parts):
+                    continue
+                if (
+                    output is not None
+                    and output.resolve() in file.resolve().parents
+                    and output.resolve() != path.resolve()
+                ):
+                    continue  # what an earlier call wrote
+                if source == "auto" and not _plain(file.name).lower().endswith(SUFFIXES):
+                    skipped.append(file)
+                else:
+                    found.append((file, str(relative)))
+            if len(found) == before:
+                raise RunnerError(
+                    "there is no file with a known suffix in the folder",
+                    place=item,
+                    hint=f"Known are {', '.join(SUFFIXES)}, with or without .gz; or give --from FORMAT.",
+                )
+        elif path.exists():
+            found.append((path, path.name))
+        else:
+            near = suggest(path.name, [file.name for file in path.parent.iterdir()]) if path.parent.is_dir() else ""
+            hint = near if near.startswith("did you mean") else ""
+            raise RunnerError(
+                "there is no such file or folder", place=item, hint=hint.partition(" (")[0] or "Check the path."
+            )
+    if sum(item == STANDARD for item in inputs) > 1:
+        raise RunnerError("standard input is named twice", place="INPUT", hint="Name it once.")
+    return found, skipped
+
+
+def _plain(name: str) -> str:
+    return name[: -len(".gz")] if name.lower().endswith(".gz") else name
+
+
+def _stem(name: str) -> str:
+    """The name without its suffix of a format, and without `.gz`."""
+    plain = _plain(name)
+    suffix = Path(plain).suffix
+    return plain[: -len(suffix)] if suffix.lower() in SUFFIXES else plain
+
+
+def _is_same(file: Path, other: Path) -> bool:
+    return file.exists() and other.exists() and file.samefile(other)

@@ -1,0 +1,181 @@
+"""Read spaCy 2's JSON training format: documents of paragraphs of sentences of tokens; a paragraph becomes a Doc.
+
+    [{"id": 0, "paragraphs": [{"raw": "Ada slept.", "sentences": [{"tokens": [
+        {"id": 0, "orth": "Ada", "tag": "NNP", "head": 1, "dep": "nsubj", "ner": "U-PERSON"}, …]}]}]}]
+
+A file is a list of documents, or one document, or one a line. `head` counts from the token (0: a root) and may leave the
+sentence. `ner` is BILUO, `-` where nobody knows; where no token has it, the paragraph's `entities` (offsets in `raw`)
+are taken. The text is `raw` where it is there, else `orth` joined by `space` (a space where that is missing). `lemma` and
+`morph` go to `Doc.meta` as `lemmas` and `feats`. spaCy writes the label of roots as ROOT; here it is `root`, as in
+Universal Dependencies, and features stand in UD's order. `brackets` (constituents), `links` and unknown keys of tokens
+are left out, and counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.corpus.annotations import read_annotations
+from runner.corpus.doc import Doc
+from runner.corpus.readers.jsonl import check_text, parse
+from runner.corpus.readers.lines import no_examples, read_bytes
+from runner.corpus.readers.reader import LeftOut, Reader
+from runner.corpus.tokenizer import Tokenizer
+from runner.errors import RunnerError
+from runner.registry import readers
+
+_TOKEN_KEYS = frozenset(("id", "orth", "space", "tag", "pos", "morph", "lemma", "head", "dep", "ner"))
+_HINT = 'A document is {"id": 0, "paragraphs": [{"raw": "…", "sentences": [{"tokens": [{"orth": "…"}]}]}]}.'
+
+
+@readers("spacy_json")
+def spacy_json() -> Reader:
+    """A reader of spaCy 2's JSON. It takes no options."""
+
+    def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
+        """The docs of one file; they have words already, so the tokenizer is not needed."""
+        tally = left_out if left_out is not None else LeftOut()
+        is_empty = True
+        for place, document in _documents(path):
+            for i, paragraph in enumerate(_list(document, "paragraphs", place)):
+                is_empty = False
+                yield _read_paragraph(paragraph, document, f"{place}, paragraph {i}", tally)
+        if is_empty:
+            raise no_examples(path)
+
+    return read
+
+
+def root_label(label: Any) -> Any:
+    """UD's name for what spaCy calls ROOT."""
+    return "root" if label == "ROOT" else label
+
+
+def ud_features(features: Any) -> Any:
+    """Features in UD's order, which ignores case; spaCy's does not.
+
+    >>> ud_features("NumForm=Digit|Number=Sing")
+    'Number=Sing|NumForm=Digit'
+    """
+    return "|".join(sorted(features.split("|"), key=str.lower)) if isinstance(features, str) else features
+
+
+def _documents(path: Path) -> Iterator[tuple[str, Any]]:
+    """(place, document) of the whole file. Raises RunnerError at file:line where it is not JSON."""
+    raw = read_bytes(path)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RunnerError(
+            f"byte 0x{raw[error.start]:02x} is not UTF-8",
+            place=f"{path}:{raw.count(bytes([10]), 0, error.start) + 1}",
+            hint="Save the file as UTF-8; from Latin-1: iconv -f LATIN1 -t UTF-8 FILE > NEW_FILE.",
+        ) from None
+    if not text.strip():
+        raise no_examples(path)
+    try:
+        content = json.loads(text)
+        check_text(content, text, str(path))
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and text.lstrip().startswith("{"):
+            for number, line in enumerate(text.split("\n"), start=1):
+                if line.strip():
+                    yield f"{path}:{number}", parse(line, f"{path}:{number}")
+            return
+        raise RunnerError(
+            f"the file is not JSON ({error.msg}, column {error.colno})", place=f"{path}:{error.lineno}", hint=_HINT
+        ) from None
+    except (ValueError, RecursionError):
+        raise RunnerError(
+            "the file nests too deeply or holds an endless number", place=str(path), hint="Simplify it."
+        ) from None
+    documents = content if isinstance(content, list) else [content]
+    for i, document in enumerate(documents):
+        yield f"{path}: document {i}", document
+
+
+def _read_paragraph(paragraph: Any, document: Mapping[str, Any], place: str, left_out: LeftOut) -> Doc:
+    tokens: list[Mapping[str, Any]] = []
+    sent_starts: list[bool] = []
+    for i, sentence in enumerate(_list(paragraph, "sentences", place)):
+        found = _list(sentence, "tokens", f"{place}, sentence {i}")
+        for j, token in enumerate(found):
+            if not isinstance(token, dict) or not isinstance(token.get("orth"), str):
+                raise RunnerError(
+                    f"token {j} has no 'orth'", place=f"{place}, sentence {i}", hint='A token is {"orth": "…", …}.'
+                )
+            if not _TOKEN_KEYS.issuperset(token):
+                left_out.update(f"key {key!r} of tokens" for key in token if key not in _TOKEN_KEYS)
+        tokens += found
+        sent_starts += [True] + [False] * (len(found) - 1) if found else []
+        _count(sentence, "brackets", "constituents (brackets)", left_out)
+    _count(paragraph, "links", "entity links", left_out)
+    record: dict[str, Any] = {"words": [token["orth"] for token in tokens], "sent_starts": sent_starts}
+    if paragraph.get("raw") is not None:
+        record["text"] = paragraph["raw"]
+    elif any("space" in token for token in tokens):
+        record["spaces"] = [token.get("space", " ") != "" for token in tokens]
+    for key, layer in (("tag", "tags"), ("pos", "pos"), ("dep", "deps"), ("lemma", "lemmas"), ("morph", "feats")):
+        values = [token.get(key) for token in tokens]
+        if any(value not in (None, "") for value in values):
+            record[layer] = [None if value == "" else value for value in values]
+    if "deps" in record:
+        record["deps"] = list(map(root_label, record["deps"]))
+    if "feats" in record:
+        record["feats"] = list(map(ud_features, record["feats"]))
+    if any(token.get("head") is not None for token in tokens):
+        record["heads"] = [_head(token, i, place) for i, token in enumerate(tokens)]
+    if any(token.get("ner") is not None for token in tokens):
+        record["entities"] = [token["ner"] if token.get("ner") not in (None, "") else "-" for token in tokens]
+    elif paragraph.get("entities"):
+        record["entities"] = paragraph["entities"]
+        if "text" not in record and "spaces" not in record:
+            record["text"] = " ".join(record["words"])
+    if paragraph.get("cats"):
+        record["cats"] = _cats(paragraph["cats"], place)
+    if isinstance(document.get("id"), str):
+        record["id"] = document["id"]
+    return read_annotations(record, None, source=place)
+
+
+def _head(token: Mapping[str, Any], i: int, place: str) -> int | None:
+    head = token.get("head")
+    if head is None:
+        return None
+    if type(head) is not int:
+        raise RunnerError(
+            f"the head of token {i} is {head!r:.40}",
+            place=place,
+            hint="Give how many tokens the head is away: 0 for a root, -1 for the token before.",
+        )
+    return i + head
+
+
+def _cats(cats: Any, place: str) -> Any:
+    """Categories as label → value; spaCy lists {"label", "value"}."""
+    if not isinstance(cats, list):
+        return cats
+    found: dict[str, Any] = {}
+    for cat in cats:
+        if not isinstance(cat, dict) or not isinstance(cat.get("label"), str) or "value" not in cat:
+            raise RunnerError(
+                "a category is no object of label and value", place=place, hint='{"label": "A", "value": 1}'
+            )
+        found[cat["label"]] = cat["value"]
+    return found
+
+
+def _list(value: Any, key: str, place: str) -> list[Any]:
+    """The list under a key of an object. Raises RunnerError where there is none."""
+    if not isinstance(value, dict) or not isinstance(value.get(key), list):
+        fact = f"{key!r} is no list" if isinstance(value, dict) and key in value else f"there is no {key!r}"
+        raise RunnerError(fact, place=place, hint=_HINT)
+    return value[key]
+
+
+def _count(value: Mapping[str, Any], key: str, name: str, left_out: LeftOut) -> None:
+    if value.get(key):
+        left_out[name] += len(value[key]) if isinstance(value[key], (list, dict)) else 1
