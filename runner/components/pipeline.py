@@ -245,7 +245,7 @@ class Pipeline:
             optimizer = self.initialize(lambda: batch)
         self._learn_labels(batch)
         self.noise.reset(drop, self.seed, optimizer.step)
-        self.lexemes.learn([example.predicted for example in batch])
+        self.lexemes.learn([example.predicted for example in batch if not example.is_augmented])
         inputs = Batch.of([example.predicted for example in batch], self.lexemes)
         vectors: dict[int, tuple[Packed, Callable[[Any], Any]]] = {}  # by tok2vec: a shared one runs once
         gradients: dict[int, Any] = {}
@@ -254,7 +254,7 @@ class Pipeline:
             if isinstance(component, Merger):
                 self._backprop(vectors, gradients)
                 batch = [component.merged(example) for example in batch]
-                self.lexemes.learn([example.predicted for example in batch])
+                self.lexemes.learn([example.predicted for example in batch if not example.is_augmented])
                 inputs, vectors, gradients = Batch.of([e.predicted for e in batch], self.lexemes), {}, {}
                 continue
             if tok2vec is None:

@@ -294,6 +294,7 @@ def _run_config(
         tok2vec=plain["tok2vec"],
         batch=plain["batch"],
         dropout=plain["dropout"],
+        augmenters=plain["augmenters"],
         training=schema.section(schema.TrainingConfig, plain["training"]),
         tracking=checks.tracker_block(plain["tracking"]),
         compute=schema.section(schema.ComputeConfig, plain["compute"]),
