@@ -15,7 +15,10 @@ from runner.errors import RunnerError, suggest
 if TYPE_CHECKING:
     from runner.config.schema import RunConfig
 
-COMMANDS = {"train": "runner.commands.train"}
+COMMANDS = {"train": "runner.commands.train"}  # run(config), by Hydra
+TOOLS = {  # main(words) → exit code, by their own command line
+    "debug": "runner.commands.debug",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,9 +27,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = "train"
     if words and words[0].isidentifier():
         command = words.pop(0)
+    if command in TOOLS:
+        exit_code: int = importlib.import_module(TOOLS[command]).main(words)
+        return exit_code
     if command not in COMMANDS:
         hint = "python -m runner pipeline=ner optimizer=adam trains; see python -m runner --help."
-        print(RunnerError(f"unknown command; {suggest(command, COMMANDS)}", place=command, hint=hint), file=sys.stderr)
+        print(
+            RunnerError(f"unknown command; {suggest(command, [*COMMANDS, *TOOLS])}", place=command, hint=hint),
+            file=sys.stderr,
+        )
         return RunnerError.exit_code
 
     from runner.config.compose import run_app
@@ -34,7 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     def job(config: RunConfig) -> Any:
         return importlib.import_module(COMMANDS[command]).run(config)
 
-    return run_app(words, job)
+    preflight: Any = None  # made for the first job of a multirun; others need none
+
+    def check(config: RunConfig) -> None:
+        nonlocal preflight
+        if preflight is None:
+            preflight = importlib.import_module("runner.commands.preflight").Preflight()
+        preflight(config)
+
+    return run_app(words, job, check)
 
 
 if __name__ == "__main__":

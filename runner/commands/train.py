@@ -46,13 +46,7 @@ def run(config: RunConfig) -> None:
     sgd: Optimizer = resolve(config.optimizer, "optimizers", "optimizer")
     plan = make_plan(config, pipeline, corpus.train)
     pipeline.initialize(lambda: corpus.train, sgd=sgd)
-    for component in pipeline.components.values():
-        if component.has_weights and not component.labels:
-            raise RunnerError(
-                f"no example in the training data has a label for {component.name!r}",
-                place="corpus.train",
-                hint=f"{component.heading} needs annotations; is this the right file, and corpus.reader the right reader?",
-            )
+    check_labels(pipeline)
     write_file(config.output_dir / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True))
     result = Result()
     try:
@@ -145,13 +139,25 @@ def make_plan(config: RunConfig, pipeline: Pipeline, train: Sequence[Example] = 
     )
 
 
+def check_labels(pipeline: Pipeline) -> None:
+    """Raises RunnerError for a component that has nothing to learn."""
+    for component in pipeline.components.values():
+        if component.has_weights and not component.labels:
+            raise RunnerError(
+                f"no example in the training data has a label for {component.name!r}",
+                place="corpus.train",
+                hint=f"{component.heading} needs annotations; is this the right file, and corpus.reader the right reader?",
+            )
+
+
 def make_augmentation(config: RunConfig, train: Sequence[Example]) -> Augmentation | None:
     """What `augmenters` names; None where it names nothing."""
     if not config.augmenters:
         return None
     steps = {name: resolve(block, "augmenters", f"augmenters.{name}") for name, block in config.augmenters.items()}
     augmentation = Augmentation(steps, config.seed)
-    augmentation.prepare(train)
+    if train:
+        augmentation.prepare(train)
     return augmentation
 
 
