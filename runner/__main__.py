@@ -15,8 +15,9 @@ from runner.errors import RunnerError, suggest
 if TYPE_CHECKING:
     from runner.config.schema import RunConfig
 
-COMMANDS = {"train": "runner.commands.train"}  # run(config), by Hydra
-TOOLS = {  # main(words) → exit code, by their own command line
+COMMANDS = {"train": "runner.commands.train"}  # take overrides
+PROGRAMS = {  # take flags of their own
+    "bootstrap": "runner.commands.bootstrap",
     "debug": "runner.commands.debug",
 }
 
@@ -27,13 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = "train"
     if words and words[0].isidentifier():
         command = words.pop(0)
-    if command in TOOLS:
-        exit_code: int = importlib.import_module(TOOLS[command]).main(words)
+    if command in PROGRAMS:
+        exit_code: int = importlib.import_module(PROGRAMS[command]).main(words)
         return exit_code
     if command not in COMMANDS:
         hint = "python -m runner pipeline=ner optimizer=adam trains; see python -m runner --help."
         print(
-            RunnerError(f"unknown command; {suggest(command, [*COMMANDS, *TOOLS])}", place=command, hint=hint),
+            RunnerError(f"unknown command; {suggest(command, [*COMMANDS, *PROGRAMS])}", place=command, hint=hint),
             file=sys.stderr,
         )
         return RunnerError.exit_code

@@ -25,6 +25,7 @@ from thinc.api import Model, NumpyOps
 from runner.components.base import Component, PerType
 from runner.components.inputs import Batch
 from runner.components.merge import Merger
+from runner.components.ner import EntityRecognizer
 from runner.components.scores import tokens as token_scorer
 from runner.config.resolve import accepted, resolve
 from runner.corpus.doc import Doc
@@ -223,6 +224,26 @@ class Pipeline:
                 self.components[name].annotate(replace(batch, vectors=vectors.get(id(tok2vec))))
                 if not self.components[name].has_weights:  # the tokens are others now
                     batch, vectors = Batch.of(some, self.lexemes), {}
+
+    def ent_candidates(self, docs: Sequence[Doc], threshold: float) -> list[list[tuple[int, int, str, float]]]:
+        """For each doc every entity that an entity recognizer holds at least that probable, on the doc's own tokens.
+
+        (start, end, label, probability); they may overlap. The docs are not annotated.
+        """
+        self._build()
+        found: list[list[tuple[int, int, str, float]]] = [[] for _ in docs]
+        position = 0
+        for some in _by_words(docs, _WORDS_PER_BATCH):
+            batch = Batch.of(some, self.lexemes)
+            for name in self.pipe_names:
+                component, tok2vec = self.components[name], self._tok2vecs.get(name)
+                if isinstance(component, EntityRecognizer) and tok2vec is not None:
+                    vectors = tok2vec.predict(batch.tokens(tok2vec.attrs["features"]))
+                    here = component.candidates(replace(batch, vectors=vectors), threshold)
+                    for i, candidates in enumerate(here, start=position):
+                        found[i] += candidates
+            position += len(some)
+        return found
 
     # Learning
 
