@@ -30,6 +30,7 @@ MAX_BATCHES = 24  # timed
 MAX_SECONDS = 3.0  # of timing, past the first few batches
 MIN_BATCHES = 4
 MAX_DEV_WORDS = 8000
+WEIGHT_COPIES = 3  # that evaluating averaged parameters and writing a model take, and the sample does not
 MAX_EPOCHS_COUNTED = 3  # from there on, epochs have the same batches as the last one counted
 
 
@@ -91,7 +92,7 @@ def estimate(
         run_seconds=run_seconds + n_evaluations * evaluation,
         words_per_second=totals[0][1] / max(times[0], 1e-9),
         first_epoch_updates=totals[0][0],
-        peak_memory=peak_memory(),
+        peak_memory=peak_memory() + WEIGHT_COPIES * pipeline.parameters.weights.nbytes,
         timed_updates=len(seconds),
         slowdown=slowdown,
     )
