@@ -23,7 +23,6 @@ a word ends in an error that names it. LIKE_NUM knows English number words.
 
 from __future__ import annotations
 
-import json
 import operator
 import re
 import unicodedata
@@ -339,8 +338,3 @@ def _regex_test(of: Callable[[str], str], expression: Any, name: str, place: str
             ) from None
 
     return test
-
-
-def as_json(pattern: Mapping[str, Any]) -> str:
-    """A line of a patterns file."""
-    return json.dumps(pattern, ensure_ascii=False)

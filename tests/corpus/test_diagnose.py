@@ -9,9 +9,7 @@ import pytest
 from runner.corpus.annotations import read_annotations
 from runner.corpus.diagnose import (
     crossing_arcs,
-    encoding_faults,
     has_cycle,
-    mojibake,
     part_facts,
     plain,
     shared_facts,
@@ -23,38 +21,6 @@ from runner.corpus.tokenizer import syntok
 
 def example(text: str, source: str = "a:1", **annotations: Any) -> Example:
     return Example.from_doc(Doc(text.split(), source=source, **annotations))
-
-
-class TestEncoding:
-    @pytest.mark.parametrize(
-        ("text", "found"),
-        [
-            ("cafÃ© olÃ©", ["Ã©", "Ã©"]),
-            ("itâ€™s", ["â€™"]),
-            ("ðŸ˜€!", ["ðŸ˜€"]),
-            ("Â£5", ["Â£"]),
-            ("Ärger, São Paulo, Âge, naïve, Ã la carte, œuvre", []),
-            ("plain", []),
-        ],
-    )
-    def test_mojibake_and_what_only_looks_like_it(self, text, found):
-        assert mojibake(text) == found
-
-    @pytest.mark.parametrize(
-        ("text", "name"),
-        [
-            ("a\ufffdb", "replacement characters"),
-            ("\ufeffa", "byte order marks"),
-            ("a\x07b", "control characters"),
-            ("a\x85b", "control characters"),
-            ("a\ud83d", "lone surrogates"),
-        ],
-    )
-    def test_each_fault_alone(self, text, name):
-        assert encoding_faults(text) == {name: 1}
-
-    def test_a_good_text_has_none(self):
-        assert encoding_faults("Zoë’s 👩‍🚀 — fine\ttoo\n") == {}
 
 
 class TestTrees:
