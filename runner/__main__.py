@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from runner.config.schema import RunConfig
 
 COMMANDS = {"train": "runner.commands.train"}  # take overrides
-PROGRAMS = {"convert": "runner.commands.convert"}  # take flags of their own
+PROGRAMS = {  # take flags of their own
+    "bootstrap": "runner.commands.bootstrap",
+    "convert": "runner.commands.convert",
+    "debug": "runner.commands.debug",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words and words[0].isidentifier():
         command = words.pop(0)
     if command in PROGRAMS:
-        return importlib.import_module(PROGRAMS[command]).main(words)
+        exit_code: int = importlib.import_module(PROGRAMS[command]).main(words)
+        return exit_code
     if command not in COMMANDS:
         hint = "python -m runner pipeline=ner optimizer=adam trains; see python -m runner --help."
         print(
@@ -40,7 +45,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     def job(config: RunConfig) -> Any:
         return importlib.import_module(COMMANDS[command]).run(config)
 
-    return run_app(words, job)
+    preflight: Any = None  # made for the first job of a multirun; others need none
+
+    def check(config: RunConfig) -> None:
+        nonlocal preflight
+        if preflight is None:
+            preflight = importlib.import_module("runner.commands.preflight").Preflight()
+        preflight(config)
+
+    return run_app(words, job, check)
 
 
 if __name__ == "__main__":

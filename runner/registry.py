@@ -128,7 +128,7 @@ trackers = Registry("trackers", ("runner.tracking.console", "runner.tracking.mlf
 scorers = Registry(
     "scorers", ("runner.components.scores", "runner.components.parser_scores", "runner.components.textcat_scores")
 )
-augmenters = Registry("augmenters", ())
+augmenters = Registry("augmenters", ("runner.corpus.augment",))
 
 KINDS: dict[str, Registry] = {
     table.kind: table

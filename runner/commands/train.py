@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from runner.components.pipeline import Pipeline
 from runner.components.storage import weights_sha256
 from runner.config.resolve import load_code, resolve, resolve_argument
 from runner.config.schema import RunConfig
+from runner.corpus.augment import Augmentation
 from runner.corpus.batching import MAX_BATCH_SIZES
 from runner.corpus.datasets import Corpus, load_corpus
+from runner.corpus.example import Example
 from runner.errors import RunnerError
 from runner.files import write_file
 from runner.model.allocator import keep_freed_memory
@@ -43,15 +45,9 @@ def run(config: RunConfig) -> None:
     corpus = make_corpus(config)
     pipeline = make_pipeline(config)
     sgd: Optimizer = resolve(config.optimizer, "optimizers", "optimizer")
-    plan = make_plan(config, pipeline)
+    plan = make_plan(config, pipeline, corpus.train)
     pipeline.initialize(lambda: corpus.train, sgd=sgd)
-    for component in pipeline.components.values():
-        if component.has_weights and not component.labels:
-            raise RunnerError(
-                f"no example in the training data has a label for {component.name!r}",
-                place="corpus.train",
-                hint=f"{component.heading} needs annotations; is this the right file, and corpus.reader the right reader?",
-            )
+    check_labels(pipeline)
     write_file(config.output_dir / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True))
     result = Result()
     try:
@@ -126,8 +122,8 @@ def make_pipeline(config: RunConfig) -> Pipeline:
     return pipeline
 
 
-def make_plan(config: RunConfig, pipeline: Pipeline) -> Plan:
-    """Batches, dropout, and when to stop."""
+def make_plan(config: RunConfig, pipeline: Pipeline, train: Sequence[Example] = ()) -> Plan:
+    """Batches, dropout, augmenters, and when to stop. train: for augmenters that learn from it."""
     batch = dict(config.batch)
     if batch["type"] == "auto" and batch.get("component") is None:
         types = [component.type for component in pipeline.components.values() if component.type in MAX_BATCH_SIZES]
@@ -144,7 +140,30 @@ def make_plan(config: RunConfig, pipeline: Pipeline) -> Plan:
         patience=config.training.patience,
         eval_every=config.training.eval_every,
         seed=config.seed,
+        augment=make_augmentation(config, train),
     )
+
+
+def check_labels(pipeline: Pipeline) -> None:
+    """Raises RunnerError for a component that has nothing to learn."""
+    for component in pipeline.components.values():
+        if component.has_weights and not component.labels:
+            raise RunnerError(
+                f"no example in the training data has a label for {component.name!r}",
+                place="corpus.train",
+                hint=f"{component.heading} needs annotations; is this the right file, and corpus.reader the right reader?",
+            )
+
+
+def make_augmentation(config: RunConfig, train: Sequence[Example]) -> Augmentation | None:
+    """What `augmenters` names; None where it names nothing."""
+    if not config.augmenters:
+        return None
+    steps = {name: resolve(block, "augmenters", f"augmenters.{name}") for name, block in config.augmenters.items()}
+    augmentation = Augmentation(steps, config.seed)
+    if train:
+        augmentation.prepare(train)
+    return augmentation
 
 
 def run_info(config: RunConfig, corpus: Corpus) -> RunInfo:

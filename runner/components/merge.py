@@ -55,7 +55,7 @@ class Merger(Component):
             doc = example.predicted.copy_unannotated()
             ents = [(start, end) for start, end, _ in example.aligned_ents()]
             doc.retokenize(self.spans(doc, ents))
-            example.targets[self.name] = Example(doc, example.reference)
+            example.targets[self.name] = Example(doc, example.reference, is_augmented=example.is_augmented)
         merged: Example = example.targets[self.name]
         return merged
 

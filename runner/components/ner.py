@@ -19,6 +19,7 @@ from runner.errors import RunnerError
 from runner.model import crf
 from runner.model.biluo_scores import biluo_scores
 from runner.model.chain import chain
+from runner.model.crf_spans import entity_probabilities
 from runner.model.layout import Floats2d, Packed
 from runner.model.maxout_window import maxout_window
 from runner.model.noise import Noise
@@ -99,6 +100,16 @@ class EntityRecognizer(Component):
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             found = states[start : start + len(doc)]
             doc.set_ents(biluo_to_spans([tags[state] for state in found.tolist()]) if found.any() else [])
+
+    def candidates(self, batch: Batch, threshold: float) -> list[list[tuple[int, int, str, float]]]:
+        """For each doc every entity of at least that probability: (start, end, label, probability); they may overlap."""
+        assert self.head is not None
+        P = crf.marginals(self.head.predict(batch.vectors), batch.layout).probabilities
+        found = []
+        for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
+            rows = entity_probabilities(P[:, start : start + len(doc)], threshold)
+            found.append([(i, j, self.labels[x], probability) for i, j, x, probability in rows])
+        return found
 
     def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
         return ents()(examples)

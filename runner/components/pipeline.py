@@ -26,6 +26,7 @@ from thinc.api import Model, NumpyOps
 from runner.components.base import Component, PerType
 from runner.components.inputs import Batch
 from runner.components.merge import Merger
+from runner.components.ner import EntityRecognizer
 from runner.components.scores import tokens as token_scorer
 from runner.config.resolve import accepted, resolve
 from runner.corpus.doc import Doc
@@ -234,6 +235,26 @@ class Pipeline:
                 if not self.components[name].has_weights:  # the tokens are others now
                     batch, vectors = Batch.of(some, self.lexemes), {}
 
+    def ent_candidates(self, docs: Sequence[Doc], threshold: float) -> list[list[tuple[int, int, str, float]]]:
+        """For each doc every entity that an entity recognizer holds at least that probable, on the doc's own tokens.
+
+        (start, end, label, probability); they may overlap. The docs are not annotated.
+        """
+        self._build()
+        found: list[list[tuple[int, int, str, float]]] = [[] for _ in docs]
+        position = 0
+        for some in _by_words(docs, _WORDS_PER_BATCH):
+            batch = Batch.of(some, self.lexemes)
+            for name in self.pipe_names:
+                component, tok2vec = self.components[name], self._tok2vecs.get(name)
+                if isinstance(component, EntityRecognizer) and tok2vec is not None:
+                    vectors = tok2vec.predict(batch.tokens(tok2vec.attrs["features"]))
+                    here = component.candidates(replace(batch, vectors=vectors), threshold)
+                    for i, candidates in enumerate(here, start=position):
+                        found[i] += candidates
+            position += len(some)
+        return found
+
     # Learning
 
     def update(
@@ -263,7 +284,7 @@ class Pipeline:
             if isinstance(component, Merger):
                 self._backprop(vectors, gradients)
                 batch = [component.merged(example) for example in batch]
-                self.lexemes.learn([example.predicted for example in batch])
+                self.lexemes.learn([example.predicted for example in batch if not example.is_augmented])
                 inputs, vectors, gradients = Batch.of([e.predicted for e in batch], self.lexemes), {}, {}
                 continue
             if tok2vec is None:
@@ -324,7 +345,7 @@ class Pipeline:
             for name in self.pipe_names:
                 for label in self.components[name].labels_in(examples):
                     self.components[name].add_label(label)
-            self.lexemes.learn([example.predicted for example in examples])
+            self.lexemes.learn([example.predicted for example in examples if not example.is_augmented])
             if not self._disabled:
                 for example in examples:
                     example.targets[_MET] = self._met

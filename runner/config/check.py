@@ -36,6 +36,8 @@ def check_config(config: Mapping[str, Any]) -> None:
         raise RunnerError(
             f"{share} is no share to drop", place="dropout", hint="Give numbers of at least 0 and less than 1."
         )
+    for name, block in config["augmenters"].items():
+        resolve(block, "augmenters", f"augmenters.{name}")
     check(tracker_block(config["tracking"]), "trackers", "tracking")
 
 

@@ -15,7 +15,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -42,13 +42,14 @@ def conf_dir() -> Path:
     raise RunnerError("the config files are missing", place=str(package / "conf"), hint="Install the package again.")
 
 
-def run_app(argv: Sequence[str], job: Job) -> int:
+def run_app(argv: Sequence[str], job: Job, check: Callable[[RunConfig], None] | None = None) -> int:
     """Run `job` once for each config that the command line asks for; the exit code.
 
-    argv: without the program's name. 0 done, 1 a run failed, 2 config or data wrong, 130 Ctrl-C, 143 SIGTERM; of a
+    argv: without the program's name. check: called with each job's config of a multirun before the first job starts;
+    where it raises, none does (see sweep.py). 0 done, 1 a run failed, 2 config or data wrong, 130 Ctrl-C, 143 SIGTERM; of a
     multirun the worst. Messages go to stderr.
     """
-    runs = _Runs(job)
+    runs = Runs(job, check)
     code = 0
     try:
         with _signals(), _full_errors():
@@ -79,7 +80,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
         node = compose_node(overrides, config_dir)
         choices = node.hydra.runtime.choices
         output_dir = Path(str(node.hydra.run.dir))
-        return _run_config(node, output_dir=output_dir, overrides=list(overrides), choices=choices)
+        return run_config(node, output_dir=output_dir, overrides=list(overrides), choices=choices)
     except RunnerError:
         raise
     except Exception as error:
@@ -89,20 +90,28 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
 def compose_node(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> DictConfig:
     """What Hydra composes, its own `hydra` node included. Raises what Hydra raises."""
     from hydra import compose as hydra_compose
+
+    with compose_lone(config_dir) as (_, searchpath):
+        return hydra_compose(CONFIG_NAME, overrides=[*overrides, *searchpath], return_hydra_config=True)
+
+
+@contextmanager
+def compose_lone(config_dir: str | Path | None = None) -> Iterator[tuple[Any, list[str]]]:
+    """A Hydra to compose with, apart from the one that may be running, and the override that adds `config_dir`."""
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
     _register()
-    given = list(overrides)
+    searchpath = []
     if config_dir is not None:
         if not Path(config_dir).is_dir():
             raise RunnerError(f"there is no folder {str(config_dir)!r}", place="--config-dir")
-        given.append(f"hydra.searchpath=['file://{Path(config_dir).resolve()}']")
+        searchpath.append(f"hydra.searchpath=['file://{Path(config_dir).resolve()}']")
     saved = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="runner"):
-            return hydra_compose(CONFIG_NAME, overrides=given, return_hydra_config=True)
+            yield GlobalHydra.instance().hydra, searchpath
     finally:
         GlobalHydra.instance().hydra = saved
 
@@ -122,10 +131,11 @@ class _Failure:
 
 
 @dataclass
-class _Runs:
+class Runs:
     """What Hydra calls with each job's config; keeps the failures, so that one does not stop the others."""
 
     job: Job
+    check: Callable[[RunConfig], None] | None = None  # see run_app
     failures: list[_Failure] = field(default_factory=list)
     is_multirun: bool = False
     config_dir: str | None = None
@@ -143,7 +153,7 @@ class _Runs:
         if self.is_multirun:
             print(f"job {number}: {' '.join(overrides)}", flush=True)
         try:
-            config = _run_config(
+            config = run_config(
                 node,
                 output_dir=output_dir,
                 overrides=overrides,
@@ -155,7 +165,7 @@ class _Runs:
         except Exception as error:
             if os.getpid() != self.process:  # a launcher's worker: its parent must hear of it
                 raise
-            known = _job_error(error, node, overrides, self.config_dir)
+            known = job_error(error, node, overrides, self.config_dir)
             if known is None:
                 traceback.print_exc()
                 message, code = f"a bug: {type(error).__name__}: {error}", EXIT_BUG
@@ -183,16 +193,14 @@ class _Runs:
                 print(f"  {failure}", file=sys.stderr)
 
 
-def _start(argv: Sequence[str], runs: _Runs) -> None:
+def _start(argv: Sequence[str], runs: Runs) -> None:
     from hydra import version
-    from hydra._internal.utils import _run_hydra, get_args_parser
+    from hydra._internal.utils import _run_hydra
 
     _register()
     version.setbase("1.3")
-    parser = get_args_parser()
-    parser.error = _refuse  # type: ignore[method-assign]
     try:
-        arguments = parser.parse_intermixed_args(list(argv))
+        parser, arguments = parse_arguments(argv)
         if arguments.experimental_rerun is not None:
             raise RunnerError(
                 "rerunning from a pickle is not supported",
@@ -203,16 +211,35 @@ def _start(argv: Sequence[str], runs: _Runs) -> None:
         if arguments.help:
             print(_help_text(arguments.overrides, arguments.config_dir))
             return
-        _run_hydra(
-            args=arguments,
-            args_parser=parser,
-            task_function=runs,
-            config_path=str(conf_dir()),
-            config_name=CONFIG_NAME,
-        )
+        with _checked_sweeps(arguments, runs):
+            _run_hydra(
+                args=arguments,
+                args_parser=parser,
+                task_function=runs,
+                config_path=str(conf_dir()),
+                config_name=CONFIG_NAME,
+            )
     except SystemExit as ended:
         if ended.code not in (0, None):
             raise RunnerError("Hydra gave up", hint="See the line above.") from ended
+
+
+def parse_arguments(argv: Sequence[str]) -> tuple[Any, Any]:
+    """Hydra's parser, and what it makes of the command line. Raises RunnerError where it cannot be read."""
+    from hydra._internal.utils import get_args_parser
+
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]
+    return parser, parser.parse_intermixed_args(list(argv))
+
+
+def _checked_sweeps(arguments: Any, runs: Runs) -> AbstractContextManager[None]:
+    """`sweep.checked_sweeps` where a sweep is possible: what it imports takes a while, and most runs are one run."""
+    if not (arguments.multirun or arguments.config_dir or any("hydra.mode" in word for word in arguments.overrides)):
+        return nullcontext()
+    from runner.config.sweep import checked_sweeps
+
+    return checked_sweeps(runs)
 
 
 def _help_text(overrides: Sequence[str], config_dir: str | None) -> str:
@@ -265,7 +292,7 @@ def _random_digits() -> str:
     return os.urandom(3).hex()
 
 
-def _run_config(
+def run_config(
     node: DictConfig,
     *,
     output_dir: Path,
@@ -294,6 +321,7 @@ def _run_config(
         tok2vec=plain["tok2vec"],
         batch=plain["batch"],
         dropout=plain["dropout"],
+        augmenters=plain["augmenters"],
         training=schema.section(schema.TrainingConfig, plain["training"]),
         tracking=checks.tracker_block(plain["tracking"]),
         compute=schema.section(schema.ComputeConfig, plain["compute"]),
@@ -307,7 +335,7 @@ def _run_config(
     )
 
 
-def _job_error(error: Exception, node: Any, overrides: list[str], config_dir: str | None) -> RunnerError | None:
+def job_error(error: Exception, node: Any, overrides: list[str], config_dir: str | None) -> RunnerError | None:
     """The error for the user, or None where the mistake is ours."""
     from runner.config import explain
 

@@ -125,6 +125,9 @@ class RootConfig:
     dropout: Any = key(
         dict, "share of activations dropped while training, 0 to below 1: number or block", block="schedules"
     )
+    augmenters: dict[str, Any] = key(
+        dict, "name → block; change the training examples on the fly, in this order; empty: none", block="augmenters"
+    )
     training: TrainingConfig = field(default_factory=TrainingConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
@@ -133,7 +136,7 @@ class RootConfig:
 # Keys inside these take whatever their registry entry takes.
 OPEN = (
     "pipeline.components", "pipeline.score_weights", "pipeline.tokenizer",
-    "optimizer", "corpus.reader", "tok2vec", "batch", "dropout", "tracking",
+    "optimizer", "corpus.reader", "tok2vec", "batch", "dropout", "augmenters", "tracking",
 )  # fmt: skip
 
 # Keys of `tracking` that belong to every run; a tracker that has no use for one is not given it.
@@ -175,6 +178,7 @@ class RunConfig:
     choices: dict[str, str] = field(default_factory=dict)  # config group → option
     is_multirun: bool = False
     job_number: int | None = None  # in a multirun, from 0
+    augmenters: dict[str, Any] = field(default_factory=dict)  # name → block
     resolved: dict[str, Any] = field(default_factory=dict)  # all of it as nested plain values, for config.yaml
 
     def as_dict(self) -> dict[str, Any]:

@@ -293,8 +293,12 @@ class Doc:
 
     def copy(self) -> Doc:
         """The same tokens and annotations; what is done to one does not touch the other."""
+        return self.with_words(self.words)
+
+    def with_words(self, words: Sequence[str]) -> Doc:
+        """A copy with other words, one for each; every annotation stays at its token."""
         return Doc(
-            self.words,
+            words,
             self.spaces,
             ents=[ent.as_tuple() for ent in self.ents] if self.has_ents else None,
             unknown_ents=self.unknown_ents,

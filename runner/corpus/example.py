@@ -32,11 +32,15 @@ class Example:
     Raises RunnerError (at the reference's source) where their texts differ in more than white space.
     """
 
-    __slots__ = ("alignment", "predicted", "reference", "targets")
+    __slots__ = ("alignment", "is_augmented", "predicted", "reference", "targets")
 
-    def __init__(self, predicted: Doc, reference: Doc, *, alignment: Alignment | None = None) -> None:
+    def __init__(
+        self, predicted: Doc, reference: Doc, *, alignment: Alignment | None = None, is_augmented: bool = False
+    ) -> None:
+        """is_augmented: a copy with changed words, which do not count as seen (see augment.py)."""
         self.predicted = predicted
         self.reference = reference
+        self.is_augmented = is_augmented
         self.targets: dict[str, Any] = {}  # component → what it packs once of this example's annotation
         if alignment is None:
             try:

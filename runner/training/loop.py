@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,8 @@ class Plan:
     """What the loop needs besides the data.
 
     eval_every: steps between evaluations, None for each epoch. patience: evaluations without a better score before
-    the loop stops, None for never. max_steps: None for no limit but the epochs.
+    the loop stops, None for never. max_steps: None for no limit but the epochs. augment: (example, epoch, its place in
+    the training data) → the example to learn from.
     """
 
     batcher: Batcher
@@ -42,6 +43,13 @@ class Plan:
     patience: int | None = None
     eval_every: int | None = None
     seed: int = 0
+    augment: Callable[[Example, int, int], Example] | None = None
+
+    def examples(self, train: Sequence[Example], epoch: int, indices: Sequence[int]) -> list[Example]:
+        """What a batch of that epoch learns from."""
+        if self.augment is None:
+            return [train[i] for i in indices]
+        return [self.augment(train[i], epoch, i) for i in indices]
 
 
 def training_steps(
@@ -68,7 +76,7 @@ def training_steps(
                     f"the schedule gives {drop} at step {step}", place="dropout", hint="It must stay from 0 to below 1."
                 )
             with np.errstate(all="ignore"):  # what is not finite is looked for, and no business of numpy's warnings
-                used = pipeline.update([train[i] for i in batch.indices], drop=drop, sgd=sgd, losses=losses)
+                used = pipeline.update(plan.examples(train, epoch, batch.indices), drop=drop, sgd=sgd, losses=losses)
             seconds = time.perf_counter() - started
             for name, loss in losses.items():
                 since_evaluation[name] = since_evaluation.get(name, 0.0) + loss

@@ -386,3 +386,23 @@ class TestMlflow:
         assert len(query(tracked / "mlflow.db", "select name from logged_models")) == 6
         nlp = runner.load(f"runs:/{summary['run_id']}/model-best")
         assert nlp.meta["step"] == summary["best"]["step"]
+
+
+class TestAugmenters:
+    def test_change_what_is_learned_and_not_what_is_known(self, alone, tmp_path):
+        """Other weights, the same words and scores of the same dev set, and the same bits when repeated."""
+        choice = ("augmenters=[lower_case,noise]", "augmenters.noise.level=1.0", "training.max_epochs=3")
+        first, _ = (train(tmp_path, *choice, f"output_dir={name}") for name in ("a", "b"))
+        assert first.code == 0, first.stderr
+        digests = [json.loads((tmp_path / name / "summary.json").read_text())["weights_sha256"] for name in ("a", "b")]
+        assert digests[0] == digests[1] != alone.summary["weights_sha256"]
+        known, augmented = (
+            runner.load(folder).lexemes.frequencies
+            for folder in (alone.folder / "model-last", tmp_path / "a" / "model-last")
+        )
+        assert known == augmented  # misspelt words were not counted
+
+    def test_a_bad_level_is_refused_before_anything_is_loaded(self, tmp_path):
+        ended = train(tmp_path, "augmenters=noise", "augmenters.noise.level=2")
+        assert ended.code == 2
+        assert "augmenters.noise" in ended.stderr

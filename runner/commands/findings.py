@@ -1,0 +1,199 @@
+"""From facts about a corpus to findings: what stops a run, what should be looked at, and what is good to know.
+
+Errors are what makes a run fail or its score mean nothing: a component without training labels, a scored component whose
+annotation dev lacks, what the rehearsal of one step ran into. Everything else that looks wrong is a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from runner.components.base import Component
+from runner.corpus.datasets import Corpus
+from runner.corpus.diagnose import SHORT_TEXT, Annotation, Part, Shared
+
+Level = Literal["error", "warning", "note", "ok"]
+
+KIND_OF = {"ner": "entities", "tagger": "tags", "parser": "trees", "textcat": "categories"}  # component type → facts
+UNIT = {"entities": "entities", "tags": "tagged words", "trees": "arcs", "categories": "texts"}
+_SINGULAR = {"entities": "entity", "tagged words": "tagged word"}
+RARE = 10  # examples in train under which a label is rare
+LONG_DOC = 500  # words from which a parser's n² scores are felt
+MAX_NAMED = 8  # labels that a line names
+HARMLESS = ("docs without entities", "not projective", "arcs that cross another")  # told, and nothing to mend
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    level: Level
+    section: str  # "corpus", "text", or a component's name
+    text: str
+    places: tuple[str, ...] = ()
+    hint: str | None = None
+
+
+def of_text(train: Part, dev: Part, shared: Shared) -> Iterator[Finding]:
+    """Encoding, duplicates, overlap, unknown words."""
+    for name, part in (("train", train), ("dev", dev)):
+        for trouble, found in part.texts.items():
+            if trouble == "duplicates":
+                level: Level = "warning" if found.n > 0.05 * part.n_docs else "note"
+                text = f"{_of(found.n, part.n_docs)} {name} texts repeat an earlier one"
+                yield Finding(level, "text", text, tuple(found.places), "Leave them out, or they count twice.")
+            elif trouble == "duplicates that disagree":
+                text = f"{found.n:,} of them are annotated otherwise than that one"
+                yield Finding("warning", "text", text, tuple(found.places), "Decide for one of the two.")
+            elif trouble == "empty texts":
+                yield Finding("note", "text", f"{found.n:,} {name} texts are empty", tuple(found.places))
+            elif trouble == "white space in words":
+                text = f"{_n(found.n, 'words')} in {name} with white space in it, or nothing visible"
+                yield Finding("warning", "text", text, tuple(found.places), "They look like others and are not.")
+            else:
+                hint = "Was the file read in the right encoding? It must be UTF-8."
+                yield Finding("warning", "text", f"{_n(found.n, trouble)} in {name}", tuple(found.places), hint)
+    if shared.overlap:
+        text = f"{_of(shared.overlap.n, dev.n_docs)} dev texts stand in train too"
+        if shared.overlap_long.n < shared.overlap.n:
+            text += f", {shared.overlap_long.n or 'none'} of them longer than {SHORT_TEXT} words"
+        is_grave = bool(shared.overlap_long) or shared.overlap.n > 0.05 * dev.n_docs
+        places = (shared.overlap_long if shared.overlap_long else shared.overlap).places
+        hint = "The score is too good by what was learned by heart; take them out of train."
+        yield Finding("warning" if is_grave else "note", "text", text, tuple(places), hint if is_grave else None)
+    else:
+        yield Finding("ok", "text", "no dev text stands in train")
+    if not train.texts and not dev.texts:
+        yield Finding("ok", "text", "no duplicates, no trouble with the encoding")
+    elif not any(name not in ("duplicates", "duplicates that disagree") for p in (train, dev) for name in p.texts):
+        yield Finding("ok", "text", "no trouble with the encoding")
+    level = "warning" if shared.unknown_words > 0.3 else "note"
+    yield Finding(level, "text", f"{_percent(shared.unknown_words)} of dev's words are not in train")
+
+
+def of_component(
+    component: Component, kind: str, train: Part, dev: Part, shared: Shared, is_scored: bool
+) -> Iterator[Finding]:
+    """Labels and annotation of one component."""
+    name, unit = component.name, UNIT[kind]
+    in_train, in_dev = train.annotations[kind], dev.annotations[kind]
+    if not any(in_train.labels.values()):
+        hint = f"{component.heading} needs annotation; is it the right file, and corpus.reader the right reader?"
+        yield Finding("error", name, "no example in the training data has a label", ("corpus.train",), hint)
+        return
+    if not in_dev.n_annotated:
+        hint = "Annotate some, choose another corpus.dev, or hold back a part of train: corpus.dev=null corpus.folds=5."
+        level: Level = "error" if is_scored else "warning"
+        fact = "no example of the dev data is annotated" + (", and its score decides" if is_scored else "")
+        yield Finding(level, name, fact, ("corpus.dev",), hint)
+    elif not any(in_dev.labels.values()):
+        yield Finding("warning", name, f"dev has no {unit} at all: there is nothing to find", ("corpus.dev",))
+    for part_name, facts in (("train", in_train), ("dev", in_dev)):
+        if 0 < facts.n_annotated < facts.n_docs:
+            missing = facts.n_docs - facts.n_annotated
+            yield Finding("note", name, f"{_of(missing, facts.n_docs)} {part_name} texts lack its annotation")
+    rare = {label: n for label, n in in_train.labels.items() if n < RARE}
+    if rare:
+        named = _named(
+            {label: f"{label} {n}" for label, n in sorted(rare.items(), key=lambda item: (item[1], item[0]))}
+        )
+        hint = "A handful of examples teaches little; annotate more, or merge labels."
+        yield Finding("warning", name, f"{_labels(rare)} with fewer than {RARE} {unit} in train: {named}", (), hint)
+    if only_dev := {label: label for label in in_dev.labels if not in_train.labels[label] and in_dev.labels[label]}:
+        hint = "They can never be predicted; is one misspelt?"
+        yield Finding("warning", name, f"{_labels(only_dev)} in dev alone: {_named(only_dev)}", (), hint)
+    if in_dev.n_annotated and (
+        only_train := {label: label for label, n in in_train.labels.items() if n and not in_dev.labels[label]}
+    ):
+        yield Finding("note", name, f"{_labels(only_train)} in train alone, never scored: {_named(only_train)}")
+    if not rare and not only_dev:
+        yield Finding("ok", name, f"every label has at least {RARE} {unit} in train")
+    for part_name, facts in (("train", in_train), ("dev", in_dev)):
+        yield from _troubles(name, part_name, kind, facts)
+    if kind == "entities" and shared.unknown_entities is not None:
+        text = f"{_percent(shared.unknown_entities)} of dev's entities are none of train's"
+        yield Finding("note", name, text)
+    if kind == "trees" and train.lengths["max"] > LONG_DOC:
+        hint = (
+            "Memory and time grow with the square; corpus.reader.n_sents=1 cuts them where the format knows sentences."
+        )
+        yield Finding("warning", name, f"the longest sentence has {train.lengths['max']:,} words", (), hint)
+
+
+def _troubles(name: str, part: str, kind: str, facts: Annotation) -> Iterator[Finding]:
+    for trouble, found in facts.troubles.items():
+        text, hint = f"{part}: {_n(found.n, UNIT[kind])} {trouble}", None
+        if trouble.startswith("docs"):
+            text = f"{part}: {_of(found.n, facts.n_docs)} texts" + trouble.removeprefix("docs")
+        elif trouble == "arcs that cross another":
+            text = f"{part}: {_of(found.n, facts.n_values)} arcs cross another, or span a root"
+        elif trouble == "not projective":
+            text = f"{part}: {_of(found.n, facts.n_annotated)} trees are not projective"
+        elif trouble in ("more roots than sentences", "heads that lead in a circle"):
+            text = f"{part}: {_of(found.n, facts.n_annotated)} texts have {trouble}"
+        elif trouble == "not aligned with the tokens":
+            text = f"{part}: {_of(found.n, facts.n_values + found.n)} entities do not align with the tokens"
+            hint = "They are left out of training and scores; check their offsets, or pipeline.tokenizer."
+        level: Level = "note" if trouble in HARMLESS else "warning"
+        yield Finding(level, name, text, () if level == "note" else tuple(found.places), hint)
+
+
+def label_table(train: Mapping[str, int], dev: Mapping[str, int], limit: int = 12) -> list[tuple[str, int, int]]:
+    """(label, times in train, times in dev), the most frequent first; a last row sums up the rest.
+
+    >>> label_table({"LOC": 3, "PER": 9}, {"LOC": 1, "ORG": 2})
+    [('PER', 9, 0), ('LOC', 3, 1), ('ORG', 0, 2)]
+    """
+    rows = [(label, train.get(label, 0), dev.get(label, 0)) for label in {**train, **dev}]
+    rows.sort(key=lambda row: (-row[1], -row[2], row[0]))
+    if len(rows) > limit + 1:
+        rest = rows[limit:]
+        rows = [*rows[:limit], (f"… {len(rest)} more", sum(row[1] for row in rest), sum(row[2] for row in rest))]
+    return rows
+
+
+def missing_labels(component: Component, corpus: Corpus) -> str | None:
+    """Why the component could not learn, or None. For any component, known here or not."""
+    if component.has_weights and not component.labels_in(corpus.train):
+        return f"no example in the training data has a label for {component.name!r}"
+    return None
+
+
+def as_dict(finding: Finding) -> dict[str, Any]:
+    return {
+        "level": finding.level,
+        "section": finding.section,
+        "message": finding.text,
+        "places": list(finding.places),
+        "hint": finding.hint,
+    }
+
+
+def _n(n: int, what: str) -> str:
+    """A count with its unit: "1 arc", "2 arcs"; what has no plural is counted in pieces."""
+    if not what.endswith("s"):
+        return f"{n:,} piece{'s' if n != 1 else ''} of {what}"
+    return f"{n:,} {what if n != 1 else _SINGULAR.get(what, what[:-1])}"
+
+
+def _labels(some: Mapping[str, Any]) -> str:
+    return f"{len(some)} label{'s' if len(some) > 1 else ''}"
+
+
+def _named(some: Mapping[str, str]) -> str:
+    names = list(some.values())
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f", … {more} more" if more > 0 else "")
+
+
+def _of(n: int, total: int) -> str:
+    return f"{n:,} of {total:,} ({_percent(n / max(total, 1))})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+__all__ = ["Finding", "as_dict", "label_table", "missing_labels", "of_component", "of_text"]

@@ -1,0 +1,86 @@
+"""Would this job start? A rehearsal of everything that train.py does before and after its first step, on a few docs.
+
+Builds the pipeline, makes one update, predicts and scores: arrays whose shapes do not fit, a score that no component gives, a
+tag map without a tag, a schedule that leaves its range are found here and not after an hour. Nothing is written. A corpus
+is opened once for all jobs that share it, and only its first docs are read: what is wrong further down is `debug`'s to find.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from runner.commands.train import check_labels, make_corpus, make_pipeline, make_plan, set_threads
+from runner.components.pipeline import Pipeline
+from runner.config.resolve import load_code, resolve
+from runner.config.schema import RunConfig
+from runner.corpus.datasets import Corpus
+from runner.corpus.example import Example
+from runner.training.loop import Plan, evaluate
+from runner.training.optimizers import Optimizer
+
+FIRST_DOCS = 20  # of each file
+BATCH = 4  # examples of the rehearsed update
+
+
+class Preflight:
+    """Raises RunnerError for a job that would fail; remembers what it has seen, so that siblings cost little.
+
+    Jobs that differ in nothing but seed, place and tracking are one job here. whole: read the corpora to their ends, and
+    refuse a component that would find no label in the training data.
+    """
+
+    def __init__(self, whole: bool = False) -> None:
+        self._whole = whole
+        self._corpora: dict[str, Corpus] = {}
+        self._passed: set[str] = set()
+
+    def __call__(self, config: RunConfig) -> None:
+        aside = ("seed", "output_dir", "tracking", "code")
+        key = _text({name: value for name, value in config.resolved.items() if name not in aside})
+        if key in self._passed:
+            return
+        load_code(config.code)
+        set_threads(config)
+        rehearse(config, self._corpus(config), needs_labels=self._whole)
+        self._passed.add(key)
+
+    def _corpus(self, config: RunConfig) -> Corpus:
+        key = _text({"corpus": config.resolved["corpus"], "tokenizer": config.pipeline.tokenizer})
+        if key not in self._corpora:
+            folds = config.corpus.folds or 1
+            most = FIRST_DOCS * folds
+            limit = config.corpus.limit if self._whole else min(config.corpus.limit or most, most)
+            corpus = dataclasses.replace(config.corpus, limit=limit)
+            self._corpora[key] = make_corpus(dataclasses.replace(config, corpus=corpus))
+        return self._corpora[key]
+
+
+def rehearse(config: RunConfig, corpus: Corpus, *, needs_labels: bool) -> None:
+    """One update and one evaluation. Raises RunnerError."""
+    pipeline, sgd, plan = assemble(config, [])
+    some = spread(corpus.train, FIRST_DOCS)
+    pipeline.initialize(lambda: corpus.train if needs_labels else some, sgd=sgd)
+    if needs_labels:
+        check_labels(pipeline)
+    batch = sorted(some, key=lambda example: len(example.predicted))[:BATCH]
+    pipeline.update(batch, drop=plan.dropout(0), sgd=sgd)
+    evaluate(pipeline, spread(corpus.dev, BATCH), plan.score_weights, sgd, {})
+
+
+def assemble(config: RunConfig, train: list[Example]) -> tuple[Pipeline, Optimizer, Plan]:
+    """What train.py makes of the config. train: for augmenters that learn from it."""
+    pipeline = make_pipeline(config)
+    sgd: Optimizer = resolve(config.optimizer, "optimizers", "optimizer")
+    return pipeline, sgd, make_plan(config, pipeline, train)
+
+
+def spread(examples: list[Example], n: int) -> list[Example]:
+    """`n` examples at even distances, copied so that nothing sticks to the corpus."""
+    step = max(len(examples) // n, 1)
+    return [Example(e.predicted.copy(), e.reference, alignment=e.alignment) for e in examples[::step][:n]]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

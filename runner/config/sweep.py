@@ -1,0 +1,188 @@
+"""Every job of a multirun, composed and checked before the first one starts.
+
+Hydra's basic sweeper composes a batch of jobs before it launches the batch, and looks no further than the keys. With
+`checked_sweeps` it holds every job of every batch against the schema and the factories, and against whatever check the
+command brings, and starts nothing where one of them cannot run. Sweepers that choose values as they go (Optuna and the
+like) have no list of jobs; theirs are checked as they start.
+
+The expansion is Hydra's own (`BasicSweeper.split_arguments`), bounded to Hydra 1.3 like the rest of compose.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.types import RunMode
+from omegaconf import OmegaConf, open_dict
+
+from runner.config.compose import CONFIG_NAME, Runs, compose_lone, job_error, run_config
+from runner.config.explain import explain
+from runner.errors import RunnerError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from runner.config.schema import RunConfig
+
+MAX_SHOWN = 10  # broken jobs that an error lists
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a multirun: its config, or why it cannot run."""
+
+    number: int
+    overrides: list[str]
+    config: RunConfig | None
+    error: RunnerError | None
+
+
+class BrokenJobs(RunnerError):
+    """Jobs of a multirun that cannot run; unlike other errors it takes a line for each."""
+
+    def __init__(self, broken: Sequence[Job], n_jobs: int) -> None:
+        super().__init__(f"{len(broken)} of {n_jobs} jobs cannot run, and none was started")
+        self.lines = [f"job {job.number} ({' '.join(job.overrides)}): {one_line(job.error)}" for job in broken]
+
+    def __str__(self) -> str:
+        more = len(self.lines) - MAX_SHOWN
+        shown = self.lines[:MAX_SHOWN] + ([f"… and {more} more"] if more > 0 else [])
+        return "\n  ".join([f"{self.fact}:", *shown])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return RunnerError, (str(self),)
+
+
+@contextmanager
+def checked_sweeps(runs: Runs) -> Iterator[None]:
+    """While this lasts, Hydra's basic sweeper checks every job before the first starts, however it was chosen.
+
+    Its methods are exchanged and not the class: Hydra instantiates no class but its own.
+    """
+    sweeper: Any = Plugins.instance().class_name_to_class[f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"]
+    original = sweeper.sweep
+
+    def sweep(self: Any, arguments: list[str]) -> Any:
+        loader = self.hydra_context.config_loader
+        refuse_broken(list(checked(loader, self.config, arguments, self.params or {}, runs.check, runs.config_dir)))
+        return original(self, arguments)
+
+    sweeper.sweep = sweep
+    sweeper.validate_batch_is_legal = lambda self, batch: None  # done for all batches by `sweep`
+    try:
+        yield
+    finally:
+        sweeper.sweep = original
+        del sweeper.validate_batch_is_legal  # what it inherits
+
+
+def refuse_broken(jobs: Sequence[Job]) -> None:
+    """Raise RunnerError where a job cannot run."""
+    broken = [job for job in jobs if job.error is not None]
+    if not broken:
+        return
+    if len(broken) == len(jobs) and len({str(job.error) for job in broken}) == 1:  # no matter of single jobs
+        assert broken[0].error is not None
+        raise broken[0].error
+    raise BrokenJobs(broken, len(jobs))
+
+
+def jobs_of(
+    overrides: Sequence[str],
+    config_dir: str | Path | None = None,
+    *,
+    is_multirun: bool = False,
+    check: Callable[[RunConfig], None] | None = None,
+) -> list[Job] | None:
+    """The jobs that a command line stands for, composed and checked one after the other, none run.
+
+    None where it stands for one run: without is_multirun, and without `hydra.mode: MULTIRUN`. check: as for run_app.
+    Raises RunnerError where the jobs cannot be told: a mistake that concerns all, or a sweeper that chooses as it goes.
+    """
+    with compose_lone(config_dir) as (hydra, searchpath):
+        try:
+            master = hydra.compose_config(
+                config_name=CONFIG_NAME,
+                overrides=[*overrides, *searchpath],
+                run_mode=RunMode.MULTIRUN,
+                with_log_configuration=False,
+            )
+            mode = master.hydra.mode
+        except Exception as error:
+            raise explain(error, list(overrides), config_dir) from error
+        if not is_multirun and (mode is None or mode.name != "MULTIRUN"):
+            return None
+        target = str(master.hydra.sweeper["_target_"])
+        if not target.endswith(f".{BasicSweeper.__qualname__}"):
+            raise RunnerError(
+                f"the sweeper {target.rpartition('.')[2]} chooses values as it goes; there is no list of jobs to check",
+                place="hydra/sweeper",
+                hint="Leave -m out, and give one value each.",
+            )
+        arguments = [str(item) for item in OmegaConf.to_container(master.hydra.overrides.task) or []]
+        params = dict(master.hydra.sweeper.params or {})
+        return list(checked(hydra.config_loader, master, arguments, params, check, config_dir))
+
+
+def checked(
+    loader: Any,
+    master: DictConfig,
+    arguments: Sequence[str],
+    params: dict[str, str],
+    check: Callable[[RunConfig], None] | None,
+    config_dir: str | Path | None,
+) -> Iterator[Job]:
+    """Each job of a sweep. loader, master: Hydra's, of the sweep. params: `hydra.sweeper.params`."""
+    try:
+        words = [*(f"{key}={value}" for key, value in params.items()), *arguments]
+        parsed = OverridesParser.create(config_loader=loader).parse_overrides(words)
+        batches = BasicSweeper.split_arguments(parsed, None)
+    except Exception as error:
+        raise explain(error, list(arguments), config_dir) from error
+    before = HydraConfig.instance().cfg
+    for number, overrides in enumerate(chain.from_iterable(batches)):
+        config: RunConfig | None = None
+        failure: RunnerError | None = None
+        node: DictConfig | None = None
+        try:
+            try:
+                node = loader.load_sweep_config(master, overrides)
+                with open_dict(node):
+                    node.hydra.job.num = number
+                    node.hydra.job.id = f"job_{number}"
+                    node.hydra.runtime.output_dir = str(Path(master.hydra.sweep.dir) / str(number))
+            except Exception as error:
+                failure = explain(error, list(overrides), config_dir)
+            else:
+                HydraConfig.instance().set_config(node)  # for ${hydra:job.num} and the like
+                config = run_config(
+                    node,
+                    output_dir=Path(str(node.hydra.runtime.output_dir)),
+                    overrides=list(overrides),
+                    choices=node.hydra.runtime.choices,
+                    job_number=number,
+                    is_multirun=True,
+                )
+                if check is not None:
+                    check(config)
+        except Exception as error:
+            failure = job_error(error, node, list(overrides), str(config_dir) if config_dir else None)
+            if failure is None:  # a bug of ours, and no mistake in the job
+                raise
+        finally:
+            HydraConfig.instance().cfg = before
+        yield Job(number, list(overrides), config if failure is None else None, failure)
+
+
+def one_line(error: RunnerError | None) -> str:
+    """An error's first line."""
+    return str(error).splitlines()[0]

@@ -1,0 +1,251 @@
+"""Augmenters: training examples that are changed on the fly, so that each epoch sees other spellings of the same texts.
+
+    augmenters:
+      noise: {type: orthographic_noise, level: 0.2, per_token: 0.1}
+
+An augmenter is a function (example, rng) → example: the one it was given where it leaves it alone, else a changed copy. The
+ones here change words and never how many there are, so entities, tags, heads and categories stay where they are. What
+happens to an example is a function of the run's seed, the epoch and the example's place in the corpus alone: neither the
+order of calls nor a run that starts again in the middle changes it. One that has a method `prepare(examples)` is shown the
+training data first.
+
+Changed copies are marked (`Example.is_augmented`), so that their words are not counted as seen: a misspelt word is an
+unknown word while training, as it will be later. The dev data are never changed.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+
+from runner.corpus.example import Example
+from runner.errors import RunnerError
+from runner.registry import augmenters
+
+Augmenter = Callable[[Example, np.random.Generator], Example]
+
+SHORTEST_MISSPELT = 4  # letters; typos in shorter words make other words
+
+
+class Augmentation:
+    """The augmenters of a run, applied one after the other.
+
+    steps: name → augmenter. Each draws from a generator of its own, seeded by (seed, epoch, index, name).
+    """
+
+    def __init__(self, steps: Mapping[str, Augmenter], seed: int) -> None:
+        self._steps = [(zlib.crc32(name.encode("utf8")), step) for name, step in steps.items()]
+        self._seed = seed
+
+    def prepare(self, examples: Iterable[Example]) -> None:
+        """Show the training data to the augmenters that learn from it."""
+        for _, step in self._steps:
+            if (prepare := getattr(step, "prepare", None)) is not None:
+                prepare(examples)
+
+    def __call__(self, example: Example, epoch: int, index: int) -> Example:
+        """The example at place `index` of the training data as `epoch` (from 1) sees it."""
+        for number, step in self._steps:
+            example = step(example, np.random.Generator(np.random.PCG64([self._seed, epoch, index, number])))
+        return example
+
+
+def with_words(example: Example, words: Sequence[str]) -> Example:
+    """A copy whose predicted tokens are `words`, one for each; the same example where nothing changes.
+
+    The reference is changed likewise. Where its tokens are others, a token that is not one-to-one with a gold token keeps
+    its word: the texts of both must go on agreeing.
+    """
+    predicted, reference = example.predicted, example.reference
+    shown = list(words)
+    gold_words = shown
+    if not example.is_identical:
+        shown, gold_words = list(predicted.words), list(reference.words)
+        for i, gold in enumerate(example.alignment.predicted_to_gold):
+            if gold is not None:
+                gold_words[gold] = shown[i] = words[i]
+    if shown == predicted.words:
+        return example
+    return Example(
+        predicted.with_words(shown),
+        reference.with_words(gold_words),
+        alignment=example.alignment if example.is_identical else None,
+        is_augmented=True,
+    )
+
+
+@augmenters("lower_case")
+def lower_case(level: float = 0.1) -> Augmenter:
+    """Texts in lower case, as people type them. level: share of the examples."""
+    _check_shares(level=level)
+
+    def augment(example: Example, rng: np.random.Generator) -> Example:
+        if rng.random() >= level:
+            return example
+        return with_words(example, [word.lower() for word in example.predicted.words])
+
+    return augment
+
+
+@augmenters("orthographic_noise")
+def orthographic_noise(level: float = 0.2, per_token: float = 0.1) -> Augmenter:
+    """Typing errors: two letters swapped, one dropped, or one doubled.
+
+    level: share of the examples. per_token: probability that a word of such an example gets an error. Words of fewer than
+    four letters, and words that hold anything but letters, are left alone, and so is each word's first letter.
+    """
+    _check_shares(level=level, per_token=per_token)
+
+    def augment(example: Example, rng: np.random.Generator) -> Example:
+        if rng.random() >= level:
+            return example
+        words = list(example.predicted.words)
+        for i in np.flatnonzero(rng.random(len(words)) < per_token).tolist():
+            if len(words[i]) >= SHORTEST_MISSPELT and words[i].isalpha():
+                words[i] = misspelt(words[i], int(rng.integers(3)), int(rng.integers(1, len(words[i]))))
+        return with_words(example, words)
+
+    return augment
+
+
+def misspelt(word: str, kind: int, at: int) -> str:
+    """One typing error at letter `at` (from 1: the first stays).
+
+    kind: 0 swaps the letter with the next (the last one with that before it), 1 drops it, 2 doubles it.
+
+    >>> misspelt("wednesday", 0, 2), misspelt("wednesday", 1, 3), misspelt("wednesday", 2, 8)
+    ('wendesday', 'wedesday', 'wednesdayy')
+    """
+    if kind == 1:
+        return word[:at] + word[at + 1 :]
+    if kind == 2:
+        return word[:at] + word[at] + word[at:]
+    at = min(at, len(word) - 2)
+    return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+
+
+@augmenters("token_replacement")
+def token_replacement(
+    level: float = 0.2,
+    per_token: float = 0.1,
+    same: Literal["tag", "pos", "entity"] = "tag",
+    table: str | Mapping[str, Sequence[str]] | None = None,
+) -> Augmenter:
+    """Words in the place of others.
+
+    level: share of the examples. per_token: probability that a word of such an example is replaced. table: word → words
+    that may stand for it, a mapping or a YAML or JSON file with one; a word that is not there is looked up in lower case,
+    and its replacement gets its capital. Without a table, the word's place goes to another word of the training data with
+    the same fine tag, the same universal tag (same=pos), or the same place in an entity of the same label (same=entity:
+    a first word of a PER by one, words outside entities stay); frequent words are drawn more often.
+    """
+    _check_shares(level=level, per_token=per_token)
+    return _Replacement(level, per_token, same, _read_table(table) if table is not None else None)
+
+
+class _Replacement:
+    """The augmenter that token_replacement describes."""
+
+    def __init__(self, level: float, per_token: float, same: str, table: Mapping[str, Sequence[str]] | None) -> None:
+        self.level = level
+        self.per_token = per_token
+        self.same = same
+        self.table = table
+        self.words_of: dict[str, tuple[list[str], np.ndarray[Any, Any]]] = {}  # class → words, their cumulated share
+
+    def prepare(self, examples: Iterable[Example]) -> None:
+        """Count which words share a class. Raises RunnerError where the annotation that decides is nowhere."""
+        if self.table is not None:
+            return
+        counts: dict[str, Counter[str]] = {}
+        for example in examples:
+            for word, name in zip(example.predicted.words, self._classes(example), strict=True):
+                if name is not None:
+                    counts.setdefault(name, Counter())[word] += 1
+        if not counts:
+            raise RunnerError(
+                f"no word of the training data has what same={self.same} compares",
+                place="augmenters",
+                hint="Choose another of tag, pos and entity, or give token_replacement a table.",
+            )
+        for name, words in counts.items():
+            known = sorted(words)
+            share = np.cumsum([words[word] for word in known])
+            self.words_of[name] = known, share / share[-1]
+
+    def __call__(self, example: Example, rng: np.random.Generator) -> Example:
+        if rng.random() >= self.level:
+            return example
+        words = list(example.predicted.words)
+        chosen = np.flatnonzero(rng.random(len(words)) < self.per_token).tolist()
+        draws = rng.random(len(chosen))
+        classes = self._classes(example) if self.table is None and chosen else []
+        for i, draw in zip(chosen, draws.tolist(), strict=True):
+            if self.table is not None:
+                words[i] = _from_table(words[i], self.table, draw)
+            elif (name := classes[i]) is not None and name in self.words_of:
+                known, share = self.words_of[name]
+                words[i] = known[int(np.searchsorted(share, draw, side="right"))]
+        return with_words(example, words)
+
+    def _classes(self, example: Example) -> Sequence[str | None]:
+        """What a word must share with the one that takes its place; None where it stays."""
+        if self.same == "entity":
+            return [None if tag in ("O", "-") else tag for tag in example.biluo() or ["O"] * len(example.predicted)]
+        return example.aligned_tags() if self.same == "tag" else example.aligned_pos()
+
+
+def _from_table(word: str, table: Mapping[str, Sequence[str]], draw: float) -> str:
+    """A word of the table for `word`, or the word itself. draw: from 0 to below 1.
+
+    >>> _from_table("You", {"you": ["u", "ya"]}, 0.5), _from_table("me", {"you": ["u"]}, 0.5)
+    ('Ya', 'me')
+    """
+    if word in table:
+        return table[word][int(draw * len(table[word]))]
+    choices = table.get(word.lower())
+    if choices is None:
+        return word
+    found = choices[int(draw * len(choices))]
+    return found[0].upper() + found[1:] if word[0].isupper() else found
+
+
+def _read_table(table: str | Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Checked. Raises RunnerError where it is no mapping from words to words."""
+    place: str | None = None
+    entries: Any = table
+    if isinstance(table, str):
+        place = table
+        try:
+            entries = yaml.safe_load(Path(table).read_text(encoding="utf8"))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8"
+            raise RunnerError(f"the table cannot be read ({reason})", place=table, hint="Check the path.") from None
+        except (yaml.YAMLError, RecursionError) as error:
+            line = getattr(getattr(error, "problem_mark", None), "line", None)
+            where = f"{table}:{line + 1}" if line is not None else table
+            raise RunnerError(
+                "the table is not YAML or JSON", place=where, hint="Write WORD: [OTHER, OTHER]."
+            ) from None
+    hint = "Write WORD: [OTHER, OTHER]; words hold no white space. Quote yes, no, on, off and numbers."
+    if not isinstance(entries, Mapping) or not entries:
+        raise RunnerError("the table is no mapping from words to words", place=place, hint=hint)
+    for word, others in entries.items():
+        if isinstance(others, str) or not isinstance(others, Sequence) or not others:
+            raise RunnerError(f"the table gives no list of words for {word!r}", place=place, hint=hint)
+        for other in (word, *others):
+            if not isinstance(other, str) or other.split() != [other]:
+                raise RunnerError(f"the table holds {other!r}, which is not one word", place=place, hint=hint)
+    return {word: list(others) for word, others in entries.items()}
+
+
+def _check_shares(**shares: float) -> None:
+    for name, value in shares.items():
+        if not 0 <= value <= 1:
+            raise RunnerError(f"{name} is {value}; it must be from 0 to 1")

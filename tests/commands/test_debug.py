@@ -1,0 +1,182 @@
+"""`python -m runner debug`: told before it runs. In this process, on small files and models."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.__main__ import main
+
+TINY = (
+    "corpus=files", "corpus.train=train.jsonl", "corpus.dev=dev.jsonl", "pipeline=ner", "tok2vec=small",
+    "tok2vec.width=16", "tok2vec.depth=1", "tok2vec.embed_size=100", "tracking=none",
+)  # fmt: skip
+
+TRAIN: list[dict[str, Any]] = [
+    *({"words": ["Ada", "met", f"Lin{i}", "in", "Oslo"], "entities": ["U-PER", "O", "U-PER", "O", "U-LOC"]} for i in range(12)),
+    {"words": ["cafÃ©", "Acme"], "entities": ["O", "U-ORG"]},
+]  # fmt: skip
+DEV: list[dict[str, Any]] = [
+    {"words": ["Bo", "left", "Oslo"], "entities": ["U-PERS", "O", "U-LOC"]},
+    {"words": ["cafÃ©", "Acme"], "entities": ["O", "U-ORG"]},
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "train.jsonl", TRAIN)
+    write(tmp_path / "dev.jsonl", DEV)
+    return tmp_path
+
+
+def write(path: Path, records: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf8")
+
+
+def run(folder: Path, *words: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main([*words])
+    return code, out.getvalue(), err.getvalue()
+
+
+def debug(folder: Path, *words: str) -> tuple[int, str, str]:
+    return run(folder, "debug", *TINY, *words)
+
+
+def messages(report: dict[str, Any], level: str) -> list[str]:
+    return [f"{f['section']}: {f['message']}" for f in report["findings"] if f["level"] == level]
+
+
+def test_one_json_object_with_facts_findings_and_an_estimate(folder):
+    code, out, err = debug(folder, "--json")
+    report = json.loads(out)
+    assert (code, err, report["ok"]) == (0, "", True)
+    assert report["corpus"]["train"]["n_docs"] == 13
+    assert report["corpus"]["train"]["annotations"]["entities"]["labels"] == {"PER": 24, "LOC": 12, "ORG": 1}
+    assert messages(report, "warning") == [
+        "text: 1 piece of mojibake in train",
+        "text: 1 piece of mojibake in dev",
+        "text: 1 of 2 (50.0 %) dev texts stand in train too, none of them longer than 5 words",
+        "text: 40.0 % of dev's words are not in train",
+        "ner: 1 label with fewer than 10 entities in train: ORG 1",
+        "ner: 1 label in dev alone: PERS",
+    ]
+    estimate = report["estimate"]
+    assert estimate["first_epoch_updates"] == 13  # batches of one
+    assert 0 < estimate["first_epoch_seconds"] < 60
+    assert estimate["peak_memory"] > 2**24
+
+
+def test_the_same_for_people_and_nothing_is_left_behind(folder):
+    code, out, err = debug(folder)
+    assert (code, err) == (0, "")
+    assert "no errors, 6 warnings" in out
+    assert "train.jsonl:13 'Ã©'" in out
+    assert max(map(len, out.splitlines())) <= 130
+    assert {path.name for path in folder.iterdir()} == {"train.jsonl", "dev.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["pipeline=tagger"], "tagger: no example in the training data has a label"),
+        (["corpus.dev=plain.jsonl"], "ner: no example of the dev data is annotated, and its score decides"),
+        (["corpus.train=broken.jsonl"], "corpus: the line is not JSON (Expecting value, column 1)"),
+        (["corpus.train=none.jsonl"], "corpus: there is no file none.jsonl"),
+        (["pipeline.score_weights.tag_acc=1"], "rehearsal: no component gives the score 'tag_acc'"),
+    ],
+)
+def test_what_stops_a_run(folder, words, error):
+    write(folder / "plain.jsonl", [{"words": ["Bo", "left"]}])
+    (folder / "broken.jsonl").write_text("oops\n", encoding="utf8")
+    code, out, err = debug(folder, *words, "--json")
+    assert (code, err) == (1, "")
+    (found,) = messages(json.loads(out), "error")
+    assert found.startswith(error)
+    code, out, _ = debug(folder, *words)
+    assert code == 1
+    assert "1 error" in out
+
+
+def test_a_wrong_config_is_told_as_ever(folder):
+    code, out, err = debug(folder, "optimizer=adamm")
+    assert (code, out) == (2, "")
+    assert "did you mean 'adam'?" in err
+    code, out, err = debug(folder, "optimizer=adamm", "--json")
+    assert code == 2
+    assert "did you mean 'adam'?" in json.loads(out)["error"]["message"]
+
+
+def test_help_and_options_that_it_does_not_take(folder):
+    assert run(folder, "debug", "--help")[0] == 0
+    assert run(folder, "debug", "--cfg", "job")[0] == 2
+
+
+def test_no_terminal_of_its_own_marks(folder, monkeypatch):
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="latin-1", errors="replace")
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out):
+        assert main(["debug", *TINY]) == 0
+    out.flush()
+    assert b"  ! 1 label in dev alone: PERS" in raw.getvalue()
+
+
+class TestMultirun:
+    def test_every_job_and_why_the_broken_ones_are(self, folder):
+        code, out, err = debug(folder, "-m", "dropout.stop=0.1,0.2", "optimizer.learn_rate=0.001,-1", "--json")
+        report = json.loads(out)
+        assert (code, err, report["ok"]) == (1, "", False)
+        assert [row["overrides"][-2:] for row in report["jobs"]] == [
+            [f"dropout.stop={stop}", f"optimizer.learn_rate={rate}"] for stop in (0.1, 0.2) for rate in ("0.001", "-1")
+        ]
+        assert [row["error"] is None for row in report["jobs"]] == [True, False, True, False]
+        assert "learn_rate is -1" in report["jobs"][1]["error"]["message"]
+
+    def test_reads_the_data_of_each_job(self, folder):
+        code, out, _ = debug(folder, "-m", "pipeline=ner,tagger")
+        assert code == 1
+        assert "no example in the training data has a label for 'tagger'" in out
+        assert "2 jobs, 1 of them broken" in out
+
+    def test_interpolations_of_the_job_are_known(self, folder):
+        code, out, err = debug(folder, "-m", "seed='${hydra:job.num}'", "tok2vec.depth=1,2")
+        assert (code, err) == (0, ""), out
+
+    def test_a_sweep_named_in_the_config(self, folder):
+        (folder / "mine" / "experiment").mkdir(parents=True)
+        text = "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {seed: '0,1,2'}}}\n"
+        (folder / "mine" / "experiment" / "seeds.yaml").write_text(text, encoding="utf8")
+        code, out, err = debug(folder, "--config-dir", "mine", "experiment=seeds")
+        assert (code, err) == (0, ""), out
+        assert "3 jobs, none of them broken" in out
+
+
+class TestBeforeJob0:
+    def test_a_bad_value_in_the_last_job_starts_nothing(self, folder):
+        words = ("-m", "training.max_epochs=1", "dropout.start=0.1,0.2,1.5", "seed=0,1")
+        code, out, err = run(folder, *TINY, *words)
+        assert code == 2
+        assert out == ""
+        lines = err.splitlines()
+        assert lines[0] == "2 of 6 jobs cannot run, and none was started:"
+        assert lines[1].startswith("  job 4 (")
+        assert "dropout" in lines[1]
+        assert len(lines) == 3
+        assert not list(folder.glob("outputs/*"))
+
+    def test_a_score_that_no_component_gives(self, folder):
+        code, _, err = run(folder, *TINY, "-m", "pipeline.score_weights.tag_acc=1", "seed=0,1")
+        assert code == 2
+        assert err.startswith("pipeline.score_weights: no component gives the score 'tag_acc'")  # of all jobs alike
+
+    def test_good_jobs_run(self, folder):
+        words = ("-m", "training.max_epochs=1", "seed=0,1", "output_dir=out")
+        code, _, err = run(folder, *TINY, *words)
+        assert (code, err) == (0, "")
+        assert (folder / "out" / "1" / "summary.json").is_file()

@@ -1,0 +1,60 @@
+"""The probability of an entity, against the sum over all legal sequences."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import product
+
+import numpy as np
+import pytest
+
+from runner.corpus.biluo import TagError, biluo_to_spans
+from runner.model import crf
+from runner.model.crf_spans import SMALLEST, entity_probabilities
+from runner.model.layout import Layout
+
+LABELS = ("LOC", "PER")
+TAGS = ("O", *(f"{move}-{label}" for move in "BILU" for label in LABELS))
+
+
+def by_counting(scores: np.ndarray) -> dict[tuple[int, int, int], float]:
+    """Every sequence, its probability, the entities in it."""
+    weights: dict[tuple[int, int, int], float] = defaultdict(float)
+    total = 0.0
+    for states in product(range(len(TAGS)), repeat=scores.shape[1]):
+        try:
+            spans = biluo_to_spans([TAGS[state] for state in states])
+        except TagError:
+            continue
+        weight = float(np.exp(sum(scores[state, i] for i, state in enumerate(states))))
+        total += weight
+        for start, end, label in spans:
+            weights[start, end, LABELS.index(label)] += weight
+    return {key: weight / total for key, weight in weights.items()}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_as_the_sum_over_all_sequences(seed):
+    scores = np.random.default_rng(seed).normal(0, 1.5, (len(TAGS), 4)).astype("float64")
+    P = crf.marginals(scores, Layout([4])).probabilities
+    found = {(i, j, x): p for i, j, x, p in entity_probabilities(P, 0.0)}
+    expected = {key: p for key, p in by_counting(scores).items() if p >= SMALLEST}
+    assert found.keys() == expected.keys()
+    assert len(found) > 5
+    for key, p in expected.items():
+        assert found[key] == pytest.approx(p, abs=1e-9)
+
+
+def test_one_unit_by_hand():
+    """One token, U-PER twice as likely as O, U-LOC impossible: 2/3."""
+    scores = np.full((len(TAGS), 1), -50.0)
+    scores[0], scores[TAGS.index("U-PER")] = 0.0, np.log(2.0)
+    P = crf.marginals(scores, Layout([1])).probabilities
+    ((start, end, label, p),) = entity_probabilities(P, 0.5)
+    assert (start, end, LABELS[label]) == (0, 1, "PER")
+    assert p == pytest.approx(2 / 3)
+    assert entity_probabilities(P, 0.7) == []
+
+
+def test_no_label_no_entity():
+    assert entity_probabilities(np.ones((1, 3)), 0.5) == []
