@@ -117,22 +117,21 @@ def by_words(size: registry.Schedule, tolerance: float = 0.2, discard_oversize: 
     def batches(order: Ints, n_words: Ints, step: int) -> Iterator[Batch]:
         batch: list[int] = []
         words = 0
-        for i in order:
-            value = size(step)
-            limit = max(value, 1.0) * (1.0 + tolerance)
-            n = int(n_words[i])
-            if batch and words + n > limit:
+        value: float | None = None  # asked for once a batch, when its first example is there
+        for i, n in zip(order.tolist(), n_words[order].tolist(), strict=True):
+            if value is None:
+                value = size(step)
+            if batch and words + n > max(value, 1.0) * (1.0 + tolerance):
                 yield Batch(batch, value)
                 batch, words, step = [], 0, step + 1
                 value = size(step)
-                limit = max(value, 1.0) * (1.0 + tolerance)
-            if n > limit and discard_oversize:
+            if n > max(value, 1.0) * (1.0 + tolerance) and discard_oversize:
                 continue
-            batch.append(int(i))
+            batch.append(i)
             words += n
             if words >= value:
                 yield Batch(batch, value)
-                batch, words, step = [], 0, step + 1
+                batch, words, step, value = [], 0, step + 1, None
         if batch:
             yield Batch(batch, size(step))
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from runner.model.layout import Floats2d
 
 Rows = NDArray[np.intp]
+_FEW = 0.2  # share of a table's rows up to which picking them out is faster than passing over all
 
 
 class Lazy(Protocol):
@@ -27,16 +28,19 @@ class Lazy(Protocol):
     def fetch(self, rows: Rows) -> tuple[Floats2d, Any]:
         """Up-to-date copies of the rows' weights (n, nO), and whatever the optimizer wants to be handed back with them."""
 
+    def settle(self) -> None:
+        """Bring all rows up to date, in place."""
+
 
 class Touched:
-    """Rows that one forward pass read, and their gradient once backward has run."""
+    """Rows that one forward pass read, and their gradient once backward has run. Without rows: the table as a whole."""
 
     __slots__ = ("W", "gradient", "rows", "state", "table")
 
-    def __init__(self, table: Table, rows: Rows, W: Floats2d, state: Any) -> None:
+    def __init__(self, table: Table, rows: Rows | None, W: Floats2d, state: Any) -> None:
         self.table = table
         self.rows = rows  # (n,) ascending
-        self.W = W  # (n, nO) a copy
+        self.W = W  # (n, nO) a copy, or the table itself
         self.state = state
         self.gradient: Floats2d | None = None  # (n, nO)
 
@@ -56,10 +60,14 @@ class Table:
         self.touched: list[Touched] = []
 
     def read(self, keys: NDArray[np.int32]) -> tuple[Touched, NDArray[np.int32]]:
-        """The rows named in `keys`, each once; and `keys` with each row's place among them."""
+        """The rows named in `keys`, each once, or where they are many the whole table; and `keys`, counted in those."""
         is_touched = np.zeros(len(self.weights), dtype=bool)
         is_touched[keys] = True
         rows = np.flatnonzero(is_touched)
+        if len(rows) > _FEW * len(self.weights):
+            if self.lazy is not None:
+                self.lazy.settle()
+            return Touched(self, None, self.weights, None), keys
         place = np.empty(len(self.weights), dtype="int32")
         place[rows] = np.arange(len(rows), dtype="int32")
         if self.lazy is not None:
@@ -71,5 +79,8 @@ class Table:
     def collect(self) -> None:
         """Add what was touched to the gradient as a whole."""
         for touched in self.touched:
-            self.gradient[touched.rows] += touched.gradient
+            if touched.rows is None:
+                self.gradient += touched.gradient
+            else:
+                self.gradient[touched.rows] += touched.gradient
         self.touched = []

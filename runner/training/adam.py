@@ -177,13 +177,16 @@ class Adam(Optimizer):
         return Used(rate, L2, clip, norm)
 
     def _update_rows(self, touched: Touched, lazy: LazyRows, numbers: Numbers) -> None:
-        state: RowState = touched.state
         room = np.empty(_BLOCK, dtype="float32")
+        state = touched.state if touched.rows is not None else lazy.whole()
         flat = [x.reshape(-1) if x is not None else None for x in (touched.W, touched.gradient, *state[2:])]
         for start in range(0, touched.W.size, _BLOCK):
             w, g, m, v, a = (x[start : start + _BLOCK] if x is not None else None for x in flat)
             update_block(w, g, m, v, a, room[: len(w)], numbers)
-        lazy.store(touched.rows, touched.W, state)
+        if touched.rows is not None:
+            lazy.store(touched.rows, touched.W, state)
+        else:
+            lazy.last[...] = lazy.history.now
 
 
 def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:
@@ -193,13 +196,22 @@ def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:
     state = touched[0].state
     if len(touched) == 1 and isinstance(state, RowState) and state.lazy is lazy and state.step == lazy.history.now:
         return touched[0]
+    if any(one.rows is None for one in touched):
+        lazy.settle()
+        if len(touched) > 1:
+            lazy.table.collect()
+            whole = Touched(lazy.table, None, lazy.table.weights, None)
+            whole.gradient = lazy.table.gradient.copy()
+            lazy.table.gradient[...] = 0
+            return whole
+        return touched[0]
     rows = np.unique(np.concatenate([one.rows for one in touched]))
     gradient = np.zeros((len(rows), touched[0].W.shape[1]), dtype=touched[0].W.dtype)
     for one in touched:
         gradient[np.searchsorted(rows, one.rows)] += one.gradient
-    whole = Touched(lazy.table, rows, *lazy.fetch(rows))
-    whole.gradient = gradient
-    return whole
+    union = Touched(lazy.table, rows, *lazy.fetch(rows))
+    union.gradient = gradient
+    return union
 
 
 def _complement(places: list[tuple[int, tuple[int, ...]]], size: int) -> list[slice]:

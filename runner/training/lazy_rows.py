@@ -110,6 +110,10 @@ class LazyRows:
             v *= fade_v
         return w, RowState(self, self.history.now, m, v, a)
 
+    def whole(self) -> RowState:
+        """The state of all rows, not copied; to be called when settled."""
+        return RowState(self, self.history.now, self.mean, self.variance, self.averages)
+
     def store(self, rows: Rows, w: Floats2d, state: RowState) -> None:
         """Write rows back, up to date with `history.now`."""
         self.table.weights[rows] = w

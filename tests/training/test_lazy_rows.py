@@ -10,7 +10,7 @@ from runner.model.parameters import Parameters, uniform, zeros
 from runner.training.adam import adam
 from runner.training.optimizers import sgd
 
-N_ROWS, WIDTH = 40, 3
+N_ROWS, WIDTH = 40, 3  # up to 8 of 40 rows are few
 
 
 def model_with_a_table():
@@ -29,7 +29,8 @@ def steps(n, seed=7):
     """For each step: the rows that it touches, now none, now many, and their gradients; and the rest's."""
     rng = np.random.default_rng(seed)
     for _ in range(n):
-        rows = rng.permutation(N_ROWS)[: rng.integers(0, 5)].astype("int32")
+        n_touched = rng.integers(0, 5) if rng.random() < 0.9 else rng.integers(9, N_ROWS)
+        rows = rng.permutation(N_ROWS)[:n_touched].astype("int32")
         yield rows, rng.normal(0, 0.1, (len(rows), WIDTH)).astype("float32"), rng.normal(size=4).astype("float32")
 
 
@@ -150,3 +151,19 @@ def test_frozen_rows_stay():
         touched.add(np.ones((1, WIDTH), dtype="float32"))
         optimizer(parameters)
         assert (parameters.weights == before).all() == freeze
+
+
+def test_few_and_many_rows_before_one_update_add_up():
+    parameters, table, _ = model_with_a_table()
+    dense, _, _ = model_with_a_table()
+    optimizer, densely = adam(learn_rate=0.01), adam(learn_rate=0.01)
+    for _ in range(3):
+        for rows in (np.array([1, 2]), np.arange(20)):
+            touched, places = table.read(rows.astype("int32"))
+            dW = np.zeros_like(touched.W)
+            dW[places] = 1
+            touched.add(dW)
+            dense.views(dense.gradient)["layer/E"][rows] += 1
+        optimizer(parameters)
+        densely(dense)
+    np.testing.assert_allclose(parameters.weights, dense.weights, rtol=0, atol=1e-6)
