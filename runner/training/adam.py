@@ -20,7 +20,7 @@ from runner.model.tables import Touched
 from runner.training.lazy_rows import History, LazyRows, RowState
 from runner.training.optimizers import Flat, Optimizer, Used, check_betas, not_finite
 
-_BLOCK = 1 << 14  # values a pass: the arrays of one block fit into the second-level cache
+_BLOCK = 1 << 15  # values a pass: the arrays of one block fit into the second-level cache
 _INVISIBLE = 2.0**-25  # a float32 less this share of itself is the same float32
 
 
