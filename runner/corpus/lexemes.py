@@ -117,7 +117,14 @@ class Lexemes:
 
     def count(self, docs: Sequence[Doc]) -> None:
         """Add these docs' words to the frequencies; done once with a training corpus."""
-        rows, times = np.unique(self.rows(docs), return_counts=True)
+        self._add(*np.unique(self.rows(docs), return_counts=True))
+
+    def count_words(self, words: Sequence[str], times: Sequence[int]) -> None:
+        """The same with distinct words, in order of first appearance, and how often each occurs."""
+        rows = [self._rows.setdefault(word, len(self._rows)) for word in words]
+        self._add(np.array(rows, dtype="int64"), np.array(times, dtype="int64"))
+
+    def _add(self, rows: NDArray[np.int64], times: NDArray[np.int64]) -> None:
         for norm, n in zip(self.hashes("norm", rows).tolist(), times.tolist(), strict=True):
             self.frequencies[norm] = self.frequencies.get(norm, 0) + n
         self.refresh()
