@@ -10,22 +10,31 @@ work and end with the same file. Files of data that is no longer used stay until
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from runner.corpus.arrays import Arrays, ArrayWriter, Damaged
 from runner.corpus.digests import signature
 from runner.corpus.doc import Doc
-from runner.corpus.packed import PackedDocs, PackedExamples
+from runner.corpus.packed import PackedExamples
+from runner.corpus.packed_docs import PackedDocs
 from runner.corpus.packer import FORMAT, Packer
 from runner.corpus.readers.archive import archive_of
 from runner.errors import RunFailed, RunnerError
 
 BYTES_PER_WORD = 8  # of a data file: where more fit, packed docs are looked for before anything is read
+
+_LIBRARIES = ("syntok", "regex", "spacy")
+_ABANDONED = 86_400.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -88,8 +97,14 @@ def _pack(
     """Write the docs read so far (which are let go), the rest of `stream`, and the files after it."""
     path = _path(files, packing)
     before = [signature(_file(data)) for data, _ in files]
+
+    def pack(doc: Doc) -> None:
+        packer.add(doc, predict(doc) if predict is not None else None)
+        count(len(doc))
+
     try:
-        with ArrayWriter(path.parent) as writer:
+        with ArrayWriter(path.parent) as writer, _progress() as count:
+            _tidy(path.parent)
             packer = Packer(writer)
             n_started = len(docs)
             for i, (data, _) in enumerate(files):
@@ -98,10 +113,9 @@ def _pack(
                     some, docs[i] = docs[i], []
                     some.reverse()
                     while some:
-                        doc = some.pop()
-                        packer.add(doc, predict(doc) if predict is not None else None)
+                        pack(some.pop())
                 for doc in stream if i == n_started - 1 else read(data) if i >= n_started else ():
-                    packer.add(doc, predict(doc) if predict is not None else None)
+                    pack(doc)
             for (data, _), signed in zip(files, before, strict=True):
                 if signature(_file(data)) != signed:
                     raise RunnerError("the file changed while it was read", place=str(data), hint="Start again.")
@@ -112,6 +126,38 @@ def _pack(
     if packed is None:
         raise RunFailed("what was written cannot be read back", place=str(path), hint="Check the disk.")
     return packed
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int], None]]:
+    """A function that is told of words, and shows their number on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda n_words: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("packing the training data, once: {task.completed:,} words"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+        n_unshown = 0
+
+        def count(n_words: int) -> None:
+            nonlocal n_unshown
+            n_unshown += n_words
+            if n_unshown > 10_000:
+                progress.advance(task, n_unshown)
+                n_unshown = 0
+
+        yield count
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a run that was killed while it wrote has left."""
+    for path in folder.glob(".*.tmp"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                path.unlink()
 
 
 def _open(files: Sequence[tuple[Path, str]], packing: Packing) -> PackedDocs | None:
@@ -125,15 +171,16 @@ def _open(files: Sequence[tuple[Path, str]], packing: Packing) -> PackedDocs | N
     except (FileNotFoundError, NotADirectoryError, Damaged):
         return None
     except OSError as error:
-        raise _refused(path, error) from error
+        raise _refused(path.parent, error) from error
     return packed if packed.n_words > packing.in_memory_words else None
 
 
-def _refused(path: Path, error: OSError) -> RunFailed:
-    return RunFailed(
-        f"large training data cannot be packed there: {error.strerror or error}",
-        place=str(path),
-        hint="Set corpus.cache to a folder with space, or corpus.in_memory_words to hold more in memory.",
+def _refused(path: Path, error: OSError) -> RunnerError:
+    is_choice = isinstance(error, PermissionError | NotADirectoryError | FileExistsError) or error.errno == errno.EROFS
+    return (RunnerError if is_choice else RunFailed)(
+        f"training data cannot be packed in {path}: {error.strerror or error}",
+        place="corpus.cache",
+        hint="Set it to a folder with space, or corpus.in_memory_words to hold more in memory.",
     )
 
 
@@ -155,8 +202,11 @@ def _size(files: Sequence[tuple[Path, str]]) -> int:
 
 @cache
 def _source_code() -> str:
-    """A digest of the code that makes docs of files."""
+    """A digest of the code that makes docs of files, and of the versions of the libraries that cut their words."""
     digest = hashlib.sha256()
+    for library in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            digest.update(f"{library} {version(library)}\n".encode())
     folder = Path(__file__).parent
     for path in sorted(folder.rglob("*.py")):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())

@@ -13,7 +13,8 @@ from runner.corpus.annotations import UNALIGNED
 from runner.corpus.arrays import Arrays, ArrayWriter
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
-from runner.corpus.packed import PackedDocs, PackedExamples, n_words
+from runner.corpus.packed import PackedExamples, n_words
+from runner.corpus.packed_docs import PackedDocs
 from runner.corpus.packer import Packer
 from runner.errors import RunnerError
 
@@ -79,7 +80,7 @@ def check(ours, theirs):
     assert all(ent.doc is ours for ent in ours.ents)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given=st.lists(docs(), max_size=5))
 def test_every_layer_comes_back(tmp_path, given):
     packed = PackedExamples(pack(tmp_path / "a", given))
@@ -94,7 +95,7 @@ def test_every_layer_comes_back(tmp_path, given):
     assert n_words(packed).tolist() == n_words([Example.from_doc(doc) for doc in given]).tolist()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given=st.lists(docs(), max_size=6), data=st.data())
 def test_totals_of_a_part_are_those_of_a_plain_count(tmp_path, given, data):
     start = data.draw(st.integers(0, len(given)))

@@ -15,7 +15,7 @@ from runner.corpus.packing import Packing, read_or_pack
 from runner.corpus.readers.auto import auto
 from runner.corpus.readers.jsonl import jsonl
 from runner.corpus.tokenizer import syntok
-from runner.errors import RunFailed, RunnerError
+from runner.errors import RunnerError
 
 
 @pytest.fixture
@@ -141,8 +141,23 @@ def test_a_file_that_changes_while_it_is_read(data):
 
 
 def test_a_cache_folder_that_is_none(data):
-    with pytest.raises(RunFailed, match=r"cannot be packed there: Not a directory\n  Set corpus.cache"):
+    with pytest.raises(
+        RunnerError, match=r"^corpus.cache: .*train.jsonl/packed: Not a directory\n  Set it to"
+    ) as caught:
         load(data, cache=str(data))
+    assert caught.value.exit_code == 2
+
+
+def test_what_a_killed_run_left_is_removed_after_a_day(data):
+    folder = data.parent / "cache" / "packed"
+    folder.mkdir(parents=True)
+    old, new = folder / ".old.arrays.1.tmp", folder / ".new.arrays.2.tmp"
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    load(data)
+    assert not old.exists()
+    assert new.exists()
 
 
 def test_checksums_of_large_files_are_kept(data, monkeypatch):
