@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,8 +89,10 @@ class Lexemes:
         for doc in docs:
             cached = doc.lexeme_ids
             if cached is None or cached[0] is not self._generation:
-                rows = np.fromiter((table.setdefault(word, len(table)) for word in doc.words), "int64", len(doc.words))
-                doc.lexeme_ids = cached = (self._generation, rows)
+                found: list[Any] = list(map(table.get, doc.words))
+                if None in found:
+                    found = [table.setdefault(word, len(table)) for word in doc.words]
+                doc.lexeme_ids = cached = (self._generation, np.array(found, dtype="int64"))
             parts.append(cached[1])
         return np.concatenate(parts)
 
