@@ -69,17 +69,18 @@ def rehearse(config: RunConfig, corpus: Corpus, *, needs_labels: bool) -> None:
     evaluate(pipeline, spread(corpus.dev, BATCH), plan.score_weights, sgd, {})
 
 
-def assemble(config: RunConfig, train: list[Example]) -> tuple[Pipeline, Optimizer, Plan]:
+def assemble(config: RunConfig, train: Sequence[Example]) -> tuple[Pipeline, Optimizer, Plan]:
     """What train.py makes of the config. train: for augmenters that learn from it."""
     pipeline = make_pipeline(config)
     sgd: Optimizer = resolve(config.optimizer, "optimizers", "optimizer")
     return pipeline, sgd, make_plan(config, pipeline, train)
 
 
-def spread(examples: list[Example], n: int) -> list[Example]:
+def spread(examples: Sequence[Example], n: int) -> list[Example]:
     """`n` examples at even distances, copied so that nothing sticks to the corpus."""
     step = max(len(examples) // n, 1)
-    return [Example(e.predicted.copy(), e.reference, alignment=e.alignment) for e in examples[::step][:n]]
+    some = (examples[i] for i in range(0, len(examples), step)[:n])
+    return [Example(e.predicted.copy(), e.reference, alignment=e.alignment) for e in some]
 
 
 def _text(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from runner.config.schema import RunConfig
 from runner.corpus.augment import Augmentation
 from runner.corpus.batching import MAX_BATCH_SIZES
 from runner.corpus.datasets import Corpus, load_corpus
+from runner.corpus.digests import sha256_of
 from runner.corpus.example import Example
 from runner.errors import RunnerError
 from runner.files import write_file
@@ -102,10 +104,17 @@ def make_corpus(config: RunConfig) -> Corpus:
     corpus = {field.name: getattr(config.corpus, field.name) for field in dataclasses.fields(config.corpus)}
     corpus["reader"] = resolve(corpus["reader"], "readers", "corpus.reader")
     corpus["tokenizer"] = resolve(config.pipeline.tokenizer, "tokenizers", "pipeline.tokenizer")
+    corpus["recipe"] = reading_recipe(config)
     loaded = load_corpus(**corpus)
     for what, n in sorted(loaded.left_out.items()):
         print(f"left out of the data: {n:,} {what}")
     return loaded
+
+
+def reading_recipe(config: RunConfig) -> str:
+    """What decides, beside files, which docs they give: reader, tokenizer, and the code that may hold either."""
+    code = [sha256_of(Path(path).expanduser()) for path in config.code]
+    return json.dumps([config.corpus.reader, config.pipeline.tokenizer, code], sort_keys=True, default=str)
 
 
 def make_pipeline(config: RunConfig) -> Pipeline:

@@ -73,7 +73,10 @@ class Component(ABC):
 
     @abstractmethod
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
-        """The labels that the gold annotation uses, sorted."""
+        """The labels that the gold annotation uses, sorted.
+
+        Of a packed corpus it is shown the examples that hold, between them, every value of each layer.
+        """
 
     @abstractmethod
     def build_head(self, width: int, noise: Noise) -> Model[Any, Any]:

@@ -32,6 +32,7 @@ from runner.config.resolve import accepted, resolve
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
+from runner.corpus.packed import PackedExamples
 from runner.errors import RunFailed, RunnerError, suggest
 from runner.model.layout import Packed
 from runner.model.noise import Noise
@@ -141,14 +142,19 @@ class Pipeline:
         self, get_examples: Callable[[], Iterable[Example]] | None = None, *, sgd: Optimizer | None = None
     ) -> Optimizer:
         """Learn the labels from the examples (where given), set all weights to their initial values, return an optimizer."""
-        examples = list(get_examples()) if get_examples is not None else []
+        examples = get_examples() if get_examples is not None else []
+        packed = examples if isinstance(examples, PackedExamples) else None
+        shown = list(packed.covering() if packed is not None else examples)
         for component in self.components.values():
-            for label in component.labels_in(examples):
+            for label in component.labels_in(shown):
                 component.add_label(label)
         self.lexemes = Lexemes()
-        self.lexemes.count([example.predicted for example in examples])
+        if packed is not None:
+            self.lexemes.count_words(*packed.word_counts())
+        else:
+            self.lexemes.count([example.predicted for example in shown])
         self._met = object()
-        for example in examples:
+        for example in shown:
             example.targets[_MET] = self._met
         self.parameters = Parameters()
         self._build(rebuild=True)
@@ -366,6 +372,7 @@ class Pipeline:
 
     def evaluate(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Predict the examples' tokens and score them: every component's scores, token_acc, speed (words/s), per_type."""
+        examples = list(examples)  # the same ones are predicted and scored
         changes_tokens = any(not self.components[name].has_weights for name in self.pipe_names)
         docs = [e.predicted.copy_unannotated() if changes_tokens else e.predicted for e in examples]
         started = time.perf_counter()

@@ -70,6 +70,10 @@ class CorpusConfig:
     folds: Optional[int] = key(None, "cut the training data into this many folds; null: the files decide", low=2)
     fold: Optional[int] = key(None, "the fold, from 0, that is the dev set", low=0)
     limit: Optional[int] = key(None, "read at most this many docs of each file; null: all", low=1)
+    in_memory_words: int = key(
+        2_000_000, "training data of more words stays on disk, packed once into a file of corpus.cache", low=0
+    )
+    cache: Optional[str] = key(None, "folder of the packed files and of large files' checksums; null: the user's cache")
 
 
 @dataclass

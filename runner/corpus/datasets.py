@@ -11,7 +11,9 @@ Where RUNNER_DATA_MIRROR names a folder, `mirror` is read there in place of the 
 set is nothing but a file of conf/corpus, so that a new one needs no code. Without an official split, `folds` and `fold`
 cut the training data into contiguous parts by order, one of which is the dev set.
 
-Everything is held in memory: a million words take a few seconds and some hundred megabytes. Batches are batching.py's.
+Dev and test data are held in memory, and training data up to `in_memory_words`: a million words take a few seconds and
+some hundred megabytes. More is packed into a file of the cache folder once and stays there (packing.py), which changes
+no result. Batches are batching.py's.
 """
 
 from __future__ import annotations
@@ -29,8 +31,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from runner.corpus.digests import sha256_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
+from runner.corpus.packed import PackedExamples, n_words
+from runner.corpus.packing import Packing, read_or_pack
 from runner.corpus.readers.archive import archive_of
 from runner.corpus.readers.reader import LeftOut, Reader, bind
 from runner.corpus.tokenizer import Tokenizer
@@ -57,8 +62,8 @@ class Corpus:
     """Examples to train on and to score on, and where they came from. `test` is read when first asked for."""
 
     name: str
-    train: list[Example]
-    dev: list[Example]
+    train: Sequence[Example]
+    dev: Sequence[Example]
     sources: list[Source]
     digest: str  # sha256, in hex, of the files' contents and of how they were cut
     left_out: LeftOut = field(default_factory=LeftOut)  # what the readers found no place for in a Doc, and how often
@@ -72,20 +77,20 @@ class Corpus:
     @property
     def n_train_words(self) -> int:
         """Predicted tokens in `train`."""
-        return sum(len(example.predicted) for example in self.train)
+        return int(n_words(self.train).sum())
 
     @property
     def n_dev_words(self) -> int:
         """Predicted tokens in `dev`."""
-        return sum(len(example.predicted) for example in self.dev)
+        return int(n_words(self.dev).sum())
 
     def summary(self) -> list[str]:
         """One aligned line a part: docs, words, entities by type, and how many entities do not align."""
         rows = []
         for name, examples in (("train", self.train), ("dev", self.dev)):
             labels = Counter(ent.label for example in examples for ent in example.reference.ents)
-            n_words = sum(len(example.predicted) for example in examples)
-            row = f"{name:<5}  {len(examples):>8,} docs  {n_words:>10,} words  {labels.total():>8,} entities"
+            words = int(n_words(examples).sum())
+            row = f"{name:<5}  {len(examples):>8,} docs  {words:>10,} words  {labels.total():>8,} entities"
             if labels:
                 row += " (" + ", ".join(f"{label} {n:,}" for label, n in labels.most_common()) + ")"
             n_excluded = sum(example.excluded_ents for example in examples)
@@ -106,6 +111,9 @@ def load_corpus(
     folds: int | None = None,
     fold: int | None = None,
     limit: int | None = None,
+    in_memory_words: int | None = None,
+    cache: str | Path | None = None,
+    recipe: str | None = None,
 ) -> Corpus:
     """Find, verify and read a data set.
 
@@ -114,6 +122,8 @@ def load_corpus(
     gold_tokens: predict on the reference's tokens; otherwise on the tokenizer's, made from the reference's text.
     folds, fold: train on all of `folds` contiguous parts of `train` but the `fold`th (from 0; None is 0), the dev set.
     limit: read at most this many docs of each file (before folding).
+    in_memory_words, cache, recipe: training data of more words is packed in this folder (None: the user's cache), to be
+    found again by its content and `recipe`, which tells readers and tokenizers apart; without either, all is in memory.
     Raises RunnerError that names the key or file:line: a file missing, altered, unreachable or at fault, or a part
     without examples.
     """
@@ -142,21 +152,34 @@ def load_corpus(
 
     left_out = LeftOut()
     read = bind(reader, tokenizer, left_out)
-    make = _example_maker(tokenizer, gold_tokens)
+    predict = None if gold_tokens else _on_words_of(tokenizer)
+
+    def make(doc: Doc) -> Example:
+        return Example(predict(doc), doc) if predict is not None else Example.from_doc(doc)
+
     paths = {"train": locate(train, "corpus.train"), "dev": locate(dev, "corpus.dev") if dev is not None else []}
-    files = {
-        split: [(path, sha256_of(path), list(islice(read(path), limit))) for path in paths[split]] for split in paths
-    }
+    packing = None
+    if in_memory_words is not None and recipe is not None:
+        packing = Packing(in_memory_words, Path(cache) if cache else None, f"{recipe} {limit} {gold_tokens}")
+    keep = packing.cache if packing is not None else None
+    contents = {split: [(path, sha256_of(path, keep)) for path in paths[split]] for split in paths}
+    docs = read_or_pack(contents["train"], lambda path: islice(read(path), limit), predict, packing)
+    parts: dict[str, _Docs] = {"train": docs, "dev": [list(islice(read(path), limit)) for path in paths["dev"]]}
     if folds is not None:
-        files = _fold(files["train"], folds, fold)
+        parts, contents["dev"] = _fold(docs, folds, fold), contents["train"]
     sources = [
-        Source(name, split, path, sha256, len(docs), sum(map(len, docs)))
-        for split in files
-        for path, sha256, docs in files[split]
+        Source(name, split, path, sha256, docs_in_file, words_in_file)
+        for split, part in parts.items()
+        for (path, sha256), (docs_in_file, words_in_file) in zip(contents[split], _sizes(part), strict=True)
+        if docs_in_file
     ]
-    examples = {split: [make(doc) for _, _, docs in files[split] for doc in docs] for split in files}
-    for split, found in examples.items():
-        if not found:
+    examples: dict[str, Sequence[Example]] = {
+        split: part if isinstance(part, PackedExamples) else [make(doc) for some in part for doc in some]
+        for split, part in parts.items()
+    }
+    examples["dev"] = list(examples["dev"])
+    for split, some in examples.items():
+        if not some:
             raise RunnerError(
                 f"there are no examples in the {split} data",
                 place=f"corpus.{split}",
@@ -255,18 +278,6 @@ def fetch(url: str, sha256: str, mirror: str, key: str) -> Path:
     return target
 
 
-def sha256_of(path: Path) -> str:
-    """The checksum of a file, in hex; of files in an archive, the archive's. Raises RunnerError where it cannot be read."""
-    path, _ = archive_of(path) or (path, "")
-    try:
-        with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise RunnerError(
-            f"the file cannot be read ({error.strerror or error})", place=str(path), hint="Check the path."
-        ) from None
-
-
 def _existing(path: Path, key: str) -> Path:
     try:
         is_file = path.is_file() or archive_of(path) is not None
@@ -299,33 +310,38 @@ def _nearest(name: str, folder: Path, key: str, path: Path) -> str:
     )
 
 
-def _example_maker(tokenizer: Tokenizer, gold_tokens: bool) -> Callable[[Doc], Example]:
-    if gold_tokens:
-        return Example.from_doc
+def _on_words_of(tokenizer: Tokenizer) -> Callable[[Doc], Doc]:
+    """Reference → what a pipeline is to predict on."""
 
-    def make(reference: Doc) -> Example:
+    def predict(reference: Doc) -> Doc:
         words, spaces = tokenizer(reference.text)
-        return Example(Doc(words, spaces, meta=reference.meta, source=reference.source), reference)
+        return Doc(words, spaces, meta=reference.meta, source=reference.source)
 
-    return make
-
-
-_File = tuple[Path, str, list[Doc]]  # with its checksum
+    return predict
 
 
-def _fold(files: Sequence[_File], folds: int, fold: int) -> dict[str, list[_File]]:
-    """Train and dev files; their docs, in order, fall into the dev fold or not."""
-    n_docs = sum(len(docs) for _, _, docs in files)
+_Docs = list[list[Doc]] | PackedExamples  # those of each file; or packed
+
+
+def _fold(docs: _Docs, folds: int, fold: int) -> dict[str, _Docs]:
+    """Train and dev docs: in order, they fall into the dev fold or not."""
+    n_docs = len(docs) if isinstance(docs, PackedExamples) else sum(map(len, docs))
     start, end = fold * n_docs // folds, (fold + 1) * n_docs // folds
-    parts: dict[str, list[_File]] = {"train": [], "dev": []}
+    if isinstance(docs, PackedExamples):
+        return {"train": docs.without(start, end), "dev": docs[start:end]}
+    train, dev = [], []
     position = 0
-    for path, sha256, docs in files:
+    for some in docs:
         low, high = max(0, start - position), max(0, end - position)
-        for split, chosen in (("train", docs[:low] + docs[max(low, high) :]), ("dev", docs[low:high])):
-            if chosen:
-                parts[split].append((path, sha256, chosen))
-        position += len(docs)
-    return parts
+        train.append(some[:low] + some[max(low, high) :])
+        dev.append(some[low:high])
+        position += len(some)
+    return {"train": train, "dev": dev}
+
+
+def _sizes(part: _Docs) -> list[tuple[int, int]]:
+    """Docs and words of each file."""
+    return part.per_file() if isinstance(part, PackedExamples) else [(len(some), sum(map(len, some))) for some in part]
 
 
 def _altered(what: str, wanted: str, found: str, key: str, hint: str) -> RunnerError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,8 +89,10 @@ class Lexemes:
         for doc in docs:
             cached = doc.lexeme_ids
             if cached is None or cached[0] is not self._generation:
-                rows = np.fromiter((table.setdefault(word, len(table)) for word in doc.words), "int64", len(doc.words))
-                doc.lexeme_ids = cached = (self._generation, rows)
+                found: list[Any] = list(map(table.get, doc.words))
+                if None in found:
+                    found = [table.setdefault(word, len(table)) for word in doc.words]
+                doc.lexeme_ids = cached = (self._generation, np.array(found, dtype="int64"))
             parts.append(cached[1])
         return np.concatenate(parts)
 
@@ -117,7 +120,14 @@ class Lexemes:
 
     def count(self, docs: Sequence[Doc]) -> None:
         """Add these docs' words to the frequencies; done once with a training corpus."""
-        rows, times = np.unique(self.rows(docs), return_counts=True)
+        self._add(*np.unique(self.rows(docs), return_counts=True))
+
+    def count_words(self, words: Sequence[str], times: Sequence[int]) -> None:
+        """The same with distinct words, in order of first appearance, and how often each occurs."""
+        rows = [self._rows.setdefault(word, len(self._rows)) for word in words]
+        self._add(np.array(rows, dtype="int64"), np.array(times, dtype="int64"))
+
+    def _add(self, rows: NDArray[np.int64], times: NDArray[np.int64]) -> None:
         for norm, n in zip(self.hashes("norm", rows).tolist(), times.tolist(), strict=True):
             self.frequencies[norm] = self.frequencies.get(norm, 0) + n
         self.refresh()

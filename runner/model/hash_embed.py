@@ -25,7 +25,7 @@ class Values(NamedTuple):
 
     V: Floats2d  # (n_values, width) float32
     spans: list[slice]  # by attribute: its rows of V
-    index: NDArray[np.int32]  # (n_features, n_lexemes) the row of V of each lexeme's attribute
+    places: NDArray[np.int32]  # (n_features, n_lexemes) the row of V of each lexeme's attribute
 
 
 def hash_embed(
@@ -55,12 +55,12 @@ def forward(
     model: Model[NDArray[Any], Values], hashes: NDArray[Any], is_train: bool
 ) -> tuple[Values, Callable[[Floats2d], NDArray[Any]]]:
     ops = model.ops
-    all_keys, spans, index = [], [], np.empty(hashes.shape[::-1], dtype="int32")
+    all_keys, spans, places = [], [], np.empty(hashes.shape[::-1], dtype="int32")
     start = first_row = 0
     for f, (seed, n_rows) in enumerate(zip(model.attrs["seeds"], model.attrs["rows"], strict=True)):
         distinct, where = np.unique(hashes[:, f], return_inverse=True)
         all_keys.append(ops.hash(distinct, seed) % np.uint32(n_rows) + np.uint32(first_row))  # (n_distinct, 4)
-        index[f] = where + start
+        places[f] = where + start
         spans.append(slice(start, start + len(distinct)))
         start, first_row = start + len(distinct), first_row + n_rows
     keys = np.concatenate(all_keys).T.astype("int32", order="C")  # (4, n_values)
@@ -88,4 +88,4 @@ def forward(
         touched.add(dE)
         return hashes
 
-    return Values(V, spans, index), backprop
+    return Values(V, spans, places), backprop

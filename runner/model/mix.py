@@ -33,14 +33,14 @@ def mix(name: str, *, nO: int, nI: int, n_features: int, nP: int = 3) -> Model[V
 def forward(
     model: Model[Values, Floats2d], values: Values, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
-    V, spans, index = values
+    V, spans, places = values
     nO, nI, nP = (model.get_dim(dim) for dim in ("nO", "nI", "nP"))
     W = model.get_param("W").reshape(nP * nO, len(spans), nI)
     products = np.empty((len(V), nP * nO), dtype=V.dtype)
     for f, span in enumerate(spans):
         np.matmul(V[span], W[:, f].T, out=products[span])
-    P = products.take(index[0], axis=0)  # (n_lexemes, nP nO)
-    for rows in index[1:]:
+    P = products.take(places[0], axis=0)  # (n_lexemes, nP nO)
+    for rows in places[1:]:
         P += products.take(rows, axis=0)
     Y, backprop_activate = activate(model, np.ascontiguousarray(P.T), is_train)
 
@@ -48,7 +48,7 @@ def forward(
         """(nO, n_lexemes) → (n_values, nI)"""
         dP = np.ascontiguousarray(backprop_activate(dY).T)  # (n_lexemes, nP nO)
         d_products = np.zeros_like(products)
-        for rows in index if len(dP) else ():
+        for rows in places if len(dP) else ():
             model.ops.scatter_add(d_products, rows, dP)
         dW = np.empty_like(W)
         dV = np.empty_like(V)

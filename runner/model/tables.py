@@ -42,7 +42,7 @@ class Touched:
         self.rows = rows  # (n,) ascending
         self.W = W  # (n, nO) a copy, or the table itself
         self.state = state
-        self.gradient: Floats2d | None = None  # (n, nO)
+        self.gradient: Floats2d = W[:0]  # (n, nO) once `add` was called
 
     def add(self, gradient: Floats2d) -> None:
         """The rows' gradient; from now on it counts."""

@@ -106,17 +106,16 @@ class Adam(Optimizer):
         parameters.settle()
         self._lazy = {}
         self._fit(parameters)
-        self._history = None
-        if parameters.tables and self.beta1**2 < self.beta2:  # else what a moment carries on does not fade
-            self._history = History(self.beta1, self.beta2, self.step)
-        for path, table in parameters.tables.items() if self._history is not None else ():
+        self._history = history = History(self.beta1, self.beta2, self.step)
+        is_fading = self.beta1**2 < self.beta2  # else what a moment carries on grows from step to step
+        for path, table in parameters.tables.items() if is_fading else ():
             offset, shape = parameters.layout[path]
             mean, variance, *averages = (
                 self.state[name][offset : offset + prod(shape)].reshape(shape) for name in self._names
             )
             eps = self.eps / sqrt(1.0 - self.beta2)
             self._lazy[path] = table.lazy = LazyRows(
-                table, mean, variance, averages[0] if averages else None, self._history, eps
+                table, mean, variance, averages[0] if averages else None, history, eps
             )
         parameters.settle = self.settle
         self._bound, self._bound_weights = parameters, weights
@@ -159,9 +158,8 @@ class Adam(Optimizer):
         weights, gradient = parameters.arrays()
         touched = [_merged(table.touched, self._lazy[path]) for path, table in parameters.tables.items()]
         rate, L2, clip = self.learn_rate(self.step), self.L2(self.step), self.grad_clip(self.step)
-        square = sum(float(np.dot(gradient[span], gradient[span])) for span in self._dense)
-        square += sum(float(np.dot(one.gradient.ravel(), one.gradient.ravel())) for one in touched if one is not None)
-        norm = sqrt(square)
+        parts = [gradient[span] for span in self._dense] + [one.gradient.ravel() for one in touched if one is not None]
+        norm = sqrt(sum(float(np.dot(part, part)) for part in parts))
         if not isfinite(norm):
             raise not_finite(self.step)
         self.step += 1
@@ -179,10 +177,12 @@ class Adam(Optimizer):
     def _update_rows(self, touched: Touched, lazy: LazyRows, numbers: Numbers) -> None:
         room = np.empty(_BLOCK, dtype="float32")
         state = touched.state if touched.rows is not None else lazy.whole()
-        flat = [x.reshape(-1) if x is not None else None for x in (touched.W, touched.gradient, *state[2:])]
-        for start in range(0, touched.W.size, _BLOCK):
-            w, g, m, v, a = (x[start : start + _BLOCK] if x is not None else None for x in flat)
-            update_block(w, g, m, v, a, room[: len(w)], numbers)
+        w, g, m, v = (array.reshape(-1) for array in (touched.W, touched.gradient, state.mean, state.variance))
+        a = state.average.reshape(-1) if state.average is not None else None
+        for start in range(0, len(w), _BLOCK):
+            at = slice(start, min(start + _BLOCK, len(w)))
+            part = a[at] if a is not None else None
+            update_block(w[at], g[at], m[at], v[at], part, room[: at.stop - at.start], numbers)
         if touched.rows is not None:
             lazy.store(touched.rows, touched.W, state)
         else:
@@ -205,9 +205,10 @@ def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:
             lazy.table.gradient[...] = 0
             return whole
         return touched[0]
-    rows = np.unique(np.concatenate([one.rows for one in touched]))
+    rows = np.unique(np.concatenate([one.rows for one in touched if one.rows is not None]))
     gradient = np.zeros((len(rows), touched[0].W.shape[1]), dtype=touched[0].W.dtype)
     for one in touched:
+        assert one.rows is not None
         gradient[np.searchsorted(rows, one.rows)] += one.gradient
     union = Touched(lazy.table, rows, *lazy.fetch(rows))
     union.gradient = gradient

@@ -20,6 +20,7 @@ import numpy as np
 from runner.components.pipeline import Pipeline, final_score
 from runner.corpus.batching import Batch, Batcher, shuffled
 from runner.corpus.example import Example
+from runner.corpus.packed import n_words
 from runner.errors import RunFailed
 from runner.training.optimizers import Optimizer
 from runner.training.schedules import Schedule
@@ -59,14 +60,15 @@ def training_steps(
 
     Raises RunFailed where a loss or a gradient is not finite, naming the step.
     """
-    n_words = np.array([len(example.predicted) for example in train])
+    words_of = n_words(train)  # (n_examples,)
+    epoch_words = int(words_of.sum())
     best = -math.inf
     evaluations_since_best = 0
     since_evaluation: dict[str, float] = {}
     for epoch in range(1, plan.max_epochs + 1):
         order = shuffled(len(train), (plan.seed, epoch))
         words_done = 0
-        for batch, is_last in _with_last(plan.batcher(order, n_words, sgd.step)):
+        for batch, is_last in _with_last(plan.batcher(order, words_of, sgd.step)):
             started = time.perf_counter()
             step = sgd.step
             losses: dict[str, float] = {}
@@ -80,7 +82,7 @@ def training_steps(
             seconds = time.perf_counter() - started
             for name, loss in losses.items():
                 since_evaluation[name] = since_evaluation.get(name, 0.0) + loss
-            words = int(n_words[batch.indices].sum())
+            words = int(words_of[batch.indices].sum())
             words_done += words
             is_end = (is_last and epoch == plan.max_epochs) or step + 1 == plan.max_steps
             evaluation, is_best = None, False
@@ -106,7 +108,7 @@ def training_steps(
                 words=words,
                 seconds=seconds,
                 epoch_words_done=words_done,
-                epoch_words=int(n_words.sum()),
+                epoch_words=epoch_words,
                 evaluation=evaluation,
                 is_best=is_best,
             )

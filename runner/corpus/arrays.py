@@ -1,0 +1,216 @@
+"""Named arrays in one file that may be larger than memory: appended to while it is made, mapped when it is read.
+
+    magic, array, array, …, footer (JSON: each array's dtype, place, length and CRC-32; a word `about` the whole),
+    the footer's length and CRC-32, magic
+
+Columns grow in files without a name, which vanish with the process, and are put together at the end, whole numbers in
+as few bytes as the largest needs. The file gets its name last, so that it is whole or absent, whoever else writes it
+at the same time. Opening reads all of it once: what is cut off, or has a bit turned, is `Damaged`. It is no guard
+against someone who writes a false file on purpose.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+import tempfile
+import uuid
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import repeat
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["B", "I", "Q", "d"]  # bytes; whole numbers from 0, up to 32 and 64 bits; floats
+
+_MAGIC = b"runner.arrays.1\n"
+_TAIL = struct.Struct("<QI16s")  # length and CRC-32 of the footer, magic
+_ALIGNMENT = 64
+_CHUNK = 1 << 20  # bytes, of one read or write
+_DTYPES = ("|u1", "<u2", "<u4", "<u8", "<f8")
+
+
+class Damaged(Exception):
+    """The file is not one that `ArrayWriter` finished."""
+
+
+class Column:
+    """An array that grows at its end, on disk but for the last megabyte."""
+
+    def __init__(self, kind: Kind, folder: Path) -> None:
+        self.kind = kind
+        self.n_written = 0  # elements
+        self.largest = 0
+        self._buffer: array[Any] = array(kind)
+        self._full = _CHUNK // self._buffer.itemsize
+        self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by the writer)
+
+    def __len__(self) -> int:
+        return self.n_written + len(self._buffer)
+
+    def append(self, value: float) -> None:
+        self._buffer.append(value)
+        if len(self._buffer) >= self._full:
+            self.flush()
+
+    def extend(self, values: Iterable[float]) -> None:
+        self._buffer.extend(values)
+        if len(self._buffer) >= self._full:
+            self.flush()
+
+    def write(self, content: bytes) -> None:
+        """Add raw bytes, to a column of bytes."""
+        self._buffer.frombytes(content)
+        if len(self._buffer) >= self._full:
+            self.flush()
+
+    def pad(self, n: int) -> None:
+        """Add zeros until there are `n` elements."""
+        while len(self) < n:
+            self.extend(repeat(0, min(n - len(self), self._full)))
+
+    def chunks(self) -> Iterator[NDArray[Any]]:
+        """What was flushed, in pieces."""
+        self._file.seek(0)
+        while content := self._file.read(_CHUNK):
+            yield np.frombuffer(content, dtype=self.kind)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def flush(self) -> None:
+        if self._buffer:
+            if self.kind != "d":
+                self.largest = max(self.largest, int(np.frombuffer(self._buffer, dtype=self.kind).max()))
+            self._buffer.tofile(self._file)
+            self.n_written += len(self._buffer)
+            del self._buffer[:]
+
+
+class ArrayWriter:
+    """Collects columns in `folder`; `finish` makes the file. A context: what is not finished leaves nothing behind."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._columns: dict[str, Column] = {}
+
+    def column(self, name: str, kind: Kind) -> Column:
+        """A new, empty column."""
+        assert name not in self._columns, name
+        self._columns[name] = Column(kind, self._folder)
+        return self._columns[name]
+
+    def finish(self, path: Path, about: Mapping[str, Any]) -> None:
+        """Write the file, in the writer's folder, in the place of what has that name. Raises OSError."""
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            with open(temporary, "xb") as file:
+                file.write(_MAGIC)
+                entries = {name: _append(file, column) for name, column in self._columns.items()}
+                footer = json.dumps({"arrays": entries, "about": dict(about)}).encode()
+                file.write(footer + _TAIL.pack(len(footer), zlib.crc32(footer), _MAGIC))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def __enter__(self) -> ArrayWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for column in self._columns.values():
+            column.close()
+
+
+class Arrays:
+    """A finished file: `arrays["name"]` is a view of the mapped pages, `about` what the writer said."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises FileNotFoundError where there is none, Damaged where it is not whole."""
+        self.path = path
+        with open(path, "rb") as file:
+            try:
+                self.about, entries = _check(file)
+                self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            except (ValueError, KeyError, TypeError, AttributeError, OSError, struct.error) as error:
+                raise Damaged(str(error)) from None
+        if hasattr(mmap, "MADV_RANDOM"):  # examples come in shuffled order: reading ahead would only fill memory
+            self._mapped.madvise(mmap.MADV_RANDOM)
+        self._arrays = {
+            name: np.frombuffer(self._mapped, dtype=dtype, offset=offset, count=count) if count else np.zeros(0, dtype)
+            for name, (dtype, offset, count, _) in entries.items()
+        }
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._arrays[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
+
+def _append(file: IO[bytes], column: Column) -> tuple[str, int, int, int]:
+    """Write a column; (dtype, offset, elements, CRC-32)."""
+    column.flush()
+    dtype = np.dtype("<f8" if column.kind == "d" else _narrowest(column.largest))
+    file.write(bytes(-file.tell() % _ALIGNMENT))
+    offset, checksum = file.tell(), 0
+    for chunk in column.chunks():
+        content = chunk.astype(dtype).tobytes()
+        checksum = zlib.crc32(content, checksum)
+        file.write(content)
+    return dtype.str, offset, len(column), checksum
+
+
+def _narrowest(largest: int) -> str:
+    return next(dtype for dtype in _DTYPES if largest < 256 ** int(dtype[2:]))
+
+
+def _check(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, tuple[str, int, int, int]]]:
+    """What the file is about, and its arrays. Raises one of many errors where anything is wrong."""
+    size = file.seek(0, os.SEEK_END)
+    tail_at = size - _TAIL.size
+    file.seek(tail_at)
+    length, checksum, magic = _TAIL.unpack(file.read(_TAIL.size))
+    file.seek(tail_at - length)
+    content = file.read(length)
+    if magic != _MAGIC or len(content) != length or zlib.crc32(content) != checksum:
+        raise ValueError("the end is missing")
+    footer = json.loads(content)
+    entries = {name: (str(d), int(o), int(n), int(c)) for name, (d, o, n, c) in footer["arrays"].items()}
+    for name, (dtype, offset, count, checksum) in entries.items():
+        if dtype not in _DTYPES or count < 0 or not 0 <= offset <= offset + count * int(dtype[2:]) <= tail_at - length:
+            raise ValueError(f"the array {name} lies outside the file")
+        if _checksum(file, offset, count * int(dtype[2:])) != checksum:
+            raise ValueError(f"the array {name} is damaged")
+    return dict(footer["about"]), entries
+
+
+def _checksum(file: IO[bytes], offset: int, length: int) -> int:
+    file.seek(offset)
+    checksum = 0
+    while length:
+        content = file.read(min(length, _CHUNK))
+        if not content:
+            raise ValueError("the file is cut off")
+        checksum = zlib.crc32(content, checksum)
+        length -= len(content)
+    return checksum
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in it last, where the system can."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,232 @@
+"""Docs that stay on disk: columns that packer.py wrote, and the docs that are made of them when they are asked for.
+
+A doc's layers are decoded when they are first asked for, and are the doc's own from then on: what is changed in one
+touches no other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.corpus import packer
+from runner.corpus.annotations import UNALIGNED
+from runner.corpus.arrays import Arrays
+from runner.corpus.doc import Doc, Span
+
+Ints = NDArray[np.integer[Any]]
+
+
+class Words:
+    """The words of all docs, as numbers."""
+
+    def __init__(self, numbers: Ints, spaces: NDArray[Any], ends: Ints, strings: Sequence[Any]) -> None:
+        self.numbers = numbers  # (n_words,)
+        self.spaces = spaces.view(np.bool_)  # (n_words,)
+        self.starts = np.concatenate([np.zeros(1, dtype="int64"), ends.astype("int64")])  # (n_docs + 1,)
+        self.strings = strings
+
+
+class PackedDocs:
+    """The docs of one file that `Packer` made.
+
+    paths: the data files they came from, to name places in; as many as when it was made.
+    """
+
+    def __init__(self, arrays: Arrays, paths: Sequence[Path | str]) -> None:
+        self.arrays = arrays
+        self.paths = [str(path) for path in paths]
+        self.n_docs_of = [int(n_docs) for n_docs, _ in arrays.about["files"]]  # of each file
+        self.n_words = sum(int(n_words) for _, n_words in arrays.about["files"])
+        self.meta_columns = {str(key): int(bit) for key, bit in arrays.about["meta"].items()}
+        self.file_starts = np.concatenate([[0], np.cumsum(self.n_docs_of)]).astype("int64")  # (n_files + 1,)
+        strings = self.strings("words")
+        self.words = Words(arrays["word"], arrays["space"], arrays["word_end"], strings)
+        self.predicted_words = self.words
+        if "predicted_word" in arrays:
+            self.predicted_words = Words(
+                arrays["predicted_word"], arrays["predicted_space"], arrays["predicted_end"], strings
+            )
+        self._strings: dict[str, list[str | None]] = {}
+
+    def __len__(self) -> int:
+        return len(self.arrays["flags"])
+
+    def strings(self, name: str) -> list[str | None]:
+        """The table of strings: number → string; 0 → None."""
+        content = self.arrays[f"strings/{name}"].tobytes()
+        ends = self.arrays[f"strings/{name}/end"].tolist()
+        starts = [0, *ends]
+        return [None, *(content[i:j].decode("utf-8", "surrogatepass") for i, j in zip(starts, ends, strict=False))]
+
+    def reference(self, i: int) -> PackedDoc:
+        """Doc `i`."""
+        doc = PackedDoc.__new__(PackedDoc)
+        doc._docs, doc._words, doc._i = self, self.words, i
+        doc._text = doc.lexeme_ids = None
+        return doc
+
+    def predicted(self, i: int) -> PackedDoc:
+        """The words of doc `i` that a pipeline predicts on, without annotations."""
+        doc = self.reference(i)
+        doc._words = self.predicted_words
+        doc.tags = doc.pos = doc.deps = doc.heads = doc.sent_starts = doc.cats = doc._ents = None
+        doc.unknown_ents = []
+        if self.predicted_words is self.words:
+            doc.meta = {}  # as Doc.copy_unannotated has it
+        return doc
+
+    def table(self, name: str) -> list[str | None]:
+        """As `strings`, and kept."""
+        if name not in self._strings:
+            self._strings[name] = self.strings(name)
+        return self._strings[name]
+
+    def flags(self, i: int) -> int:
+        return int(self.arrays["flags"][i])
+
+    def part(self, name: str, i: int) -> slice:
+        """Where the part of doc `i` is in a column that docs take unequal shares of."""
+        ends = self.arrays[f"{name}_end"]
+        return slice(int(ends[i - 1]) if i else 0, int(ends[i]))
+
+    def rest(self, i: int) -> tuple[dict[str, Any], list[Any] | None]:
+        """Meta that is in no column, and the source that is no line."""
+        content = self.arrays["rest"][self.part("rest", i)].tobytes()
+        if not content:
+            return {}, None
+        meta, source = json.loads(content)
+        if UNALIGNED in meta:
+            meta[UNALIGNED] = [tuple(span) for span in meta[UNALIGNED]]
+        return meta, source
+
+
+class PackedDoc(Doc):
+    """A doc whose words and annotations are decoded when they are first asked for, and are its own from then on."""
+
+    __slots__ = ("_docs", "_i", "_words")
+
+    _docs: PackedDocs
+    _words: Words
+    _i: int
+
+    def __getattr__(self, name: str) -> Any:  # called for a slot that is still empty
+        decode = _DECODERS.get(name)
+        if decode is None:
+            raise AttributeError(name)
+        value = decode(self)
+        setattr(self, name, value)
+        return value
+
+    def _own(self) -> slice:
+        starts = self._words.starts
+        return slice(starts[self._i], starts[self._i + 1])
+
+
+def _words(doc: PackedDoc) -> list[str]:
+    return list(map(doc._words.strings.__getitem__, doc._words.numbers[doc._own()].tolist()))
+
+
+def _spaces(doc: PackedDoc) -> list[bool]:
+    spaces: list[bool] = doc._words.spaces[doc._own()].tolist()
+    return spaces
+
+
+def _offsets(doc: PackedDoc) -> list[int]:
+    offsets, position = [], 0
+    for word, space in zip(doc.words, doc.spaces, strict=True):
+        offsets.append(position)
+        position += len(word) + space
+    return offsets
+
+
+def _layer(name: str) -> Callable[[PackedDoc], list[str | None] | None]:
+    def decode(doc: PackedDoc) -> list[str | None] | None:
+        docs = doc._docs
+        if not docs.flags(doc._i) & packer.FLAGS[name]:
+            return None
+        return list(map(docs.table(name).__getitem__, docs.arrays[name][doc._own()].tolist()))
+
+    return decode
+
+
+def _heads(doc: PackedDoc) -> list[int | None] | None:
+    if not doc._docs.flags(doc._i) & packer.HAS_HEADS:
+        return None
+    return [head - 1 if head else None for head in doc._docs.arrays["heads"][doc._own()].tolist()]
+
+
+def _sent_starts(doc: PackedDoc) -> list[bool | None] | None:
+    if not doc._docs.flags(doc._i) & packer.HAS_SENT_STARTS:
+        return None
+    return list(map(packer.SENT_STARTS.__getitem__, doc._docs.arrays["sent_starts"][doc._own()].tolist()))
+
+
+def _spans(doc: PackedDoc) -> list[list[int]]:
+    part = doc._docs.part("span", doc._i)
+    spans: list[list[int]] = doc._docs.arrays["span"][3 * part.start : 3 * part.stop].reshape(-1, 3).tolist()
+    return spans
+
+
+def _ents(doc: PackedDoc) -> list[Span] | None:
+    if not doc._docs.flags(doc._i) & packer.HAS_ENTS:
+        return None
+    labels = doc._docs.table("ents")
+    return [Span(doc, start, end, labels[label] or "") for start, end, label in _spans(doc) if label]
+
+
+def _unknown_ents(doc: PackedDoc) -> list[tuple[int, int]]:
+    return [(start, end) for start, end, label in _spans(doc) if not label]
+
+
+def _cats(doc: PackedDoc) -> dict[str, float] | None:
+    docs = doc._docs
+    if not docs.flags(doc._i) & packer.HAS_CATS:
+        return None
+    part, labels = docs.part("cat", doc._i), docs.table("cats")
+    values = docs.arrays["cat_value"][part].tolist()
+    return {labels[i] or "": value for i, value in zip(docs.arrays["cat"][part].tolist(), values, strict=True)}
+
+
+def _meta(doc: PackedDoc) -> dict[str, Any]:
+    docs = doc._docs
+    meta, flags = docs.rest(doc._i)[0], docs.flags(doc._i)
+    starts = docs.words.starts
+    for key, bit in docs.meta_columns.items() if flags >> packer.FIRST_META else ():
+        if flags >> bit & 1:
+            numbers = docs.arrays[f"meta/{bit}"][starts[doc._i] : starts[doc._i + 1]].tolist()
+            meta[key] = list(map(docs.table("meta").__getitem__, numbers))
+    return meta
+
+
+def _source(doc: PackedDoc) -> str | None:
+    docs = doc._docs
+    path = docs.paths[int(np.searchsorted(docs.file_starts, doc._i, side="right")) - 1]
+    line = int(docs.arrays["line"][doc._i])
+    if line:
+        return f"{path}:{line - 1}"
+    source = docs.rest(doc._i)[1]
+    if source is None:
+        return None
+    is_below, text = source
+    return f"{path}{text}" if is_below else str(text)
+
+
+_DECODERS: dict[str, Callable[[PackedDoc], Any]] = {
+    "words": _words,
+    "spaces": _spaces,
+    "offsets": _offsets,
+    "heads": _heads,
+    "sent_starts": _sent_starts,
+    "_ents": _ents,
+    "unknown_ents": _unknown_ents,
+    "cats": _cats,
+    "meta": _meta,
+    "source": _source,
+    **{name: _layer(name) for name in packer.LAYERS},
+}
