@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from runner.commands.train import check_labels, make_corpus, make_pipeline, make_plan, set_threads

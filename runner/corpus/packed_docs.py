@@ -68,7 +68,7 @@ class PackedDocs:
         """Doc `i`."""
         doc = PackedDoc.__new__(PackedDoc)
         doc._docs, doc._words, doc._i = self, self.words, i
-        doc._text = doc.lexeme_ids = None
+        doc._text = doc._offsets = doc.lexeme_ids = None
         return doc
 
     def predicted(self, i: int) -> PackedDoc:
@@ -135,14 +135,6 @@ def _words(doc: PackedDoc) -> list[str]:
 def _spaces(doc: PackedDoc) -> list[bool]:
     spaces: list[bool] = doc._words.spaces[doc._own()].tolist()
     return spaces
-
-
-def _offsets(doc: PackedDoc) -> list[int]:
-    offsets, position = [], 0
-    for word, space in zip(doc.words, doc.spaces, strict=True):
-        offsets.append(position)
-        position += len(word) + space
-    return offsets
 
 
 def _layer(name: str) -> Callable[[PackedDoc], list[str | None] | None]:
@@ -220,7 +212,6 @@ def _source(doc: PackedDoc) -> str | None:
 _DECODERS: dict[str, Callable[[PackedDoc], Any]] = {
     "words": _words,
     "spaces": _spaces,
-    "offsets": _offsets,
     "heads": _heads,
     "sent_starts": _sent_starts,
     "_ents": _ents,
