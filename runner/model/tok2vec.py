@@ -34,7 +34,7 @@ def hash_embed_cnn(
     depth: int = 4,
     embed_size: int = 2000,
     window_size: int = 1,
-    maxout_pieces: int = 3,
+    maxout_pieces: int = 2,
     features: Sequence[str] = ("norm", "prefix", "prefix3", "suffix2", "suffix", "shape"),
     word_dropout: float = 0.25,
 ) -> BuildTok2Vec:
