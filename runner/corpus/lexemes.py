@@ -91,7 +91,9 @@ class Lexemes:
             if cached is None or cached[0] is not self._generation:
                 found: list[Any] = list(map(table.get, doc.words))
                 if None in found:
-                    found = [table.setdefault(word, len(table)) for word in doc.words]
+                    for word in [word for word, row in zip(doc.words, found, strict=True) if row is None]:
+                        table.setdefault(word, len(table))
+                    found = list(map(table.__getitem__, doc.words))
                 doc.lexeme_ids = cached = (self._generation, np.array(found, dtype="int64"))
             parts.append(cached[1])
         return np.concatenate(parts)

@@ -101,7 +101,7 @@ def forward_arcs(
     found = buckets(layout)
     for columns, _, inside in found:
         longest = columns.shape[1]
-        S = QT[columns] @ HT[columns].transpose(0, 2, 1)  # (n_docs, longest, longest)
+        S = QT.take(columns, axis=0) @ HT.take(columns, axis=0).transpose(0, 2, 1)  # (n_docs, longest, longest)
         diagonal = np.arange(longest)
         S[:, diagonal, diagonal] = root_scores[columns]
         S += sliding_window_view(distance[_rows_by_offset(longest)], longest)[::-1]  # [i, j]: the value for j - i
@@ -119,8 +119,8 @@ def forward_arcs(
             d_distance += np.bincount(_rows_by_offset(longest), _sums_by_offset(dS.sum(axis=0)), len(distance))
             d_roots[columns[inside]] = dS[:, diagonal, diagonal][inside]
             dS[:, diagonal, diagonal] = 0
-            dQT[columns[inside]] = (dS @ HT[columns])[inside]
-            dHT[columns[inside]] = (dS.transpose(0, 2, 1) @ QT[columns])[inside]
+            dQT[columns[inside]] = (dS @ HT.take(columns, axis=0))[inside]
+            dHT[columns[inside]] = (dS.transpose(0, 2, 1) @ QT.take(columns, axis=0))[inside]
         model.inc_grad("distance", d_distance.astype(distance.dtype))
         model.inc_grad("root", d_roots @ QT)
         dQT += d_roots[:, None] * root
@@ -218,7 +218,7 @@ def forward_labels(
     AB = np.concatenate([A.reshape(-1, nI), B.reshape(-1, nI)])
     both = model.ops.gemm(AB, X)  # (2 nP nO, n_tokens)
     of_heads = np.concatenate([both[nP * nO :], model.get_param("root").reshape(-1, 1)], axis=1)  # the last: of a root
-    pieces = both[: nP * nO] + of_heads[:, heads]
+    pieces = both[: nP * nO] + of_heads.take(heads, axis=1)
     pieces += model.get_param("b").reshape(-1, 1)
     pieces = pieces.reshape(nP, nO, n)
     hidden = maxout(pieces)  # (nO, n_tokens)

@@ -70,7 +70,7 @@ def forward(
     steps = Steps(layout)
     orders = _orders(layout, steps)  # (2, n) columns in time order, forwards and backwards
     state_mask = noise.mask(2, len(steps.docs), H) if is_train else None
-    In = np.stack([X[:, order] for order in orders])  # (2, nI, n)
+    In = np.stack([X.take(order, axis=1) for order in orders])  # (2, nI, n)
     Z = In.transpose(0, 2, 1) @ W.transpose(0, 2, 1)  # (2, n, 4H)
     Z += b[:, None]
     Z[..., : 3 * H] *= 0.5  # sigmoid(x) = (1 + tanh(x / 2)) / 2: one tanh for all gates
@@ -94,10 +94,10 @@ def forward(
         np.multiply(z[..., :H], T[:, start:end], out=Y[:, start:end])
         before, start = start, end
     inverse = np.argsort(orders, axis=1)
-    out = np.concatenate([Y[direction][inverse[direction]].T for direction in (0, 1)])  # (2H, n)
+    out = np.concatenate([Y[direction].take(inverse[direction], axis=0).T for direction in (0, 1)])  # (2H, n)
 
     def backprop(dY: Floats2d) -> Floats2d:
-        dH = np.stack([dY[direction * H : (direction + 1) * H].T[orders[direction]] for direction in (0, 1)])
+        dH = np.stack([dY[direction * H : (direction + 1) * H].take(orders[direction], axis=1).T for direction in (0, 1)])
         first = steps.bounds[1] if n else 0
         previous = _previous(steps)  # (n - first,) rows of the step before
         gates = Z.reshape(2, n, 4, H)
@@ -106,7 +106,7 @@ def forward(
         D[:, :, 0] = T * O * (1 - O)
         D[:, :, 1] = G * I * (1 - I)
         D[:, :first, 2] = 0
-        D[:, first:, 2] = C[:, previous] * (F * (1 - F))[:, first:]
+        D[:, first:, 2] = C.take(previous, axis=1) * (F * (1 - F))[:, first:]
         D[:, :, 3] = I * (1 - G * G)
         through_h = O * (1 - T * T)
         dc_before = dh_before = np.zeros((2, 0, H), dtype=X.dtype)
@@ -127,12 +127,12 @@ def forward(
         dZT = dZ.transpose(0, 2, 1)
         model.inc_grad("W", dZT @ In.transpose(0, 2, 1))
         model.inc_grad("b", dZ.sum(axis=1))
-        states = Y[:, previous]  # (2, n - first, H)
+        states = Y.take(previous, axis=1)  # (2, n - first, H)
         if state_mask is not None:
-            states *= state_mask[:, _docs(steps)[first:]]
+            states *= state_mask.take(_docs(steps)[first:], axis=1)
         model.inc_grad("U", dZT[..., first:] @ states)
         dIn = W.transpose(0, 2, 1) @ dZT  # (2, nI, n)
-        return dIn[0][:, inverse[0]] + dIn[1][:, inverse[1]]
+        return dIn[0].take(inverse[0], axis=1) + dIn[1].take(inverse[1], axis=1)
 
     return Packed(out, layout), backprop
 
