@@ -71,6 +71,7 @@ class Lexemes:
 
     def _start(self) -> None:
         self._rows: dict[str, int] = {}
+        self._words: list[str] = []  # by row
         self._hashes: dict[str, LongLongs] = {}  # attribute → (rows so far,)
         self._norms: dict[int, int] = {}  # hash of a norm → its number
         self._norm_of = np.zeros(0, dtype="int64")  # (rows so far,) number of the norm
@@ -92,11 +93,18 @@ class Lexemes:
                 found: list[Any] = list(map(table.get, doc.words))
                 if None in found:
                     for word in [word for word, row in zip(doc.words, found, strict=True) if row is None]:
-                        table.setdefault(word, len(table))
+                        self._add_word(word)
                     found = list(map(table.__getitem__, doc.words))
                 doc.lexeme_ids = cached = (self._generation, np.array(found, dtype="int64"))
             parts.append(cached[1])
         return np.concatenate(parts)
+
+    def _add_word(self, word: str) -> int:
+        """The row of a word, a new one where it is new."""
+        row = self._rows.setdefault(word, len(self._rows))
+        if row == len(self._words):
+            self._words.append(word)
+        return row
 
     def hashes(self, attribute: str, rows: NDArray[np.int64]) -> LongLongs:
         """The attribute's hash for these rows: (n,) uint64."""
@@ -104,8 +112,8 @@ class Lexemes:
         n_known = 0 if known is None else len(known)
         if known is None or n_known < len(self._rows):
             compute = ATTRIBUTES[attribute]
-            words = islice(self._rows, n_known, None)
-            fresh = np.fromiter((hash64(compute(word)) for word in words), "uint64", len(self._rows) - n_known)
+            words = self._words[n_known:]
+            fresh = np.fromiter((hash64(compute(word)) for word in words), "uint64", len(words))
             known = self._hashes[attribute] = fresh if known is None else np.concatenate([known, fresh])
         return known[rows]
 
@@ -115,8 +123,8 @@ class Lexemes:
             fresh = self.hashes("norm", np.arange(len(self._norm_of), len(self._rows))).tolist()
             numbers = [self._norms.setdefault(norm, len(self._norms)) for norm in fresh]
             self._norm_of = np.concatenate([self._norm_of, np.array(numbers, dtype="int64")])
-            norms = islice(self._norms, len(self._counts), None)
-            added = [self.frequencies.get(norm, 0) for norm in norms]
+            norms = islice(reversed(self._norms), len(self._norms) - len(self._counts))  # the new ones, last first
+            added = [self.frequencies.get(norm, 0) for norm in norms][::-1]
             self._counts = np.concatenate([self._counts, np.array(added, dtype="int64")])
         return self._counts[self._norm_of[rows]]
 
@@ -126,7 +134,7 @@ class Lexemes:
 
     def count_words(self, words: Sequence[str], times: Sequence[int]) -> None:
         """The same with distinct words, in order of first appearance, and how often each occurs."""
-        rows = [self._rows.setdefault(word, len(self._rows)) for word in words]
+        rows = [self._add_word(word) for word in words]
         self._add(np.array(rows, dtype="int64"), np.array(times, dtype="int64"))
 
     def _add(self, rows: NDArray[np.int64], times: NDArray[np.int64]) -> None:
