@@ -97,7 +97,9 @@ def forward(
     out = np.concatenate([Y[direction].take(inverse[direction], axis=0).T for direction in (0, 1)])  # (2H, n)
 
     def backprop(dY: Floats2d) -> Floats2d:
-        dH = np.stack([dY[direction * H : (direction + 1) * H].take(orders[direction], axis=1).T for direction in (0, 1)])
+        dH = np.stack(
+            [dY[direction * H : (direction + 1) * H].take(orders[direction], axis=1).T for direction in (0, 1)]
+        )
         first = steps.bounds[1] if n else 0
         previous = _previous(steps)  # (n - first,) rows of the step before
         gates = Z.reshape(2, n, 4, H)

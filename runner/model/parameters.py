@@ -139,6 +139,15 @@ class Parameters:
             path: flat[offset : offset + prod(shape)].reshape(shape) for path, (offset, shape) in self.layout.items()
         }
 
+    def owners(self) -> dict[str, slice]:
+        """Component, or "tok2vec" where one is shared → its stretch of the flat arrays."""
+        found: dict[str, slice] = {}
+        for path, (offset, shape) in self.layout.items():
+            owner = path.partition("/")[0]
+            start = found[owner].start if owner in found else offset
+            found[owner] = slice(start, offset + prod(shape))
+        return found
+
     def load(self, values: Mapping[str, NDArray[Any]]) -> None:
         """Copy values into the weights, in place. Paths and shapes must be those of the layout."""
         for path, view in self.views(self.weights).items():

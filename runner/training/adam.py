@@ -9,7 +9,8 @@ passes; a pass over memory is what this costs.
 
 from __future__ import annotations
 
-from math import isfinite, prod, sqrt
+from collections.abc import Mapping
+from math import prod, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from runner import registry
 from runner.model.parameters import Parameters
 from runner.model.tables import Touched
 from runner.training.lazy_rows import History, LazyRows, RowState
-from runner.training.optimizers import Flat, Optimizer, Used, check_betas, not_finite
+from runner.training.optimizers import Flat, Optimizer, Used, check_betas, clipping
 
 _BLOCK = 1 << 15  # values a pass: the arrays of one block fit into the second-level cache
 _INVISIBLE = 2.0**-25  # a float32 less this share of itself is the same float32
@@ -119,7 +120,8 @@ class Adam(Optimizer):
             )
         parameters.settle = self.settle
         self._bound, self._bound_weights = parameters, weights
-        self._dense = _complement([parameters.layout[path] for path in self._lazy], len(weights))
+        tables = [parameters.layout[path] for path in self._lazy]
+        self._dense = {owner: _complement(tables, span) for owner, span in parameters.owners().items()}
 
     def _numbers(self, rate: float, decay: float, gradient_scale: float) -> Numbers:
         """For the step that self.step counts already."""
@@ -137,9 +139,10 @@ class Adam(Optimizer):
             gradient_scale=f(gradient_scale),
         )
 
-    def _update(self, parameters: Parameters, rate: float, decay: float, gradient_scale: float) -> None:
+    def _update(self, parameters: Parameters, rate: float, decay: float, scales: Mapping[str, float]) -> None:
         weights, gradient = parameters.arrays()
-        self._update_spans(weights, gradient, [slice(0, len(weights))], self._numbers(rate, decay, gradient_scale))
+        for owner, span in parameters.owners().items():
+            self._update_spans(weights, gradient, [span], self._numbers(rate, decay, scales[owner]))
 
     def _update_spans(self, weights: Flat, gradient: Flat, spans: list[slice], numbers: Numbers) -> None:
         room = np.empty(_BLOCK, dtype="float32")
@@ -158,17 +161,23 @@ class Adam(Optimizer):
         weights, gradient = parameters.arrays()
         touched = [_merged(table.touched, self._lazy[path]) for path, table in parameters.tables.items()]
         rate, L2, clip = self.learn_rate(self.step), self.L2(self.step), self.grad_clip(self.step)
-        parts = [gradient[span] for span in self._dense] + [one.gradient.ravel() for one in touched if one is not None]
-        norm = sqrt(sum(float(np.dot(part, part)) for part in parts))
-        if not isfinite(norm):
-            raise not_finite(self.step)
+        squares = {
+            owner: sum(float(np.dot(gradient[at], gradient[at])) for at in spans)
+            for owner, spans in self._dense.items()
+        }
+        for one, path in zip(touched, parameters.tables, strict=True):
+            if one is not None:
+                squares[path.partition("/")[0]] += float(np.dot(one.gradient.ravel(), one.gradient.ravel()))
+        norm, scales = clipping(squares, clip, self.step)
         self.step += 1
-        numbers = self._numbers(rate, L2, clip / norm if 0 < clip < norm else 1.0)
-        self._update_spans(weights, gradient, self._dense, numbers)
-        self._history.advance(float(numbers.step_size), float(numbers.decay), float(numbers.catch_up or 0))
+        numbers = {owner: self._numbers(rate, L2, scale) for owner, scale in scales.items()}
+        for owner, spans in self._dense.items():
+            self._update_spans(weights, gradient, spans, numbers[owner])
+        any_numbers = next(iter(numbers.values()))  # they differ in the gradient's scale alone
+        self._history.advance(float(any_numbers.step_size), float(any_numbers.decay), float(any_numbers.catch_up or 0))
         for one, (path, table) in zip(touched, parameters.tables.items(), strict=True):
             if one is not None:
-                self._update_rows(one, self._lazy[path], numbers)
+                self._update_rows(one, self._lazy[path], numbers[path.partition("/")[0]])
             table.touched = []
         if self._history.is_full:
             self.settle()
@@ -215,15 +224,17 @@ def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:
     return union
 
 
-def _complement(places: list[tuple[int, tuple[int, ...]]], size: int) -> list[slice]:
-    """What lies between the given (offset, shape)s."""
-    spans, start = [], 0
+def _complement(places: list[tuple[int, tuple[int, ...]]], within: slice) -> list[slice]:
+    """What lies between the given (offset, shape)s, of a stretch that holds each of them whole or not at all."""
+    spans, start = [], within.start
     for offset, shape in sorted(places):
+        if not within.start <= offset < within.stop:
+            continue
         if offset > start:
             spans.append(slice(start, offset))
         start = offset + prod(shape)
-    if start < size:
-        spans.append(slice(start, size))
+    if start < within.stop:
+        spans.append(slice(start, within.stop))
     return spans
 
 

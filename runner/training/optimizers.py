@@ -1,7 +1,8 @@
 """Optimizers over the flat parameters: what all share, and RAdam and SGD through thinc. Adam, our own, is in adam.py.
 
-Every optimizer clips by the global L2 norm, applies L2 either decoupled (weight decay) or as part of the gradient, and keeps
-the moving average of all weights. Learning rate, L2 and clipping may each be a schedule of the step.
+Every optimizer clips each component's gradient by its L2 norm (so that none holds another back), applies L2 either
+decoupled (weight decay) or as part of the gradient, and keeps the moving average of all weights. Learning rate, L2 and
+clipping may each be a schedule of the step.
 """
 
 from __future__ import annotations
@@ -65,13 +66,12 @@ class Optimizer:
         gradient = parameters.gradient
         if L2 and not self.L2_is_weight_decay:
             gradient += np.float32(L2) * parameters.weights
-        norm = sqrt(float(np.dot(gradient, gradient)))
-        if not isfinite(norm):
-            raise not_finite(self.step)
+        squares = {owner: float(np.dot(gradient[at], gradient[at])) for owner, at in parameters.owners().items()}
+        norm, scales = clipping(squares, clip, self.step)
         self.step += 1
         frozen = parameters.frozen
         kept = [[array[at].copy() for at in frozen] for array in (parameters.weights, *self.state.values())]
-        self._update(parameters, rate, L2 if self.L2_is_weight_decay else 0.0, clip / norm if 0 < clip < norm else 1.0)
+        self._update(parameters, rate, L2 if self.L2_is_weight_decay else 0.0, scales)
         for array, values in zip((parameters.weights, *self.state.values()), kept, strict=True):
             for at, value in zip(frozen, values, strict=True):
                 array[at] = value
@@ -81,7 +81,8 @@ class Optimizer:
     def settle(self) -> None:
         """Do what was put off; `state` is complete only then."""
 
-    def _update(self, parameters: Parameters, rate: float, decay: float, gradient_scale: float) -> None:
+    def _update(self, parameters: Parameters, rate: float, decay: float, scales: Mapping[str, float]) -> None:
+        """scales: of each owner's gradient, see Parameters.owners."""
         raise NotImplementedError
 
     @property
@@ -118,15 +119,16 @@ class ThroughThinc(Optimizer):
     def _names(self) -> tuple[str, ...]:
         return (*self._moments, *super()._names)
 
-    def _update(self, parameters: Parameters, rate: float, decay: float, gradient_scale: float) -> None:
+    def _update(self, parameters: Parameters, rate: float, decay: float, scales: Mapping[str, float]) -> None:
         key = (0, "weights")
         thinc = self._thinc
         for name, attribute in self._moments.items():
             getattr(thinc, attribute)[key] = self.state[name]
         thinc.nr_update[key] = self.step - 1
         thinc.learn_rate = rate
-        if gradient_scale != 1.0:
-            parameters.gradient *= np.float32(gradient_scale)
+        for owner, at in parameters.owners().items():
+            if scales[owner] != 1.0:
+                parameters.gradient[at] *= np.float32(scales[owner])
         weights, _ = thinc(key, parameters.weights, parameters.gradient)
         parameters.weights[...] = weights
         parameters.gradient[...] = 0
@@ -175,6 +177,20 @@ def sgd(
         thinc, {}, learn_rate=learn_rate, L2=L2, L2_is_weight_decay=L2_is_weight_decay, grad_clip=grad_clip,
         use_averages=use_averages,
     )  # fmt: skip
+
+
+def clipping(squares: Mapping[str, float], clip: float, step: int) -> tuple[float, dict[str, float]]:
+    """The norm of the whole gradient, and the factor that brings each owner's own norm down to `clip` (0: never).
+
+    squares: owner → squared norm. Raises RunFailed where one is not finite; step: updates done.
+
+    >>> clipping({"ner": 4.0, "tagger": 0.25}, 1.0, 0)[1]
+    {'ner': 0.5, 'tagger': 1.0}
+    """
+    if not all(map(isfinite, squares.values())):
+        raise not_finite(step)
+    norms = {owner: sqrt(square) for owner, square in squares.items()}
+    return sqrt(sum(squares.values())), {o: clip / norm if 0 < clip < norm else 1.0 for o, norm in norms.items()}
 
 
 def not_finite(step: int) -> RunFailed:

@@ -64,7 +64,7 @@ def test_sgd_follows_the_gradient():
     assert not parameters.gradient.any()
 
 
-def test_clipping_is_global():
+def test_clipping_goes_by_the_norm_of_all_of_a_component():
     parameters = parameters_of()
     before = parameters.weights.copy()
     parameters.gradient[...] = 3.0
