@@ -67,7 +67,7 @@ def rehearse(config: RunConfig, corpus: Corpus, *, needs_labels: bool) -> None:
         check_labels(pipeline)
     batch = sorted(some, key=lambda example: len(example.predicted))[:BATCH]
     pipeline.update(batch, drop=plan.dropout(0), sgd=sgd)
-    evaluate(pipeline, spread(corpus.dev, BATCH), plan.score_weights, sgd, {})
+    evaluate(pipeline, spread(corpus.dev, BATCH), plan.score_weights, sgd.averages)
 
 
 def assemble(config: RunConfig, train: Sequence[Example]) -> tuple[Pipeline, Optimizer, Plan]:

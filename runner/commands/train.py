@@ -29,7 +29,7 @@ from runner.tracking.base import DatasetInfo, RunInfo, Status, Tracker
 from runner.tracking.provenance import provenance_tags
 from runner.training.loop import Plan, training_steps
 from runner.training.optimizers import Optimizer
-from runner.training.step import Step
+from runner.training.step import Best, Evaluation, Step
 
 BEST, LAST = "model-best", "model-last"
 
@@ -77,7 +77,7 @@ def run(config: RunConfig) -> None:
 class Result:
     """What is known of the run so far."""
 
-    best: dict[str, Any] | None = None  # epoch, step, score, scores
+    best: dict[str, Any] | None = None  # epoch, step, score, scores, epochs
     train_words: int = 0
     train_seconds: float = 0.0
     weights_sha256: str | None = None  # of model-last
@@ -148,6 +148,7 @@ def make_plan(config: RunConfig, pipeline: Pipeline, train: Sequence[Example] = 
         max_steps=config.training.max_steps,
         patience=config.training.patience,
         eval_every=config.training.eval_every,
+        best_epoch=config.training.best_epoch,
         seed=config.seed,
         augment=make_augmentation(config, train),
     )
@@ -215,15 +216,20 @@ def keep(step: Step, pipeline: Pipeline, sgd: Optimizer, corpus: Corpus, config:
     result.train_seconds += step.seconds
     if step.evaluation is None:
         return
-    scores = dict(step.evaluation.scores)
-    about = {"epoch": step.epoch, "step": step.step, "score": step.evaluation.score, "scores": scores}
-    pipeline.meta = {**about, "data_digest": corpus.digest, "seed": config.seed}
+    made_from = {"data_digest": corpus.digest, "seed": config.seed}
     with pipeline.use_params(sgd.averages):
+        pipeline.meta = {**_about(step, step.evaluation), **made_from}
         result.weights_sha256 = weights_sha256(pipeline)
         pipeline.to_disk(config.output_dir / LAST)
-        if step.is_best:
-            result.best = about
+    if step.best is not None:
+        with pipeline.use_params(step.best.params):
+            result.best = {**_about(step.best, step.best), "epochs": dict(step.best.epochs)}
+            pipeline.meta = {**result.best, **made_from}
             pipeline.to_disk(config.output_dir / BEST)
+
+
+def _about(when: Step | Best, scored: Evaluation | Best) -> dict[str, Any]:
+    return {"epoch": when.epoch, "step": when.step, "score": scored.score, "scores": dict(scored.scores)}
 
 
 def finish(trackers: list[Tracker], status: Status, error: str | None, config: RunConfig, result: Result) -> str | None:

@@ -86,6 +86,11 @@ class TrainingConfig:
         None, "stop after this many evaluations without a better score; null: never stop early", low=1
     )
     eval_every: Optional[int] = key(None, "steps between evaluations; null: after each epoch", low=1)
+    best_epoch: str = key(
+        "shared",
+        "model-best is of one epoch (shared), or holds every component of its own best (each; needs a tok2vec each)",
+        one_of=("shared", "each"),
+    )
 
 
 @dataclass
@@ -230,6 +235,13 @@ def check_ranges(config: Mapping[str, Any]) -> None:
             raise RunnerError(
                 f"{weight} is no weight", place=f"pipeline.score_weights.{name}", hint="Give a number of at least 0."
             )
+    pipeline = config["pipeline"]
+    if config["training"]["best_epoch"] == "each" and pipeline["shared_tok2vec"] and len(pipeline["components"]) > 1:
+        raise RunnerError(
+            "components that share a tok2vec are all of one epoch",
+            place="training.best_epoch",
+            hint="Set it to shared, or pipeline.shared_tok2vec=false.",
+        )
     corpus = config["corpus"]
     if corpus["fold"] is not None and (corpus["folds"] is None or corpus["fold"] >= corpus["folds"]):
         raise RunnerError(

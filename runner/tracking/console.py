@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from runner import registry
 from runner.tracking.base import RunInfo, Status
 from runner.tracking.table import Table
-from runner.training.step import Step
+from runner.training.step import Best, Step
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -39,7 +39,7 @@ class ConsoleTracker:
         self._bar: EpochBar | None = None
         self._is_terminal = False
         self._is_begun = False
-        self._best: Step | None = None
+        self._best: Best | None = None
 
     @property
     def table_text(self) -> str:
@@ -61,7 +61,7 @@ class ConsoleTracker:
         if step.evaluation is not None:
             self._clear()
             self._print(self._table.add(step))
-            self._best = step if step.is_best else self._best
+            self._best = step.best or self._best
         elif self._is_terminal:
             if self._bar is None:
                 self._bar = EpochBar(self._stderr or sys.stderr, self._max_epochs)
@@ -69,8 +69,8 @@ class ConsoleTracker:
 
     def finish(self, status: Status, error: str | None = None, models: Mapping[str, Path] | None = None) -> None:
         self._clear()
-        if self._best is not None and self._best.evaluation is not None:
-            line = f"Best: epoch {self._best.epoch}, score {100 * self._best.evaluation.score:.2f}"
+        if self._best is not None:
+            line = f"Best: {_epochs(self._best)}, score {100 * self._best.score:.2f}"
             where = (models or {}).get("model-best")
             self._print("", f"{line}, {_short(where)}" if where is not None else line)
 
@@ -130,6 +130,13 @@ class EpochBar:
 
     def close(self) -> None:
         self._progress.stop()
+
+
+def _epochs(best: Best) -> str:
+    """Of which epoch the best weights are."""
+    if len(set(best.epochs.values())) > 1:
+        return "epoch " + ", ".join(f"{epoch} of {name}" for name, epoch in best.epochs.items())
+    return f"epoch {best.epoch}"
 
 
 def _is_terminal(file: TextIO) -> bool:

@@ -2,7 +2,7 @@
 
     {"event":"start","name":…,"experiment":…,"uri":…,"time":ms,"params":{…},"tags":{…},"datasets":[…],"table":[…]}
     {"event":"metrics","step":1,"time":ms,"values":{"loss":…}}
-    {"event":"evaluation","step":9,"time":ms,"is_best":true,"values":{…},"table":["…"],"per_type":[{…}]}
+    {"event":"evaluation","step":9,"time":ms,"is_best":true,"values":{…},"table":["…"],"per_type":[{…}],"best_per_type":[]}
     {"event":"run","run_id":…}
     {"event":"finish","time":ms,"status":…,"error":…,"step":9,"values":{…},"best":{…},"models":[{…}],"artifacts":[{…}]}
 

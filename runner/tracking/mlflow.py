@@ -178,7 +178,7 @@ class RunSender:
         self._table.append(event["table"])
         self._rows["last"] = event["per_type"]
         if event["is_best"]:
-            self._rows["best"] = event["per_type"]
+            self._rows["best"] = event["best_per_type"]
         self._is_table_new = True
 
     def _send_tables(self) -> None:
@@ -373,12 +373,17 @@ def write_mlmodel(folder: Path, model: Any, run_id: str) -> None:
     (folder / "python_env.yaml").write_text(yaml.safe_dump(environment), encoding="utf8")
 
 
+EACH = "best_epoch_"  # and a component's name
+
+
 def note(start: Mapping[str, Any], finish: Mapping[str, Any] | None = None, table: list[str] | None = None) -> str:
     """The run's description, in Markdown: how to get it again, and what came out."""
     lines = []
     if finish is not None and finish["best"]:
         best = finish["best"]
-        lines += [f"Best score **{100 * best['best_score']:.2f}** at epoch {best['best_epoch']:.0f}.", ""]
+        each = [f"{key.removeprefix(EACH)} {best[key]:.0f}" for key in best if key.startswith(EACH)]
+        at = f"epochs {', '.join(each)}" if each else f"epoch {best['best_epoch']:.0f}"
+        lines += [f"Best score **{100 * best['best_score']:.2f}** at {at}.", ""]
     if finish is not None and finish.get("error"):
         lines += [f"{finish['status']}: {finish['error']}", ""]
     if start["tags"].get("command_line"):

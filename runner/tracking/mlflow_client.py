@@ -24,7 +24,7 @@ from runner.tracking.journal import FILE_NAME, JournalWriter, flatten, now_ms, p
 from runner.tracking.mlflow_store import artifact_root, store_uri
 from runner.tracking.table import Table
 from runner.tracking.view import view_url
-from runner.training.step import Evaluation, Step
+from runner.training.step import Best, Evaluation, Step
 
 MAX_EXPERIMENT_NAME = 500  # characters, MLflow's limit
 MAX_KEYS = 59  # metric keys a run
@@ -94,6 +94,7 @@ class MlflowTracker:
         self._words = 0
         self._last: Step | None = None
         self._evaluated: dict[str, dict[str, Any]] = {}  # model name → what its MLflow model is told
+        self._best_epochs: Mapping[str, int] = {}
         self._keys: set[str] = {*STEP_KEYS, *EVALUATION_KEYS, *FINAL_KEYS}
         self._keys_of: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._is_over = self._is_lost = False
@@ -189,22 +190,27 @@ class MlflowTracker:
         assert self._journal is not None
         numbers: dict[str, float] = {
             "epoch": step.epoch,
-            "score": evaluation.score,
-            **{key: value for key, value in evaluation.scores.items() if isinstance(value, int | float)},
-            **{f"{name}_loss": loss for name, loss in evaluation.losses.items()},
+            **_scores(evaluation),
+            **{_clean(f"{name}_loss"): loss for name, loss in evaluation.losses.items()},
             "prediction_words_per_second": evaluation.words_per_second,
             "excluded_entities": evaluation.excluded_entities,
         }
-        numbers = {_clean(key): float(value) for key, value in numbers.items()}
         admitted = self._admitted(numbers)
-        values = {key: numbers[key] for key in admitted}
+        values = {key: float(numbers[key]) for key in admitted}
         values["tracking_share"] = self._share(time.perf_counter() - began)
         about = {"time": now_ms(), "step": step.step, "epoch": step.epoch, "values": values}
         rows = per_type_rows(step.step, evaluation.per_type)
         self._evaluated["model-last"] = about
-        if step.is_best:
-            self._evaluated["model-best"] = about
-        self._journal.event("evaluation", **about, is_best=step.is_best, table=self._table.add(step), per_type=rows)
+        best_rows = []
+        if step.best is not None:
+            best_values = {key: value for key, value in _scores(step.best).items() if key in values}
+            self._evaluated["model-best"] = {**about, "values": {**values, **best_values}}
+            self._best_epochs = step.best.epochs
+            best_rows = per_type_rows(step.step, step.best.per_type)
+        self._journal.event(
+            "evaluation", **about, is_best=step.best is not None, table=self._table.add(step), per_type=rows,
+            best_per_type=best_rows,
+        )  # fmt: skip
 
     def _admitted(self, keys: Any) -> list[str]:
         """The keys that still fit under the limit, or are known already."""
@@ -231,7 +237,13 @@ class MlflowTracker:
         best = self._evaluated.get("model-best")
         if best is None:
             return {}
-        return {"best_score": best["values"]["score"], "best_epoch": best["epoch"], "best_step": best["step"]}
+        epochs = self._best_epochs if len(set(self._best_epochs.values())) > 1 else {}
+        return {
+            "best_score": best["values"]["score"],
+            "best_epoch": best["epoch"],
+            "best_step": best["step"],
+            **{key: epoch for name, epoch in epochs.items() for key in self._admitted([_clean(f"best_epoch_{name}")])},
+        }
 
     def _model(self, name: str, path: Path) -> dict[str, Any]:
         return {"name": name, "path": str(path.absolute()), **self._evaluated.get(name, {"step": 0, "values": {}})}
@@ -323,6 +335,12 @@ def how_to_look(uri: str, experiment_id: str, cwd: Path | None = None) -> list[s
     here = f"sqlite:///{(cwd or Path.cwd()).as_posix()}/"
     shown = f"sqlite:///{uri.removeprefix(here)}" if uri.startswith(here) else uri
     return [f"MLflow: mlflow ui --backend-store-uri {shown}, then open", f"        {view_url(experiment_id)}"]
+
+
+def _scores(scored: Evaluation | Best) -> dict[str, float]:
+    """The final score, and every score that is a number."""
+    numbers = {_clean(key): value for key, value in scored.scores.items() if isinstance(value, int | float)}
+    return {"score": scored.score, **numbers}
 
 
 def _clean(key: str) -> str:

@@ -9,10 +9,11 @@ epoch, dropout of seed and step.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,10 @@ from runner.corpus.batching import Batch, Batcher, shuffled
 from runner.corpus.example import Example
 from runner.corpus.packed import n_words
 from runner.errors import RunFailed
+from runner.training.best import Chooser
 from runner.training.optimizers import Optimizer
 from runner.training.schedules import Schedule
-from runner.training.step import Evaluation, Step
+from runner.training.step import Evaluation, Step, Weights
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Plan:
     """What the loop needs besides the data.
 
     eval_every: steps between evaluations, None for each epoch. patience: evaluations without a better score before
-    the loop stops, None for never. max_steps: None for no limit but the epochs. augment: (example, epoch, its place in
+    the loop stops, None for never. max_steps: None for no limit but the epochs. best_epoch: "shared" or "each", see
+    best.py. augment: (example, epoch, its place in
     the training data) → the example to learn from.
     """
 
@@ -43,6 +46,7 @@ class Plan:
     max_steps: int | None = None
     patience: int | None = None
     eval_every: int | None = None
+    best_epoch: str = "shared"
     seed: int = 0
     augment: Callable[[Example, int, int], Example] | None = None
 
@@ -62,7 +66,7 @@ def training_steps(
     """
     words_of = n_words(train)  # (n_examples,)
     epoch_words = int(words_of.sum())
-    best = -math.inf
+    chooser = Chooser(pipeline, plan.score_weights, plan.best_epoch == "each")
     evaluations_since_best = 0
     since_evaluation: dict[str, float] = {}
     for epoch in range(1, plan.max_epochs + 1):
@@ -85,16 +89,17 @@ def training_steps(
             words = int(words_of[batch.indices].sum())
             words_done += words
             is_end = (is_last and epoch == plan.max_epochs) or step + 1 == plan.max_steps
-            evaluation, is_best = None, False
+            evaluation, is_better = None, False
             if is_end or (is_last if plan.eval_every is None else (step + 1) % plan.eval_every == 0):
                 try:
-                    evaluation = evaluate(pipeline, dev, plan.score_weights, sgd, since_evaluation)
+                    evaluation = evaluate(pipeline, dev, plan.score_weights, sgd.averages, since_evaluation)
+                    is_better = chooser.is_better(
+                        evaluation, step + 1, epoch, sgd.averages, partial(evaluate, pipeline, dev, plan.score_weights)
+                    )
                 except RunFailed as error:
                     raise RunFailed(f"{error.fact} at step {step + 1}", place=error.place, hint=error.hint) from error
                 since_evaluation = {}
-                is_best = evaluation.score > best
-                best = max(best, evaluation.score)
-                evaluations_since_best = 0 if is_best else evaluations_since_best + 1
+                evaluations_since_best = 0 if is_better else evaluations_since_best + 1
             yield Step(
                 step=step + 1,
                 epoch=epoch,
@@ -110,7 +115,7 @@ def training_steps(
                 epoch_words_done=words_done,
                 epoch_words=epoch_words,
                 evaluation=evaluation,
-                is_best=is_best,
+                best=chooser.best if is_better else None,
             )
             if is_end or (plan.patience is not None and evaluations_since_best >= plan.patience):
                 return
@@ -120,11 +125,11 @@ def evaluate(
     pipeline: Pipeline,
     dev: Sequence[Example],
     score_weights: Mapping[str, float],
-    sgd: Optimizer | None,
-    losses: Mapping[str, float],
+    params: Weights,
+    losses: Mapping[str, float] = MappingProxyType({}),
 ) -> Evaluation:
-    """Score the averaged parameters on the dev set."""
-    with pipeline.use_params(sgd.averages if sgd is not None else {}), np.errstate(all="ignore"):
+    """Score these parameters, `sgd.averages` as a rule, on the dev set."""
+    with pipeline.use_params(params), np.errstate(all="ignore"):
         scores: dict[str, Any] = pipeline.evaluate(dev)
     per_type = scores.pop("per_type")
     speed = scores.pop("speed")

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+Weights = Mapping[str, NDArray[np.float32]]  # by path; empty: those of the pipeline as they are
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -19,6 +24,19 @@ class Evaluation:
     words_per_second: float  # prediction speed
     device: str = "cpu"
     excluded_entities: int = 0  # gold entities that do not align with the predicted tokens
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best weights so far, which model-best holds, and their scores on the dev set."""
+
+    step: int  # at which they became it
+    epoch: int
+    score: float
+    scores: Mapping[str, float]
+    per_type: Mapping[str, Mapping[str, Mapping[str, float]]]
+    epochs: Mapping[str, int]  # component → the epoch that its weights are of
+    params: Weights
 
 
 @dataclass(frozen=True)
@@ -39,8 +57,12 @@ class Step:
     epoch_words_done: int  # of this epoch, this batch included
     epoch_words: int  # in one epoch
     evaluation: Evaluation | None = None
-    is_best: bool = False  # this evaluation is the best so far
+    best: Best | None = None  # what this evaluation made the best so far; None: it did not, or there was none
     extra: Mapping[str, float] = field(default_factory=dict)  # further metrics, by key
+
+    @property
+    def is_best(self) -> bool:
+        return self.best is not None
 
     @property
     def loss(self) -> float:

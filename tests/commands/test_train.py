@@ -23,6 +23,8 @@ import yaml
 
 import runner
 from runner.__main__ import main
+from runner.commands.train import make_corpus
+from runner.config.compose import compose
 
 TINY = (
     "pipeline=ner", "optimizer=adam", "optimizer.learn_rate=0.01", "corpus.limit=40", "tok2vec=small", "tok2vec.width=16",
@@ -112,7 +114,7 @@ class TestLeavesBehind:
         assert summary.keys() == SUMMARY_KEYS
         assert summary["status"] == "FINISHED"
         assert summary["error"] is None
-        assert summary["best"].keys() == {"epoch", "step", "score", "scores"}
+        assert summary["best"].keys() == {"epoch", "step", "score", "scores", "epochs"}
         assert summary["best"]["score"] == summary["best"]["scores"]["ents_f"]
         assert summary["best"]["step"] in alone.steps
         assert summary["model_best"] == str(alone.folder / "model-best")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.tracking.base import DatasetInfo, RunInfo
-from runner.training.step import Evaluation, Step
+from runner.training.step import Best, Evaluation, Step
 
 
 def make_step(step: int, epoch: int = 1, evaluation: Evaluation | None = None, is_best: bool = False) -> Step:
@@ -26,8 +26,13 @@ def make_step(step: int, epoch: int = 1, evaluation: Evaluation | None = None, i
         epoch_words_done=100 * step,
         epoch_words=1000,
         evaluation=evaluation,
-        is_best=is_best,
+        best=make_best(step, epoch, evaluation) if is_best and evaluation is not None else None,
     )
+
+
+def make_best(step: int, epoch: int, evaluation: Evaluation) -> Best:
+    epochs = {"ner": epoch}
+    return Best(step, epoch, evaluation.score, evaluation.scores, evaluation.per_type, epochs, params={})
 
 
 def make_evaluation(score: float) -> Evaluation:

@@ -268,7 +268,7 @@ def test_the_number_of_keys_is_bounded(store: Store, tmp_path: Path) -> None:
     tracker.start(make_run(tmp_path))
     many = {f"more_{i}": 1.0 for i in range(70)}
     tracker.record(dataclasses.replace(make_step(1), extra=many))
-    tracker.record(dataclasses.replace(make_step(2), extra=many, evaluation=make_evaluation(0.5), is_best=True))
+    tracker.record(dataclasses.replace(make_step(2, evaluation=make_evaluation(0.5), is_best=True), extra=many))
     run_id = tracker.finish("FINISHED")
     assert run_id is not None
     metrics = store.client.get_run(run_id).data.metrics

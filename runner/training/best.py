@@ -1,0 +1,56 @@
+"""Which weights are the best so far: all of one evaluation, or every component's own best.
+
+Components with a tok2vec each learn side by side and need not peak together; put together from their own best epochs
+they are as good as each alone. What is put together is scored again before it counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from runner.components.pipeline import Pipeline, final_score
+from runner.training.step import Best, Evaluation, Weights
+
+
+class Chooser:
+    """is_each: component by component; else the one evaluation with the best final score."""
+
+    def __init__(self, pipeline: Pipeline, score_weights: Mapping[str, float], is_each: bool) -> None:
+        self.best: Best | None = None
+        self._pipeline = pipeline
+        self._own_scores: dict[str, float] = {}  # component → its best
+        self._weights_of: dict[str, Mapping[str, float]] = {}  # component → its part of the final score
+        for name, component in pipeline.components.items() if is_each else ():
+            own = {key: score_weights[key] for key in component.score_weights if score_weights.get(key)}
+            if component.has_weights:
+                self._weights_of[name] = own or component.score_weights
+
+    def is_better(
+        self, found: Evaluation, step: int, epoch: int, params: Weights, evaluate: Callable[[Weights], Evaluation]
+    ) -> bool:
+        """Take an evaluation of the weights `params` into account; `evaluate` scores others.
+
+        Whether `best` changed, which then holds these weights or, in place of a copy, what was put together.
+        """
+        if not self._weights_of:
+            if self.best is not None and not found.score > self.best.score:
+                return False
+            epochs = {name: epoch for name, one in self._pipeline.components.items() if one.has_weights}
+            self.best = Best(step, epoch, found.score, found.scores, found.per_type, epochs, params)
+            return True
+        own = {name: final_score(found.scores, weights) for name, weights in self._weights_of.items()}
+        better = [name for name, score in own.items() if score > self._own_scores.get(name, -math.inf)]
+        if not better:
+            return False
+        self._own_scores |= {name: own[name] for name in better}
+        epochs = {**(self.best.epochs if self.best is not None else {}), **dict.fromkeys(better, epoch)}
+        params = params or self._pipeline.parameters.views(self._pipeline.parameters.weights)  # no averages are kept
+        mixed = dict(self.best.params) if self.best is not None else {}
+        mixed |= {path: np.array(value) for path, value in params.items() if path.partition("/")[0] in better}
+        if len(better) < len(own):
+            found = evaluate(mixed)
+        self.best = Best(step, epoch, found.score, found.scores, found.per_type, epochs, mixed)
+        return True
