@@ -163,7 +163,7 @@ def load_corpus(
         packing = Packing(in_memory_words, Path(cache) if cache else None, f"{recipe} {limit} {gold_tokens}")
     keep = packing.cache if packing is not None else None
     contents = {split: [(path, sha256_of(path, keep)) for path in paths[split]] for split in paths}
-    docs = read_or_pack(contents["train"], lambda path: islice(read(path), limit), predict, packing)
+    docs = read_or_pack(contents["train"], lambda path: islice(read(path), limit), predict, packing, left_out)
     parts: dict[str, _Docs] = {"train": docs, "dev": [list(islice(read(path), limit)) for path in paths["dev"]]}
     if folds is not None:
         parts, contents["dev"] = _fold(docs, folds, fold), contents["train"]

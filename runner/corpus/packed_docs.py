@@ -43,6 +43,9 @@ class PackedDocs:
         self.paths = [str(path) for path in paths]
         self.n_docs_of = [int(n_docs) for n_docs, _ in arrays.about["files"]]  # of each file
         self.n_words = sum(int(n_words) for _, n_words in arrays.about["files"])
+        self.left_out = {
+            str(what): int(n) for what, n in arrays.about.get("left_out", {}).items()
+        }  # when they were read
         self.meta_columns = {str(key): int(bit) for key, bit in arrays.about["meta"].items()}
         self.file_starts = np.concatenate([[0], np.cumsum(self.n_docs_of)]).astype("int64")  # (n_files + 1,)
         strings = self.strings("words")

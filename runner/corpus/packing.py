@@ -29,6 +29,7 @@ from runner.corpus.packed import PackedExamples
 from runner.corpus.packed_docs import PackedDocs
 from runner.corpus.packer import FORMAT, Packer
 from runner.corpus.readers.archive import archive_of
+from runner.corpus.readers.reader import LeftOut
 from runner.errors import RunFailed, RunnerError
 
 BYTES_PER_WORD = 8  # of a data file: where more fit, packed docs are looked for before anything is read
@@ -61,18 +62,21 @@ def read_or_pack(
     read: Callable[[Path], Iterator[Doc]],
     predict: Callable[[Doc], Doc] | None,
     packing: Packing | None,
+    left_out: LeftOut | None = None,
 ) -> list[list[Doc]] | PackedExamples:
     """The docs of the files, in memory where they are few and packed where they are many.
 
     files: paths and checksums. predict: the words that a pipeline predicts on; None: the docs' own. packing: None reads
-    everything into memory. Raises RunnerError as `read` does, and where a file changes meanwhile; RunFailed where the
-    cache folder cannot be written.
+    everything into memory. left_out: `read`'s tally; where nothing is read it gets what was counted when it was.
+    Raises RunnerError as `read` does, and where a file changes meanwhile; RunFailed where the cache folder cannot be
+    written.
     """
     if packing is None:
         return [list(read(path)) for path, _ in files]
+    tally: LeftOut = left_out if left_out is not None else LeftOut()
     is_looked_up = _size(files) > BYTES_PER_WORD * packing.in_memory_words
     if is_looked_up and (known := _open(files, packing)) is not None:
-        return PackedExamples(known)
+        return _known(known, tally)
     docs: list[list[Doc]] = []
     n_words = 0
     for path, _ in files:
@@ -82,8 +86,17 @@ def read_or_pack(
             n_words += len(doc)
             if n_words > packing.in_memory_words:
                 known = _open(files, packing) if not is_looked_up else None
-                return PackedExamples(known or _pack(files, docs, stream, read, predict, packing))
+                if known is None:
+                    return PackedExamples(_pack(files, docs, stream, read, predict, packing, tally))
+                tally.clear()
+                return _known(known, tally)
     return docs
+
+
+def _known(packed: PackedDocs, left_out: LeftOut) -> PackedExamples:
+    """The packed docs; what was left out when they were read is told again."""
+    left_out.update(packed.left_out)
+    return PackedExamples(packed)
 
 
 def _pack(
@@ -93,8 +106,9 @@ def _pack(
     read: Callable[[Path], Iterator[Doc]],
     predict: Callable[[Doc], Doc] | None,
     packing: Packing,
+    left_out: LeftOut,
 ) -> PackedDocs:
-    """Write the docs read so far (which are let go), the rest of `stream`, and the files after it."""
+    """Write the docs read so far (which are let go), the rest of `stream`, the files after it, and what was left out."""
     path = _path(files, packing)
     before = [signature(_file(data)) for data, _ in files]
 
@@ -119,7 +133,7 @@ def _pack(
             for (data, _), signed in zip(files, before, strict=True):
                 if signature(_file(data)) != signed:
                     raise RunnerError("the file changed while it was read", place=str(data), hint="Start again.")
-            packer.finish(path, {"format": FORMAT, "key": path.stem})
+            packer.finish(path, {"format": FORMAT, "key": path.stem, "left_out": dict(left_out)})
     except OSError as error:
         raise _refused(path.parent, error) from error
     packed = _open(files, packing)

@@ -40,6 +40,7 @@ class ConsoleTracker:
         self._is_terminal = False
         self._is_begun = False
         self._best: Best | None = None
+        self._excluded = 0
 
     @property
     def table_text(self) -> str:
@@ -62,6 +63,7 @@ class ConsoleTracker:
             self._clear()
             self._print(self._table.add(step))
             self._best = step.best or self._best
+            self._excluded = step.evaluation.excluded_entities
         elif self._is_terminal:
             if self._bar is None:
                 self._bar = EpochBar(self._stderr or sys.stderr, self._max_epochs)
@@ -73,6 +75,9 @@ class ConsoleTracker:
             line = f"Best: {_epochs(self._best)}, score {100 * self._best.score:.2f}"
             where = (models or {}).get("model-best")
             self._print("", f"{line}, {_short(where)}" if where is not None else line)
+        if self._excluded:
+            noun = "entity does" if self._excluded == 1 else "entities do"
+            self._print(f"{self._excluded:,} dev {noun} not fit the tokens: no prediction can be right there")
 
     def _clear(self) -> None:
         if self._bar is not None:

@@ -101,6 +101,28 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class TestBestEpoch:
+    def test_each_component_is_of_its_own_and_the_model_scores_what_the_summary_says(self, tmp_path):
+        ended = train(
+            tmp_path, "pipeline=full", "training.best_epoch=each", "training.max_epochs=4", "training.eval_every=4",
+            "optimizer.learn_rate=0.03",
+        )  # fmt: skip
+        assert ended.code == 0, ended.stderr
+        best = ended.summary["best"]
+        assert len(set(best["epochs"].values())) > 1, "they peak together here, which shows nothing"
+        dev = make_corpus(compose(["pipeline=full", "corpus.limit=40"])).dev
+        scores = runner.load(ended.folder / "model-best").evaluate(dev)
+        for key in ("tag_acc", "dep_las", "ents_f"):
+            assert scores[key] == pytest.approx(best["scores"][key], abs=1e-9)
+        epochs = ", ".join(f"{epoch} of {name}" for name, epoch in best["epochs"].items())
+        assert f"Best: epoch {epochs}, score {100 * best['score']:.2f}" in ended.stdout
+
+    def test_a_shared_tok2vec_is_of_one_epoch(self, tmp_path):
+        ended = train(tmp_path, "pipeline=full", "pipeline.shared_tok2vec=true", "training.best_epoch=each")
+        assert ended.code == 2
+        assert ended.stderr.startswith("training.best_epoch: components that share a tok2vec are all of one epoch")
+
+
 class TestLeavesBehind:
     def test_models_config_and_summary_and_nothing_else(self, alone):
         assert alone.code == 0

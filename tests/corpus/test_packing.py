@@ -14,6 +14,7 @@ from runner.corpus.packed import PackedExamples
 from runner.corpus.packing import Packing, read_or_pack
 from runner.corpus.readers.auto import auto
 from runner.corpus.readers.jsonl import jsonl
+from runner.corpus.readers.prodigy import prodigy
 from runner.corpus.tokenizer import syntok
 from runner.errors import RunnerError
 
@@ -72,6 +73,20 @@ def test_only_what_is_too_much_for_memory(data):
 
 def reading(data, packing, reader=None):
     return read_or_pack([(data, sha256_of(data))], reader or jsonl(), None, packing)
+
+
+def test_what_was_left_out_is_told_again(data):
+    answers = [
+        json.dumps({"text": f"Oslo {i}", "spans": [], "answer": "accept" if i % 3 else "reject"}) for i in range(9)
+    ]
+    prodigy_file = data.parent / "answers.jsonl"
+    prodigy_file.write_text("\n".join(answers), "utf-8")
+    plain, first, second = (
+        load(data, train=str(prodigy_file), dev=str(prodigy_file), reader=prodigy(), in_memory_words=n).left_out
+        for n in (None, 0, 0)
+    )
+    assert sum(plain.values()) == 6  # of train and of dev
+    assert first == second == plain
 
 
 def test_what_is_packed_is_not_read_again(data):

@@ -34,7 +34,10 @@ def test_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         tracker.record(step)
     assert tracker.finish("FINISHED", models={"model-best": Path.cwd() / "out" / "model-best"}) is None
     said = capsys.readouterr()
-    assert said.out == TABLE + f"\nBest: epoch 1, score 40.00, {os.path.join('out', 'model-best')}\n"
+    assert said.out == TABLE + (
+        f"\nBest: epoch 1, score 40.00, {os.path.join('out', 'model-best')}\n"
+        "3 dev entities do not fit the tokens: no prediction can be right there\n"
+    )
     assert said.err == ""  # no terminal, no bar
     assert tracker.table_text == TABLE
 
