@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -12,6 +13,7 @@ from typing import Any
 import srsly
 import yaml
 
+from runner.commands.resume import adopt, find, fingerprint
 from runner.components.pipeline import Pipeline
 from runner.components.storage import weights_sha256
 from runner.config.resolve import load_code, resolve, resolve_argument
@@ -25,9 +27,11 @@ from runner.errors import RunnerError
 from runner.files import write_file
 from runner.model.allocator import keep_freed_memory
 from runner.registry import Schedule
-from runner.tracking.base import DatasetInfo, RunInfo, Status, Tracker
+from runner.tracking.base import DatasetInfo, Resumed, RunInfo, Status, Tracker
 from runner.tracking.provenance import provenance_tags
-from runner.training.loop import Plan, training_steps
+from runner.training.interrupts import Interrupts, deferred
+from runner.training.keeper import Keeper, Snapshot, clear, remove
+from runner.training.loop import Plan, Training
 from runner.training.optimizers import Optimizer
 from runner.training.step import Best, Evaluation, Step
 
@@ -37,29 +41,61 @@ BEST, LAST = "model-best", "model-last"
 def run(config: RunConfig) -> None:
     """One training, from config to summary.json.
 
-    Leaves in `output_dir`: model-best/, model-last/, config.yaml, summary.json (and the trackers' files).
-    Raises RunnerError (exit code 2), RunFailed (1); an interrupt ends the tracked run as KILLED and goes on up.
+    Leaves in `output_dir`: model-best/, model-last/, config.yaml, summary.json (and the trackers' files), and checkpoint/
+    where the run did not finish. Raises RunnerError (exit code 2), RunFailed (1); an interrupt ends the tracked run as
+    KILLED and goes on up.
     """
     started = time.perf_counter()
     load_code(config.code)
     set_threads(config)
+    found = find(config)
+    if found is not None:
+        config = adopt(config, found)
+        started -= found.resumed.seconds
     trackers = make_trackers(config)
     corpus = make_corpus(config)
+    if found is not None:
+        found.check_data(corpus.digest)
     pipeline = make_pipeline(config)
     sgd: Optimizer = resolve(config.optimizer, "optimizers", "optimizer")
     plan = make_plan(config, pipeline, corpus.train)
     pipeline.initialize(lambda: corpus.train, sgd=sgd)
     check_labels(pipeline)
     write_file(config.output_dir / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True))
-    result = Result()
-    try:
+    result = Result(**found.about["result"]) if found is not None else Result()
+    training = Training(pipeline, corpus.train, corpus.dev, plan, sgd)
+    if found is not None:
+        training.restore(found.about["training"], found.arrays)
+        print(f"goes on after step {sgd.step:,} in {config.output_dir}", flush=True)
+    keeper = Keeper(config.output_dir, config.training.checkpoint_seconds, config.training.checkpoint_steps)
+    identity = {"fingerprint": fingerprint(config), "data_digest": corpus.digest}
+
+    def snapshot() -> Snapshot:
         for tracker in trackers:
-            tracker.start(run_info(config, corpus))
-        for step in training_steps(pipeline, corpus.train, corpus.dev, plan, sgd):
-            keep(step, pipeline, sgd, corpus, config, result)
-            for tracker in trackers:
-                tracker.record(step)
+            tracker.flush()
+        about, arrays = training.snapshot()
+        seconds = time.perf_counter() - started
+        return {**identity, "seconds": seconds, "result": dataclasses.asdict(result), "training": about}, arrays
+
+    interrupts = Interrupts()
+    try:
+        if found is None:
+            clear(keeper.folder)
+            keeper.offer(0, snapshot, force=True)
+        for tracker in trackers:
+            tracker.start(run_info(config, corpus, found.resumed if found is not None else None))
+        with deferred() as interrupts:
+            for step in training:
+                keep(step, pipeline, sgd, corpus, config, result)
+                for tracker in trackers:
+                    tracker.record(step)
+                interrupts.check()
+                keeper.offer(step.step, snapshot)
     except BaseException as error:
+        if interrupts.is_between:
+            with contextlib.suppress(RunnerError):  # the interrupt is what is to be told
+                keeper.offer(sgd.step, snapshot, force=True)
+        keeper.close()
         status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
         message = (
             str(error) if isinstance(error, RunnerError | KeyboardInterrupt) else f"{type(error).__name__}: {error}"
@@ -67,10 +103,12 @@ def run(config: RunConfig) -> None:
         run_id = finish(trackers, status, message, config, result)
         write_summary(config, result, status, run_id, time.perf_counter() - started, message)
         raise
+    keeper.close()
     seconds = time.perf_counter() - started
     write_summary(config, result, "FINISHED", None, seconds)  # kept, should the tracking server fail us now
     run_id = finish(trackers, "FINISHED", None, config, result)
     write_summary(config, result, "FINISHED", run_id, seconds)
+    remove(keeper.folder)
 
 
 @dataclasses.dataclass
@@ -176,7 +214,7 @@ def make_augmentation(config: RunConfig, train: Sequence[Example]) -> Augmentati
     return augmentation
 
 
-def run_info(config: RunConfig, corpus: Corpus) -> RunInfo:
+def run_info(config: RunConfig, corpus: Corpus, resumed: Resumed | None = None) -> RunInfo:
     """What the trackers are told before the first step."""
     components = list(config.pipeline.components)
     what_differs = [str(config.optimizer["type"]), *_changes(config.overrides)]  # first: lists cut long names
@@ -207,6 +245,7 @@ def run_info(config: RunConfig, corpus: Corpus) -> RunInfo:
         components=components,
         max_epochs=config.training.max_epochs,
         max_steps=config.training.max_steps,
+        resumed=resumed,
     )
 
 

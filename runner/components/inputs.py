@@ -29,6 +29,6 @@ class Batch:
 
     def tokens(self, features: Sequence[str]) -> Tokens:
         """The distinct lexemes with the hashes of the asked attributes, and where they stand."""
-        distinct, inverse = np.unique(self.rows, return_inverse=True)
+        distinct, inverse = self.lexemes.distinct(self.rows)
         hashes = [self.lexemes.hashes(feature, distinct) for feature in features]
         return Tokens(np.stack(hashes, axis=1), inverse, self.layout, self.lexemes.counts(distinct))

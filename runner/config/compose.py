@@ -172,7 +172,7 @@ class Runs:
             else:
                 message, code = str(known), known.exit_code
             if known is not None:
-                _remove_empty_run(output_dir, has_own_name=OmegaConf.select(node, "output_dir") is not None)
+                remove_empty_run(output_dir, has_own_name=OmegaConf.select(node, "output_dir") is not None)
             self.failures.append(_Failure(number, overrides, message, code))
             return None
 
@@ -310,6 +310,7 @@ def run_config(
     own = OmegaConf.masked_copy(node, [str(key) for key in node if key != "hydra"])
     plain: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     checks.check_config(plain)
+    has_own_folder = plain["output_dir"] is not None and not is_multirun
     plain["output_dir"] = str(output_dir.absolute())
     return schema.RunConfig(
         seed=plain["seed"],
@@ -331,6 +332,8 @@ def run_config(
         choices={key: str(value) for key, value in choices.items() if not key.startswith("hydra") and value},
         is_multirun=is_multirun,
         job_number=job_number,
+        resume=plain["resume"],
+        has_own_folder=has_own_folder,
         resolved=plain,
     )
 
@@ -376,7 +379,7 @@ def _report(error: Exception, argv: Sequence[str]) -> int:
     return error.exit_code
 
 
-def _remove_empty_run(folder: Path, *, has_own_name: bool) -> None:
+def remove_empty_run(folder: Path, *, has_own_name: bool) -> None:
     """A refused run leaves nothing behind: take away the folder that holds only Hydra's notes, and empty ones above."""
     import shutil
 

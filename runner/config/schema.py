@@ -86,6 +86,12 @@ class TrainingConfig:
         None, "stop after this many evaluations without a better score; null: never stop early", low=1
     )
     eval_every: Optional[int] = key(None, "steps between evaluations; null: after each epoch", low=1)
+    checkpoint_seconds: float = key(
+        60.0, "seconds between checkpoints, from which resume goes on; 0: none but at an interrupt", low=0
+    )
+    checkpoint_steps: Optional[int] = key(
+        None, "steps between checkpoints, beside the seconds; null: seconds only", low=1
+    )
     best_epoch: str = key(
         "shared",
         "model-best is of one epoch (shared), or holds every component of its own best (each; needs a tok2vec each)",
@@ -125,6 +131,10 @@ class RootConfig:
         0, "of weights, shuffling and dropout: same seed, data and machine, same bits", low=0, high=2**32 - 1
     )
     output_dir: Optional[str] = key(None, "folder for models and summary; null: a new one under outputs/")
+    resume: Optional[str] = key(
+        None,
+        "go on with an interrupted run: auto (this command's last one, else a new run), an MLflow run id, or its folder",
+    )
     code: list[str] = key(list, "Python files with registry entries of your own")
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     optimizer: dict[str, Any] = key(dict, "turns gradients into updates", block="optimizers")
@@ -188,6 +198,8 @@ class RunConfig:
     is_multirun: bool = False
     job_number: int | None = None  # in a multirun, from 0
     augmenters: dict[str, Any] = field(default_factory=dict)  # name → block
+    resume: str | None = None
+    has_own_folder: bool = False  # output_dir was named, not made up
     resolved: dict[str, Any] = field(default_factory=dict)  # all of it as nested plain values, for config.yaml
 
     def as_dict(self) -> dict[str, Any]:

@@ -77,6 +77,7 @@ class Lexemes:
         self._norm_of = np.zeros(0, dtype="int64")  # (rows so far,) number of the norm
         self._counts = np.zeros(0, dtype="int64")  # (norms so far,)
         self._generation = object()
+        self._n_counted = 0  # rows of the training corpus: the same in every process that trains on it
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -137,9 +138,24 @@ class Lexemes:
         rows = [self._add_word(word) for word in words]
         self._add(np.array(rows, dtype="int64"), np.array(times, dtype="int64"))
 
+    def distinct(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+        """Each row once, and where the given ones are among these: (n,), and as many as `rows`.
+
+        In an order that is a function of the words alone, not of which other words this process has met before: rows of
+        the training corpus by number; as soon as there are others (augmented words, say), all in order of appearance.
+        """
+        found, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
+        if not len(found) or found[-1] < self._n_counted:
+            return found, inverse
+        order = np.argsort(first)
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        return found[order], place[inverse]
+
     def _add(self, rows: NDArray[np.int64], times: NDArray[np.int64]) -> None:
         for norm, n in zip(self.hashes("norm", rows).tolist(), times.tolist(), strict=True):
             self.frequencies[norm] = self.frequencies.get(norm, 0) + n
+        self._n_counted = len(self._rows)
         self.refresh()
 
     def learn(self, docs: Sequence[Doc]) -> None:

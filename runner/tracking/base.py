@@ -29,6 +29,14 @@ class DatasetInfo:
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """Where an interrupted run was taken up again."""
+
+    step: int  # updates done
+    seconds: float  # that it had taken until then
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """What is known before the first step."""
 
@@ -41,6 +49,7 @@ class RunInfo:
     components: Sequence[str] = ("ner",)
     max_epochs: int | None = None
     max_steps: int | None = None
+    resumed: Resumed | None = None  # None: a new run
 
 
 class Tracker(Protocol):
@@ -51,6 +60,9 @@ class Tracker(Protocol):
 
     def record(self, step: Step) -> None:
         """After every step; returns at once."""
+
+    def flush(self) -> None:
+        """Before a checkpoint: what was recorded outlives a loss of power."""
 
     def finish(self, status: Status, error: str | None = None, models: Mapping[str, Path] | None = None) -> str | None:
         """After the last step, however the run ended.

@@ -69,6 +69,9 @@ class ConsoleTracker:
                 self._bar = EpochBar(self._stderr or sys.stderr, self._max_epochs)
             self._bar.update(step)
 
+    def flush(self) -> None:
+        pass
+
     def finish(self, status: Status, error: str | None = None, models: Mapping[str, Path] | None = None) -> None:
         self._clear()
         if self._best is not None:

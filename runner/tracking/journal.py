@@ -2,8 +2,10 @@
 
     {"event":"start","name":…,"experiment":…,"uri":…,"time":ms,"params":{…},"tags":{…},"datasets":[…],"table":[…]}
     {"event":"metrics","step":1,"time":ms,"values":{"loss":…}}
-    {"event":"evaluation","step":9,"time":ms,"is_best":true,"values":{…},"table":["…"],"per_type":[{…}],"best_per_type":[]}
+    {"event":"evaluation","step":9,"time":ms,"values":{…},"table":"…","per_type":[{…}],
+     "best":null or {"values":{…},"epochs":{…},"per_type":[{…}]}}
     {"event":"run","run_id":…}
+    {"event":"resume","step":7}        a process that was interrupted is replaced by one that goes on from step 7
     {"event":"finish","time":ms,"status":…,"error":…,"step":9,"values":{…},"best":{…},"models":[{…}],"artifacts":[{…}]}
 
 Lines go to the operating system one by one, so that a process killed at any moment loses none that it wrote; only the
@@ -23,6 +25,7 @@ from typing import Any
 from runner.errors import RunFailed
 
 FILE_NAME = "journal.jsonl"
+KEY_TAG = "journal"  # the tag whose value tells one journal's run from all others
 
 
 class JournalWriter:
@@ -60,6 +63,14 @@ class JournalWriter:
             self._write(head % (step, int(time.time() * 1000), *numbers))
         else:
             self.event("metrics", step=step, values=dict(zip(keys, numbers, strict=True)))
+
+    def flush(self) -> None:
+        """Down to the disk."""
+        if self._file >= 0:
+            try:
+                os.fsync(self._file)
+            except OSError as error:
+                raise RunFailed(f"cannot write: {error.strerror}", place=str(self.path)) from error
 
     def close(self) -> None:
         if self._file >= 0:

@@ -1,6 +1,7 @@
 """The child process that puts journals into MLflow: `python -m runner.tracking.mlflow`, started by child.py.
 
-    stdin   {"journal": PATH, "run": 1}   follow this journal (with "run_id": into a run that exists)
+    stdin   {"journal": PATH, "run": 1}   follow this journal (with "run_id": into a run that exists; with "resumes": N,
+                                          in place of N processes that were interrupted)
             {"wake": 1}                   look at once
             end of input                  the training process is gone: runs without a finish event end KILLED
     stdout  {"run": 1, "run_id": …}  {"run": 1, "sent": N}  {"run": 1, "done": true}  {"run": 1, "error": …, "hint": …}
@@ -36,7 +37,7 @@ from mlflow.models import Model
 from mlflow.pyfunc import add_to_model
 
 from runner import __version__
-from runner.tracking.journal import JournalReader, now_ms
+from runner.tracking.journal import KEY_TAG, JournalReader, now_ms
 from runner.tracking.mlflow_store import MODEL_FOLDER, sqlite_path
 from runner.tracking.view import TAG, view_tag
 
@@ -63,9 +64,12 @@ Reply = Callable[..., None]
 class RunSender:
     """One journal on its way into one MLflow run."""
 
-    def __init__(self, journal: Path, reply: Reply, run_id: str | None = None) -> None:
+    def __init__(self, journal: Path, reply: Reply, run_id: str | None = None, resumes: int = 0) -> None:
         self.reply = reply
         self._run_id = run_id
+        self._resumes = resumes  # how many processes before this one have followed the journal
+        self._n_resumes_seen = 0
+        self._lock = JournalLock(journal)
         self.is_done = False
         self._reader = JournalReader(journal)
         self._pending: deque[dict[str, Any]] = deque()
@@ -89,7 +93,11 @@ class RunSender:
         if self.is_done or now < self._next_try:
             return
         try:
+            if not self._lock.is_taken(wait=self._resumes > 0):
+                return  # the process before is not gone yet
             self._pending.extend(self._reader.read())
+            if self._is_taken_over():
+                return
             while self._pending:
                 self._send_next()
                 self.reply(sent=1)
@@ -100,6 +108,22 @@ class RunSender:
             self._failures, self._failing_since = 0, None
         except Exception as error:
             self._failed(error, is_orphan)
+
+    def _is_taken_over(self) -> bool:
+        """Whether another process goes on with this run. Forgets the ends of processes before this one."""
+        resumes = [i for i, event in enumerate(self._pending) if event["event"] == "resume"]
+        self._n_resumes_seen += len(resumes)
+        if self._n_resumes_seen > self._resumes:
+            self._stop()
+            return True
+        if resumes:
+            before, after = list(self._pending)[: resumes[-1]], list(self._pending)[resumes[-1] + 1 :]
+            self._pending = deque([*(event for event in before if event["event"] not in ("finish", "resume")), *after])
+        return False
+
+    def _stop(self) -> None:
+        self.is_done = True
+        self._lock.release()
 
     def _send_next(self) -> None:
         event = self._pending[0]
@@ -119,6 +143,8 @@ class RunSender:
         with creation_lock(event["uri"]):
             self._client = MlflowClient(tracking_uri=event["uri"], registry_uri=event["uri"])
             self._experiment_id = experiment_id(self._client, event)
+        if self._run_id is None and self._resumes:
+            self._run_id = self._known_run(event)
         if self._run_id is None:
             run = self._client.create_run(
                 self._experiment_id, start_time=event["time"], run_name=event["name"], tags=self._tags(event)
@@ -142,6 +168,12 @@ class RunSender:
 
             self._monitor = SystemMetricsMonitor(self.run_id, tracking_uri=event["uri"])
             self._monitor.start()
+
+    def _known_run(self, event: Mapping[str, Any]) -> str | None:
+        """The run that a process before has made without having been able to say so."""
+        key = event["tags"].get(KEY_TAG)
+        found = self.client.search_runs([self._experiment_id], f"tags.{KEY_TAG} = '{key}'") if key else []
+        return found[0].info.run_id if found else None
 
     def _tags(self, event: Mapping[str, Any]) -> dict[str, str]:
         """The run's own tags, and those that MLflow's pages show in columns of their own."""
@@ -177,8 +209,8 @@ class RunSender:
     def _keep_tables(self, event: Mapping[str, Any]) -> None:
         self._table.append(event["table"])
         self._rows["last"] = event["per_type"]
-        if event["is_best"]:
-            self._rows["best"] = event["best_per_type"]
+        if event["best"] is not None:
+            self._rows["best"] = event["best"]["per_type"]
         self._is_table_new = True
 
     def _send_tables(self) -> None:
@@ -196,10 +228,10 @@ class RunSender:
         self._is_table_new = False
 
     def _finish(self, event: Mapping[str, Any]) -> None:
-        metrics = [Metric(key, float(value), event["time"], event["step"]) for key, value in event["values"].items()]
-        best = event["best"]
-        metrics += [Metric(key, float(value), event["time"], int(best["best_step"])) for key, value in best.items()]
-        self.client.log_batch(self.run_id, metrics=metrics)
+        if event["status"] != "KILLED":  # else it may go on, and is not at its end
+            values = event["values"].items()
+            metrics = [Metric(key, float(value), event["time"], event["step"]) for key, value in values]
+            self.client.log_batch(self.run_id, metrics=metrics)
         for path in event["artifacts"]:
             self.client.log_artifact(self.run_id, path)
         for model in event["models"]:
@@ -219,14 +251,17 @@ class RunSender:
             self._monitor = None
         if error:
             self.client.set_tag(self.run_id, "error", _cut(error, MAX_TAG_VALUE))
+        elif self._resumes:
+            with contextlib.suppress(MlflowException):  # of the interruption, if any
+                self.client.delete_tag(self.run_id, "error")
         self.client.set_terminated(self.run_id, status=status, end_time=end_time)
-        self.is_done = True
+        self._stop()
         self.reply(done=True, run_id=self.run_id)
 
     def _send_model(self, event: Mapping[str, Any]) -> None:
         """A logged model: our folder as it is, the files by which MLflow knows it, and the scores of its evaluation."""
         name = event["name"]
-        model = self._models.get(name)
+        model = self._models.get(name) or (self._known_model(name) if self._resumes else None)
         if model is None:
             params = {_name(key): _cut(text, 500) for key, text in self._start["params"].items()}
             tags = {
@@ -240,8 +275,8 @@ class RunSender:
                 tags=tags,
                 model_type=self._start["tags"].get("component") or "runner",
             )
-            self._models[name] = model
             self.client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step=event["step"])])
+        self._models[name] = model
         with tempfile.TemporaryDirectory() as folder:
             write_mlmodel(Path(folder), model, self.run_id)
             self.client.log_model_artifacts(model.model_id, folder)
@@ -261,6 +296,13 @@ class RunSender:
         if metrics:
             self.client.log_batch(self.run_id, metrics=metrics)
         self.client.finalize_logged_model(model.model_id, "READY")
+
+    def _known_model(self, name: str) -> Any:
+        """The logged model of that name that a process before has made for this run; None where there is none."""
+        found = self.client.search_logged_models(
+            [self._experiment_id], filter_string=f"source_run_id = '{self.run_id}' AND name = '{name}'"
+        )
+        return found[0] if found else None
 
     def _failed(self, error: Exception, is_orphan: bool) -> None:
         """Try again later, unless there is no run yet, or it has gone on for too long."""
@@ -285,7 +327,7 @@ class RunSender:
                 self.client.set_tag(self.run_id, "tracking_error", _cut(first_line(error), MAX_TAG_VALUE))
                 finish = next((event for event in self._pending if event["event"] == "finish"), {})
                 self.client.set_terminated(self.run_id, status=finish.get("status", "KILLED"))
-        self.is_done = True
+        self._stop()
         fact, hint = explained(error, str(self._start.get("uri", "")))
         self.reply(error=fact, hint=hint)
 
@@ -298,6 +340,36 @@ class RunSender:
     def client(self) -> MlflowClient:
         assert self._client is not None, "an event before the start"
         return self._client
+
+
+class JournalLock:
+    """Held by the process that sends a journal; let go when it ends, however it ends."""
+
+    def __init__(self, journal: Path) -> None:
+        self._path = journal
+        self._file: Any = None
+
+    def is_taken(self, *, wait: bool) -> bool:
+        """Take it, or see that it is taken. wait: False goes on without it where another process has it."""
+        if self._file is not None:
+            return True
+        try:
+            import fcntl
+        except ImportError:  # no such locks on this system
+            return True
+        file = self._path.open("rb")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return not wait
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def experiment_id(client: MlflowClient, event: Mapping[str, Any]) -> str:
@@ -431,7 +503,12 @@ def serve(commands: BinaryIO, replies: BinaryIO) -> None:
             is_orphan, gone_since = True, time.monotonic()
         elif "journal" in command:
             number = int(command["run"])
-            senders[number] = RunSender(Path(command["journal"]), _replier(replies, number), command.get("run_id"))
+            senders[number] = RunSender(
+                Path(command["journal"]),
+                _replier(replies, number),
+                command.get("run_id"),
+                int(command.get("resumes", 0)),
+            )
         for number, sender in list(senders.items()):
             sender.pump(is_orphan=is_orphan)
             if sender.is_done or (is_orphan and time.monotonic() - gone_since > 2 * GIVE_UP_SECONDS):

@@ -12,6 +12,7 @@ import importlib.util
 import itertools
 import sys
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from runner import registry
 from runner.errors import RunnerError
 from runner.tracking.base import STATUSES, RunInfo, Status
 from runner.tracking.child import MlflowProcess, mlflow_process, next_run_number
-from runner.tracking.journal import FILE_NAME, JournalWriter, flatten, now_ms, per_type_rows
+from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalWriter, flatten, now_ms, per_type_rows, read_journal
 from runner.tracking.mlflow_store import artifact_root, store_uri
 from runner.tracking.table import Table
 from runner.tracking.view import view_url
@@ -35,7 +36,8 @@ NOTE_AFTER_SECONDS = 1.0
 
 STEP_KEYS = ("loss", "learn_rate", "L2", "grad_clip", "batch_size", "dropout", "grad_norm", "words", "words_per_second")
 EVALUATION_KEYS = ("epoch", "score", "prediction_words_per_second", "excluded_entities")
-FINAL_KEYS = ("best_score", "best_epoch", "best_step", "train_words", "seconds", "tracking_share")
+BEST_KEYS = ("best_score", "best_epoch", "best_step")
+FINAL_KEYS = ("train_words", "seconds", "tracking_share")
 
 
 @registry.trackers("mlflow")
@@ -87,19 +89,35 @@ class MlflowTracker:
     def start(self, run: RunInfo) -> None:
         """Begin a journal in `run.output_dir` and have the child follow it. Raises RunFailed where that fails."""
         output_dir = run.output_dir.absolute()
-        self._journal = JournalWriter(output_dir / FILE_NAME)
+        past = past_of(output_dir / FILE_NAME) if run.resumed is not None else []
+        self._journal = JournalWriter(output_dir / FILE_NAME, is_new=not past)
         self._table = Table.of(run)
         self._output_dir = output_dir
-        self._started = time.perf_counter()
+        self._started = time.perf_counter() - (run.resumed.seconds if run.resumed is not None else 0.0)
         self._words = 0
+        self._recorded = self._scored = 0  # steps up to which the journal holds metrics, and evaluations
         self._last: Step | None = None
         self._evaluated: dict[str, dict[str, Any]] = {}  # model name → what its MLflow model is told
-        self._best_epochs: Mapping[str, int] = {}
-        self._keys: set[str] = {*STEP_KEYS, *EVALUATION_KEYS, *FINAL_KEYS}
+        self._best: dict[str, float] = {}
+        self._keys: set[str] = {*STEP_KEYS, *EVALUATION_KEYS, *BEST_KEYS, *FINAL_KEYS}
         self._keys_of: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._is_over = self._is_lost = False
         self.seconds_spent = 0.0
         self.run_id = None
+        self._number = next_run_number()
+        if past and run.resumed is not None:
+            self._take_up(past)
+            self._journal.event("resume", step=run.resumed.step)
+        else:
+            self._begin(run)
+        n_resumes = sum(event["event"] == "resume" for event in past) + bool(past)
+        self._journal_command = {"journal": str(self._journal.path), "run": self._number, "resumes": n_resumes}
+        self._process = mlflow_process()
+        self._process.send({**self._journal_command, "run_id": self.run_id})
+
+    def _begin(self, run: RunInfo) -> None:
+        """The journal's first event: all that is known before the first step."""
+        assert self._journal is not None
         root = artifact_root(self._uri)
         self._journal.event(
             "start",
@@ -107,17 +125,38 @@ class MlflowTracker:
             experiment=self._experiment,
             uri=self._uri,
             artifact_root=str(root) if root is not None else None,
-            output_dir=str(output_dir),
+            output_dir=str(self._output_dir),
             # The folder is a tag: as a parameter it would tell all runs apart when they are compared.
             params=flatten({key: value for key, value in run.config.items() if key != "output_dir"}),
-            tags={"component": ",".join(run.components), **run.tags, "output_dir": str(output_dir)},
+            tags={
+                "component": ",".join(run.components),
+                **run.tags,
+                "output_dir": str(self._output_dir),
+                KEY_TAG: uuid.uuid4().hex,
+            },
             datasets=[dataclasses.asdict(dataset) for dataset in run.datasets],
             table=list(self._table.lines),
             system_metrics=self._system_metrics,
         )
-        self._number = next_run_number()
-        self._process = mlflow_process()
-        self._process.send({"journal": str(self._journal.path), "run": self._number})
+
+    def _take_up(self, past: list[dict[str, Any]]) -> None:
+        """What an earlier process has recorded, so that no step is recorded twice."""
+        for event in past:
+            if event["event"] == "run":
+                self.run_id = str(event["run_id"])
+            elif event["event"] == "metrics":
+                self._recorded = event["step"]
+                self._words += int(event["values"].get("words", 0))
+                self._keys.update(event["values"])
+            elif event["event"] == "evaluation":
+                self._scored = event["step"]
+                self._keys.update(event["values"])
+                self._table.lines.append(event["table"])
+                self._remember(event)
+
+    def flush(self) -> None:
+        if self._journal is not None:
+            self._journal.flush()
 
     def record(self, step: Step) -> None:
         """Write the step's metrics. Raises RunnerError where the child has found that the store cannot be used."""
@@ -134,10 +173,11 @@ class MlflowTracker:
         if len(step.losses) > 1:
             values += step.losses.values()
         values += step.extra.values()
-        self._journal.metrics(step.step, keys, values[: len(keys)])  # those past the limit have no key
-        self._words += step.words
+        if step.step > self._recorded:
+            self._journal.metrics(step.step, keys, values[: len(keys)])  # those past the limit have no key
+            self._words += step.words
         self._last = step
-        if step.evaluation is not None:
+        if step.evaluation is not None and step.step > self._scored:
             self._record_evaluation(step, step.evaluation, began)
         self._hear(self._process.replies(self._number) if self._process is not None else [])
         self.seconds_spent += time.perf_counter() - began
@@ -157,7 +197,7 @@ class MlflowTracker:
             error=error,
             step=self._last.step if self._last is not None else 0,
             values=self._final_values(),
-            best=self._best_values(),
+            best=self._best,
             models=[self._model(name, path) for name, path in (models or {}).items()],
             artifacts=[str(path) for path in (self._output_dir / "config.yaml",) if path.is_file()],
         )
@@ -200,17 +240,22 @@ class MlflowTracker:
         values["tracking_share"] = self._share(time.perf_counter() - began)
         about = {"time": now_ms(), "step": step.step, "epoch": step.epoch, "values": values}
         rows = per_type_rows(step.step, evaluation.per_type)
-        self._evaluated["model-last"] = about
-        best_rows = []
+        best = None
         if step.best is not None:
             best_values = {key: value for key, value in _scores(step.best).items() if key in values}
-            self._evaluated["model-best"] = {**about, "values": {**values, **best_values}}
-            self._best_epochs = step.best.epochs
-            best_rows = per_type_rows(step.step, step.best.per_type)
-        self._journal.event(
-            "evaluation", **about, is_best=step.best is not None, table=self._table.add(step), per_type=rows,
-            best_per_type=best_rows,
-        )  # fmt: skip
+            best = {"values": {**values, **best_values}, "per_type": per_type_rows(step.step, step.best.per_type)}
+            values.update(self._best_values(step.best))
+        event = {**about, "table": self._table.add(step), "per_type": rows, "best": best}
+        self._remember(event)
+        self._journal.event("evaluation", **event)
+
+    def _remember(self, event: Mapping[str, Any]) -> None:
+        """What the models are told at the end."""
+        about = {key: event[key] for key in ("time", "step", "epoch", "values")}
+        self._evaluated["model-last"] = about
+        if event["best"] is not None:
+            self._evaluated["model-best"] = {**about, "values": event["best"]["values"]}
+            self._best = {key: value for key, value in event["values"].items() if key.startswith("best_")}
 
     def _admitted(self, keys: Any) -> list[str]:
         """The keys that still fit under the limit, or are known already."""
@@ -226,22 +271,18 @@ class MlflowTracker:
         return (self.seconds_spent + more) / max(1e-9, time.perf_counter() - self._started)
 
     def _final_values(self) -> dict[str, float]:
-        return {
-            "train_words": float(self._words),
-            "seconds": time.perf_counter() - self._started,
-            "tracking_share": self._share(),
-        }
+        values = {"train_words": float(self._words), "seconds": time.perf_counter() - self._started}
+        if self._last is None or self._last.evaluation is None:  # else the step has this key already
+            values["tracking_share"] = self._share()
+        return values
 
-    def _best_values(self) -> dict[str, float]:
-        """Logged at the step they speak of."""
-        best = self._evaluated.get("model-best")
-        if best is None:
-            return {}
-        epochs = self._best_epochs if len(set(self._best_epochs.values())) > 1 else {}
+    def _best_values(self, best: Best) -> dict[str, float]:
+        """Logged whenever they change, at the step they speak of: an interrupted run has them too."""
+        epochs = best.epochs if len(set(best.epochs.values())) > 1 else {}
         return {
-            "best_score": best["values"]["score"],
-            "best_epoch": best["epoch"],
-            "best_step": best["step"],
+            "best_score": best.score,
+            "best_epoch": best.epoch,
+            "best_step": best.step,
             **{key: epoch for name, epoch in epochs.items() for key in self._admitted([_clean(f"best_epoch_{name}")])},
         }
 
@@ -255,7 +296,7 @@ class MlflowTracker:
         if not self._process.is_alive and not self._is_lost:
             # It was killed, not us: a new one sends the journal again; what MLflow has already, it keeps once.
             self._process = mlflow_process()
-            self._process.send({"journal": str(self._journal.path), "run": self._number, "run_id": self.run_id})
+            self._process.send({**self._journal_command, "run_id": self.run_id})
         else:
             self._process.send({"wake": self._number})
         began = moved = time.monotonic()
@@ -301,6 +342,15 @@ class MlflowTracker:
         return RunnerError(
             f"not everything reached MLflow: {fact}", place="tracking.uri", hint=f"All of it is kept in {path}"
         )
+
+
+def past_of(path: Path) -> list[dict[str, Any]]:
+    """The events of a journal that an earlier process began; none where it had not begun."""
+    try:
+        past = read_journal(path)
+    except OSError:
+        return []
+    return past if past and past[0]["event"] == "start" else []
 
 
 class _Note:

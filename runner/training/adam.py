@@ -14,8 +14,10 @@ from math import prod, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runner import registry
+from runner.errors import RunnerError
 from runner.model.parameters import Parameters
 from runner.model.tables import Touched
 from runner.training.lazy_rows import History, LazyRows, RowState
@@ -83,6 +85,28 @@ class Adam(Optimizer):
             self._history.restart(self.step)
             for lazy in self._lazy.values():
                 lazy.last[...] = self.step
+
+    def snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        about, arrays = super().snapshot()
+        if self._history is not None:
+            about["origin"] = self._history.origin
+            arrays["history"] = self._history.coefficients.copy()
+            arrays |= {f"last/{path}": lazy.last.copy() for path, lazy in self._lazy.items()}
+        return about, arrays
+
+    def restore(self, parameters: Parameters, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        super().restore(parameters, about, arrays)
+        self._bound, self._lazy, self._history = None, {}, None
+        if not self.step:
+            return
+        self._bind(parameters)
+        assert self._history is not None
+        self._history.restore(int(about["origin"]), self.step, arrays["history"])
+        for path, lazy in self._lazy.items():
+            last = arrays[f"last/{path}"]
+            if last.shape != lazy.last.shape or not (self._history.origin <= last.min() <= last.max() <= self.step):
+                raise RunnerError(f"the rows of {path} in the checkpoint do not fit this model")
+            lazy.last[...] = last
 
     def __call__(self, parameters: Parameters) -> Used:
         """Update the weights from the gradient, and set the gradient to zero."""

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runner.components.pipeline import Pipeline, final_score
 from runner.training.step import Best, Evaluation, Weights
@@ -54,3 +57,20 @@ class Chooser:
             found = evaluate(mixed)
         self.best = Best(step, epoch, found.score, found.scores, found.per_type, epochs, mixed)
         return True
+
+    def snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """What later choices depend on: plain values, and the weights put together."""
+        if self.best is None:
+            return {}, {}
+        values = {f.name: getattr(self.best, f.name) for f in fields(self.best) if f.name != "params"}
+        mixed = self.best.params if self._weights_of else {}
+        about = {"own_scores": self._own_scores, "values": values}
+        return about, {f"best/{path}": np.array(value) for path, value in mixed.items()}
+
+    def restore(self, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a snapshot."""
+        self.best = None
+        if about:
+            params = {path.removeprefix("best/"): array for path, array in arrays.items() if path.startswith("best/")}
+            self.best = Best(**about["values"], params=params)
+            self._own_scores = dict(about["own_scores"])

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.errors import RunnerError
 from runner.model.layout import Floats2d
 from runner.model.tables import Rows, Table
 
@@ -50,6 +51,18 @@ class History:
         """Forget what was before: all rows are up to date."""
         self.origin = self.now = step
         self._coefficients[:, 0] = (1, 1, 0, 1, 0, 0)
+
+    @property
+    def coefficients(self) -> NDArray[np.float64]:
+        """(6, steps since `origin` + 1)"""
+        return self._coefficients[:, : self.now - self.origin + 1]
+
+    def restore(self, origin: int, now: int, coefficients: NDArray[np.float64]) -> None:
+        """Go on with the coefficients of another history. Raises RunnerError where they do not fit the steps."""
+        if not 0 <= now - origin <= LIMIT or coefficients.shape != (6, now - origin + 1):
+            raise RunnerError("the optimizer's history in the checkpoint does not fit its steps")
+        self.origin, self.now = origin, now
+        self._coefficients[:, : now - origin + 1] = coefficients
 
     @property
     def is_full(self) -> bool:

@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runner.components.pipeline import Pipeline, final_score
 from runner.corpus.batching import Batch, Batcher, shuffled
 from runner.corpus.example import Example
 from runner.corpus.packed import n_words
-from runner.errors import RunFailed
+from runner.errors import RunFailed, RunnerError
 from runner.training.best import Chooser
 from runner.training.optimizers import Optimizer
 from runner.training.schedules import Schedule
@@ -57,68 +58,148 @@ class Plan:
         return [self.augment(train[i], epoch, i) for i in indices]
 
 
+class Training:
+    """A training that can be left between any two steps, and taken up again in another process as if it had gone on.
+
+        training = Training(pipeline, train, dev, plan, sgd)
+        for step in training:
+            about, arrays = training.snapshot()
+
+    The pipeline is initialized. Iterating trains until the epochs, the steps or the patience are used up; it raises
+    RunFailed where a loss or a gradient is not finite, naming the step.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, train: Sequence[Example], dev: Sequence[Example], plan: Plan, sgd: Optimizer
+    ) -> None:
+        self.pipeline, self.train, self.dev, self.plan, self.sgd = pipeline, train, dev, plan, sgd
+        self._chooser = Chooser(pipeline, plan.score_weights, plan.best_epoch == "each")
+        self._words_of = n_words(train)  # (n_examples,)
+        self._epoch = 1
+        self._first_step = sgd.step  # updates done before this epoch
+        self._evaluations_since_best = 0
+        self._losses: dict[str, float] = {}  # since the last evaluation
+        self._is_over = False
+
+    def __iter__(self) -> Iterator[Step]:
+        plan, sgd = self.plan, self.sgd
+        epoch_words = int(self._words_of.sum())
+        while self._epoch <= plan.max_epochs and not self._is_over:
+            order = shuffled(len(self.train), (plan.seed, self._epoch))
+            words_done = 0
+            batches = plan.batcher(order, self._words_of, self._first_step)
+            for number, (batch, is_last) in enumerate(_with_last(batches), self._first_step):
+                words = int(self._words_of[batch.indices].sum())
+                words_done += words
+                if number < sgd.step:  # done before this training was taken up again
+                    continue
+                found = self._step(batch, is_last, words)
+                yield replace(found, epoch_words_done=words_done, epoch_words=epoch_words)
+                if self._is_over:
+                    return
+            self._epoch += 1
+            self._first_step = sgd.step
+
+    def _step(self, batch: Batch, is_last: bool, words: int) -> Step:
+        """One update, and an evaluation where it is due."""
+        plan, sgd = self.plan, self.sgd
+        started = time.perf_counter()
+        step = sgd.step
+        losses: dict[str, float] = {}
+        drop = plan.dropout(step)
+        if not 0 <= drop < 1:
+            raise RunFailed(
+                f"the schedule gives {drop} at step {step}", place="dropout", hint="It must stay from 0 to below 1."
+            )
+        examples = plan.examples(self.train, self._epoch, batch.indices)
+        with np.errstate(all="ignore"):  # what is not finite is looked for, and no business of numpy's warnings
+            used = self.pipeline.update(examples, drop=drop, sgd=sgd, losses=losses)
+        seconds = time.perf_counter() - started
+        for name, loss in losses.items():
+            self._losses[name] = self._losses.get(name, 0.0) + loss
+        is_end = (is_last and self._epoch == plan.max_epochs) or step + 1 == plan.max_steps
+        evaluation, is_better = None, False
+        if is_end or (is_last if plan.eval_every is None else (step + 1) % plan.eval_every == 0):
+            evaluation, is_better = self._evaluate(step + 1)
+        self._is_over = is_end or (plan.patience is not None and self._evaluations_since_best >= plan.patience)
+        return Step(
+            step=step + 1,
+            epoch=self._epoch,
+            losses=losses,
+            learn_rate=used.learn_rate,
+            L2=used.L2,
+            grad_clip=used.grad_clip,
+            batch_size=batch.size,
+            dropout=drop,
+            grad_norm=used.grad_norm,
+            words=words,
+            seconds=seconds,
+            epoch_words_done=0,
+            epoch_words=0,
+            evaluation=evaluation,
+            best=self._chooser.best if is_better else None,
+        )
+
+    def _evaluate(self, step: int) -> tuple[Evaluation, bool]:
+        """Scores after that many updates, and whether they made the best weights others."""
+        score = partial(evaluate, self.pipeline, self.dev, self.plan.score_weights)
+        try:
+            found = score(self.sgd.averages, self._losses)
+            is_better = self._chooser.is_better(found, step, self._epoch, self.sgd.averages, score)
+        except RunFailed as error:
+            raise RunFailed(f"{error.fact} at step {step}", place=error.place, hint=error.hint) from error
+        self._losses = {}
+        self._evaluations_since_best = 0 if is_better else self._evaluations_since_best + 1
+        return found, is_better
+
+    def snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """All that the next steps depend on: plain values, and copies of arrays."""
+        sgd, arrays = self.sgd.snapshot()
+        best, best_arrays = self._chooser.snapshot()
+        if self.sgd.step:
+            arrays["weights"] = self.pipeline.parameters.arrays()[0].copy()
+        about = {
+            "parameters": _places(self.pipeline),
+            "sgd": sgd,
+            "epoch": self._epoch,
+            "first_step": self._first_step,
+            "evaluations_since_best": self._evaluations_since_best,
+            "losses": self._losses,
+            "best": best,
+            "is_over": self._is_over,
+        }
+        return about, {**arrays, **best_arrays}
+
+    def restore(self, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a snapshot of a training with the same data, plan and initial weights.
+
+        Raises RunnerError where it does not fit.
+        """
+        parameters = self.pipeline.parameters
+        if about["parameters"] != _places(self.pipeline):
+            raise RunnerError("the checkpoint is of another model")
+        if int(about["sgd"]["step"]):
+            weights, _ = parameters.arrays()
+            if arrays["weights"].shape != weights.shape:
+                raise RunnerError("the checkpoint is of another model")
+            weights[...] = arrays["weights"]
+        self.sgd.restore(parameters, about["sgd"], arrays)
+        self._chooser.restore(about["best"], arrays)
+        self._epoch, self._first_step = int(about["epoch"]), int(about["first_step"])
+        self._evaluations_since_best = int(about["evaluations_since_best"])
+        self._losses = {str(name): float(loss) for name, loss in about["losses"].items()}
+        self._is_over = bool(about["is_over"])
+
+
 def training_steps(
     pipeline: Pipeline, train: Sequence[Example], dev: Sequence[Example], plan: Plan, sgd: Optimizer
 ) -> Iterator[Step]:
-    """Train until the epochs, the steps or the patience are used up.
+    """The steps of a training from its beginning, see Training."""
+    return iter(Training(pipeline, train, dev, plan, sgd))
 
-    Raises RunFailed where a loss or a gradient is not finite, naming the step.
-    """
-    words_of = n_words(train)  # (n_examples,)
-    epoch_words = int(words_of.sum())
-    chooser = Chooser(pipeline, plan.score_weights, plan.best_epoch == "each")
-    evaluations_since_best = 0
-    since_evaluation: dict[str, float] = {}
-    for epoch in range(1, plan.max_epochs + 1):
-        order = shuffled(len(train), (plan.seed, epoch))
-        words_done = 0
-        for batch, is_last in _with_last(plan.batcher(order, words_of, sgd.step)):
-            started = time.perf_counter()
-            step = sgd.step
-            losses: dict[str, float] = {}
-            drop = plan.dropout(step)
-            if not 0 <= drop < 1:
-                raise RunFailed(
-                    f"the schedule gives {drop} at step {step}", place="dropout", hint="It must stay from 0 to below 1."
-                )
-            with np.errstate(all="ignore"):  # what is not finite is looked for, and no business of numpy's warnings
-                used = pipeline.update(plan.examples(train, epoch, batch.indices), drop=drop, sgd=sgd, losses=losses)
-            seconds = time.perf_counter() - started
-            for name, loss in losses.items():
-                since_evaluation[name] = since_evaluation.get(name, 0.0) + loss
-            words = int(words_of[batch.indices].sum())
-            words_done += words
-            is_end = (is_last and epoch == plan.max_epochs) or step + 1 == plan.max_steps
-            evaluation, is_better = None, False
-            if is_end or (is_last if plan.eval_every is None else (step + 1) % plan.eval_every == 0):
-                try:
-                    evaluation = evaluate(pipeline, dev, plan.score_weights, sgd.averages, since_evaluation)
-                    is_better = chooser.is_better(
-                        evaluation, step + 1, epoch, sgd.averages, partial(evaluate, pipeline, dev, plan.score_weights)
-                    )
-                except RunFailed as error:
-                    raise RunFailed(f"{error.fact} at step {step + 1}", place=error.place, hint=error.hint) from error
-                since_evaluation = {}
-                evaluations_since_best = 0 if is_better else evaluations_since_best + 1
-            yield Step(
-                step=step + 1,
-                epoch=epoch,
-                losses=losses,
-                learn_rate=used.learn_rate,
-                L2=used.L2,
-                grad_clip=used.grad_clip,
-                batch_size=batch.size,
-                dropout=drop,
-                grad_norm=used.grad_norm,
-                words=words,
-                seconds=seconds,
-                epoch_words_done=words_done,
-                epoch_words=epoch_words,
-                evaluation=evaluation,
-                best=chooser.best if is_better else None,
-            )
-            if is_end or (plan.patience is not None and evaluations_since_best >= plan.patience):
-                return
+
+def _places(pipeline: Pipeline) -> dict[str, list[int]]:
+    return {path: [offset, *shape] for path, (offset, shape) in pipeline.parameters.layout.items()}
 
 
 def evaluate(

@@ -21,6 +21,7 @@ from runner.model.parameters import Parameters, Shape
 
 Flat = NDArray[np.float32]
 _MAX_DECAY = 0.9999
+_KEY = (0, "weights")  # of all parameters, to thinc
 
 
 class Used(NamedTuple):
@@ -81,6 +82,24 @@ class Optimizer:
     def settle(self) -> None:
         """Do what was put off; `state` is complete only then."""
 
+    def snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """All that the next updates depend on: plain values and copies of arrays. Nothing is settled by it."""
+        return {"step": self.step}, {f"state/{name}": array.copy() for name, array in self.state.items()}
+
+    def restore(self, parameters: Parameters, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a snapshot that was taken with the same parameters. Raises RunnerError where it does not fit."""
+        self.step = int(about["step"])
+        self.state = {}
+        if not self.step:
+            return
+        size = len(parameters.arrays()[0])
+        for name in self._names:
+            array = arrays.get(f"state/{name}")
+            if array is None or array.shape != (size,) or array.dtype != np.float32:
+                raise RunnerError(f"the optimizer's {name!r} in the checkpoint does not fit this model")
+            self.state[name] = array.copy()
+        self._layout = dict(parameters.layout)
+
     def _update(self, parameters: Parameters, rate: float, decay: float, scales: Mapping[str, float]) -> None:
         """scales: of each owner's gradient, see Parameters.owners."""
         raise NotImplementedError
@@ -119,8 +138,14 @@ class ThroughThinc(Optimizer):
     def _names(self) -> tuple[str, ...]:
         return (*self._moments, *super()._names)
 
+    def restore(self, parameters: Parameters, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        super().restore(parameters, about, arrays)
+        self._thinc.nr_update[_KEY] = self.step
+        for name, attribute in self._moments.items() if self.step else ():
+            getattr(self._thinc, attribute)[_KEY] = self.state[name]
+
     def _update(self, parameters: Parameters, rate: float, decay: float, scales: Mapping[str, float]) -> None:
-        key = (0, "weights")
+        key = _KEY
         thinc = self._thinc
         for name, attribute in self._moments.items():
             getattr(thinc, attribute)[key] = self.state[name]

@@ -1,0 +1,168 @@
+"""Checkpoints on disk, written beside the training: the last two of a run, and the lock of the process that trains.
+
+    checkpoint/step-000000812.ckpt     a file of checkpoint.py
+    checkpoint/.lock                   held by the process that is training, whatever becomes of it
+
+The training only copies its state; another thread writes it. Where the one before is still being written when the next
+is due, the next is put off.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from runner.errors import RunFailed, RunnerError
+from runner.training import checkpoint
+
+FOLDER = "checkpoint"
+_NAME = re.compile(r"step-(\d{9,})\.ckpt")
+_KEPT = 2
+
+Snapshot = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+
+
+class Keeper:
+    """Writes the checkpoints of one run.
+
+    folder: the run's output_dir. seconds, steps: between two checkpoints; 0 seconds and None steps: none but those asked
+    for by force. seconds_spent: of the training's own time.
+    """
+
+    def __init__(self, folder: Path, seconds: float, steps: int | None) -> None:
+        self.folder = folder / FOLDER
+        self.seconds_spent = 0.0
+        self._seconds, self._steps = seconds, steps
+        self._written = time.monotonic()
+        self._thread: threading.Thread | None = None
+        self._error: RunnerError | None = None
+        self._lock = lock(self.folder)
+
+    def offer(self, step: int, snapshot: Callable[[], Snapshot], *, force: bool = False) -> None:
+        """After a step: write a checkpoint where one is due. force: in any case, and wait until it is on the disk.
+
+        Raises RunFailed where one could not be written; those before it are untouched.
+        """
+        if not force and not self._is_due(step):
+            return
+        began = time.perf_counter()
+        self._wait()
+        about, arrays = snapshot()
+        self._written = time.monotonic()
+        self._thread = threading.Thread(target=self._write, args=(step, about, arrays), name="checkpoint")
+        self._thread.start()
+        if force:
+            self._wait()
+        self.seconds_spent += time.perf_counter() - began
+
+    def _is_due(self, step: int) -> bool:
+        self._raise()
+        if self._thread is not None and self._thread.is_alive():
+            return False
+        is_step = self._steps is not None and step % self._steps == 0
+        return is_step or (self._seconds > 0 and time.monotonic() - self._written >= self._seconds)
+
+    def _write(self, step: int, about: Mapping[str, Any], arrays: checkpoint.Arrays) -> None:
+        try:
+            checkpoint.save(self.folder / f"step-{step:09}.ckpt", about, arrays)
+            for _, path in checkpoints(self.folder)[_KEPT:]:
+                path.unlink(missing_ok=True)
+        except RunnerError as error:
+            self._error = error
+        except OSError as error:
+            self._error = RunFailed(f"cannot write: {error.strerror}", place=str(self.folder))
+
+    def _wait(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._raise()
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise RunFailed(
+                f"no checkpoint can be written ({error.fact})",
+                place=error.place,
+                hint="Free space, then go on from the last one: resume=auto. Or train without: training.checkpoint_seconds=0.",
+            )
+
+    def close(self) -> None:
+        """No more will come."""
+        if self._thread is not None:
+            self._thread.join()
+        self._lock.release()
+
+
+class Lock:
+    """Held while its file is open."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def lock(folder: Path) -> Lock:
+    """Make the folder and take it. Raises RunnerError where a running process has it, RunFailed where the system refuses."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system
+        fcntl = None  # type: ignore[assignment]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("wb")
+    except OSError as error:
+        raise RunFailed(f"cannot write: {error.strerror}", place=str(folder)) from error
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            raise RunnerError(
+                "another process is training in this folder", place=str(folder.parent), hint="Wait for it, or end it."
+            ) from None
+    return Lock(file)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a running process has the folder."""
+    if not (folder / ".lock").is_file():
+        return False
+    try:
+        lock(folder).release()
+    except RunFailed:
+        return False
+    except RunnerError:
+        return True
+    return False
+
+
+def clear(folder: Path) -> None:
+    """Remove the checkpoints of a run that is not to go on."""
+    for _, path in checkpoints(folder):
+        path.unlink(missing_ok=True)
+
+
+def remove(folder: Path) -> None:
+    """Remove the folder: its run has finished."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def checkpoints(folder: Path) -> list[tuple[int, Path]]:
+    """The steps and files of a folder's checkpoints, the last one first."""
+    try:
+        found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+    except OSError:
+        return []
+    return sorted(found, reverse=True)

@@ -1,0 +1,213 @@
+"""`resume=`: a run that was killed at any moment ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.__main__ import main
+from runner.training.keeper import FOLDER, checkpoints, is_locked, lock
+
+TINY = (
+    "optimizer.learn_rate=0.01", "corpus.limit=40", "tok2vec=small", "tok2vec.width=16", "tok2vec.depth=1",
+    "tok2vec.embed_size=300", "dropout=constant", "training.max_epochs=3", "training.checkpoint_steps=5",
+)  # fmt: skip
+KINDS = {
+    "ner": ["pipeline=ner", "augmenters=noise"],
+    "tagger": ["pipeline=tagger", "training.eval_every=7"],
+    "parser": ["pipeline=parser"],
+    "textcat": ["pipeline=textcat"],
+    "full": ["pipeline=full", "training.best_epoch=each"],
+}
+TIMES = ("words_per_second", "prediction_words_per_second", "tracking_share", "seconds")
+
+
+def command(*overrides: str) -> list[str]:
+    return [sys.executable, "-m", "runner", *TINY, *overrides]
+
+
+def run(cwd: Path, *overrides: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main([*TINY, *overrides])
+    return code, out.getvalue(), err.getvalue()
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "summary.json").read_text("utf8"))
+
+
+def result(folder: Path) -> Any:
+    """What an undisturbed run and an interrupted one must have in common."""
+    found = summary(folder)
+    weights = [(folder / name / "weights.msgpack").read_bytes() for name in ("model-best", "model-last")]
+    return found["status"], found["best"], found["train_words"], found["weights_sha256"], weights
+
+
+def history(store: Path) -> Any:
+    """Status and every metric of the one run in the store, but for those that measure time."""
+    with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+        runs = connection.execute("select run_uuid, status from runs").fetchall()
+        rows = connection.execute("select key, step, value from metrics order by key, step").fetchall()
+    keys = [(key, step) for key, step, _ in rows]
+    assert len(keys) == len(set(keys)), "a step is there twice"
+    return [status for _, status in runs], keys, [row for row in rows if row[0] not in TIMES]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_surroundings() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setenv("OPENBLAS_NUM_THREADS", "1")
+        yield
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_at_random_moments(kind, tmp_path):
+    code, _, err = run(tmp_path, *KINDS[kind], "tracking=none", "output_dir=whole")
+    assert code == 0, err
+    moments = random.Random(kind)
+    n_killed = 0
+    (tmp_path / "killed.log").touch()
+    with (tmp_path / "killed.log").open("w") as log:
+        for _ in range(4):
+            process = subprocess.Popen(
+                command(*KINDS[kind], "tracking=none", "output_dir=killed", "resume=auto"),
+                cwd=tmp_path, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.8 + moments.random())
+            n_killed += process.poll() is None
+            process.kill()
+            process.wait()
+    assert n_killed, "it ended each time before it was killed, which shows nothing"
+    code, _, err = run(tmp_path, *KINDS[kind], "tracking=none", "output_dir=killed", "resume=auto")
+    assert code == 0, err
+    assert result(tmp_path / "killed") == result(tmp_path / "whole")
+    assert not (tmp_path / "killed" / FOLDER).exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_checkpoint_and_one_run_in_mlflow(number, code, tmp_path):
+    kind = ["pipeline=ner", "training.max_epochs=40", "training.checkpoint_steps=null"]
+    whole, killed = tmp_path / "a", tmp_path / "b"
+    whole.mkdir()
+    killed.mkdir()
+    assert run(whole, *kind, "output_dir=out")[0] == 0
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command(*kind, "output_dir=out"), cwd=killed, stdout=log, stderr=log)
+    until(lambda: (killed / "out" / "journal.jsonl").is_file() and n_lines(killed / "out" / "journal.jsonl") > 50)
+    process.send_signal(number)
+    began = time.monotonic()
+    assert process.wait(20) == code, (tmp_path / "log").read_text()
+    assert time.monotonic() - began < 5.0
+    assert summary(killed / "out")["status"] == "KILLED"
+    (step, _), *_ = checkpoints(killed / "out" / FOLDER)
+    assert step > 0
+    ended, out, err = run(killed, *kind, "output_dir=out", "resume=auto")
+    assert ended == 0, err
+    assert f"goes on after step {step:,} in {killed / 'out'}" in out
+    assert result(killed / "out") == result(whole / "out")
+    assert history(killed / "mlflow.db") == history(whole / "mlflow.db")
+    assert history(killed / "mlflow.db")[0] == ["FINISHED"]
+
+
+def until(condition: Any) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came to that")
+
+
+def n_lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n")
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory) -> Path:
+    """A folder in which a run of 20 steps was killed after step 10."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    script = (
+        "import os, signal, sys, runner.commands.train as train\n"
+        "from runner.__main__ import main\n"
+        "record = train.keep\n"
+        "def keep(step, *rest):\n"
+        "    record(step, *rest)\n"
+        "    step.step == 12 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "train.keep = keep\n"
+        "main(sys.argv[1:])\n"
+    )
+    words = [*TINY, "pipeline=ner", "tracking=none", "output_dir=out"]
+    ended = subprocess.run([sys.executable, "-c", script, *words], cwd=folder, capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert [step for step, _ in checkpoints(folder / "out" / FOLDER)] == [10, 5]
+    return folder
+
+
+class TestRefuses:
+    @pytest.fixture
+    def folder(self, interrupted, tmp_path) -> Path:
+        shutil.copytree(interrupted / "out", tmp_path / "out")
+        return tmp_path
+
+    def test_a_damaged_checkpoint_is_passed_over(self, folder):
+        (_, path), _ = checkpoints(folder / "out" / FOLDER)
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        code, out, err = run(folder, "pipeline=ner", "tracking=none", "output_dir=out", "resume=auto")
+        assert code == 0
+        assert "goes on after step 5 in" in out
+        assert "the checkpoint is damaged (its checksum is wrong)" in err
+
+    def test_none_left_that_is_whole(self, folder):
+        for _, path in checkpoints(folder / "out" / FOLDER):
+            path.write_bytes(path.read_bytes()[:-1])
+        code, _, err = run(folder, "pipeline=ner", "tracking=none", "output_dir=next", "resume=out")
+        assert code == 2
+        assert "no checkpoint of the interrupted run is whole" in err
+        assert not (folder / "next").exists()
+
+    def test_other_settings_are_named(self, folder):
+        code, _, err = run(folder, "pipeline=ner", "tracking=none", "seed=3", "output_dir=next", "resume=out")
+        assert code == 2
+        assert err.splitlines()[0] == "resume: the run was started with other settings: seed (0 → 3)"
+
+    def test_auto_does_not_take_another_commands_run(self, folder):
+        code, out, _ = run(folder, "pipeline=ner", "tracking=none", "seed=3", "output_dir=out", "resume=auto")
+        assert code == 0
+        assert "goes on" not in out
+
+    def test_a_run_that_is_alive(self, folder):
+        held = lock(folder / "out" / FOLDER)
+        assert is_locked(folder / "out" / FOLDER)
+        code, _, err = run(folder, "pipeline=ner", "tracking=none", "output_dir=next", "resume=out")
+        held.release()
+        assert code == 2
+        assert "the run is still being trained" in err
+
+    def test_a_run_that_nobody_knows(self, folder):
+        code, _, err = run(folder, "pipeline=ner", "tracking=none", "resume=0123abcd")
+        assert code == 2
+        assert "there is no interrupted run '0123abcd' here" in err
+
+    def test_its_folder_goes_on(self, folder):
+        code, out, err = run(folder, "pipeline=ner", "tracking=none", "resume=out")
+        assert code == 0, err
+        assert "goes on after step 10 in" in out
+        assert os.listdir(folder) == ["out"]  # the folder that Hydra made for a new run is gone
+        assert summary(folder / "out")["status"] == "FINISHED"
