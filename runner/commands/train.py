@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -95,7 +96,11 @@ def run(config: RunConfig) -> None:
         if interrupts.is_between:
             with contextlib.suppress(RunnerError):  # the interrupt is what is to be told
                 keeper.offer(sgd.step, snapshot, force=True)
+                print(
+                    f"kept at step {sgd.step:,}: the same command with resume=auto goes on from there", file=sys.stderr
+                )
         keeper.close()
+        result.checkpoint_seconds += keeper.seconds_spent
         status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
         message = (
             str(error) if isinstance(error, RunnerError | KeyboardInterrupt) else f"{type(error).__name__}: {error}"
@@ -104,6 +109,7 @@ def run(config: RunConfig) -> None:
         write_summary(config, result, status, run_id, time.perf_counter() - started, message)
         raise
     keeper.close()
+    result.checkpoint_seconds += keeper.seconds_spent
     seconds = time.perf_counter() - started
     write_summary(config, result, "FINISHED", None, seconds)  # kept, should the tracking server fail us now
     run_id = finish(trackers, "FINISHED", None, config, result)
@@ -119,6 +125,7 @@ class Result:
     train_words: int = 0
     train_seconds: float = 0.0
     weights_sha256: str | None = None  # of model-last
+    checkpoint_seconds: float = 0.0  # that the training waited for its checkpoints
 
 
 def set_threads(config: RunConfig) -> None:
@@ -294,6 +301,7 @@ def write_summary(
         "train_words": result.train_words,
         "seconds": round(seconds, 3),
         "train_words_per_second": round(result.train_words / result.train_seconds, 1) if result.train_seconds else 0.0,
+        "checkpoint_seconds": round(result.checkpoint_seconds, 3),
         "weights_sha256": result.weights_sha256,
     }
     write_file(config.output_dir / "summary.json", srsly.json_dumps(summary, indent=2) + "\n")

@@ -320,9 +320,10 @@ class MlflowTracker:
         """Whether the child says that it is done. Raises RunnerError for what it says went wrong."""
         is_done = False
         for reply in replies:
+            if reply.get("experiment_id"):
+                self._experiment_id = str(reply["experiment_id"])
             if self.run_id is None and reply.get("run_id"):
                 self.run_id = str(reply["run_id"])
-                self._experiment_id = str(reply.get("experiment_id", "0"))
                 if not self._is_over and self._journal is not None:
                     self._journal.event("run", run_id=self.run_id)
             if reply.get("error"):

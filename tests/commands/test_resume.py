@@ -117,10 +117,12 @@ def test_a_signal_leaves_a_checkpoint_and_one_run_in_mlflow(number, code, tmp_pa
     assert summary(killed / "out")["status"] == "KILLED"
     (step, _), *_ = checkpoints(killed / "out" / FOLDER)
     assert step > 0
+    assert f"kept at step {step:,}: the same command with resume=auto goes on" in (tmp_path / "log").read_text()
     ended, out, err = run(killed, *kind, "output_dir=out", "resume=auto")
     assert ended == 0, err
     assert f"goes on after step {step:,} in {killed / 'out'}" in out
     assert result(killed / "out") == result(whole / "out")
+    assert "/#/experiments/1/" in out
     assert history(killed / "mlflow.db") == history(whole / "mlflow.db")
     assert history(killed / "mlflow.db")[0] == ["FINISHED"]
 
