@@ -122,7 +122,6 @@ def test_a_signal_leaves_a_checkpoint_and_one_run_in_mlflow(number, code, tmp_pa
     assert ended == 0, err
     assert f"goes on after step {step:,} in {killed / 'out'}" in out
     assert result(killed / "out") == result(whole / "out")
-    assert "/#/experiments/1/" in out
     assert history(killed / "mlflow.db") == history(whole / "mlflow.db")
     assert history(killed / "mlflow.db")[0] == ["FINISHED"]
 

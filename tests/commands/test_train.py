@@ -259,7 +259,9 @@ class TestEnds:
     def test_killed_by_a_signal(self, killed, code):
         ended = killed[code]
         assert ended.code == code
-        assert ended.stderr.strip() == f"runner: {'interrupted' if code == 130 else 'terminated'}"
+        kept, end = ended.stderr.splitlines()
+        assert kept.startswith("kept at step ")
+        assert end == f"runner: {'interrupted' if code == 130 else 'terminated'}"
         assert ended.summary["status"] == "KILLED"
         assert runner.load(ended.folder / "model-last").meta["step"] >= 20
         assert wait_for_statuses(ended.folder.parent / "mlflow.db") == ["KILLED"]
