@@ -97,6 +97,7 @@ class MlflowTracker:
         self._words = 0
         self._recorded = self._scored = 0  # steps up to which the journal holds metrics, and evaluations
         self._last: Step | None = None
+        self._ended: dict[str, Any] | None = None  # how an earlier process has ended the run, killed before it could say so
         self._evaluated: dict[str, dict[str, Any]] = {}  # model name → what its MLflow model is told
         self._best: dict[str, float] = {}
         self._keys: set[str] = {*STEP_KEYS, *EVALUATION_KEYS, *BEST_KEYS, *FINAL_KEYS}
@@ -153,6 +154,8 @@ class MlflowTracker:
                 self._keys.update(event["values"])
                 self._table.lines.append(event["table"])
                 self._remember(event)
+            elif event["event"] == "finish" and event["status"] == "FINISHED":
+                self._ended = {key: event[key] for key in ("time", "step", "values")}
 
     def flush(self) -> None:
         if self._journal is not None:
@@ -191,12 +194,15 @@ class MlflowTracker:
         if self._journal is None or self._is_over:  # never started, or told twice
             return self.run_id
         self._is_over = True
+        step = self._last.step if self._last is not None else self._recorded
+        end: Mapping[str, Any] = {"step": step, "values": self._final_values()}
+        if status == "FINISHED" and self._ended is not None and self._ended["step"] == step:
+            end = self._ended  # MLflow may have these numbers already, and keeps equal ones once
         self._journal.event(
             "finish",
             status=status,
             error=error,
-            step=self._last.step if self._last is not None else 0,
-            values=self._final_values(),
+            **end,
             best=self._best,
             models=[self._model(name, path) for name, path in (models or {}).items()],
             artifacts=[str(path) for path in (self._output_dir / "config.yaml",) if path.is_file()],
@@ -272,7 +278,7 @@ class MlflowTracker:
 
     def _final_values(self) -> dict[str, float]:
         values = {"train_words": float(self._words), "seconds": time.perf_counter() - self._started}
-        if self._last is None or self._last.evaluation is None:  # else the step has this key already
+        if self._last is not None and self._last.evaluation is None:  # else the step has this key already
             values["tracking_share"] = self._share()
         return values
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import random
@@ -63,7 +64,8 @@ def history(store: Path) -> Any:
         runs = connection.execute("select run_uuid, status from runs").fetchall()
         rows = connection.execute("select key, step, value from metrics order by key, step").fetchall()
     keys = [(key, step) for key, step, _ in rows]
-    assert len(keys) == len(set(keys)), "a step is there twice"
+    twice = [key for key, following in itertools.pairwise(keys) if key == following]
+    assert not twice, f"there twice: {twice}"
     return [status for _, status in runs], keys, [row for row in rows if row[0] not in TIMES]
 
 
