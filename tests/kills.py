@@ -20,7 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.commands.test_resume import KINDS, command, history, result
+from runner.training.keeper import FOLDER
+from tests.commands.test_resume import KINDS, command, history, result, summary
 
 
 def train(folder: Path, kind: str, seconds: float | None = None) -> bool:
@@ -33,10 +34,10 @@ def train(folder: Path, kind: str, seconds: float | None = None) -> bool:
         )  # fmt: skip
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
-        is_over = process.poll() is not None
         process.kill()
         process.wait()
-    return is_over
+    is_finished = (folder / "out/summary.json").is_file() and summary(folder / "out")["run_id"] is not None
+    return is_finished and not (folder / "out" / FOLDER).exists()
 
 
 def ended(folder: Path) -> Any:
@@ -77,8 +78,10 @@ def main() -> int:
                 continue
             train(folder, kind)
             try:
-                is_same = ended(folder) == undisturbed[kind]
-                if not is_same: print(difference(ended(folder), undisturbed[kind]))
+                found = ended(folder)
+                is_same = found == undisturbed[kind]
+                if not is_same:
+                    print(difference(found, undisturbed[kind]))
             except AssertionError as error:
                 print(error)
                 is_same = False

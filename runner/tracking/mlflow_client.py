@@ -97,7 +97,9 @@ class MlflowTracker:
         self._words = 0
         self._recorded = self._scored = 0  # steps up to which the journal holds metrics, and evaluations
         self._last: Step | None = None
-        self._ended: dict[str, Any] | None = None  # how an earlier process has ended the run, killed before it could say so
+        self._ended: dict[str, Any] | None = (
+            None  # how an earlier process has ended the run, killed before it could say so
+        )
         self._evaluated: dict[str, dict[str, Any]] = {}  # model name → what its MLflow model is told
         self._best: dict[str, float] = {}
         self._keys: set[str] = {*STEP_KEYS, *EVALUATION_KEYS, *BEST_KEYS, *FINAL_KEYS}

@@ -65,7 +65,7 @@ def history(store: Path) -> Any:
         rows = connection.execute("select key, step, value from metrics order by key, step").fetchall()
     keys = [(key, step) for key, step, _ in rows]
     twice = [key for key, following in itertools.pairwise(keys) if key == following]
-    assert not twice, f"there twice: {twice}"
+    assert not twice, f"{len(twice)} are there twice, {twice[:5]} first"
     return [status for _, status in runs], keys, [row for row in rows if row[0] not in TIMES]
 
 
