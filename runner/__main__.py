@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import RunnerError, suggest
@@ -42,18 +44,39 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from runner.config.compose import run_app
 
-    def job(config: RunConfig) -> Any:
-        return importlib.import_module(COMMANDS[command]).run(config)
+    sweep = Sweep()
+    return run_app(words, Job(COMMANDS[command]), sweep.check, sweep.board)
 
-    preflight: Any = None  # made for the first job of a multirun; others need none
 
-    def check(config: RunConfig) -> None:
-        nonlocal preflight
-        if preflight is None:
-            preflight = importlib.import_module("runner.commands.preflight").Preflight()
-        preflight(config)
+@dataclass(frozen=True)
+class Job:
+    """Runs a command's module with one config; can be sent to other processes."""
 
-    return run_app(words, job, check)
+    module: str
+    process: int = field(default_factory=os.getpid)
+
+    def __call__(self, config: RunConfig) -> Any:
+        run = importlib.import_module(self.module).run
+        if config.sweep is None:
+            return run(config)
+        run_job = importlib.import_module("runner.sweeps.job").run_job
+        return run_job(config, run, is_apart=os.getpid() != self.process)
+
+
+class Sweep:
+    """What checks each job of a multirun, and what looks after the whole; imported when there is one."""
+
+    def __init__(self) -> None:
+        self._preflight: Any = None
+
+    def check(self, config: RunConfig) -> None:
+        if self._preflight is None:
+            self._preflight = importlib.import_module("runner.commands.preflight").Preflight()
+        self._preflight(config)
+
+    def board(self) -> Any:
+        board = importlib.import_module("runner.sweeps.board").Board
+        return board(lambda config: self._preflight.corpus(config).sources)
 
 
 if __name__ == "__main__":

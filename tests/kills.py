@@ -48,7 +48,8 @@ def ended(folder: Path) -> Any:
 def difference(one: Any, other: Any) -> str:
     """What differs, shortly."""
     (bits, (status, keys, rows)), (bits2, (status2, keys2, rows2)) = one, other
-    return f"bits {bits == bits2}, {status} {status2}, keys {sorted(set(keys) ^ set(keys2))[:8]}, values {sorted(set(rows) ^ set(rows2))[:8]}"
+    more_keys, more_rows = sorted(set(keys) ^ set(keys2))[:8], sorted(set(rows) ^ set(rows2))[:8]
+    return f"bits {bits == bits2}, {status} {status2}, keys {more_keys}, values {more_rows}"
 
 
 def main() -> int:

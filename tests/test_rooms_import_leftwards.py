@@ -1,6 +1,6 @@
 """The order of the rooms, read from their imports: each knows the ones to its left and none to its right.
 
-    errors → registry → config → corpus → model → components → training → tracking → commands
+    errors → registry → config → corpus → model → components → training → tracking → sweeps → commands
 
 Imports under `if TYPE_CHECKING:` do not count, imports inside functions do. The registry names modules of other rooms in
 strings and imports them at the first look-up; that is its purpose, and is not seen here.
@@ -18,7 +18,19 @@ import pytest
 import runner
 
 PACKAGE = Path(runner.__file__).parent
-ORDER = ("errors", "files", "registry", "config", "corpus", "model", "components", "training", "tracking", "commands")
+ORDER = (
+    "errors",
+    "files",
+    "registry",
+    "config",
+    "corpus",
+    "model",
+    "components",
+    "training",
+    "tracking",
+    "sweeps",
+    "commands",
+)
 FREE = {"runner/__init__.py", "runner/__main__.py"}  # the API and the command line: they may name any room, late
 
 # What is allowed against the order, and why.

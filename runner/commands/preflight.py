@@ -12,6 +12,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from runner.commands.train import check_labels, make_corpus, make_pipeline, make_plan, set_threads
 from runner.components.pipeline import Pipeline
 from runner.config.resolve import load_code, resolve
@@ -38,16 +40,18 @@ class Preflight:
         self._passed: set[str] = set()
 
     def __call__(self, config: RunConfig) -> None:
-        aside = ("seed", "output_dir", "tracking", "code")
+        aside = ("seed", "output_dir", "tracking", "code", "resume", "repeat", "force", "fail_fast")
         key = _text({name: value for name, value in config.resolved.items() if name not in aside})
         if key in self._passed:
             return
         load_code(config.code)
         set_threads(config)
-        rehearse(config, self._corpus(config), needs_labels=self._whole)
+        with np.errstate(all="ignore"):  # what is not finite is looked for, and no business of numpy's warnings
+            rehearse(config, self.corpus(config), needs_labels=self._whole)
         self._passed.add(key)
 
-    def _corpus(self, config: RunConfig) -> Corpus:
+    def corpus(self, config: RunConfig) -> Corpus:
+        """The job's corpus, or its beginning, opened once for all jobs that share it."""
         key = _text({"corpus": config.resolved["corpus"], "tokenizer": config.pipeline.tokenizer})
         if key not in self._corpora:
             folds = config.corpus.folds or 1

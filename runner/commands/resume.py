@@ -17,15 +17,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from runner.config.schema import RunConfig
-from runner.corpus.digests import sha256_of
 from runner.errors import RunnerError
+from runner.sweeps.fingerprint import settings
 from runner.tracking.base import Resumed
 from runner.tracking.journal import FILE_NAME
 from runner.training import checkpoint
 from runner.training.keeper import FOLDER, checkpoints, is_locked
-
-_FREE = ("output_dir", "resume", "tracking", "code")  # of the config: what does not touch the result
-_FREE_TRAINING = ("checkpoint_seconds", "checkpoint_steps")
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def find(config: RunConfig) -> Found | None:
     """
     if config.resume is None:
         return None
-    own = fingerprint(config)
+    own = settings(config)
     if config.resume == "auto":
         for folder in _interrupted(config):
             about = _first_about(folder)
@@ -74,15 +71,6 @@ def find(config: RunConfig) -> Found | None:
             hint="Give the same command again; its settings are in config.yaml of the run's folder.",
         )
     return found
-
-
-def fingerprint(config: RunConfig) -> dict[str, Any]:
-    """What decides about the bits, as plain JSON values: settings by their dotted keys, and the user's code."""
-    plain = {key: value for key, value in config.as_dict().items() if key not in _FREE}
-    plain["training"] = {key: value for key, value in plain["training"].items() if key not in _FREE_TRAINING}
-    plain["code"] = [sha256_of(Path(path).expanduser()) for path in config.code]
-    flat = dict(_flat(plain, ""))
-    return dict(json.loads(json.dumps(flat, sort_keys=True, default=str)))
 
 
 def adopt(config: RunConfig, found: Found) -> RunConfig:
@@ -174,11 +162,3 @@ def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str
         for key in sorted({*theirs, *ours})
         if theirs.get(key) != ours.get(key)
     ]
-
-
-def _flat(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, inner in value.items():
-        if isinstance(inner, Mapping) and inner:
-            yield from _flat(inner, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", inner

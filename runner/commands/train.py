@@ -14,7 +14,7 @@ from typing import Any
 import srsly
 import yaml
 
-from runner.commands.resume import adopt, find, fingerprint
+from runner.commands.resume import adopt, find
 from runner.components.pipeline import Pipeline
 from runner.components.storage import weights_sha256
 from runner.config.resolve import load_code, resolve, resolve_argument
@@ -28,6 +28,7 @@ from runner.errors import RunnerError
 from runner.files import write_file
 from runner.model.allocator import keep_freed_memory
 from runner.registry import Schedule
+from runner.sweeps.fingerprint import fingerprint, settings
 from runner.tracking.base import DatasetInfo, Resumed, RunInfo, Status, Tracker
 from runner.tracking.provenance import provenance_tags
 from runner.training.interrupts import Interrupts, deferred
@@ -64,12 +65,13 @@ def run(config: RunConfig) -> None:
     check_labels(pipeline)
     write_file(config.output_dir / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True))
     result = Result(**found.about["result"]) if found is not None else Result()
+    result.fingerprint = fingerprint(config, corpus.sources)
     training = Training(pipeline, corpus.train, corpus.dev, plan, sgd)
     if found is not None:
         training.restore(found.about["training"], found.arrays)
         print(f"goes on after step {sgd.step:,} in {config.output_dir}", flush=True)
     keeper = Keeper(config.output_dir, config.training.checkpoint_seconds, config.training.checkpoint_steps)
-    identity = {"fingerprint": fingerprint(config), "data_digest": corpus.digest}
+    identity = {"fingerprint": settings(config), "data_digest": corpus.digest}
 
     def snapshot() -> Snapshot:
         for tracker in trackers:
@@ -121,6 +123,7 @@ def run(config: RunConfig) -> None:
 class Result:
     """What is known of the run so far."""
 
+    fingerprint: str | None = None
     best: dict[str, Any] | None = None  # epoch, step, score, scores, epochs
     train_words: int = 0
     train_seconds: float = 0.0
@@ -236,6 +239,7 @@ def run_info(config: RunConfig, corpus: Corpus, resumed: Resumed | None = None) 
             "component": ",".join(components),
             "corpus": corpus.name,
             "data_digest": corpus.digest,
+            "fingerprint": fingerprint(config, corpus.sources),
             "overrides": " ".join(config.overrides),
         },
         datasets=[
@@ -253,6 +257,7 @@ def run_info(config: RunConfig, corpus: Corpus, resumed: Resumed | None = None) 
         max_epochs=config.training.max_epochs,
         max_steps=config.training.max_steps,
         resumed=resumed,
+        parent=config.sweep.key if config.sweep is not None else None,
     )
 
 
@@ -293,6 +298,7 @@ def write_summary(
     """summary.json, which scripts build on."""
     summary = {
         "status": status,
+        "fingerprint": result.fingerprint,
         "run_id": run_id,
         "error": error,
         "best": result.best,

@@ -18,16 +18,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from runner.errors import Interrupted, RunFailed, RunnerError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from runner.config.schema import RunConfig
+    from runner.config.schema import RunConfig, Ticket
 
 Job = Callable[["RunConfig"], Any]
+
+
+class Board(Protocol):
+    """Who looks after a multirun as a whole, see sweeps/board.py."""
+
+    n_to_run: int
+
+    def begin(self, configs: Sequence[RunConfig], folder: Path, *, is_named: bool) -> Ticket: ...
+
+    def end(self, status: Any, errors: Mapping[int, str]) -> None: ...
+
 
 EXIT_BUG = 1
 CONFIG_NAME = "config"
@@ -42,14 +53,20 @@ def conf_dir() -> Path:
     raise RunnerError("the config files are missing", place=str(package / "conf"), hint="Install the package again.")
 
 
-def run_app(argv: Sequence[str], job: Job, check: Callable[[RunConfig], None] | None = None) -> int:
+def run_app(
+    argv: Sequence[str],
+    job: Job,
+    check: Callable[[RunConfig], None] | None = None,
+    board: Callable[[], Board] | None = None,
+) -> int:
     """Run `job` once for each config that the command line asks for; the exit code.
 
     argv: without the program's name. check: called with each job's config of a multirun before the first job starts;
-    where it raises, none does (see sweep.py). 0 done, 1 a run failed, 2 config or data wrong, 130 Ctrl-C, 143 SIGTERM; of a
-    multirun the worst. Messages go to stderr.
+    where it raises, none does (see sweep.py). board: makes the one that is told of a multirun before its first job and
+    after its last. 0 done, 1 a run failed, 2 config or data wrong, 130 Ctrl-C, 143 SIGTERM; of a multirun the worst.
+    Messages go to stderr.
     """
-    runs = Runs(job, check)
+    runs = Runs(job, check, board)
     code = 0
     try:
         with _signals(), _full_errors():
@@ -117,17 +134,18 @@ def compose_lone(config_dir: str | Path | None = None) -> Iterator[tuple[Any, li
 
 
 @dataclass
-class _Failure:
+class Failure:
     """A job that went wrong."""
 
     number: int | None
     overrides: list[str]
     message: str
     exit_code: int
+    name: str | None = None  # what tells the job from the others
 
     def __str__(self) -> str:
         first = self.message.splitlines()[0]
-        return f"job {self.number} ({' '.join(self.overrides) or 'no overrides'}): {first}"
+        return f"job {self.number} ({self.name or ' '.join(self.overrides) or 'no overrides'}): {first}"
 
 
 @dataclass
@@ -136,10 +154,16 @@ class Runs:
 
     job: Job
     check: Callable[[RunConfig], None] | None = None  # see run_app
-    failures: list[_Failure] = field(default_factory=list)
+    board: Callable[[], Board] | None = None
+    ticket: Ticket | None = None
+    failures: list[Failure] = field(default_factory=list)
     is_multirun: bool = False
     config_dir: str | None = None
     process: int = field(default_factory=os.getpid)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a launcher's workers: what the jobs themselves need."""
+        return {**self.__dict__, "check": None, "board": None, "failures": []}
 
     def __call__(self, node: DictConfig) -> Any:
         from hydra.core.hydra_config import HydraConfig
@@ -150,7 +174,7 @@ class Runs:
         number = int(hydra.job.num) if self.is_multirun else None
         overrides = [str(item) for item in OmegaConf.to_container(hydra.overrides.task) or []]
         output_dir = Path(hydra.runtime.output_dir)
-        if self.is_multirun:
+        if self.is_multirun and self.ticket is None:
             print(f"job {number}: {' '.join(overrides)}", flush=True)
         try:
             config = run_config(
@@ -161,9 +185,13 @@ class Runs:
                 job_number=number,
                 is_multirun=self.is_multirun,
             )
+            config.sweep = self.ticket
+            if config.repeat > 1 and not self.is_multirun:
+                raise RunnerError("repeat makes several runs of one", place="repeat", hint="Add -m to the command.")
             return self.job(config)
         except Exception as error:
-            if os.getpid() != self.process:  # a launcher's worker: its parent must hear of it
+            is_apart = os.getpid() != self.process  # a launcher's worker: its parent must hear of it
+            if is_apart and self.ticket is None:
                 raise
             known = job_error(error, node, overrides, self.config_dir)
             if known is None:
@@ -173,7 +201,12 @@ class Runs:
                 message, code = str(known), known.exit_code
             if known is not None:
                 remove_empty_run(output_dir, has_own_name=OmegaConf.select(node, "output_dir") is not None)
-            self.failures.append(_Failure(number, overrides, message, code))
+            name = self.ticket.names.get(number or 0) if self.ticket is not None else None
+            failure = Failure(number, overrides, message, code, name)
+            if is_apart:
+                print(f"job {number}: {message.splitlines()[0]}", file=sys.stderr, flush=True)
+                return failure
+            self.failures.append(failure)
             return None
 
     @property
@@ -208,6 +241,7 @@ def _start(argv: Sequence[str], runs: Runs) -> None:
                 hint="Give the overrides again; they lie in .hydra/overrides.yaml of the run folder.",
             )
         runs.config_dir = arguments.config_dir
+        arguments.multirun = arguments.multirun or _asks_for_repeats(arguments.overrides)
         if arguments.help:
             print(_help_text(arguments.overrides, arguments.config_dir))
             return
@@ -231,6 +265,11 @@ def parse_arguments(argv: Sequence[str]) -> tuple[Any, Any]:
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
     return parser, parser.parse_intermixed_args(list(argv))
+
+
+def _asks_for_repeats(words: Sequence[str]) -> bool:
+    """Whether the command line says `repeat=5` or the like: one run that is several."""
+    return any(word.removeprefix("repeat=") not in (word, "1") for word in words)
 
 
 def _checked_sweeps(arguments: Any, runs: Runs) -> AbstractContextManager[None]:
@@ -333,6 +372,9 @@ def run_config(
         is_multirun=is_multirun,
         job_number=job_number,
         resume=plain["resume"],
+        force=plain["force"],
+        fail_fast=plain["fail_fast"],
+        repeat=plain["repeat"],
         has_own_folder=has_own_folder,
         resolved=plain,
     )

@@ -135,6 +135,11 @@ class RootConfig:
         None,
         "go on with an interrupted run: auto (this command's last one, else a new run), an MLflow run id, or its folder",
     )
+    force: bool = key(False, "in a multirun: run again what has finished before, in a new folder")
+    fail_fast: bool = key(False, "in a multirun: start no more jobs once one has failed")
+    repeat: int = key(
+        1, "run every point under so many seeds, from `seed` on, and report mean and spread", low=1, high=1000
+    )
     code: list[str] = key(list, "Python files with registry entries of your own")
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     optimizer: dict[str, Any] = key(dict, "turns gradients into updates", block="optimizers")
@@ -172,6 +177,17 @@ class KeyDoc:
     meaning: str
 
 
+@dataclass(frozen=True)
+class Ticket:
+    """What a job of a multirun is told about it; goes to other processes and machines."""
+
+    key: str  # of the sweep's own run
+    folder: Path
+    names: Mapping[int, str]  # job → what tells it from the others
+    done: Mapping[int, Path] = field(default_factory=dict)  # job → the folder of the run that makes it needless
+    fail_fast: bool = False
+
+
 @dataclass
 class RunConfig:
     """One run, resolved and checked: plain values, nothing of Hydra's.
@@ -200,6 +216,10 @@ class RunConfig:
     augmenters: dict[str, Any] = field(default_factory=dict)  # name → block
     resume: str | None = None
     has_own_folder: bool = False  # output_dir was named, not made up
+    force: bool = False
+    fail_fast: bool = False
+    repeat: int = 1
+    sweep: Ticket | None = None  # of the multirun that this is a job of
     resolved: dict[str, Any] = field(default_factory=dict)  # all of it as nested plain values, for config.yaml
 
     def as_dict(self) -> dict[str, Any]:

@@ -10,6 +10,8 @@ The expansion is Hydra's own (`BasicSweeper.split_arguments`), bounded to Hydra 
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,9 +26,9 @@ from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict
 
-from runner.config.compose import CONFIG_NAME, Runs, compose_lone, job_error, run_config
+from runner.config.compose import CONFIG_NAME, Failure, Runs, compose_lone, job_error, run_config
 from runner.config.explain import explain
-from runner.errors import RunnerError
+from runner.errors import RunFailed, RunnerError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -66,15 +68,47 @@ class BrokenJobs(RunnerError):
 def checked_sweeps(runs: Runs) -> Iterator[None]:
     """While this lasts, Hydra's basic sweeper checks every job before the first starts, however it was chosen.
 
-    Its methods are exchanged and not the class: Hydra instantiates no class but its own.
+    And it tells `runs.board` of the sweep, launches jobs side by side where there are cores for them, and repeats each
+    point under several seeds where `repeat` says so. Its methods are exchanged and not the class: Hydra instantiates no
+    class but its own.
     """
     sweeper: Any = Plugins.instance().class_name_to_class[f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"]
     original = sweeper.sweep
 
     def sweep(self: Any, arguments: list[str]) -> Any:
         loader = self.hydra_context.config_loader
-        refuse_broken(list(checked(loader, self.config, arguments, self.params or {}, runs.check, runs.config_dir)))
-        return original(self, arguments)
+        words = with_seeds(arguments, self.config, loader)
+        jobs = list(checked(loader, self.config, words, self.params or {}, runs.check, runs.config_dir))
+        refuse_broken(jobs)
+        if runs.board is None or not jobs:
+            return original(self, words)
+        board = runs.board()
+        is_named = OmegaConf.select(self.config, "output_dir") is not None
+        configs = [job.config for job in jobs if job.config is not None]
+        runs.is_multirun = True
+        runs.ticket = board.begin(configs, Path(str(self.config.hydra.sweep.dir)), is_named=is_named)
+        _place(self.config, runs.ticket.folder)
+        if (n := jobs_at_a_time(self.config, board.n_to_run)) > 1:
+            self.launcher = side_by_side(self, runs, n)
+        status = "KILLED"
+        try:
+            returned = original(self, words)
+            runs.failures += [
+                one.return_value for batch in returned for one in batch if isinstance(one.return_value, Failure)
+            ]
+            status = "FAILED" if runs.failures else "FINISHED"
+            return returned
+        except Exception as error:
+            status = "FAILED"
+            if worker_was_killed(error):
+                raise RunFailed(
+                    "a process of the sweep was killed, for lack of memory perhaps",
+                    place="hydra.launcher",
+                    hint="The same command goes on; hydra.launcher.n_jobs=1 runs one job at a time.",
+                ) from error
+            raise
+        finally:
+            board.end(status, {f.number: f.message for f in runs.failures if f.number is not None})
 
     sweeper.sweep = sweep
     sweeper.validate_batch_is_legal = lambda self, batch: None  # done for all batches by `sweep`
@@ -83,6 +117,65 @@ def checked_sweeps(runs: Runs) -> Iterator[None]:
     finally:
         sweeper.sweep = original
         del sweeper.validate_batch_is_legal  # what it inherits
+
+
+def with_seeds(arguments: Sequence[str], master: DictConfig, loader: Any) -> list[str]:
+    """The words of the command line, and `repeat` as a sweep of seeds. Raises RunnerError where the seed is swept already."""
+    n = int(master.repeat)
+    words = list(arguments)
+    if n == 1:
+        return words
+    given = [
+        word
+        for word in OverridesParser.create(config_loader=loader).parse_overrides(words)
+        if word.key_or_group == "seed"
+    ]
+    if any(word.is_sweep_override() for word in given):
+        raise RunnerError("the seed is swept, and repeat sweeps it too", place="repeat", hint="Leave one of them out.")
+    seed = int(master.seed)
+    return [
+        *(word for word in words if not word.startswith("seed=")),
+        f"seed={','.join(map(str, range(seed, seed + n)))}",
+    ]
+
+
+def _place(master: DictConfig, folder: Path) -> None:
+    """Have Hydra put the sweep and its jobs there; jobs are composed anew, from the words of the command line."""
+    with open_dict(master):
+        master.hydra.sweep.dir = str(folder)
+        quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
+        master.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
+
+
+def jobs_at_a_time(master: DictConfig, n_jobs: int) -> int:
+    """As many as there are cores, where the user has chosen no launcher; 1 where joblib is missing."""
+    chosen = [str(word) for word in master.hydra.overrides.hydra]
+    is_basic = str(master.hydra.launcher["_target_"]).endswith(".BasicLauncher")
+    if not is_basic or any(word.startswith("hydra/launcher=") for word in chosen):
+        return 1
+    if (
+        importlib.util.find_spec("joblib") is None
+        or importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is None
+    ):
+        return 1
+    return max(
+        1, min(n_jobs, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    )
+
+
+def side_by_side(sweeper: Any, runs: Runs, n: int) -> Any:
+    """Hydra's joblib launcher, for `n` jobs at a time."""
+    from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
+
+    with open_dict(sweeper.config):
+        sweeper.config.hydra.launcher = OmegaConf.structured(JobLibLauncherConf(n_jobs=n))
+    return Plugins.instance().instantiate_launcher(
+        hydra_context=sweeper.hydra_context, task_function=runs, config=sweeper.config
+    )
+
+
+def worker_was_killed(error: Exception) -> bool:
+    return type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool")
 
 
 def refuse_broken(jobs: Sequence[Job]) -> None:

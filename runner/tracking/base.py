@@ -50,6 +50,7 @@ class RunInfo:
     max_epochs: int | None = None
     max_steps: int | None = None
     resumed: Resumed | None = None  # None: a new run
+    parent: str | None = None  # the sweep that it belongs to, by the key of that one's journal
 
 
 class Tracker(Protocol):

@@ -47,6 +47,7 @@ MAX_METRICS = 1000  # MLflow's limits of one request
 MAX_PARAMS = 100
 MAX_PARAM_VALUE = 6000
 MAX_TAG_VALUE = 5000
+PARENT_SECONDS = 20.0  # that a sweep's job waits for the sweep's own run
 GIVE_UP_SECONDS = 60.0  # of failed attempts after the run's end, or when the training process is gone
 TABLE_FILE = "per_type_scores.json"
 LOADER = "runner.tracking.mlflow_flavor"
@@ -146,8 +147,9 @@ class RunSender:
         if self._run_id is None and self._resumes:
             self._run_id = self._known_run(event)
         if self._run_id is None:
+            tags = self._tags(event) | self._parent_tag(event)
             run = self._client.create_run(
-                self._experiment_id, start_time=event["time"], run_name=event["name"], tags=self._tags(event)
+                self._experiment_id, start_time=event["time"], run_name=event["name"], tags=tags
             )
             self._run_id = run.info.run_id
         else:
@@ -174,6 +176,19 @@ class RunSender:
         key = event["tags"].get(KEY_TAG)
         found = self.client.search_runs([self._experiment_id], f"tags.{KEY_TAG} = '{key}'") if key else []
         return found[0].info.run_id if found else None
+
+    def _parent_tag(self, event: Mapping[str, Any]) -> dict[str, str]:
+        """What makes the run a child of its sweep's, which another process may just be making."""
+        if not (key := event.get("parent")):
+            return {}
+        give_up = time.monotonic() + PARENT_SECONDS
+        while True:
+            found = self.client.search_runs([self._experiment_id], f"tags.{KEY_TAG} = '{key}'")
+            if found:
+                return {"mlflow.parentRunId": found[0].info.run_id}
+            if time.monotonic() > give_up:
+                return {}
+            time.sleep(0.25)
 
     def _tags(self, event: Mapping[str, Any]) -> dict[str, str]:
         """The run's own tags, and those that MLflow's pages show in columns of their own."""
@@ -237,7 +252,9 @@ class RunSender:
         for model in event["models"]:
             self._send_model(model)
             self.reply(sent=1)
-        self.client.set_tag(self.run_id, "mlflow.note.content", note(self._start, event, self._table))
+        self.client.set_tag(
+            self.run_id, "mlflow.note.content", note(self._start, event, event.get("table") or self._table)
+        )
         self._end(event["status"], event.get("error"), event["time"])
 
     def _end(self, status: str, error: str | None, end_time: int) -> None:

@@ -82,6 +82,7 @@ class MlflowTracker:
             )
         self._process: MlflowProcess | None = None
         self._journal: JournalWriter | None = None
+        self._closing_table: list[str] = []  # for the description, in place of the evaluations
         self.seconds_spent = 0.0
         self.run_id: str | None = None
         self._experiment_id = "0"
@@ -129,13 +130,14 @@ class MlflowTracker:
             uri=self._uri,
             artifact_root=str(root) if root is not None else None,
             output_dir=str(self._output_dir),
+            parent=run.parent,
             # The folder is a tag: as a parameter it would tell all runs apart when they are compared.
             params=flatten({key: value for key, value in run.config.items() if key != "output_dir"}),
             tags={
                 "component": ",".join(run.components),
                 **run.tags,
                 "output_dir": str(self._output_dir),
-                KEY_TAG: uuid.uuid4().hex,
+                KEY_TAG: self._key(),
             },
             datasets=[dataclasses.asdict(dataset) for dataset in run.datasets],
             table=list(self._table.lines),
@@ -205,9 +207,10 @@ class MlflowTracker:
             status=status,
             error=error,
             **end,
+            table=self._closing_table,
             best=self._best,
             models=[self._model(name, path) for name, path in (models or {}).items()],
-            artifacts=[str(path) for path in (self._output_dir / "config.yaml",) if path.is_file()],
+            artifacts=[str(path) for path in self._artifacts() if path.is_file()],
         )
         self._journal.close()
         try:
@@ -283,6 +286,14 @@ class MlflowTracker:
         if self._last is not None and self._last.evaluation is None:  # else the step has this key already
             values["tracking_share"] = self._share()
         return values
+
+    def _key(self) -> str:
+        """By which the run is found in MLflow before its id is known."""
+        return uuid.uuid4().hex
+
+    def _artifacts(self) -> list[Path]:
+        """Files that MLflow is given at the end, those that there are."""
+        return [self._output_dir / "config.yaml"]
 
     def _best_values(self, best: Best) -> dict[str, float]:
         """Logged whenever they change, at the step they speak of: an interrupted run has them too."""

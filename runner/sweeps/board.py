@@ -1,0 +1,288 @@
+"""A multirun as a whole: which of its jobs are still to run, its own run in MLflow, and what is shown at the end.
+
+The folder keeps sweep.json: the jobs' fingerprints, by which the same multirun is known when it is issued again. It then
+goes on in that folder, whose numbers and whose run in MLflow stay.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runner.config.schema import RunConfig, Ticket
+from runner.corpus.datasets import Source
+from runner.errors import RunnerError
+from runner.files import write_file
+from runner.sweeps.fingerprint import fingerprint
+from runner.sweeps.job import forget_failure
+from runner.sweeps.report import as_markdown, as_text, percent, rows_of_jobs, rows_of_repeats, swept, value_of
+from runner.sweeps.results import SUMMARY, Outcome, Planned, Repeats, best_of, is_finished, outcome, repeats
+from runner.tracking.base import Resumed, RunInfo, Status
+from runner.tracking.journal import FILE_NAME
+from runner.tracking.mlflow_sweep import SweepTracker
+from runner.tracking.provenance import command_line, provenance_tags
+
+FILE = "sweep.json"
+REPORT = "sweep.md"
+_DEPTH = 2  # of a sweep's folder below outputs/multirun: date and time
+
+
+class Board:
+    """One multirun. sources: a job's config → the files of its corpus."""
+
+    def __init__(self, sources: Callable[[RunConfig], Sequence[Source]]) -> None:
+        self._sources = sources
+        self._jobs: list[Planned] = []
+        self._configs: list[RunConfig] = []
+        self._ticket: Ticket | None = None
+        self._tracker: SweepTracker | None = None
+
+    @property
+    def n_to_run(self) -> int:
+        return len(self._jobs) - len(self._ticket.done if self._ticket is not None else ())
+
+    def begin(self, configs: Sequence[RunConfig], folder: Path, *, is_named: bool) -> Ticket:
+        """Before the first job. folder: where Hydra would put the sweep, is_named: because the user said so; the ticket's
+        is where it belongs.
+
+        Raises RunnerError where the folder holds another sweep.
+        """
+        self._configs = list(configs)
+        self._jobs = [
+            Planned(config.job_number or 0, config.overrides, fingerprint(config, self._sources(config)))
+            for config in configs
+        ]
+        force = configs[0].force
+        identity = hashlib.sha256("\n".join(job.fingerprint for job in self._jobs).encode()).hexdigest()[:16]
+        root = folder if is_named else folder.parents[_DEPTH - 1]
+        known = None if force else _known(root, identity, 0 if is_named else _DEPTH)
+        if is_named and known is None and (folder / FILE).exists() and not force:
+            raise RunnerError(
+                "this folder holds another sweep",
+                place=str(folder),
+                hint="Give another output_dir, or force=true to overwrite it.",
+            )
+        if known is not None:
+            folder = known.parent
+            key = str(json.loads(known.read_text("utf8"))["key"])
+        else:
+            key = uuid.uuid4().hex
+        done: dict[int, Path] = {}
+        if not force:
+            before = _finished(root, 1 if is_named else _DEPTH + 1)
+            for job in self._jobs:
+                own = folder / str(job.number)
+                if is_finished(own, job.fingerprint):
+                    done[job.number] = own
+                elif job.fingerprint in before:
+                    done[job.number] = before[job.fingerprint]
+        names = dict(enumerate(names_of([job.overrides for job in self._jobs])))
+        self._ticket = Ticket(key, folder, names, done, configs[0].fail_fast)
+        forget_failure(self._ticket)
+        about = {
+            "fingerprint": identity,
+            "key": key,
+            "command": command_line(),
+            "jobs": [dataclasses.asdict(job) for job in self._jobs],
+        }
+        write_file(folder / FILE, json.dumps(about, indent=1) + "\n")
+        n = len(self._jobs)
+        print(f"{n} jobs in {folder}" + (f", {len(done)} of them finished before" if done else ""), flush=True)
+        if self.n_to_run:
+            self._start_tracking(configs[0])
+        return self._ticket
+
+    def _start_tracking(self, config: RunConfig) -> None:
+        assert self._ticket is not None
+        if config.tracking["type"] != "mlflow":
+            return
+        tracking = {key: value for key, value in config.tracking.items() if key in ("uri", "experiment")}
+        self._tracker = SweepTracker(self._ticket.key, **tracking)
+        keys = swept(job.overrides for job in self._jobs)
+        shared = _shared([one.as_dict() for one in self._configs])
+        is_again = (self._ticket.folder / FILE_NAME).exists()
+        self._tracker.start(
+            RunInfo(
+                name=config.run_name or f"sweep {' '.join(keys)}",
+                experiment=config.experiment,
+                output_dir=self._ticket.folder,
+                config=shared,
+                tags={
+                    **provenance_tags(Path.cwd()),
+                    "component": ",".join(config.pipeline.components),
+                    "corpus": config.corpus.name or "files",
+                    "swept": " ".join(keys),
+                    "n_jobs": str(len(self._jobs)),
+                },
+                components=(),
+                resumed=Resumed(0, 0.0) if is_again else None,
+            )
+        )
+
+    def outcomes(self) -> list[Outcome]:
+        """How each job ended, or that it has not."""
+        assert self._ticket is not None
+        return [
+            outcome(job, self._ticket.done.get(job.number, self._ticket.folder / str(job.number))) for job in self._jobs
+        ]
+
+    def end(self, status: Status, errors: Mapping[int, str]) -> None:
+        """After the last job, or where the sweep was interrupted: tables, pictures, the sweep's run in MLflow.
+
+        errors: of jobs that ended without a summary.
+        """
+        if self._ticket is None:
+            return
+        found = [
+            dataclasses.replace(one, status="FAILED", error=errors[one.job.number])
+            if one.status != "FINISHED" and one.job.number in errors
+            else one
+            for one in self.outcomes()
+        ]
+        points = repeats(found)
+        has_repeats = any(len(point.outcomes) > 1 for point in points)
+        text = as_text(rows_of_jobs(found))
+        markdown = ["# Sweep", "", f"`{command_line()}`", "", *as_markdown(rows_of_jobs(found))]
+        if has_repeats:
+            text += ["", *as_text(rows_of_repeats(points))]
+            markdown += ["", "## Seeds as repeats", "", *as_markdown(rows_of_repeats(points))]
+        best = best_of(found)
+        if best is not None:
+            told = f"Best: job {best.job.number}, score {percent(best.score)}, {best.folder / 'model-best'}"
+            text += ["", told]
+            markdown += ["", told]
+        print("\n" + "\n".join(text), flush=True)
+        folder = self._ticket.folder
+        write_file(folder / REPORT, "\n".join(markdown) + "\n")
+        if self._tracker is None:
+            return
+        from runner.sweeps.pictures import draw
+
+        files = [folder / REPORT, *draw(found, folder)]
+        self._tracker.end(status, _values(found, points, has_repeats), files, text, _failed(found, status))
+        if has_repeats:
+            self._track_repeats(points)
+
+    def _track_repeats(self, points: Sequence[Repeats]) -> None:
+        """A run for each point, with what its seeds have in common and how they spread."""
+        assert self._ticket is not None
+        names = names_of([point.overrides for point in points])
+        by_number = {config.job_number: config for config in self._configs}
+        for i, point in enumerate(points):
+            if point.spread is None:
+                continue
+            configs = [by_number[one.job.number] for one in point.outcomes]
+            tracking = {k: v for k, v in configs[0].tracking.items() if k in ("uri", "experiment")}
+            tracker = SweepTracker(f"{self._ticket.key}-{i}", **tracking)
+            folder = self._ticket.folder / f"repeats-{i}"
+            folder.mkdir(exist_ok=True)
+            is_again = (folder / FILE_NAME).exists()
+            tracker.start(
+                RunInfo(
+                    name=f"{point.spread.n} seeds: {names[i] if len(points) > 1 else ' '.join(self._configs[0].pipeline.components)}",
+                    experiment=configs[0].experiment,
+                    output_dir=folder,
+                    config=_shared([config.as_dict() for config in configs]),
+                    tags={"aggregate": "true", "runs": " ".join(one.run_id or "-" for one in point.outcomes)},
+                    components=(),
+                    resumed=Resumed(0, 0.0) if is_again else None,
+                    parent=self._ticket.key,
+                )
+            )
+            table = as_text(rows_of_jobs(point.outcomes))
+            tracker.end("FINISHED", _spread_values(point), [], table, None)
+
+
+def names_of(jobs: Sequence[Sequence[str]]) -> list[str]:
+    """Each job by what tells it from the others. jobs: the overrides of each.
+
+    >>> names_of([["seed=1", "dropout.start=0.2"], ["seed=1", "dropout.start=0.4"]])
+    ['dropout.start=0.2', 'dropout.start=0.4']
+    """
+    keys = swept(jobs)
+    return [" ".join(f"{key}={value_of(overrides, key)}" for key in keys) or " ".join(overrides) for overrides in jobs]
+
+
+def _known(root: Path, identity: str, depth: int) -> Path | None:
+    """The sweep.json of the same sweep, the last touched where there are several."""
+    found = []
+    for path in root.glob("*/" * depth + FILE):
+        try:
+            if json.loads(path.read_text("utf8"))["fingerprint"] == identity:
+                found.append((path.stat().st_mtime, path))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return max(found)[1] if found else None
+
+
+def _finished(root: Path, depth: int) -> dict[str, Path]:
+    """Fingerprint → the folder of a run that has finished."""
+    found: dict[str, Path] = {}
+    for path in sorted(root.glob("*/" * depth + SUMMARY)):
+        try:
+            about = json.loads(path.read_text("utf8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(about, dict) and about.get("status") == "FINISHED" and about.get("fingerprint"):
+            found[str(about["fingerprint"])] = path.parent
+    return found
+
+
+def _shared(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What all of these nested configs have in common, but for where they write."""
+    first, *others = configs
+    shared: dict[str, Any] = {}
+    for key, value in first.items():
+        if key == "output_dir" or any(key not in other for other in others):
+            continue
+        values = [other[key] for other in others]
+        if isinstance(value, Mapping) and all(isinstance(other, Mapping) for other in values):
+            if inner := _shared([value, *values]):
+                shared[key] = inner
+        elif all(other == value for other in values):
+            shared[key] = value
+    return shared
+
+
+def _values(found: Sequence[Outcome], points: Sequence[Repeats], has_repeats: bool) -> dict[str, float]:
+    """The metrics of the sweep's own run."""
+    best = best_of(found)
+    values = {
+        "n_jobs": float(len(found)),
+        "n_finished": float(sum(one.status == "FINISHED" for one in found)),
+        "job_seconds": sum(one.seconds or 0.0 for one in found),
+    }
+    if best is not None and best.score is not None:
+        values |= {"best_score": best.score, "best_job": float(best.job.number)}
+        values |= {f"best_{key}": float(value) for key, value in (best.scores or {}).items()}
+    means = [point.spread.mean for point in points if point.spread is not None]
+    if has_repeats and means:
+        values["best_mean_score"] = max(means)
+    return values
+
+
+def _spread_values(point: Repeats) -> dict[str, float]:
+    assert point.spread is not None
+    s = point.spread
+    return {
+        "n_seeds": float(s.n),
+        "score_mean": s.mean,
+        "score_sd": s.sd,
+        "score_low": s.low,
+        "score_high": s.high,
+        "best_score": s.mean,  # what MLflow's pages sort by: of repeats, no single one counts
+    }
+
+
+def _failed(found: Sequence[Outcome], status: Status) -> str | None:
+    """The sweep's error, for its tag."""
+    failed = [one for one in found if one.status == "FAILED"]
+    if not failed:
+        return None if status == "FINISHED" else "interrupted"
+    first = (failed[0].error or "failed").splitlines()[0]
+    return f"{len(failed)} of {len(found)} jobs failed; job {failed[0].job.number}: {first}"

@@ -1,0 +1,71 @@
+"""One job of a sweep: passed over where its run has finished before, taken up where it was interrupted.
+
+In a process of its own it keeps its table in job.log, and says on the console when it starts and how it ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from runner.config.schema import RunConfig, Ticket
+from runner.errors import RunnerError
+from runner.sweeps.report import percent
+from runner.sweeps.results import read_summary
+from runner.training.keeper import FOLDER, checkpoints
+
+LOG = "job.log"
+FAILED = ".failed"  # in the sweep's folder, once a job has failed and fail_fast is set
+
+
+def run_job(config: RunConfig, train: Callable[[RunConfig], None], *, is_apart: bool) -> float | None:
+    """Its best score. is_apart: in a process of its own, beside others. Raises what `train` raises."""
+    ticket = config.sweep
+    assert ticket is not None
+    number = config.job_number
+    assert number is not None
+    name = f"job {number}"
+    if number in ticket.done:
+        found = read_summary(ticket.done[number])
+        score = (found.get("best") or {}).get("score")
+        print(f"{name}: has finished before, score {percent(score)}", flush=True)
+        return score
+    marker = ticket.folder / FAILED
+    if ticket.fail_fast and marker.exists():
+        print(f"{name}: not started, as another has failed", flush=True)
+        return None
+    if config.resume is None and checkpoints(config.output_dir / FOLDER):
+        config = dataclasses.replace(config, resume="auto", has_own_folder=True)
+    told = f"{name} of {len(ticket.names)}"
+    began = time.monotonic()
+    print(f"{told}: {ticket.names[number]}", flush=True)
+    try:
+        with _log(config.output_dir / LOG) if is_apart else contextlib.nullcontext():
+            train(config)
+    except RunnerError:
+        if ticket.fail_fast:
+            with contextlib.suppress(OSError):
+                marker.touch()
+        raise
+    score = (read_summary(config.output_dir).get("best") or {}).get("score")
+    if is_apart:
+        print(f"{told}: score {percent(score)} after {time.monotonic() - began:,.0f} s", flush=True)
+    return score
+
+
+def forget_failure(ticket: Ticket) -> None:
+    """A sweep that is issued again starts its jobs again."""
+    (ticket.folder / FAILED).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _log(path: Path) -> Iterator[None]:
+    with path.open("a", encoding="utf8") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
