@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from runner.components.pipeline import Pipeline
     from runner.corpus.batching import minibatch
@@ -58,18 +58,19 @@ def blank(lang: str = "en", *, seed: int = 0, tokenizer: Mapping[str, Any] | Non
     return Pipeline(lang, seed=seed, tokenizer=tokenizer)
 
 
-def load(path: str | Path) -> Pipeline:
+def load(path: str | Path, *, code: Sequence[str | Path] = ()) -> Pipeline:
     """A trained pipeline from a model folder, or from MLflow: "runs:/RUN_ID/model-best" or "models:/NAME/VERSION".
 
-    Raises RunnerError where there is none, or it is damaged.
+    code: Python files to run first, for a model with entries of its maker's own; without them it is refused, and nothing
+    in a model is ever run. Raises RunnerError where there is no model, it is damaged, or it needs code.
     """
     from runner.components.storage import load as load_folder
 
     if str(path).startswith(("runs:/", "models:/")):
         from runner.tracking.mlflow_store import fetch
 
-        return load_folder(fetch(str(path)))
-    return load_folder(Path(path))
+        return load_folder(fetch(str(path)), code)
+    return load_folder(Path(path), code)
 
 
 def __getattr__(name: str) -> Any:

@@ -58,7 +58,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.model is not None:
         from runner import load
 
-        model = load(options.model)
+        model = load(options.model, code=options.code or ())
         if not any(component.type == "ner" for component in model.components.values()):
             raise RunnerError(
                 "the model has no entity recognizer", place=options.model, hint="Train pipeline=ner first."
@@ -206,6 +206,12 @@ def _parser() -> argparse.ArgumentParser:
         "input", help='a text a line, or JSON lines with "text"; may end in .gz; - reads standard input'
     )
     parser.add_argument("--model", metavar="FOLDER", help="a trained model, also runs:/RUN_ID/model-best")
+    parser.add_argument(
+        "--code",
+        metavar="FILE",
+        action="append",
+        help="Python to run first, for a model that needs it; may be repeated",
+    )
     parser.add_argument("--patterns", metavar="FILE", action="append", help="patterns as JSON lines; may be repeated")
     parser.add_argument("--threshold", type=_share, default=0.5, help="least confidence of a proposal (0.5)")
     parser.add_argument(

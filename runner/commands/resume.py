@@ -10,6 +10,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from runner.tracking.journal import FILE_NAME
 from runner.training import checkpoint
 from runner.training.keeper import FOLDER, checkpoints, is_locked
 
+_KINDS = {"fingerprint": dict, "data_digest": str, "seconds": float, "training": dict, "result": dict}
+
 
 @dataclass(frozen=True)
 class Found:
@@ -36,6 +39,18 @@ class Found:
     @property
     def resumed(self) -> Resumed:
         return Resumed(int(self.about["training"]["sgd"]["step"]), float(self.about["seconds"]))
+
+    @contextmanager
+    def fitting(self) -> Iterator[None]:
+        """What is done with the checkpoint. Raises RunnerError where it holds other things than it should."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise RunnerError(
+                f"the checkpoint does not fit the run ({type(error).__name__}: {error})",
+                place=str(self.output_dir / FOLDER),
+                hint="Start again, without resume.",
+            ) from error
 
     def check_data(self, digest: str) -> None:
         """Raises RunnerError where the data is not what it was."""
@@ -131,8 +146,8 @@ def _last_whole(folder: Path) -> Found:
     for step, path in checkpoints(folder / FOLDER):
         try:
             about, arrays = checkpoint.load(path)
-            for key in ("fingerprint", "data_digest", "seconds", "training", "result"):
-                if key not in about:
+            for key, kind in _KINDS.items():
+                if not isinstance(about.get(key), kind):
                     raise checkpoint.Damaged(f"the checkpoint says nothing of {key!r}", place=str(path))
             return Found(folder, about, arrays)
         except RunnerError as error:

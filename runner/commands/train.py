@@ -53,7 +53,8 @@ def run(config: RunConfig) -> None:
     found = find(config)
     if found is not None:
         config = adopt(config, found)
-        started -= found.resumed.seconds
+        with found.fitting():
+            started -= found.resumed.seconds
     trackers = make_trackers(config)
     corpus = make_corpus(config)
     if found is not None:
@@ -64,11 +65,14 @@ def run(config: RunConfig) -> None:
     pipeline.initialize(lambda: corpus.train, sgd=sgd)
     check_labels(pipeline)
     write_file(config.output_dir / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True))
-    result = Result(**found.about["result"]) if found is not None else Result()
-    result.fingerprint = fingerprint(config, corpus.sources)
+    result = Result()
     training = Training(pipeline, corpus.train, corpus.dev, plan, sgd)
     if found is not None:
-        training.restore(found.about["training"], found.arrays)
+        with found.fitting():
+            result = Result(**found.about["result"])
+            training.restore(found.about["training"], found.arrays)
+    result.fingerprint = fingerprint(config, corpus.sources)
+    if found is not None:
         print(f"goes on after step {sgd.step:,} in {config.output_dir}", flush=True)
     keeper = Keeper(config.output_dir, config.training.checkpoint_seconds, config.training.checkpoint_steps)
     identity = {"fingerprint": settings(config), "data_digest": corpus.digest}

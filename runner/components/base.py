@@ -47,9 +47,13 @@ class Component(ABC):
         """Learn one more label; False where it is known. The model grows at the next update or prediction."""
         if label in self.labels:
             return False
-        self.labels.append(label)
-        self.head = None
+        self.add_labels([label])
         return True
+
+    def add_labels(self, labels: Sequence[str]) -> None:
+        """Learn labels that are not known yet. Raises RunnerError for one that the component cannot have."""
+        self.labels += labels
+        self.head = None
 
     def drop(self, rate: float, step: int) -> float:
         """The dropout rate of an update: its own where it has one, but for an update that is to have none at all.

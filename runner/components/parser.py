@@ -27,6 +27,7 @@ from runner.model.noise import Noise
 from runner.model.parse import Parse, parser_head
 from runner.model.trees import sentence_starts
 
+MAX_DEPTH = 64  # BiLSTMs
 TAG_CLASSES = 128  # of the auxiliary loss: a tag's class is its hash, so that nothing about tags needs to be kept
 
 
@@ -66,6 +67,8 @@ def parser(
     ):  # fmt: skip
         if value < low:
             raise RunnerError(f"{key} is {value}; it must be at least {low}")
+    if lstm_depth > MAX_DEPTH:
+        raise RunnerError(f"lstm_depth is {lstm_depth}; it must be at most {MAX_DEPTH}")
     component = DependencyParser(
         name, tok2vec, tag_loss=tag_loss, ignore_punct=ignore_punct, lstm_width=lstm_width, lstm_depth=lstm_depth,
         arc_width=arc_width, label_width=label_width, maxout_pieces=maxout_pieces, single_root=single_root,

@@ -28,7 +28,7 @@ from runner.components.inputs import Batch
 from runner.components.merge import Merger
 from runner.components.ner import EntityRecognizer
 from runner.components.scores import tokens as token_scorer
-from runner.config.resolve import accepted, resolve
+from runner.config.resolve import accepted, code_behind, resolve
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
@@ -36,7 +36,7 @@ from runner.corpus.packed import PackedExamples
 from runner.errors import RunFailed, RunnerError, suggest
 from runner.model.layout import Packed
 from runner.model.noise import Noise
-from runner.model.parameters import Parameters
+from runner.model.parameters import Given, Parameters
 
 if TYPE_CHECKING:
     from runner.training.optimizers import Optimizer, Used
@@ -162,8 +162,8 @@ class Pipeline:
         assert self._sgd is not None
         return self._sgd
 
-    def _build(self, rebuild: bool = False) -> None:
-        """Make the models that are missing, and bind their parameters; known values stay."""
+    def _build(self, rebuild: bool = False, given: Given | None = None) -> None:
+        """Make the models that are missing, and bind their parameters; known values stay. given: see Parameters.bind."""
         stale = [name for name, component in self.components.items() if rebuild or component.head is None]
         if not stale:
             return
@@ -185,7 +185,7 @@ class Pipeline:
                     models[f"{name}/{part}"] = model
                     for node in model.walk():
                         node.ops = self.ops
-        self.parameters.bind(models, self.seed)
+        self.parameters.bind(models, self.seed, given)
 
     def _freeze_disabled(self) -> None:
         if not self._disabled:
@@ -403,8 +403,12 @@ class Pipeline:
         save(self, Path(path))
 
     def describe(self) -> dict[str, Any]:
-        """The config that builds this pipeline again."""
+        """The config that builds this pipeline again; `code` names the user's files that it cannot be built without."""
+        code = code_behind(self.tokenizer_block, "tokenizers").union(
+            *(code_behind(block, "components", {"name": name}) for name, block in self.blocks.items())
+        )
         return {
+            **({"code": sorted(code)} if code else {}),
             "lang": self.lang,
             "tokenizer": self.tokenizer_block,
             "shared_tok2vec": self.shared_tok2vec,

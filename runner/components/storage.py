@@ -1,16 +1,22 @@
 """A model on disk is a folder that holds data and nothing that runs:
 
     config.yaml       the config that builds the pipeline
-    meta.json         labels, checksums, versions, and what the trainer adds (scores, data digests)
+    meta.json         labels, versions, what the trainer adds (scores, data digests), and checksums: of the other files,
+                      and of itself
     weights.msgpack   every parameter by its path: shape, and float32 values in little-endian order
     lexemes.msgpack   which words were seen in training, and how often: 64-bit hashes and counts, little-endian
 
-It is written beside its place and renamed, so that a folder with the right name is complete.
+It is written beside its place and renamed, so that a folder with the right name is complete. One that is damaged is
+refused whole. Checksums are no signature: a stranger's folder may fit together and still be made to do harm, so nothing
+in it is run, no file but these four is read, sizes are held against the config's before anything is allocated, and where
+the config names files of `code:` the caller must give them (`runner.load(path, code=[...])`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
 from pathlib import Path
@@ -19,15 +25,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import srsly
 import yaml
+from numpy.typing import NDArray
+from srsly.msgpack import unpackb
 
+from runner.config import bounded_yaml
+from runner.config.resolve import check, load_code
 from runner.errors import RunFailed, RunnerError
 from runner.files import write_file, write_folder
 
 if TYPE_CHECKING:
     from runner.components.pipeline import Pipeline
+    from runner.model.parameters import Shape
 
 CONFIG, META, WEIGHTS, LEXEMES = "config.yaml", "meta.json", "weights.msgpack", "lexemes.msgpack"
-_FORMAT = 1
+_FORMAT = 2
+_MAX_BYTES = {CONFIG: bounded_yaml.MAX_BYTES, META: 16 << 20, WEIGHTS: 8 << 30, LEXEMES: 1 << 28}
+_MAX_PATHS = 10_000  # parameters of a model
+_OWN_META = ("labels", "format", "file_sha256", "meta_sha256", "versions", "lang")
 
 
 def weights_sha256(pipeline: Pipeline) -> str:
@@ -44,7 +58,7 @@ def save(pipeline: Pipeline, path: Path) -> None:
     if not np.isfinite(pipeline.parameters.weights).all():
         raise RunFailed("a weight is not finite, so the model is not saved", place=str(path))
     views = pipeline.parameters.views(pipeline.parameters.weights)
-    packed = srsly.msgpack_dumps(
+    weights = srsly.msgpack_dumps(
         {
             name: {"shape": list(view.shape), "data": np.ascontiguousarray(view, dtype="<f4").tobytes()}
             for name, view in sorted(views.items())
@@ -57,103 +71,218 @@ def save(pipeline: Pipeline, path: Path) -> None:
             "counts": np.array([frequencies[norm] for norm in sorted(frequencies)], dtype="<u8").tobytes(),
         }
     )
+    config = yaml.dump(pipeline.describe(), Dumper=_Plain, sort_keys=False, allow_unicode=True).encode("utf8")
+    files = {CONFIG: config, WEIGHTS: weights, LEXEMES: lexemes}
     meta = {
         **pipeline.meta,
         "format": _FORMAT,
         "lang": pipeline.lang,
         "labels": {name: component.labels for name, component in pipeline.components.items()},
         "weights_sha256": weights_sha256(pipeline),
-        "file_sha256": {WEIGHTS: hashlib.sha256(packed).hexdigest(), LEXEMES: hashlib.sha256(lexemes).hexdigest()},
+        "file_sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         "versions": {name: _version(name) for name in ("declarative-runner", "thinc", "numpy")},
     }
+    meta["meta_sha256"] = _meta_sha256(json.loads(json.dumps(meta)))
 
     def fill(folder: Path) -> None:
-        write_file(folder / CONFIG, yaml.safe_dump(pipeline.describe(), sort_keys=False, allow_unicode=True))
-        write_file(folder / META, srsly.json_dumps(meta, indent=2))
-        write_file(folder / WEIGHTS, packed)
-        write_file(folder / LEXEMES, lexemes)
+        for name, content in files.items():
+            write_file(folder / name, content)
+        write_file(folder / META, json.dumps(meta, indent=2))
 
     write_folder(path, fill)
 
 
-def load(path: Path) -> Pipeline:
+def load(path: Path, code: Sequence[str | Path] = ()) -> Pipeline:
     """Read a folder that `save` wrote.
 
-    Raises RunnerError where a file is missing, damaged, or does not fit the others.
+    code: Python files to run first, for a model that cannot be built without; never those that it names itself.
+    Raises RunnerError where a file is missing, damaged, or does not fit the others, or the model needs code.
     """
     from runner.components.pipeline import Pipeline
 
     if not path.is_dir():
         raise RunnerError("there is no model folder here", place=str(path), hint="Give a folder such as model-best.")
-    config = _mapping(path / CONFIG, lambda data: yaml.safe_load(data))
-    meta = _mapping(path / META, lambda data: srsly.json_loads(data))
+    meta = _mapping(path, META, _read(path, META))
     if meta.get("format") != _FORMAT:
-        raise RunnerError(f"model format {meta.get('format')!r} is not {_FORMAT}", place=str(path / META))
-    packed, lexemes = (_verified(path / name, meta) for name in (WEIGHTS, LEXEMES))
-    try:
-        pipeline = Pipeline(
-            str(config["lang"]), tokenizer=config["tokenizer"], shared_tok2vec=config.get("shared_tok2vec", False)
+        raise RunnerError(
+            f"model format {meta.get('format')!r:.40} is not {_FORMAT}", place=str(path / META), hint="Train again."
         )
-        for name, block in config["components"].items():
-            component = pipeline.add_pipe(name, block)
-            for label in meta["labels"][name]:
-                component.add_label(label)
-        weights, words = srsly.msgpack_loads(packed), srsly.msgpack_loads(lexemes)
-        norms, counts = (np.frombuffer(words[key], dtype="<u8").tolist() for key in ("norms", "counts"))
-        pipeline.lexemes.frequencies = dict(zip(norms, counts, strict=True))
-        pipeline._build()
-        values = {name: _array(entry) for name, entry in weights.items()}
-        layout = pipeline.parameters.layout
-        if {name: value.shape for name, value in values.items()} != {
-            name: shape for name, (_, shape) in layout.items()
-        }:
-            raise RunnerError("the weights do not fit the config and the labels", place=str(path))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunnerError(f"this is not a complete model ({type(error).__name__}: {error})", place=str(path)) from error
-    pipeline.parameters.load(values)
-    pipeline.meta = {
-        key: value for key, value in meta.items() if key not in ("labels", "format", "file_sha256", "versions", "lang")
-    }
+    if _meta_sha256(meta) != meta.get("meta_sha256"):
+        raise _damaged(path / META, "its checksum is not the one that it holds")
+    config = _mapping(path, CONFIG, _verified(path, CONFIG, meta))
+    _take_code(config, code, path)
+    try:
+        lang, blocks = config["lang"], _blocks(config["components"])
+        shared = config.get("shared_tok2vec", False)
+        if not isinstance(lang, str) or not isinstance(shared, bool):
+            raise TypeError("lang or shared_tok2vec is of another kind")
+        check(config["tokenizer"], "tokenizers", "tokenizer")
+        pipeline = Pipeline(lang, tokenizer=config["tokenizer"], shared_tok2vec=shared)
+        for name, block in blocks.items():
+            pipeline.add_pipe(name, block).add_labels(_labels(meta["labels"][name]))
+        pipeline.lexemes.frequencies = _frequencies(_verified(path, LEXEMES, meta))
+        pipeline._build(given=lambda shapes: _weights(path, meta, shapes))
+    except RunnerError as error:
+        raise error if str(path) in (error.place or "") else _at(error, path) from error.__cause__
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
+        raise RunnerError(
+            f"this is not a complete model ({type(error).__name__}: {error})", place=str(path), hint="Train again."
+        ) from error
+    pipeline.meta = {key: value for key, value in meta.items() if key not in _OWN_META}
     return pipeline
 
 
-def _array(entry: Any) -> np.ndarray:
+def _take_code(config: Mapping[str, Any], code: Sequence[str | Path], path: Path) -> None:
+    """Run the files that the caller gave. Raises RunnerError where the model needs others."""
+    named = config.get("code", [])
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise RunnerError("'code' is no list of file names", place=str(path / CONFIG), hint="Train again.")
+    missing = sorted(set(named) - {Path(file).name for file in code})
+    if missing:
+        raise RunnerError(
+            f"the model cannot be built without Python code of its maker's: {', '.join(missing):.200}",
+            place=str(path / CONFIG),
+            hint=f"Where you know and trust it, give it: runner.load(path, code=[{missing[0]!r:.80}]), or --code.",
+        )
+    load_code([str(file) for file in code])
+
+
+def _blocks(components: Any) -> dict[str, dict[str, Any]]:
+    """The components' blocks, none of which names a file."""
+    for name, block in components.items():
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(f"{name!r} is no name of a component")
+        if isinstance(block.get("tag_map"), str):
+            raise ValueError(f"the tag map of {name!r} lies outside the model")
+    return dict(components)
+
+
+def _labels(labels: Any) -> list[str]:
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise TypeError("a label is no text")
+    if len(set(labels)) < len(labels):
+        raise ValueError("a label stands twice")
+    return labels
+
+
+def _frequencies(packed: bytes) -> dict[int, int]:
+    words = _unpacked(packed)
+    norms, counts = (np.frombuffer(words[key], dtype="<u8") for key in ("norms", "counts"))
+    if not (norms[:-1] < norms[1:]).all() or (counts >= 1 << 62).any():
+        raise ValueError("the words are not in order")
+    return dict(zip(norms.tolist(), counts.tolist(), strict=True))
+
+
+def _weights(path: Path, meta: Mapping[str, Any], shapes: Mapping[str, Shape]) -> dict[str, NDArray[np.float32]]:
+    """The values of all parameters; the file's size is held against the shapes before it is read."""
+    misfit = RunnerError("the weights do not fit the config and the labels", place=str(path), hint="Train again.")
+    wanted = sum(4 * prod(shape) + len(name.encode("utf8")) for name, shape in shapes.items())
+    if len(shapes) > _MAX_PATHS:
+        raise misfit
+    if not wanted <= _size(path, WEIGHTS) <= wanted + 100 * len(shapes) + 100:
+        raise _damaged(path / WEIGHTS, "its size does not fit the config and the labels")
+    entries = _unpacked(_verified(path, WEIGHTS, meta))
+    values = {str(name): _array(entry) for name, entry in entries.items()}
+    if {name: value.shape for name, value in values.items()} != dict(shapes):
+        raise misfit
+    if not all(np.isfinite(value).all() for value in values.values()):
+        raise RunnerError("a weight is not finite", place=str(path / WEIGHTS), hint="Train again.")
+    return values
+
+
+def _array(entry: Any) -> NDArray[np.float32]:
     shape = tuple(int(n) for n in entry["shape"])
     data = entry["data"]
-    if prod(shape) * 4 != len(data):
+    if min((0, *shape)) < 0 or prod(shape) * 4 != len(data):
         raise ValueError("a shape does not fit its data")
     return np.frombuffer(data, dtype="<f4").reshape(shape)
 
 
-def _verified(path: Path, meta: dict[str, Any]) -> bytes:
-    data = _read(path)
-    sums = meta.get("file_sha256")
-    if not isinstance(sums, dict) or hashlib.sha256(data).hexdigest() != sums.get(path.name):
-        raise RunnerError(
-            "the file is damaged: its checksum is not the one in meta.json",
-            place=str(path),
-            hint="Copy the folder again, or train again.",
+def _unpacked(packed: bytes) -> dict[str, Any]:
+    """A map of names. The hook keeps srsly's decoders away, the limits keep headers from promising what is not there."""
+    try:
+        content = unpackb(
+            packed, raw=False, object_pairs_hook=dict, max_array_len=8, max_map_len=_MAX_PATHS, max_ext_len=0
         )
+    except Exception as error:  # msgpack's own kinds of faults
+        raise ValueError(f"it cannot be unpacked: {str(error)[:100] or type(error).__name__}") from None
+    if not isinstance(content, dict):
+        raise TypeError("it holds no map")
+    return content
+
+
+def _verified(folder: Path, name: str, meta: Mapping[str, Any]) -> bytes:
+    data = _read(folder, name)
+    sums = meta.get("file_sha256")
+    if not isinstance(sums, dict) or hashlib.sha256(data).hexdigest() != sums.get(name):
+        raise _damaged(folder / name, "its checksum is not the one in meta.json")
     return data
 
 
-def _read(path: Path) -> bytes:
+def _size(folder: Path, name: str) -> int:
+    """Bytes of one of the four files. Raises RunnerError where it is none, or lies elsewhere, or is too large."""
+    path = folder / name
     try:
-        return path.read_bytes()
+        if path.resolve().parent != folder.resolve():
+            raise RunnerError("the file is a link that leads out of the folder", place=str(path), hint="Copy it there.")
+        size = path.stat().st_size
+        if not path.is_file():
+            raise RunnerError("this is no file", place=str(path), hint="Copy the folder again, or train again.")
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+        raise RunnerError(
+            f"cannot read: {getattr(error, 'strerror', None) or error}", place=str(path), hint="Check the folder."
+        ) from error
+    if size > _MAX_BYTES[name]:
+        raise RunnerError(
+            f"the file has {size:,} bytes; more than {_MAX_BYTES[name]:,} are not read",
+            place=str(path),
+            hint="Check it.",
+        )
+    return size
+
+
+def _read(folder: Path, name: str) -> bytes:
+    _size(folder, name)
+    try:
+        return (folder / name).read_bytes()
     except OSError as error:
-        raise RunnerError(f"cannot read: {error.strerror}", place=str(path)) from error
+        raise RunnerError(
+            f"cannot read: {error.strerror}", place=str(folder / name), hint="Check the folder."
+        ) from error
 
 
-def _mapping(path: Path, parse: Any) -> dict[str, Any]:
+def _mapping(folder: Path, name: str, data: bytes) -> dict[str, Any]:
     try:
-        value = parse(_read(path))
-    except RunnerError:
-        raise
-    except Exception as error:  # whatever the parser calls it, the file is damaged
-        raise RunnerError("the file is damaged", place=str(path), hint=str(error).split("\n")[0]) from error
+        value = bounded_yaml.read(data) if name == CONFIG else json.loads(data)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise _damaged(folder / name, str(error).split("\n")[0]) from error
     if not isinstance(value, dict):
-        raise RunnerError("the file is damaged: it holds no mapping", place=str(path))
+        raise _damaged(folder / name, "it holds no mapping")
     return value
+
+
+def _meta_sha256(meta: Mapping[str, Any]) -> str:
+    """Digest of all that meta.json says, but for this digest, however it is written."""
+    rest = {key: value for key, value in meta.items() if key != "meta_sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode("ascii")).hexdigest()
+
+
+def _damaged(path: Path, fact: str) -> RunnerError:
+    return RunnerError(f"the file is damaged: {fact}", place=str(path), hint="Copy the folder again, or train again.")
+
+
+def _at(error: RunnerError, path: Path) -> RunnerError:
+    """The same error in words of the model's config."""
+    return type(error)(
+        f"{error.place}: {error.fact}" if error.place else error.fact, place=str(path / CONFIG), hint=error.hint
+    )
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes shared values out: bounded_yaml.py counts them, and a person reads them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _version(name: str) -> str:

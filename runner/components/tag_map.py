@@ -18,6 +18,7 @@ from typing import Any
 import srsly
 import yaml
 
+from runner.config import bounded_yaml
 from runner.errors import RunnerError, suggest
 
 BUNDLED = Path(__file__).parent / "tag_maps"
@@ -94,8 +95,8 @@ def read_tag_map(source: str | Mapping[str, Any], place: str) -> TagMap:
             hint="Give one of these names, a path, or the map itself.",
         ) from None
     try:
-        entries = srsly.json_loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
+        entries = srsly.json_loads(text) if path.suffix == ".json" else bounded_yaml.read(text)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         raise RunnerError(
             "the tag map is neither YAML nor JSON" if path.suffix != ".json" else "the tag map is not JSON",

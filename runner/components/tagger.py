@@ -57,11 +57,11 @@ class Tagger(Component):
         super().__init__(name, build_tok2vec)
         self.tag_map = tag_map
 
-    def add_label(self, label: str) -> bool:
-        """Learn one more tag. Raises RunnerError where the tag map does not know it."""
+    def add_labels(self, labels: Sequence[str]) -> None:
+        """Learn tags. Raises RunnerError that lists the ones missing from the tag map."""
         if self.tag_map is not None:
-            self.tag_map.check([label])
-        return super().add_label(label)
+            self.tag_map.check(labels)
+        super().add_labels(labels)
 
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
         """The gold tags, sorted. Raises RunnerError that lists the ones missing from the tag map."""

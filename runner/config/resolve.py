@@ -104,6 +104,18 @@ def code_error(error: BaseException, kind: type[RunnerError] = RunnerError) -> R
     return kind(fact, place=places[-1], hint="The file is named in code=[...].")
 
 
+def code_behind(block: Any, kind: str, extra: Mapping[str, Any] = _NOTHING) -> set[str]:
+    """The names of the files of `code:` that registered what the block uses, blocks inside it included."""
+
+    def files(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> set[str]:
+        home = sys.modules.get(factory.__module__)
+        own = {Path(str(home.__file__)).name} if home is not None and home.__name__.startswith(_CODE) else set()
+        nested = [value for value in arguments.values() if isinstance(value, _Nested)]
+        return own.union(*(files(inner.factory, inner.arguments) for inner in nested))
+
+    return files(*_prepare(block, kind, kind, extra))
+
+
 class _Nested:
     """A checked nested block, to be built when its owner is."""
 
@@ -333,4 +345,4 @@ def _import_error(error: Exception, path: Path, given: str) -> RunnerError:
     return RunnerError(f"{type(error).__name__}: {error}", place=place, hint="The file is named in code=[...].")
 
 
-__all__ = ["accepted", "check", "code_error", "load_code", "resolve", "resolve_argument"]
+__all__ = ["accepted", "check", "code_behind", "code_error", "load_code", "resolve", "resolve_argument"]

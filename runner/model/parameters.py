@@ -22,6 +22,7 @@ from runner.model.tables import Table
 
 Shape = tuple[int, ...]
 Initializer = Callable[[np.random.Generator, Shape], NDArray[np.float32]]
+Given = Callable[[Mapping[str, Shape]], Mapping[str, NDArray[np.float32]]]  # the shapes of all paths → their values
 
 
 def zeros(rng: np.random.Generator, shape: Shape) -> NDArray[np.float32]:
@@ -88,16 +89,16 @@ class Parameters:
         """For optimizers: the weights and the gradient of all that is not in tables, without settling anything."""
         return self._weights, self._gradient
 
-    def bind(self, models: Mapping[str, Model], seed: int) -> None:
+    def bind(self, models: Mapping[str, Model], seed: int, given: Given | None = None) -> None:
         """Give every parameter of `models` its place, keep the values of paths and shapes already known, initialize the rest.
 
         A parameter that grew along its axes keeps its old values in the old corner. Initial values are a function of
-        `seed` and the path alone.
+        `seed` and the path alone. given: gives all values for the shapes that it is told, before any array is made.
         """
         known = {path: view.copy() for path, view in self.views(self.weights).items()}
         layers: list[tuple[Model, str, str]] = []
         layout: dict[str, tuple[int, Shape]] = {}
-        values: list[NDArray[np.float32]] = []
+        initial: dict[str, Initializer] = {}
         size = 0
         for model in models.values():
             for node in model.walk():
@@ -107,16 +108,22 @@ class Parameters:
                     if path in layout:
                         assert layout[path][1] == shape, f"two layers are called {node.name}"
                         continue  # a layer shared between components
-                    rng = np.random.default_rng([seed, zlib.crc32(path.encode("utf8"))])
-                    value = init(rng, shape)
-                    if path in known:
-                        _keep(value, known[path])
-                    layout[path] = (size, shape)
-                    values.append(value.ravel())
-                    size += value.size
+                    layout[path], initial[path] = (size, shape), init
+                    size += prod(shape)
+        loaded = given({path: shape for path, (_, shape) in layout.items()}) if given is not None else None
+        values: list[NDArray[np.float32]] = []
+        for path, (_, shape) in layout.items():
+            if loaded is not None:
+                value = loaded[path]
+                assert value.shape == shape, path
+            else:
+                value = initial[path](np.random.default_rng([seed, zlib.crc32(path.encode("utf8"))]), shape)
+                if path in known:
+                    _keep(value, known[path])
+            values.append(value.ravel())
         self.layout = layout
         self.settle = _nothing
-        self._weights = np.concatenate(values) if values else np.zeros(0, dtype="float32")
+        self._weights = np.concatenate(values, dtype="float32") if values else np.zeros(0, dtype="float32")
         self._gradient = np.zeros(size, dtype="float32")
         self.is_gradient_seen = False
         self._layers = layers
@@ -147,11 +154,6 @@ class Parameters:
             start = found[owner].start if owner in found else offset
             found[owner] = slice(start, offset + prod(shape))
         return found
-
-    def load(self, values: Mapping[str, NDArray[Any]]) -> None:
-        """Copy values into the weights, in place. Paths and shapes must be those of the layout."""
-        for path, view in self.views(self.weights).items():
-            view[...] = values[path]
 
     def freeze(self, paths: Iterable[str]) -> None:
         """Keep these parameters as they are in every update until the next call; an empty list frees all."""

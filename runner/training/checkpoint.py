@@ -32,7 +32,8 @@ FORMAT = 1
 _DTYPES = {"f4": "<f4", "f8": "<f8", "i8": "<i8"}
 _PIECE = 1 << 22  # bytes written and hashed at once
 _CHECKSUM = 32
-_MAX_HEADER = 1 << 28
+_MAX_HEADER = 1 << 24
+_MAX_DIMENSIONS = 8
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -73,6 +74,8 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         data = path.read_bytes()
     except OSError as error:
         raise RunnerError(f"cannot read: {error.strerror}", place=str(path)) from error
+    except (MemoryError, OverflowError):
+        raise Damaged("the checkpoint is larger than the memory", place=str(path)) from None
     try:
         return _parsed(data)
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError, AttributeError) as error:
@@ -94,7 +97,9 @@ def _parsed(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     body = memoryview(data)[start + length : -_CHECKSUM]
     arrays: dict[str, NDArray[Any]] = {}
     for entry in header["arrays"]:
-        shape = tuple(int(n) for n in entry["shape"])
+        shape = tuple(int(n) for n in entry["shape"][: _MAX_DIMENSIONS + 1])
+        if len(shape) > _MAX_DIMENSIONS:
+            raise ValueError("an array has too many dimensions")
         dtype = np.dtype(_DTYPES[entry["dtype"]])
         offset, size = int(entry["offset"]), prod(shape) * dtype.itemsize
         if min((0, *shape)) < 0 or offset < 0 or offset + size > len(body):

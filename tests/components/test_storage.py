@@ -1,0 +1,261 @@
+"""Model folders of strangers, and damaged ones: read or refused, never run, never other weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import srsly
+import yaml
+
+import runner
+from runner.components import storage
+from runner.config.resolve import load_code
+from tests.damage import flip, outcome, small_model
+
+CODE = """\
+from pathlib import Path
+
+from runner import registry
+from runner.components.tagger import Tagger
+
+Path(__file__).with_name("was_run").touch()
+
+
+@registry.components("my_tagger")
+def my_tagger(name: str, tok2vec: registry.Tok2VecBlock) -> Tagger:
+    return Tagger(name, tok2vec)
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A folder, and what its pipeline says."""
+    folder = tmp_path_factory.mktemp("model") / "model"
+    nlp = small_model(("tagger", "ner", "textcat"))
+    nlp.to_disk(folder)
+    return folder
+
+
+@pytest.fixture
+def forged(model, tmp_path):
+    """A copy, and a function that replaces files of it and makes all checksums fit again."""
+    folder = tmp_path / "forged"
+    shutil.copytree(model, folder)
+
+    def forge(meta=None, **files):
+        about = json.loads((folder / "meta.json").read_text("utf8"))
+        about.update(meta or {})
+        for stem, content in files.items():
+            name = {"config": "config.yaml", "weights": "weights.msgpack", "lexemes": "lexemes.msgpack"}[stem]
+            data = content if isinstance(content, bytes) else yaml.safe_dump(content, sort_keys=False).encode()
+            (folder / name).write_bytes(data)
+            about["file_sha256"][name] = hashlib.sha256(data).hexdigest()
+        about["meta_sha256"] = storage._meta_sha256(about)
+        (folder / "meta.json").write_text(json.dumps(about), "utf8")
+        return folder
+
+    return forge
+
+
+def config_of(folder):
+    return yaml.safe_load((folder / "config.yaml").read_text("utf8"))
+
+
+def test_every_flipped_bit_is_told_or_changes_nothing(model, tmp_path):
+    rng = random.Random(0)
+    good = outcome(model)
+    copy = tmp_path / "copy"
+    shutil.copytree(model, copy)
+    n_refused = 0
+    for name in sorted(os.listdir(model)):
+        for _ in range(15):
+            with flip(copy / name, rng):
+                try:
+                    assert outcome(copy) == good
+                except runner.RunnerError as error:
+                    n_refused += str(copy) in str(error)
+    assert n_refused >= 50
+    assert outcome(copy) == good
+
+
+@pytest.mark.parametrize("key", ["labels", "file_sha256", "format", "lang"])
+def test_a_changed_word_of_meta_json_is_told(model, tmp_path, key):
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    meta = json.loads((folder / "meta.json").read_text("utf8"))
+    meta["labels"]["ner"] = meta["labels"]["ner"][::-1] if key == "labels" else meta["labels"]["ner"]
+    meta[key] = {"file_sha256": {}, "format": 1, "lang": "xx"}.get(key, meta[key])
+    (folder / "meta.json").write_text(json.dumps(meta), "utf8")
+    with pytest.raises(runner.RunnerError, match=r"meta\.json: (the file is damaged|model format 1 is not 2)"):
+        runner.load(folder)
+
+
+def test_a_forged_copy_that_fits_loads(model, forged):
+    assert outcome(forged(config=config_of(model))) == outcome(model)
+
+
+def many(n):
+    return {"lang": "en", "tokenizer": {"type": "syntok"}, "components": {f"c{i}": {"type": "ner"} for i in range(n)}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["components"]["ner"].update(hidden_width=10**9), "size does not fit"),
+        (lambda c: c["components"]["ner"]["tok2vec"].update(embed_size=10**7, width=8192), "size does not fit"),
+        (lambda c: c["components"]["ner"]["tok2vec"].update(embed_size=10**30), "too large a number"),
+        (lambda c: c["components"]["ner"].update(type="os.system"), "unknown component"),
+        (lambda c: c["components"]["ner"].update(_target_="os.system"), "takes no '_target_'"),
+        (lambda c: c["components"]["tagger"].update(tag_map="/etc/hostname"), "tag map of 'tagger' lies outside"),
+        (lambda c: c["components"].update({"ner/tok2vec": c["components"]["ner"]}), "no name of a component"),
+        (lambda c: c["components"].update(parser={"type": "parser", "lstm_depth": 10**9}), "at most 64"),
+        (lambda c: c["components"].update(x=3), "not a complete model"),
+        (lambda c: c.update(components=[1]), "not a complete model"),
+        (lambda c: c.update(tokenizer={"type": "nope"}), "unknown tokenizer"),
+        (lambda c: c.update(lang=3), "lang"),
+        (lambda c: c.update(code="x.py"), "'code' is no list"),
+    ],
+)  # fmt: skip
+def test_a_config_that_asks_for_too_much_is_refused(model, forged, change, message):
+    config = config_of(model)
+    change(config)
+    folder = forged(config=config)
+    with pytest.raises(runner.RunnerError, match=message) as caught:
+        runner.load(folder)
+    assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a: &a [x, x, x, x, x, x, x, x, x]\n"
+        + b"".join(b"b%d: &b%d [%s]\n" % (i, i, b", ".join([b"*b%d" % (i - 1) if i else b"*a"] * 9)) for i in range(12)),
+        b"a: &a [*a]\n",
+        b"a: " + b"[" * 5000 + b"]" * 5000,
+        b"a: !!python/object/apply:os.getcwd []\n",
+        b"a: !!bool x\n",
+        b"x" * (2 << 20),
+        b"\xff\xfe\x00",
+        b"",
+    ],
+    ids=["bomb", "endless", "deep", "python", "tag", "long", "encoding", "empty"],
+)  # fmt: skip
+def test_hostile_yaml_is_refused(forged, content):
+    folder = forged(config=content)
+    with pytest.raises(runner.RunnerError, match=r"config\.yaml"):
+        runner.load(folder)
+
+
+def test_weights_are_numbers_and_nothing_else(model, forged):
+    good = srsly.msgpack_loads((model / "weights.msgpack").read_bytes())
+    name = next(iter(good))
+    hidden = {**good, name: np.zeros(good[name]["shape"], "float32")}  # srsly would make an array of this by itself
+    one = good[name]["data"]
+    for bad in (
+        srsly.msgpack_dumps(hidden),
+        srsly.msgpack_dumps({**good, name: {**good[name], "shape": [-1, -len(one) // 4]}}),
+        srsly.msgpack_dumps({**good, name: {**good[name], "data": b"\xff" * len(one)}}),  # nan
+        srsly.msgpack_dumps({**good, name: {**good[name], "data": [0] * 9}}),
+        b"\xdd\xff\xff\xff\xff" * 100,
+        b"\x91" * 3000,
+    ):
+        size = (model / "weights.msgpack").stat().st_size
+        with pytest.raises(runner.RunnerError):
+            runner.load(forged(weights=bad))
+        with pytest.raises(runner.RunnerError, match=r"not a complete model|do not fit|not finite"):
+            runner.load(forged(weights=bad + bytes(max(0, size - len(bad)))))
+
+
+def test_words_and_labels_are_what_they_must_be(model, forged):
+    for bad in ({"norms": b"", "counts": bytes(8)}, {"norms": bytes(16), "counts": bytes(16)}, {"norms": 3}, {}):
+        with pytest.raises(runner.RunnerError, match="not a complete model"):
+            runner.load(forged(lexemes=srsly.msgpack_dumps(bad)))
+    shutil.copyfile(model / "lexemes.msgpack", forged().joinpath("lexemes.msgpack"))
+    forged(lexemes=(model / "lexemes.msgpack").read_bytes())
+    for labels in (3, {}, {"tagger": 3}, {"tagger": ["NN", "NN"], "ner": [], "textcat": []}):
+        with pytest.raises(runner.RunnerError, match="not a complete model"):
+            runner.load(forged({"labels": labels}))
+
+
+def test_no_file_outside_the_folder_is_read(forged, tmp_path):
+    folder = forged()
+    outside = tmp_path / "config.yaml"
+    (folder / "config.yaml").rename(outside)
+    (folder / "config.yaml").symlink_to(outside)
+    with pytest.raises(runner.RunnerError, match=r"config\.yaml: the file is a link that leads out of the folder"):
+        runner.load(folder)
+    (folder / "config.yaml").unlink()
+    (folder / "config.yaml").symlink_to(folder / "config.yaml")
+    with pytest.raises(runner.RunnerError, match="cannot read"):
+        runner.load(folder)
+    (folder / "config.yaml").unlink()
+    os.mkfifo(folder / "config.yaml")
+    with pytest.raises(runner.RunnerError, match="this is no file"):
+        runner.load(folder)
+
+
+def test_an_endless_file_is_not_read(forged):
+    folder = forged()
+    with open(folder / "meta.json", "r+b") as file:
+        file.truncate(1 << 40)  # sparse
+    with pytest.raises(runner.RunnerError, match=r"meta\.json: the file has 1,099,511,627,776 bytes"):
+        runner.load(folder)
+
+
+def test_a_model_that_needs_code_is_refused_until_the_caller_gives_it(tmp_path):
+    file = tmp_path / "my_tagger.py"
+    file.write_text(CODE, "utf8")
+    load_code([str(file)])
+    small_model(("my_tagger",)).to_disk(tmp_path / "model")
+    (tmp_path / "was_run").unlink()
+    assert config_of(tmp_path / "model")["code"] == ["my_tagger.py"]  # a name, no place
+
+    def load(how):
+        program = f"import runner\ntry:\n    print({how}.pipe_names)\nexcept runner.RunnerError as error: print(error)"
+        return subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True,
+            env={**os.environ, "PYTHONPATH": str(Path(runner.__file__).parent.parent)},
+        ).stdout  # fmt: skip
+
+    refused = load("runner.load('model')")
+    assert "the model cannot be built without Python code of its maker's: my_tagger.py" in refused
+    assert "runner.load(path, code=['my_tagger.py'])" in refused
+    assert not (tmp_path / "was_run").exists()
+    assert load("runner.load('model', code=['my_tagger.py'])") == "['my_tagger']\n"
+    assert (tmp_path / "was_run").exists()
+
+
+def test_code_that_the_model_does_not_need_is_not_asked_for(tmp_path):
+    file = tmp_path / "my_unused.py"
+    file.write_text("x = 1\n", "utf8")
+    load_code([str(file)])
+    nlp = small_model(("ner",))
+    nlp.to_disk(tmp_path / "model")
+    assert "code" not in config_of(tmp_path / "model")
+    assert runner.load(tmp_path / "model").pipe_names == ["ner"]
+
+
+def test_mlflow_runs_no_code_that_a_model_names(tmp_path):
+    from runner.tracking.mlflow_flavor import _load_pyfunc
+
+    file = tmp_path / "evil.py"
+    file.write_text("raise SystemExit('was run')\n", "utf8")
+    small_model(("ner",)).to_disk(tmp_path / "model")
+    path = tmp_path / "model"
+    config = {**config_of(path), "code": [str(file)]}
+    (path / "config.yaml").write_text(yaml.safe_dump(config), "utf8")
+    meta = json.loads((path / "meta.json").read_text("utf8"))
+    meta["file_sha256"]["config.yaml"] = hashlib.sha256((path / "config.yaml").read_bytes()).hexdigest()
+    meta["meta_sha256"] = storage._meta_sha256(meta)
+    (path / "meta.json").write_text(json.dumps(meta), "utf8")
+    with pytest.raises(runner.RunnerError, match="cannot be built without Python code"):
+        _load_pyfunc(str(path))
