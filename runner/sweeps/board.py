@@ -21,7 +21,7 @@ from runner.files import write_file
 from runner.sweeps.fingerprint import fingerprint
 from runner.sweeps.job import forget_failure
 from runner.sweeps.report import as_markdown, as_text, percent, rows_of_jobs, rows_of_repeats, swept, value_of
-from runner.sweeps.results import SUMMARY, Outcome, Planned, Repeats, best_of, is_finished, outcome, repeats
+from runner.sweeps.results import SUMMARY, Outcome, Planned, Repeats, best_of, finished, outcome, repeats
 from runner.tracking.base import Resumed, RunInfo, Status
 from runner.tracking.journal import FILE_NAME
 from runner.tracking.mlflow_sweep import SweepTracker
@@ -41,6 +41,8 @@ class Board:
         self._configs: list[RunConfig] = []
         self._ticket: Ticket | None = None
         self._tracker: SweepTracker | None = None
+        self._about: dict[str, Any] = {}
+        self._is_again = False
 
     @property
     def n_to_run(self) -> int:
@@ -69,35 +71,42 @@ class Board:
             )
         if known is not None:
             folder = known.parent
-            key = str(json.loads(known.read_text("utf8"))["key"])
+            about = json.loads(known.read_text("utf8"))
+            key, is_told = str(about["key"]), bool(about.get("is_told"))
         else:
-            key = uuid.uuid4().hex
+            key, is_told = uuid.uuid4().hex, False
         done: dict[int, Path] = {}
         if not force:
             before = _finished(root, 1 if is_named else _DEPTH + 1)
             for job in self._jobs:
                 own = folder / str(job.number)
-                if is_finished(own, job.fingerprint):
+                if finished(own) == job.fingerprint:
                     done[job.number] = own
                 elif job.fingerprint in before:
                     done[job.number] = before[job.fingerprint]
         names = dict(enumerate(names_of([job.overrides for job in self._jobs])))
         self._ticket = Ticket(key, folder, names, done, configs[0].fail_fast)
         forget_failure(self._ticket)
-        about = {
+        is_told = is_told and not self.n_to_run
+        self._about = {
             "fingerprint": identity,
             "key": key,
+            "is_told": is_told,  # all of it is in MLflow
             "command": command_line(),
             "jobs": [dataclasses.asdict(job) for job in self._jobs],
         }
-        write_file(folder / FILE, json.dumps(about, indent=1) + "\n")
+        self._write()
         n = len(self._jobs)
         print(f"{n} jobs in {folder}" + (f", {len(done)} of them finished before" if done else ""), flush=True)
-        if self.n_to_run:
-            self._start_tracking(configs[0])
+        if not is_told:
+            self._start_tracking(configs[0], is_again=known is not None)
         return self._ticket
 
-    def _start_tracking(self, config: RunConfig) -> None:
+    def _write(self) -> None:
+        assert self._ticket is not None
+        write_file(self._ticket.folder / FILE, json.dumps(self._about, indent=1) + "\n")
+
+    def _start_tracking(self, config: RunConfig, *, is_again: bool) -> None:
         assert self._ticket is not None
         if config.tracking["type"] != "mlflow":
             return
@@ -105,7 +114,7 @@ class Board:
         self._tracker = SweepTracker(self._ticket.key, **tracking)
         keys = swept(job.overrides for job in self._jobs)
         shared = _shared([one.as_dict() for one in self._configs])
-        is_again = (self._ticket.folder / FILE_NAME).exists()
+        self._is_again = is_again and (self._ticket.folder / FILE_NAME).exists()
         self._tracker.start(
             RunInfo(
                 name=config.run_name or f"sweep {' '.join(keys)}",
@@ -120,7 +129,7 @@ class Board:
                     "n_jobs": str(len(self._jobs)),
                 },
                 components=(),
-                resumed=Resumed(0, 0.0) if is_again else None,
+                resumed=Resumed(0, 0.0) if self._is_again else None,
             )
         )
 
@@ -167,11 +176,14 @@ class Board:
         self._tracker.end(status, _values(found, points, has_repeats), files, text, _failed(found, status))
         if has_repeats:
             self._track_repeats(points)
+        self._about["is_told"] = status == "FINISHED"
+        self._write()
 
     def _track_repeats(self, points: Sequence[Repeats]) -> None:
         """A run for each point, with what its seeds have in common and how they spread."""
         assert self._ticket is not None
-        names = names_of([point.overrides for point in points])
+        components = ",".join(self._configs[0].pipeline.components)
+        names = names_of([point.overrides for point in points]) if len(points) > 1 else [components]
         by_number = {config.job_number: config for config in self._configs}
         for i, point in enumerate(points):
             if point.spread is None:
@@ -181,10 +193,10 @@ class Board:
             tracker = SweepTracker(f"{self._ticket.key}-{i}", **tracking)
             folder = self._ticket.folder / f"repeats-{i}"
             folder.mkdir(exist_ok=True)
-            is_again = (folder / FILE_NAME).exists()
+            is_again = self._is_again and (folder / FILE_NAME).exists()
             tracker.start(
                 RunInfo(
-                    name=f"{point.spread.n} seeds: {names[i] if len(points) > 1 else ' '.join(self._configs[0].pipeline.components)}",
+                    name=f"{point.spread.n} seeds: {names[i]}",
                     experiment=configs[0].experiment,
                     output_dir=folder,
                     config=_shared([config.as_dict() for config in configs]),
@@ -222,15 +234,8 @@ def _known(root: Path, identity: str, depth: int) -> Path | None:
 
 def _finished(root: Path, depth: int) -> dict[str, Path]:
     """Fingerprint → the folder of a run that has finished."""
-    found: dict[str, Path] = {}
-    for path in sorted(root.glob("*/" * depth + SUMMARY)):
-        try:
-            about = json.loads(path.read_text("utf8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(about, dict) and about.get("status") == "FINISHED" and about.get("fingerprint"):
-            found[str(about["fingerprint"])] = path.parent
-    return found
+    folders = [path.parent for path in sorted(root.glob("*/" * depth + SUMMARY))]
+    return {known: folder for folder in folders if (known := finished(folder))}
 
 
 def _shared(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from math import sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runner.training.keeper import FOLDER, checkpoints
+
 SUMMARY = "summary.json"  # of a run's folder, see commands/train.py
 WAITING = "not started"
 
@@ -87,9 +89,12 @@ def outcome(job: Planned, folder: Path) -> Outcome:
     )
 
 
-def is_finished(folder: Path, fingerprint: str) -> bool:
+def finished(folder: Path) -> str | None:
+    """The fingerprint of the run that has finished in this folder; None where none has, or it was killed over its last words."""
     found = read_summary(folder)
-    return found.get("status") == "FINISHED" and found.get("fingerprint") == fingerprint
+    if found.get("status") != "FINISHED" or checkpoints(folder / FOLDER):
+        return None
+    return found.get("fingerprint")
 
 
 def best_of(outcomes: Sequence[Outcome]) -> Outcome | None:
