@@ -15,6 +15,7 @@ import srsly
 import yaml
 
 from runner.commands.resume import adopt, find
+from runner.components import predictions
 from runner.components.pipeline import Pipeline
 from runner.components.storage import weights_sha256
 from runner.config.resolve import load_code, resolve, resolve_argument
@@ -266,7 +267,8 @@ def run_info(config: RunConfig, corpus: Corpus, resumed: Resumed | None = None) 
 
 
 def keep(step: Step, pipeline: Pipeline, sgd: Optimizer, corpus: Corpus, config: RunConfig, result: Result) -> None:
-    """After each evaluation: the averaged parameters as model-last, and as model-best where it is the best so far."""
+    """After each evaluation: the averaged parameters as model-last, and as model-best, with its predictions, where they
+    are the best so far."""
     result.train_words += step.words
     result.train_seconds += step.seconds
     if step.evaluation is None:
@@ -281,6 +283,7 @@ def keep(step: Step, pipeline: Pipeline, sgd: Optimizer, corpus: Corpus, config:
             result.best = {**_about(step.best, step.best), "epochs": dict(step.best.epochs)}
             pipeline.meta = {**result.best, **made_from}
             pipeline.to_disk(config.output_dir / BEST)
+            predictions.save(config.output_dir / predictions.FILE_NAME, pipeline, corpus.dev)
 
 
 def _about(when: Step | Best, scored: Evaluation | Best) -> dict[str, Any]:

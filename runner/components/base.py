@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from thinc.api import Model
 
+from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.corpus.example import Example
 from runner.errors import RunFailed
@@ -110,3 +111,7 @@ class Component(ABC):
     @abstractmethod
     def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
         """Scores of the predicted docs against the references, 0 to 1; and the same for each label."""
+
+    def counts(self, examples: Sequence[Example]) -> list[Counts]:
+        """What each predicted doc contributes to the main scores (counts.py); nothing for scores that are no such sum."""
+        return [{} for _ in examples]

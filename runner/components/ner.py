@@ -11,8 +11,9 @@ from thinc.api import Model
 
 from runner import registry
 from runner.components.base import Component, PerType
+from runner.components.counts import Counts
 from runner.components.inputs import Batch
-from runner.components.scores import ents
+from runner.components.scores import entities, ents
 from runner.corpus.biluo import biluo_to_spans
 from runner.corpus.example import Example
 from runner.errors import RunnerError
@@ -113,3 +114,13 @@ class EntityRecognizer(Component):
 
     def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
         return ents()(examples)
+
+    def counts(self, examples: Sequence[Example]) -> list[Counts]:
+        found: list[Counts] = []
+        for example in examples:
+            if not example.reference.has_ents:
+                found.append({})
+                continue
+            predicted, gold = entities(example)
+            found.append({"ents_f": (len(predicted & gold), len(predicted), len(gold))})
+        return found

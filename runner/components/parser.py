@@ -6,6 +6,7 @@ is learned and decoded like any other, and left out of the scores.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,8 +16,9 @@ from thinc.api import Model
 
 from runner import registry
 from runner.components.base import Component, PerType
+from runner.components.counts import Counts
 from runner.components.inputs import Batch
-from runner.components.parser_scores import deps
+from runner.components.parser_scores import count_arcs, deps
 from runner.corpus.example import Example
 from runner.corpus.lexemes import hash64
 from runner.errors import RunnerError
@@ -150,3 +152,14 @@ class DependencyParser(Component):
 
     def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
         return deps(ignore_punct=self.ignore_punct)(examples)
+
+    def counts(self, examples: Sequence[Example]) -> list[Counts]:
+        found: list[Counts] = []
+        for example in examples:
+            right, predicted, gold = Counter[str](), Counter[str](), Counter[str]()
+            n_attached = count_arcs(example, self.ignore_punct, right, predicted, gold)
+            n_predicted, n_gold = predicted.total(), gold.total()
+            found.append(
+                {"dep_uas": (n_attached, n_predicted, n_gold), "dep_las": (right.total(), n_predicted, n_gold)}
+            )
+        return found

@@ -33,10 +33,6 @@ Arc = tuple[int, int, str]  # token, head (itself: root), label; tokens of the r
 @registry.scorers("deps")
 def deps(ignore_punct: bool = True) -> Scorer:
     """dep_uas, dep_las, sents_p, sents_r, sents_f over all examples whose reference has trees, and p, r, f, support by label."""
-    ignored = {NO_RELATION, *PUNCT_LABELS} if ignore_punct else {NO_RELATION}
-
-    def kind(label: str) -> str:
-        return label if ignore_punct else label.split(":", 1)[0]
 
     def score(examples: Sequence[Example]) -> tuple[Scores, PerType]:
         right, predicted, gold = Counter[str](), Counter[str](), Counter[str]()
@@ -44,20 +40,7 @@ def deps(ignore_punct: bool = True) -> Scorer:
         sentences = [0, 0, 0]  # right, predicted, gold
         for example in examples:
             sentences = [a + b for a, b in zip(sentences, sentence_counts(example), strict=True)]
-            expected = gold_arcs(example.reference)
-            if expected is None:
-                continue
-            found, n_found = predicted_arcs(example, expected, ignored)
-            expected = {i: arc for i, arc in expected.items() if arc[2] not in ignored}
-            gold.update(kind(label) for _, _, label in expected.values())
-            for label, count in n_found.items():
-                predicted[kind(label)] += count
-            for i, head, label in found:
-                other = expected.get(i)
-                if other is not None and other[1] == head:
-                    n_attached += 1
-                    if kind(other[2]) == kind(label):
-                        right[kind(label)] += 1
+            n_attached += count_arcs(example, ignore_punct, right, predicted, gold)
         per_type: PerType = {}
         for label in sorted(gold | predicted):
             p, r, f = prf(right[label], predicted[label], gold[label])
@@ -68,6 +51,33 @@ def deps(ignore_punct: bool = True) -> Scorer:
         return {"dep_uas": uas, "dep_las": las, "sents_p": sents_p, "sents_r": sents_r, "sents_f": sents_f}, per_type
 
     return score
+
+
+def count_arcs(
+    example: Example, ignore_punct: bool, right: Counter[str], predicted: Counter[str], gold: Counter[str]
+) -> int:
+    """Add an example's arcs to the counts by label; how many of them have the right head."""
+    ignored = {NO_RELATION, *PUNCT_LABELS} if ignore_punct else {NO_RELATION}
+    expected = gold_arcs(example.reference)
+    if expected is None:
+        return 0
+
+    def kind(label: str) -> str:
+        return label if ignore_punct else label.split(":", 1)[0]
+
+    found, n_found = predicted_arcs(example, expected, ignored)
+    expected = {i: arc for i, arc in expected.items() if arc[2] not in ignored}
+    gold.update(kind(label) for _, _, label in expected.values())
+    for label, count in n_found.items():
+        predicted[kind(label)] += count
+    n_attached = 0
+    for i, head, label in found:
+        other = expected.get(i)
+        if other is not None and other[1] == head:
+            n_attached += 1
+            if kind(other[2]) == kind(label):
+                right[kind(label)] += 1
+    return n_attached
 
 
 def gold_arcs(reference: Doc) -> dict[int, Arc] | None:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from thinc.api import Model, NumpyOps
 
 from runner.components.base import Component, PerType
+from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.components.merge import Merger
 from runner.components.ner import EntityRecognizer
@@ -373,25 +374,42 @@ class Pipeline:
     def evaluate(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Predict the examples' tokens and score them: every component's scores, token_acc, speed (words/s), per_type."""
         examples = list(examples)  # the same ones are predicted and scored
-        changes_tokens = any(not self.components[name].has_weights for name in self.pipe_names)
-        docs = [e.predicted.copy_unannotated() if changes_tokens else e.predicted for e in examples]
+        docs = [e.predicted.copy_unannotated() if self.changes_tokens else e.predicted for e in examples]
         started = time.perf_counter()
         self.predict(docs)
         seconds = time.perf_counter() - started
-        if changes_tokens:
+        if self.changes_tokens:
             examples = [Example(doc, e.reference) for doc, e in zip(docs, examples, strict=True)]
         scores: dict[str, Any] = dict(token_scorer()(examples)[0])
         per_type: dict[str, PerType] = {}
-        for name in self.pipe_names:
-            component = self.components[name]
-            if isinstance(component, Merger):
-                examples = [component.on_same_tokens(example) for example in examples]
-                continue
-            found, per_type[name] = component.score(examples)
+        for component, some in self._scored(examples):
+            found, per_type[component.name] = component.score(some)
             scores.update(found)
         scores["speed"] = sum(map(len, docs)) / max(seconds, 1e-9)
         scores["per_type"] = per_type
         return scores
+
+    def counts(self, examples: Sequence[Example]) -> list[Counts]:
+        """What each doc, predicted as it is, contributes to the components' main scores (counts.py)."""
+        found: list[Counts] = [{} for _ in examples]
+        for component, some in self._scored(examples):
+            for counts, own in zip(found, component.counts(some), strict=True):
+                counts.update(own)
+        return found
+
+    def _scored(self, examples: Sequence[Example]) -> Iterator[tuple[Component, Sequence[Example]]]:
+        """Each component that is scored, and the examples as it meets them."""
+        for name in self.pipe_names:
+            component = self.components[name]
+            if isinstance(component, Merger):
+                examples = [component.on_same_tokens(example) for example in examples]
+            else:
+                yield component, examples
+
+    @property
+    def changes_tokens(self) -> bool:
+        """Whether predicting gives docs other tokens; examples are then predicted on copies."""
+        return any(not self.components[name].has_weights for name in self.pipe_names)
 
     # Keeping
 

@@ -15,6 +15,7 @@ from runner.corpus.example import Example
 
 Scores = dict[str, float]
 PerType = dict[str, dict[str, float]]
+Entity = tuple[int, int, str]  # start, end, label
 Scorer = Callable[[Sequence[Example]], tuple[Scores, PerType]]
 
 
@@ -40,13 +41,7 @@ def ents() -> Scorer:
         for example in examples:
             if not example.reference.has_ents:
                 continue
-            tags = example.biluo() or []
-            expected = set(example.aligned_ents())
-            found = {
-                ent.as_tuple()
-                for ent in example.predicted.ents
-                if "-" not in tags[ent.start : ent.end]  # what is not annotated there cannot be wrong
-            }
+            found, expected = entities(example)
             right.update(label for _, _, label in found & expected)
             predicted.update(label for _, _, label in found)
             gold.update(label for _, _, label in expected)
@@ -58,6 +53,17 @@ def ents() -> Scorer:
         return {"ents_p": p, "ents_r": r, "ents_f": f}, per_type
 
     return score
+
+
+def entities(example: Example) -> tuple[set[Entity], set[Entity]]:
+    """The predicted entities that count, and the gold ones, of an example whose reference has entities annotated."""
+    tags = example.biluo() or []
+    found = {
+        ent.as_tuple()
+        for ent in example.predicted.ents
+        if "-" not in tags[ent.start : ent.end]  # what is not annotated there cannot be wrong
+    }
+    return found, set(example.aligned_ents())
 
 
 @registry.scorers("tokens")

@@ -16,6 +16,7 @@ from thinc.api import Model
 
 from runner import registry
 from runner.components.base import Component, PerType
+from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.components.scores import prf
 from runner.components.tag_map import TagMap, read_tag_map
@@ -122,6 +123,14 @@ class Tagger(Component):
             found["pos_acc"] = accuracy(examples, "pos")[0]
         return found, per_tag
 
+    def counts(self, examples: Sequence[Example]) -> list[Counts]:
+        found: list[Counts] = []
+        for example in examples:
+            right, predicted, gold = Counter[str](), Counter[str](), Counter[str]()
+            count_values(example, "tags", right, predicted, gold)
+            found.append({"tag_acc": (right.total(), predicted.total(), gold.total())})
+        return found
+
 
 def accuracy(examples: Sequence[Example], attribute: str) -> tuple[float, PerType]:
     """The share of tokens whose value is right, and precision, recall, F and support (gold tokens) of each value.
@@ -135,24 +144,31 @@ def accuracy(examples: Sequence[Example], attribute: str) -> tuple[float, PerTyp
     predicted: Counter[str] = Counter()
     gold: Counter[str] = Counter()
     for example in examples:
-        expected = getattr(example.reference, attribute)
-        if expected is None:
-            continue
-        found = getattr(example.predicted, attribute) or [None] * len(example.predicted)
-        if example.is_identical:
-            pairs: Iterable[tuple[int, str | None]] = enumerate(found)
-        else:
-            pairs = {(i, value) for i, value in zip(_containing(example), found, strict=True) if i is not None}
-        for i, value in pairs:
-            if expected[i] and value:
-                predicted[value] += 1
-                right[value] += expected[i] == value
-        gold.update(value for value in expected if value)
+        count_values(example, attribute, right, predicted, gold)
     per_value: PerType = {}
     for value in sorted(gold | predicted):
         p, r, f = prf(right[value], predicted[value], gold[value])
         per_value[value] = {"p": p, "r": r, "f": f, "support": gold[value]}
     return prf(right.total(), predicted.total(), gold.total())[2], per_value
+
+
+def count_values(
+    example: Example, attribute: str, right: Counter[str], predicted: Counter[str], gold: Counter[str]
+) -> None:
+    """Add an example's values to the counts of each."""
+    expected = getattr(example.reference, attribute)
+    if expected is None:
+        return
+    found = getattr(example.predicted, attribute) or [None] * len(example.predicted)
+    if example.is_identical:
+        pairs: Iterable[tuple[int, str | None]] = enumerate(found)
+    else:
+        pairs = {(i, value) for i, value in zip(_containing(example), found, strict=True) if i is not None}
+    for i, value in pairs:
+        if expected[i] and value:
+            predicted[value] += 1
+            right[value] += expected[i] == value
+    gold.update(value for value in expected if value)
 
 
 def _containing(example: Example) -> list[int | None]:

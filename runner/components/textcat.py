@@ -17,8 +17,9 @@ from thinc.api import Model
 
 from runner import registry
 from runner.components.base import Component, PerType
+from runner.components.counts import Counts
 from runner.components.inputs import Batch
-from runner.components.textcat_scores import cats
+from runner.components.textcat_scores import cats, cats_counts
 from runner.corpus.example import Example
 from runner.errors import RunnerError
 from runner.model import category_loss
@@ -132,3 +133,6 @@ class TextCategorizer(Component):
 
     def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
         return cats(self.exclusive, self.threshold)(examples)
+
+    def counts(self, examples: Sequence[Example]) -> list[Counts]:
+        return cats_counts(examples, self.exclusive, self.threshold)

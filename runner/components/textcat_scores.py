@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner import registry
+from runner.components.counts import Counts
 from runner.components.scores import PerType, Scorer, Scores, prf
 from runner.corpus.example import Example
 
@@ -30,18 +31,9 @@ def cats(exclusive: bool = True, threshold: float | None = None) -> Scorer:
     gold label is the one with the largest value; texts whose values are all 0 are left out. Otherwise each label with at
     least `threshold` (null: 0.5) is one; gold values count from 0.5; a label that gold does not name is left out.
     """
-    least = threshold if threshold is not None else (0.0 if exclusive else 0.5)
 
     def score(examples: Sequence[Example]) -> tuple[Scores, PerType]:
-        annotated = [example for example in examples if example.reference.cats is not None]
-        labels = sorted({label for e in annotated for doc in (e.reference, e.predicted) for label in doc.cats or {}})
-        gold = _matrix([e.reference.cats for e in annotated], labels, 0.0 if exclusive else np.nan)
-        found = _matrix([e.predicted.cats for e in annotated], labels, 0.0)  # (n_docs, n_labels)
-        if exclusive:
-            gold, found = gold[gold.any(axis=1)], found[gold.any(axis=1)]
-            is_gold, is_found = _only_largest(gold), _only_largest(found) & (found >= least)
-        else:
-            is_gold, is_found = gold >= 0.5, (found >= least) & ~np.isnan(gold)  # NaN compares false
+        labels, gold, found, is_gold, is_found = _decisions(examples, exclusive, threshold)
         right, n_found, n_gold = ((x.sum(axis=0)) for x in (is_gold & is_found, is_found, is_gold))
         per_label: PerType = {}
         aucs: list[float] = []
@@ -63,6 +55,43 @@ def cats(exclusive: bool = True, threshold: float | None = None) -> Scorer:
         return scores, per_label
 
     return score
+
+
+def cats_counts(examples: Sequence[Example], exclusive: bool, threshold: float | None) -> list[Counts]:
+    """What each doc contributes to cats_macro_f, with the decisions of `cats`."""
+    labels, _, _, is_gold, is_found = _decisions(examples, exclusive, threshold)
+    triples = np.stack([is_gold & is_found, is_found, is_gold], axis=-1).astype(int)  # (n_docs, n_labels, 3)
+    rows = iter(triples.tolist())
+    found: list[Counts] = []
+    for example in examples:
+        known = _is_known(example, exclusive)
+        row = next(rows) if known else []
+        found.append(
+            {"cats_macro_f": {label: t for label, t in zip(labels, row, strict=True) if any(t)}} if known else {}
+        )
+    return found
+
+
+def _is_known(example: Example, exclusive: bool) -> bool:
+    """Whether the gold annotation tells of the example's categories."""
+    cats = example.reference.cats
+    return cats is not None and (not exclusive or any(cats.values()))
+
+
+def _decisions(
+    examples: Sequence[Example], exclusive: bool, threshold: float | None
+) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """The labels, and of the examples whose categories are known (n_docs, n_labels) gold values (NaN: not known),
+    predicted ones, and which label is one in gold and prediction."""
+    least = threshold if threshold is not None else (0.0 if exclusive else 0.5)
+    annotated = [example for example in examples if example.reference.cats is not None]
+    labels = sorted({label for e in annotated for doc in (e.reference, e.predicted) for label in doc.cats or {}})
+    annotated = [example for example in annotated if _is_known(example, exclusive)]
+    gold = _matrix([e.reference.cats for e in annotated], labels, 0.0 if exclusive else np.nan)
+    found = _matrix([e.predicted.cats for e in annotated], labels, 0.0)  # (n_docs, n_labels)
+    if exclusive:
+        return labels, gold, found, _only_largest(gold), _only_largest(found) & (found >= least)
+    return labels, gold, found, gold >= 0.5, (found >= least) & ~np.isnan(gold)  # NaN compares false
 
 
 def area_under_curve(is_gold: NDArray[np.bool_], values: NDArray[Any]) -> float | None:

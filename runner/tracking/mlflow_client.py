@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import registry
+from runner.components.predictions import FILE_NAME as PREDICTIONS
 from runner.errors import RunnerError
 from runner.tracking.base import STATUSES, RunInfo, Status
 from runner.tracking.child import MlflowProcess, mlflow_process, next_run_number
@@ -293,7 +294,7 @@ class MlflowTracker:
 
     def _artifacts(self) -> list[Path]:
         """Files that MLflow is given at the end, those that there are."""
-        return [self._output_dir / "config.yaml"]
+        return [self._output_dir / "config.yaml", self._output_dir / PREDICTIONS]
 
     def _best_values(self, best: Best) -> dict[str, float]:
         """Logged whenever they change, at the step they speak of: an interrupted run has them too."""
