@@ -274,7 +274,11 @@ def _asks_for_repeats(words: Sequence[str]) -> bool:
 
 def _checked_sweeps(arguments: Any, runs: Runs) -> AbstractContextManager[None]:
     """`sweep.checked_sweeps` where a sweep is possible: what it imports takes a while, and most runs are one run."""
-    if not (arguments.multirun or arguments.config_dir or any("hydra.mode" in word for word in arguments.overrides)):
+    words = arguments.overrides
+    is_possible = (
+        arguments.multirun or arguments.config_dir or any("hydra.mode" in w or "experiment=" in w for w in words)
+    )
+    if not is_possible:
         return nullcontext()
     from runner.config.sweep import checked_sweeps
 

@@ -19,6 +19,7 @@ from runner.corpus.datasets import Source
 from runner.errors import RunnerError
 from runner.files import write_file
 from runner.sweeps.fingerprint import fingerprint
+from runner.sweeps.gains import gains, name_of_first, rows_of_gains
 from runner.sweeps.job import forget_failure
 from runner.sweeps.report import as_markdown, as_text, percent, rows_of_jobs, rows_of_repeats, swept, value_of
 from runner.sweeps.results import SUMMARY, Outcome, Planned, Repeats, best_of, finished, outcome, repeats
@@ -160,6 +161,12 @@ class Board:
         if has_repeats:
             text += ["", *as_text(rows_of_repeats(points))]
             markdown += ["", "## Seeds as repeats", "", *as_markdown(rows_of_repeats(points))]
+        won = gains(points)
+        if won:
+            rows = rows_of_gains(won, name_of_first(points))
+            text += ["", *as_text(rows)]
+            told = "Differences of equal seeds; clear: the interval leaves out 0."
+            markdown += ["", "## What each gains", "", *as_markdown(rows), "", told]
         best = best_of(found)
         if best is not None:
             told = f"Best: job {best.job.number}, score {percent(best.score)}, {best.folder / 'model-best'}"
@@ -168,12 +175,13 @@ class Board:
         print("\n" + "\n".join(text), flush=True)
         folder = self._ticket.folder
         write_file(folder / REPORT, "\n".join(markdown) + "\n")
-        if self._tracker is None:
-            return
         from runner.sweeps.pictures import draw
 
-        files = [folder / REPORT, *draw(found, folder)]
-        self._tracker.end(status, _values(found, points, has_repeats), files, text, _failed(found, status))
+        files = [folder / REPORT, *draw(found, folder, won)]
+        if self._tracker is None:
+            return
+        values = _values(found, points, has_repeats) | {f"gain_{gain.name}": gain.spread.mean for gain in won}
+        self._tracker.end(status, values, files, text, _failed(found, status))
         if has_repeats:
             self._track_repeats(points)
         self._about["is_told"] = status == "FINISHED"

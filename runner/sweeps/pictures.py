@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from runner.files import write_file
+from runner.sweeps.gains import Gain
 from runner.sweeps.report import short, swept, value_of
 from runner.sweeps.results import Outcome, best_of
 
-PARALLEL, SCATTER = "parallel_coordinates.png", "scores.png"
+PARALLEL, SCATTER, GAINS = "parallel_coordinates.png", "scores.png", "gains.png"
 _MOST = 8  # axes of a picture
 _GREY, _ACCENT = "#8a8f98", "#c2410c"
 
 
-def draw(outcomes: Sequence[Outcome], folder: Path) -> list[Path]:
-    """Write the pictures into the folder; which ones there are. None with fewer than two finished jobs, or nothing swept."""
+def draw(outcomes: Sequence[Outcome], folder: Path, found: Sequence[Gain] = ()) -> list[Path]:
+    """Write the pictures into the folder; which ones there are. found: what points gain over the first.
+
+    None with fewer than two finished jobs, or nothing swept.
+    """
     finished = [one for one in outcomes if one.status == "FINISHED" and one.score is not None]
     keys = swept(one.job.overrides for one in outcomes)[:_MOST]
     if len(finished) < 2 or not keys:
@@ -29,6 +33,8 @@ def draw(outcomes: Sequence[Outcome], folder: Path) -> list[Path]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pictures = {PARALLEL: _parallel(finished, keys), SCATTER: _scatter(finished, keys)}
+        if found:
+            pictures[GAINS] = _gains(found)
         for name, figure in pictures.items():
             data = io.BytesIO()
             figure.savefig(data, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
@@ -109,5 +115,31 @@ def _scatter(finished: Sequence[Outcome], keys: Sequence[str]) -> Any:
         for side in ("top", "right"):
             plot.spines[side].set_visible(False)
     plots[0].set_ylabel("score", fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def _gains(found: Sequence[Gain]) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.0, 0.9 + 0.32 * len(found)))
+    plot = figure.subplots()
+    rows = range(len(found))
+    plot.axvline(0, color=_GREY, lw=1, zorder=1)
+    for y, gain in zip(rows, found, strict=True):
+        s, colour = gain.spread, _ACCENT if gain.is_clear else _GREY
+        plot.plot([100 * s.low, 100 * s.high], [y, y], color=colour, lw=1.6, zorder=2)
+        plot.plot([100 * s.mean], [y], "o", color=colour, ms=5, zorder=3)
+    plot.set_yticks(rows, [gain.name for gain in found], fontsize=9)
+    plot.invert_yaxis()
+    widest = max(abs(100 * gain.spread.mean) + 100 * gain.spread.sd for gain in found)
+    plot.set_xlim(-3 * widest - 0.1, 3 * widest + 0.1)  # an interval of two seeds would hide all others
+    plot.set_xlabel("gain in score, points, and its 95 % interval", fontsize=9)
+    plot.set_title(f"{found[0].spread.n} seeds each; clear of zero in colour", fontsize=10, loc="left")
+    plot.tick_params(axis="x", labelsize=8)
+    plot.grid(axis="x", color="#e6e8eb", zorder=0)
+    for side in ("top", "right", "left"):
+        plot.spines[side].set_visible(False)
+    plot.tick_params(axis="y", length=0)
     figure.tight_layout()
     return figure

@@ -111,7 +111,7 @@ def percent(share: float | None) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return cell in ("", "-") or cell.replace(",", "").replace(".", "").replace("-", "").isdigit()
+    return cell in ("", "-") or cell.replace(",", "").replace(".", "").lstrip("+-").isdigit()
 
 
 def _cut(text: str) -> str:

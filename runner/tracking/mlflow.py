@@ -245,7 +245,7 @@ class RunSender:
     def _finish(self, event: Mapping[str, Any]) -> None:
         if event["status"] != "KILLED":  # else it may go on, and is not at its end
             values = event["values"].items()
-            metrics = [Metric(key, float(value), event["time"], event["step"]) for key, value in values]
+            metrics = [Metric(_name(key), float(value), event["time"], event["step"]) for key, value in values]
             self.client.log_batch(self.run_id, metrics=metrics)
         for path in event["artifacts"]:
             self.client.log_artifact(self.run_id, path)

@@ -46,6 +46,17 @@ def test_presets_say_what_they_mean() -> None:
     assert (recipe.dropout["start"], recipe.batch["compound"], recipe.optimizer["learn_rate"]) == (0.6, 1.001, 0.002)
 
 
+@pytest.mark.parametrize(
+    "variant",
+    [option.partition("=")[2] for option in OPTIONS if option.startswith("variant=") and "recipe" not in option],
+)
+def test_every_variant_changes_the_recipe(variant: str) -> None:
+    recipe, other = (compose(["experiment=recipe", f"variant={name}"]).as_dict() for name in ("recipe", variant))
+    changed = {key for key in recipe if recipe[key] != other[key]} - {"output_dir"}
+    assert len(changed) == 1, "one element at a time"
+    assert changed <= {"batch", "dropout", "optimizer"}
+
+
 def test_conf_is_found_in_a_checkout_and_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from runner.config import compose as module
 
