@@ -291,6 +291,7 @@ def _help_text(overrides: Sequence[str], config_dir: str | None) -> str:
     Hydra's own `--help` copies its whole repository once for each group, which takes longer than all the rest.
     """
     import string
+    import textwrap
 
     from omegaconf import OmegaConf
 
@@ -301,7 +302,8 @@ def _help_text(overrides: Sequence[str], config_dir: str | None) -> str:
     lines = []
     for name in names:
         options = sorted({file.stem for folder in folders for file in (folder / name).glob("*.yaml")})
-        lines.append(f"{name:<12}{', '.join(options)}")
+        told = f"{name:<12}{', '.join(options)}"
+        lines += textwrap.wrap(told, 100, subsequent_indent=" " * 12, break_long_words=False)
     template = str(node.hydra.help.template)
     config = ""
     if "$CONFIG" in template:
