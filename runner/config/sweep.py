@@ -19,6 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra._internal.core_plugins import basic_launcher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -70,10 +71,16 @@ def checked_sweeps(runs: Runs) -> Iterator[None]:
 
     And it tells `runs.board` of the sweep, launches jobs side by side where there are cores for them, and repeats each
     point under several seeds where `repeat` says so. Its methods are exchanged and not the class: Hydra instantiates no
-    class but its own.
+    class but its own. What Hydra's own launcher keeps of each job is cut down to what the sweeper asks for: two configs a
+    job, 180 kB, would stay until the last one has ended.
     """
     sweeper: Any = Plugins.instance().class_name_to_class[f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"]
-    original = sweeper.sweep
+    original, run_job = sweeper.sweep, basic_launcher.run_job
+
+    def run_and_forget(*arguments: Any, **named: Any) -> Any:
+        done = run_job(*arguments, **named)
+        done.cfg = done.hydra_cfg = None
+        return done
 
     def sweep(self: Any, arguments: list[str]) -> Any:
         loader = self.hydra_context.config_loader
@@ -110,12 +117,12 @@ def checked_sweeps(runs: Runs) -> Iterator[None]:
         finally:
             board.end(status, {f.number: f.message for f in runs.failures if f.number is not None})
 
-    sweeper.sweep = sweep
+    sweeper.sweep, basic_launcher.run_job = sweep, run_and_forget
     sweeper.validate_batch_is_legal = lambda self, batch: None  # done for all batches by `sweep`
     try:
         yield
     finally:
-        sweeper.sweep = original
+        sweeper.sweep, basic_launcher.run_job = original, run_job
         del sweeper.validate_batch_is_legal  # what it inherits
 
 
@@ -180,13 +187,17 @@ def worker_was_killed(error: Exception) -> bool:
 
 def refuse_broken(jobs: Sequence[Job]) -> None:
     """Raise RunnerError where a job cannot run."""
-    broken = [job for job in jobs if job.error is not None]
+    broken, n_jobs = [], 0
+    for job in jobs:
+        n_jobs += 1
+        if job.error is not None:
+            broken.append(job)
     if not broken:
         return
-    if len(broken) == len(jobs) and len({str(job.error) for job in broken}) == 1:  # no matter of single jobs
+    if len(broken) == n_jobs and len({str(job.error) for job in broken}) == 1:  # no matter of single jobs
         assert broken[0].error is not None
         raise broken[0].error
-    raise BrokenJobs(broken, len(jobs))
+    raise BrokenJobs(broken, n_jobs)
 
 
 def jobs_of(

@@ -24,7 +24,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -125,6 +125,7 @@ class RunSender:
     def _stop(self) -> None:
         self.is_done = True
         self._lock.release()
+        forget_places([self._run_id, *(model.model_id for model in self._models.values())])
 
     def _send_next(self) -> None:
         event = self._pending[0]
@@ -387,6 +388,13 @@ class JournalLock:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def forget_places(ids: Iterable[str | None]) -> None:
+    """Let MLflow drop what it keeps of each run and model: a thread pool and a queue, of the last thousand of them."""
+    kept = getattr(mlflow.tracking._tracking_service.utils, "_artifact_repos_cache", {})
+    for one in ids:
+        kept.pop(one, None)
 
 
 def experiment_id(client: MlflowClient, event: Mapping[str, Any]) -> str:
