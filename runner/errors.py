@@ -51,6 +51,24 @@ class RunFailed(RunnerError):
     exit_code = 1
 
 
+AFTER_DIVERGENCE = (
+    "Lower optimizer.learn_rate or optimizer.grad_clip, or go back and halve the rate: training.max_rollbacks=3. "
+    "The weights before this step are untouched."
+)
+
+
+class Diverged(RunFailed):
+    """A loss, gradient, weight or score that is not finite. The weights before that step are untouched."""
+
+    def at_step(self, step: int) -> Diverged:
+        """The same error, of that step.
+
+        >>> print(Diverged("the loss of ner is nan").at_step(3).at_step(8))
+        the loss of ner is nan at step 8
+        """
+        return Diverged(f"{self.fact.partition(' at step ')[0]} at step {step}", place=self.place, hint=self.hint)
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM. Not an Exception: save what must be saved, then let it pass. Exit code 130 or 143."""
 

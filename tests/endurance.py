@@ -23,7 +23,7 @@ from tests.commands.test_resume import TINY
 
 MAX_KILOBYTES_PER_JOB = {"training": 4.0, "mlflow": 4.0}
 SHORTEST = [
-    *TINY, "pipeline=tagger", "corpus.limit=10", "training.max_epochs=1", "training.max_steps=4",
+    "hydra/launcher=basic", *TINY, "pipeline=tagger", "corpus.limit=10", "training.max_epochs=1", "training.max_steps=4",
     "training.checkpoint_steps=null", "optimizer.use_averages=true",
 ]  # fmt: skip
 
@@ -80,7 +80,7 @@ def main() -> int:
         assert process.stdout is not None
         print("  job  seconds |  training MB  files  threads |  MLflow MB  files  threads", flush=True)
         for line in process.stdout:
-            found = re.match(r"job (\d+):", line)
+            found = re.match(r"job (\d+) of", line)
             if found is None or int(found[1]) % arguments.every or not int(found[1]):
                 continue
             child = child_of(process.pid)
@@ -104,7 +104,9 @@ def main() -> int:
         if len(series) < 2:
             continue
         growth = slope([(job, float(one.kilobytes)) for job, one in series])
-        print(f"{name}: {growth:+.2f} kB a job after the first {arguments.warm_up} (bound {MAX_KILOBYTES_PER_JOB[name]})")
+        print(
+            f"{name}: {growth:+.2f} kB a job after the first {arguments.warm_up} (bound {MAX_KILOBYTES_PER_JOB[name]})"
+        )
         if growth > MAX_KILOBYTES_PER_JOB[name]:
             faults.append(f"{name} grows")
         for what in ("files", "threads"):

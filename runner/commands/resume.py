@@ -38,7 +38,8 @@ class Found:
 
     @property
     def resumed(self) -> Resumed:
-        return Resumed(int(self.about["training"]["sgd"]["step"]), float(self.about["seconds"]))
+        training = self.about["training"]
+        return Resumed(int(training["sgd"]["step"]) + int(training["n_undone"]), float(self.about["seconds"]))
 
     @contextmanager
     def fitting(self) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import sys
@@ -36,6 +35,7 @@ from runner.training.interrupts import Interrupts, deferred
 from runner.training.keeper import Keeper, Snapshot, clear, remove
 from runner.training.loop import Plan, Training
 from runner.training.optimizers import Optimizer
+from runner.training.rollback import steps
 from runner.training.step import Best, Evaluation, Step
 
 BEST, LAST = "model-best", "model-last"
@@ -74,7 +74,7 @@ def run(config: RunConfig) -> None:
             training.restore(found.about["training"], found.arrays)
     result.fingerprint = fingerprint(config, corpus.sources)
     if found is not None:
-        print(f"goes on after step {sgd.step:,} in {config.output_dir}", flush=True)
+        print(f"goes on after step {training.n_updates:,} in {config.output_dir}", flush=True)
     keeper = Keeper(config.output_dir, config.training.checkpoint_seconds, config.training.checkpoint_steps)
     identity = {"fingerprint": settings(config), "data_digest": corpus.digest}
 
@@ -93,7 +93,8 @@ def run(config: RunConfig) -> None:
         for tracker in trackers:
             tracker.start(run_info(config, corpus, found.resumed if found is not None else None))
         with deferred() as interrupts:
-            for step in training:
+            for step in steps(training, keeper, plan.max_rollbacks):
+                result.rollbacks += len(step.rollbacks)
                 keep(step, pipeline, sgd, corpus, config, result)
                 for tracker in trackers:
                     tracker.record(step)
@@ -101,11 +102,12 @@ def run(config: RunConfig) -> None:
                 keeper.offer(step.step, snapshot)
     except BaseException as error:
         if interrupts.is_between:
-            with contextlib.suppress(RunnerError):  # the interrupt is what is to be told
-                keeper.offer(sgd.step, snapshot, force=True)
-                print(
-                    f"kept at step {sgd.step:,}: the same command with resume=auto goes on from there", file=sys.stderr
-                )
+            n = training.n_updates
+            try:
+                keeper.offer(n, snapshot, force=True)
+                print(f"kept at step {n:,}: the same command with resume=auto goes on from there", file=sys.stderr)
+            except RunnerError as problem:  # the interrupt is what is to be told, and this beside it
+                print(problem, file=sys.stderr)
         keeper.close()
         result.checkpoint_seconds += keeper.seconds_spent
         status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
@@ -130,6 +132,7 @@ class Result:
 
     fingerprint: str | None = None
     best: dict[str, Any] | None = None  # epoch, step, score, scores, epochs
+    rollbacks: int = 0  # after a loss, gradient or weight that was not finite
     train_words: int = 0
     train_seconds: float = 0.0
     weights_sha256: str | None = None  # of model-last
@@ -202,6 +205,7 @@ def make_plan(config: RunConfig, pipeline: Pipeline, train: Sequence[Example] = 
         patience=config.training.patience,
         eval_every=config.training.eval_every,
         best_epoch=config.training.best_epoch,
+        max_rollbacks=config.training.max_rollbacks,
         seed=config.seed,
         augment=make_augmentation(config, train),
     )
@@ -311,6 +315,7 @@ def write_summary(
         "best": result.best,
         "model_best": _folder(config.output_dir / BEST),
         "model_last": _folder(config.output_dir / LAST),
+        "rollbacks": result.rollbacks,
         "train_words": result.train_words,
         "seconds": round(seconds, 3),
         "train_words_per_second": round(result.train_words / result.train_seconds, 1) if result.train_seconds else 0.0,

@@ -16,7 +16,7 @@ from thinc.api import Model
 from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.corpus.example import Example
-from runner.errors import RunFailed
+from runner.errors import Diverged, RunFailed
 from runner.model.layout import Floats2d
 from runner.model.noise import Noise
 
@@ -98,9 +98,9 @@ class Component(ABC):
         """
 
     def check_finite(self, scores: Floats2d) -> None:
-        """Raises RunFailed where a score is not finite: of such, the best is no prediction."""
+        """Raises Diverged where a score is not finite: of such, the best is no prediction."""
         if not np.isfinite(scores).all():
-            raise RunFailed(
+            raise Diverged(
                 f"the scores of {self.name} are not finite", hint="Lower optimizer.learn_rate, and train again."
             )
 

@@ -34,7 +34,7 @@ from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
 from runner.corpus.packed import PackedExamples
-from runner.errors import RunFailed, RunnerError, suggest
+from runner.errors import AFTER_DIVERGENCE, Diverged, RunnerError, suggest
 from runner.model.layout import Packed
 from runner.model.noise import Noise
 from runner.model.parameters import Given, Parameters
@@ -303,16 +303,17 @@ class Pipeline:
                 if dX is not None:
                     gradients[id(tok2vec)] = dX if id(tok2vec) not in gradients else gradients[id(tok2vec)] + dX
             if not isfinite(loss):
-                self.parameters.gradient[...] = 0
-                raise RunFailed(
-                    f"the loss of {name} is {loss} at step {optimizer.step + 1}",
-                    hint="Lower optimizer.learn_rate or optimizer.grad_clip; the weights before this step are untouched.",
-                )
+                self.parameters.forget_gradient()
+                raise Diverged(f"the loss of {name} is {loss}", hint=AFTER_DIVERGENCE).at_step(optimizer.step + 1)
             if losses is not None:
                 losses[name] = losses.get(name, 0.0) + loss
         self._backprop(vectors, gradients)
         self._freeze_disabled()
-        return optimizer(self.parameters)
+        try:
+            return optimizer(self.parameters)
+        except Diverged:
+            self.parameters.forget_gradient()
+            raise
 
     def _reset_noise(self, drop: float, step: int) -> None:
         """Each component's masks are a function of its name, seed and step, whatever else is in the pipeline."""

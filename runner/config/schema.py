@@ -92,6 +92,13 @@ class TrainingConfig:
     checkpoint_steps: Optional[int] = key(
         None, "steps between checkpoints, beside the seconds; null: seconds only", low=1
     )
+    max_rollbacks: int = key(
+        0,
+        "how often a run that diverges (a loss, gradient or weight that is not finite) goes back to its last evaluation "
+        "with half the learning rate; 0: it stops",
+        low=0,
+        high=100,
+    )
     best_epoch: str = key(
         "shared",
         "model-best is of one epoch (shared), or holds every component of its own best (each; needs a tok2vec each)",

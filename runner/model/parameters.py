@@ -85,6 +85,17 @@ class Parameters:
     def gradient(self, values: NDArray[np.float32]) -> None:
         self._gradient = values
 
+    def forget_gradient(self) -> None:
+        """Set it to zero, that of tables included."""
+        self.gradient[...] = 0
+        self.is_gradient_seen = False
+
+    def detach(self) -> None:
+        """Let go of what an optimizer has put off, without doing it: the weights are about to be replaced."""
+        self.settle = _nothing
+        for table in self.tables.values():
+            table.lazy = None
+
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """For optimizers: the weights and the gradient of all that is not in tables, without settling anything."""
         return self._weights, self._gradient

@@ -59,6 +59,10 @@ class ConsoleTracker:
         if not self._is_begun:
             self._is_begun = True
             self._print(*self._table.lines)
+        for rollback in step.rollbacks:
+            self._clear()
+            where = f"step {rollback.step:,}" if rollback.step else "the beginning"
+            self._print(f"{rollback.fact}: back to {where}, learning rate × {rollback.learn_rate_factor:g}")
         if step.evaluation is not None:
             self._clear()
             self._print(self._table.add(step))

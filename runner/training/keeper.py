@@ -1,16 +1,19 @@
 """Checkpoints on disk, written beside the training: the last two of a run, and the lock of the process that trains.
 
     checkpoint/step-000000812.ckpt     a file of checkpoint.py
+    checkpoint/evaluation.ckpt         the same, of the training at its last evaluation: rollback.py goes back to it
     checkpoint/.lock                   held by the process that is training, whatever becomes of it
 
 The training only copies its state; another thread writes it. Where the one before is still being written when the next
-is due, the next is put off.
+is due, the next is put off. Where the disk is full, the training goes on without: it is said once, and tried again
+when the next is due.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +28,7 @@ from runner.training import checkpoint
 FOLDER = "checkpoint"
 _NAME = re.compile(r"step-(\d{9,})\.ckpt")
 _KEPT = 2
+_POINT = "evaluation.ckpt"
 
 Snapshot = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
@@ -42,62 +46,98 @@ class Keeper:
         self._seconds, self._steps = seconds, steps
         self._written = time.monotonic()
         self._thread: threading.Thread | None = None
-        self._error: RunnerError | None = None
+        self._error: RunnerError | None = None  # of the last attempt
+        self._is_failing = False  # as the user knows
         self._lock = lock(self.folder)
 
     def offer(self, step: int, snapshot: Callable[[], Snapshot], *, force: bool = False) -> None:
         """After a step: write a checkpoint where one is due. force: in any case, and wait until it is on the disk.
 
-        Raises RunFailed where one could not be written; those before it are untouched.
+        Raises RunFailed where one that is forced could not be written; those before it are untouched.
         """
         if not force and not self._is_due(step):
             return
-        began = time.perf_counter()
-        self._wait()
-        about, arrays = snapshot()
+        self._begin(self.folder / f"step-{step:09}.ckpt", snapshot)
         self._written = time.monotonic()
-        self._thread = threading.Thread(target=self._write, args=(step, about, arrays), name="checkpoint")
-        self._thread.start()
         if force:
-            self._wait()
+            began = time.perf_counter()
+            self._join()
+            self.seconds_spent += time.perf_counter() - began
+            error, self._error = self._error, None
+            if error is not None:
+                raise RunFailed(
+                    f"no checkpoint can be written ({error.fact})",
+                    place=error.place,
+                    hint="Free space, or choose another output_dir.",
+                )
+
+    def keep_point(self, snapshot: Callable[[], Snapshot]) -> None:
+        """Write the state that a rollback goes back to; no checkpoint that comes later is written before it."""
+        self._begin(self.folder / _POINT, snapshot)
+
+    def point(self) -> Path:
+        """The file of the last `keep_point`, once it is written."""
+        self._join()
+        return self.folder / _POINT
+
+    def _begin(self, path: Path, snapshot: Callable[[], Snapshot]) -> None:
+        began = time.perf_counter()
+        self._join()
+        self._tell()
+        about, arrays = snapshot()
+        self._thread = threading.Thread(target=self._write, args=(path, about, arrays), name="checkpoint")
+        self._thread.start()
         self.seconds_spent += time.perf_counter() - began
 
     def _is_due(self, step: int) -> bool:
-        self._raise()
         if self._thread is not None and self._thread.is_alive():
             return False
+        if self._thread is not None:
+            self._join()
+            self._tell()
         is_step = self._steps is not None and step % self._steps == 0
         return is_step or (self._seconds > 0 and time.monotonic() - self._written >= self._seconds)
 
-    def _write(self, step: int, about: Mapping[str, Any], arrays: checkpoint.Arrays) -> None:
+    def _write(self, path: Path, about: Mapping[str, Any], arrays: checkpoint.Arrays) -> None:
+        self._error = None
         try:
-            checkpoint.save(self.folder / f"step-{step:09}.ckpt", about, arrays)
+            checkpoint.save(path, about, arrays)
             for _, path in checkpoints(self.folder)[_KEPT:]:
                 path.unlink(missing_ok=True)
         except RunnerError as error:
             self._error = error
         except OSError as error:
             self._error = RunFailed(f"cannot write: {error.strerror}", place=str(self.folder))
+        except MemoryError:
+            self._error = RunFailed("not enough memory", place=str(self.folder))
 
-    def _wait(self) -> None:
+    def _join(self) -> None:
+        """Wait for the one that is being written."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-        self._raise()
 
-    def _raise(self) -> None:
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise RunFailed(
-                f"no checkpoint can be written ({error.fact})",
-                place=error.place,
-                hint="Free space, then go on from the last one: resume=auto. Or train without: training.checkpoint_seconds=0.",
+    def _tell(self) -> None:
+        """Say that checkpoints cannot be written, and that they can be again; the result of training is worth more."""
+        if self._error is not None and not self._is_failing:
+            last = next((f"the last one is of step {step:,}" for step, _ in checkpoints(self.folder)), "there is none")
+            print(
+                RunFailed(
+                    f"no checkpoint can be written ({self._error.fact}); the training goes on without",
+                    place=self._error.place,
+                    hint=f"Free space: it is tried again. Of this run {last}.",
+                ),
+                file=sys.stderr,
+                flush=True,
             )
+        elif self._error is None and self._is_failing:
+            print("checkpoints are written again", file=sys.stderr, flush=True)
+        self._is_failing = self._error is not None
 
     def close(self) -> None:
         """No more will come."""
-        if self._thread is not None:
-            self._thread.join()
+        self._join()
+        self._tell()
         self._lock.release()
 
 
@@ -150,7 +190,7 @@ def is_locked(folder: Path) -> bool:
 
 def clear(folder: Path) -> None:
     """Remove the checkpoints of a run that is not to go on."""
-    for _, path in checkpoints(folder):
+    for path in (*(path for _, path in checkpoints(folder)), folder / _POINT):
         path.unlink(missing_ok=True)
 
 

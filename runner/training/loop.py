@@ -23,11 +23,11 @@ from runner.components.pipeline import Pipeline, final_score
 from runner.corpus.batching import Batch, Batcher, shuffled
 from runner.corpus.example import Example
 from runner.corpus.packed import n_words
-from runner.errors import RunFailed, RunnerError
+from runner.errors import AFTER_DIVERGENCE, Diverged, RunFailed, RunnerError
 from runner.training.best import Chooser
 from runner.training.optimizers import Optimizer
 from runner.training.schedules import Schedule
-from runner.training.step import Evaluation, Step, Weights
+from runner.training.step import Evaluation, Rollback, Step, Weights
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Plan:
 
     eval_every: steps between evaluations, None for each epoch. patience: evaluations without a better score before
     the loop stops, None for never. max_steps: None for no limit but the epochs. best_epoch: "shared" or "each", see
-    best.py. augment: (example, epoch, its place in
+    best.py. max_rollbacks: see rollback.py. augment: (example, epoch, its place in
     the training data) → the example to learn from.
     """
 
@@ -48,6 +48,7 @@ class Plan:
     patience: int | None = None
     eval_every: int | None = None
     best_epoch: str = "shared"
+    max_rollbacks: int = 0
     seed: int = 0
     augment: Callable[[Example, int, int], Example] | None = None
 
@@ -66,7 +67,9 @@ class Training:
             about, arrays = training.snapshot()
 
     The pipeline is initialized. Iterating trains until the epochs, the steps or the patience are used up; it raises
-    RunFailed where a loss or a gradient is not finite, naming the step.
+    Diverged where a loss, a gradient or a weight is not finite, naming the step. After `roll_back` it may be iterated
+    again: steps are counted on, so that no number is used twice, while schedules and `max_steps` go by the updates
+    that the weights have seen.
     """
 
     def __init__(
@@ -80,6 +83,25 @@ class Training:
         self._evaluations_since_best = 0
         self._losses: dict[str, float] = {}  # since the last evaluation
         self._is_over = False
+        self._learn_rate = sgd.learn_rate  # the schedule, before it is halved
+        self._n_undone = 0  # updates that were rolled back
+        self._n_rollbacks = 0
+        self._evaluated = 0  # the step of the last evaluation, see n_updates
+        self._untold: list[Rollback] = []  # since the last step
+
+    @property
+    def n_updates(self) -> int:
+        """Updates done, those that were rolled back included; the number of the last step."""
+        return self.sgd.step + self._n_undone
+
+    @property
+    def evaluated_at(self) -> int:
+        """The number of the step of the last evaluation; 0 before the first."""
+        return self._evaluated
+
+    @property
+    def n_rollbacks(self) -> int:
+        return self._n_rollbacks
 
     def __iter__(self) -> Iterator[Step]:
         plan, sgd = self.plan, self.sgd
@@ -112,18 +134,22 @@ class Training:
                 f"the schedule gives {drop} at step {step}", place="dropout", hint="It must stay from 0 to below 1."
             )
         examples = plan.examples(self.train, self._epoch, batch.indices)
-        with np.errstate(all="ignore"):  # what is not finite is looked for, and no business of numpy's warnings
-            used = self.pipeline.update(examples, drop=drop, sgd=sgd, losses=losses)
+        try:
+            with np.errstate(all="ignore"):  # what is not finite is looked for, and no business of numpy's warnings
+                used = self.pipeline.update(examples, drop=drop, sgd=sgd, losses=losses)
+        except Diverged as error:
+            raise error.at_step(self.n_updates + 1) from None
         seconds = time.perf_counter() - started
         for name, loss in losses.items():
             self._losses[name] = self._losses.get(name, 0.0) + loss
         is_end = (is_last and self._epoch == plan.max_epochs) or step + 1 == plan.max_steps
         evaluation, is_better = None, False
         if is_end or (is_last if plan.eval_every is None else (step + 1) % plan.eval_every == 0):
-            evaluation, is_better = self._evaluate(step + 1)
+            evaluation, is_better = self._evaluate(self.n_updates)
         self._is_over = is_end or (plan.patience is not None and self._evaluations_since_best >= plan.patience)
+        rollbacks, self._untold = tuple(self._untold), []
         return Step(
-            step=step + 1,
+            step=self.n_updates,
             epoch=self._epoch,
             losses=losses,
             learn_rate=used.learn_rate,
@@ -138,25 +164,37 @@ class Training:
             epoch_words=0,
             evaluation=evaluation,
             best=self._chooser.best if is_better else None,
+            rollbacks=rollbacks,
+            extra={"learn_rate_factor": 0.5**self._n_rollbacks} if plan.max_rollbacks else {},
         )
 
     def _evaluate(self, step: int) -> tuple[Evaluation, bool]:
-        """Scores after that many updates, and whether they made the best weights others."""
+        """Scores at that step, and whether they made the best weights others. Raises Diverged."""
+        self._check_weights(step)
         score = partial(evaluate, self.pipeline, self.dev, self.plan.score_weights)
         try:
             found = score(self.sgd.averages, self._losses)
             is_better = self._chooser.is_better(found, step, self._epoch, self.sgd.averages, score)
+        except Diverged as error:
+            raise error.at_step(step) from None
         except RunFailed as error:
             raise RunFailed(f"{error.fact} at step {step}", place=error.place, hint=error.hint) from error
-        self._losses = {}
+        self._losses, self._evaluated = {}, step
         self._evaluations_since_best = 0 if is_better else self._evaluations_since_best + 1
         return found, is_better
+
+    def _check_weights(self, step: int) -> None:
+        """Nothing that is not finite is scored, saved or gone back to."""
+        self.sgd.settle()
+        for values in (self.pipeline.parameters.weights, *self.sgd.state.values()):
+            if not np.isfinite(values).all():
+                raise Diverged("a weight is not finite", hint=AFTER_DIVERGENCE).at_step(step)
 
     def snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """All that the next steps depend on: plain values, and copies of arrays."""
         sgd, arrays = self.sgd.snapshot()
         best, best_arrays = self._chooser.snapshot()
-        if self.sgd.step:
+        if self.sgd.step or self.plan.max_rollbacks:  # else they follow from the seed
             arrays["weights"] = self.pipeline.parameters.arrays()[0].copy()
         about = {
             "parameters": _places(self.pipeline),
@@ -167,6 +205,9 @@ class Training:
             "losses": self._losses,
             "best": best,
             "is_over": self._is_over,
+            "n_undone": self._n_undone,
+            "n_rollbacks": self._n_rollbacks,
+            "evaluated": self._evaluated,
         }
         return about, {**arrays, **best_arrays}
 
@@ -178,7 +219,9 @@ class Training:
         parameters = self.pipeline.parameters
         if about["parameters"] != _places(self.pipeline):
             raise RunnerError("the checkpoint is of another model")
-        if int(about["sgd"]["step"]):
+        parameters.forget_gradient()
+        parameters.detach()
+        if "weights" in arrays:
             weights, _ = parameters.arrays()
             if arrays["weights"].shape != weights.shape:
                 raise RunnerError("the checkpoint is of another model")
@@ -189,6 +232,20 @@ class Training:
         self._evaluations_since_best = int(about["evaluations_since_best"])
         self._losses = {str(name): float(loss) for name, loss in about["losses"].items()}
         self._is_over = bool(about["is_over"])
+        self._n_undone, self._evaluated = int(about["n_undone"]), int(about["evaluated"])
+        self._halve(int(about["n_rollbacks"]))
+
+    def roll_back(self, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], fact: str) -> None:
+        """Go back to a snapshot of this very training, and on from there with half the learning rate. fact: why."""
+        n_updates, n_rollbacks = self.n_updates, self._n_rollbacks + 1
+        self.restore(about, arrays)
+        self._untold.append(Rollback(fact, self.n_updates, n_rollbacks, 0.5**n_rollbacks))
+        self._n_undone = n_updates - self.sgd.step
+        self._halve(n_rollbacks)
+
+    def _halve(self, times: int) -> None:
+        self._n_rollbacks, factor = times, 0.5**times
+        self.sgd.learn_rate = (lambda step: factor * self._learn_rate(step)) if times else self._learn_rate
 
 
 def training_steps(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from thinc.api import Optimizer as ThincOptimizer
 
 from runner import registry
-from runner.errors import RunFailed, RunnerError
+from runner.errors import AFTER_DIVERGENCE, Diverged, RunnerError
 from runner.model.parameters import Parameters, Shape
 
 Flat = NDArray[np.float32]
@@ -207,7 +207,7 @@ def sgd(
 def clipping(squares: Mapping[str, float], clip: float, step: int) -> tuple[float, dict[str, float]]:
     """The norm of the whole gradient, and the factor that brings each owner's own norm down to `clip` (0: never).
 
-    squares: owner → squared norm. Raises RunFailed where one is not finite; step: updates done.
+    squares: owner → squared norm. Raises Diverged where one is not finite; step: updates done.
 
     >>> clipping({"ner": 4.0, "tagger": 0.25}, 1.0, 0)[1]
     {'ner': 0.5, 'tagger': 1.0}
@@ -218,12 +218,9 @@ def clipping(squares: Mapping[str, float], clip: float, step: int) -> tuple[floa
     return sqrt(sum(squares.values())), {o: clip / norm if 0 < clip < norm else 1.0 for o, norm in norms.items()}
 
 
-def not_finite(step: int) -> RunFailed:
+def not_finite(step: int) -> Diverged:
     """The error where the norm of the gradient is not finite; step: updates done."""
-    return RunFailed(
-        f"the gradient is not finite at step {step + 1}",
-        hint="Lower optimizer.learn_rate or optimizer.grad_clip; the weights before this step are untouched.",
-    )
+    return Diverged("the gradient is not finite", hint=AFTER_DIVERGENCE).at_step(step + 1)
 
 
 def _schedule(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,10 +40,20 @@ class Best:
 
 
 @dataclass(frozen=True)
+class Rollback:
+    """The training has diverged, and goes on from its last evaluation with half the learning rate."""
+
+    fact: str  # what was not finite, and at which step
+    step: int  # of that evaluation; 0: the beginning
+    number: int  # the first is 1
+    learn_rate_factor: float  # from now on
+
+
+@dataclass(frozen=True)
 class Step:
     """One update of the weights."""
 
-    step: int  # updates done, this one included: the first is 1
+    step: int  # updates done, this one included: the first is 1; those that were rolled back count
     epoch: int  # passes begun: the first is 1
     losses: Mapping[str, float]  # component → loss of this batch
     learn_rate: float
@@ -58,6 +68,7 @@ class Step:
     epoch_words: int  # in one epoch
     evaluation: Evaluation | None = None
     best: Best | None = None  # what this evaluation made the best so far; None: it did not, or there was none
+    rollbacks: Sequence[Rollback] = ()  # just before this update
     extra: Mapping[str, float] = field(default_factory=dict)  # further metrics, by key
 
     @property

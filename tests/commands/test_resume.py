@@ -145,11 +145,12 @@ def interrupted(tmp_path_factory) -> Path:
     """A folder in which a run of 20 steps was killed after step 10."""
     folder = tmp_path_factory.mktemp("interrupted")
     script = (
-        "import os, signal, sys, runner.commands.train as train\n"
+        "import os, signal, sys, threading, runner.commands.train as train\n"
         "from runner.__main__ import main\n"
         "record = train.keep\n"
         "def keep(step, *rest):\n"
         "    record(step, *rest)\n"
+        "    [thread.join() for thread in threading.enumerate() if thread.name == 'checkpoint']\n"
         "    step.step == 12 and os.kill(os.getpid(), signal.SIGKILL)\n"
         "train.keep = keep\n"
         "main(sys.argv[1:])\n"

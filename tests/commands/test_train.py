@@ -33,7 +33,7 @@ TINY = (
 
 SUMMARY_KEYS = {
     "status", "run_id", "error", "best", "model_best", "model_last", "train_words", "seconds", "train_words_per_second",
-    "weights_sha256", "checkpoint_seconds", "fingerprint",
+    "weights_sha256", "checkpoint_seconds", "fingerprint", "rollbacks",
 }  # fmt: skip
 
 
