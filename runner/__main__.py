@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COMMANDS = {"train": "runner.commands.train"}  # take overrides
 PROGRAMS = {  # take flags of their own
     "bootstrap": "runner.commands.bootstrap",
+    "compare": "runner.commands.compare",
     "convert": "runner.commands.convert",
     "debug": "runner.commands.debug",
 }

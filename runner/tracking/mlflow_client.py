@@ -38,7 +38,7 @@ NOTE_AFTER_SECONDS = 1.0
 STEP_KEYS = ("loss", "learn_rate", "L2", "grad_clip", "batch_size", "dropout", "grad_norm", "words", "words_per_second")
 EVALUATION_KEYS = ("epoch", "score", "prediction_words_per_second", "excluded_entities")
 BEST_KEYS = ("best_score", "best_epoch", "best_step")
-FINAL_KEYS = ("train_words", "seconds", "tracking_share")
+FINAL_KEYS = ("train_words", "seconds", "train_words_per_second", "tracking_share")
 
 
 @registry.trackers("mlflow")
@@ -96,7 +96,7 @@ class MlflowTracker:
         self._table = Table.of(run)
         self._output_dir = output_dir
         self._started = time.perf_counter() - (run.resumed.seconds if run.resumed is not None else 0.0)
-        self._words = 0
+        self._words, self._train_seconds = 0, 0.0
         self._recorded = self._scored = 0  # steps up to which the journal holds metrics, and evaluations
         self._last: Step | None = None
         self._ended: dict[str, Any] | None = (
@@ -152,8 +152,11 @@ class MlflowTracker:
                 self.run_id = str(event["run_id"])
             elif event["event"] == "metrics":
                 self._recorded = event["step"]
-                self._words += int(event["values"].get("words", 0))
-                self._keys.update(event["values"])
+                values = event["values"]
+                self._words += int(values.get("words", 0))
+                if values.get("words_per_second"):
+                    self._train_seconds += values["words"] / values["words_per_second"]
+                self._keys.update(values)
             elif event["event"] == "evaluation":
                 self._scored = event["step"]
                 self._keys.update(event["values"])
@@ -184,6 +187,7 @@ class MlflowTracker:
         if step.step > self._recorded:
             self._journal.metrics(step.step, keys, values[: len(keys)])  # those past the limit have no key
             self._words += step.words
+            self._train_seconds += step.seconds
         self._last = step
         if step.evaluation is not None and step.step > self._scored:
             self._record_evaluation(step, step.evaluation, began)
@@ -284,6 +288,8 @@ class MlflowTracker:
 
     def _final_values(self) -> dict[str, float]:
         values = {"train_words": float(self._words), "seconds": time.perf_counter() - self._started}
+        if self._train_seconds:
+            values["train_words_per_second"] = self._words / self._train_seconds
         if self._last is not None and self._last.evaluation is None:  # else the step has this key already
             values["tracking_share"] = self._share()
         return values

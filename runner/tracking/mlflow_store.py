@@ -81,6 +81,20 @@ def artifact_root(uri: str) -> Path | None:
     return Path.cwd() / "mlartifacts" if urlparse(uri).scheme.split("+")[0] in DATABASES else None
 
 
+def client_of(tracking_uri: str | None = None) -> tuple[Any, str]:
+    """An MLflow client of a store that exists, and the store's address. Raises RunnerError where there is none."""
+    store = store_uri(tracking_uri)
+    path = sqlite_path(store)
+    if path is not None and not path.is_file():
+        raise RunnerError(
+            f"there is no MLflow store at {path}", hint="Run this where mlflow.db lies, or set MLFLOW_TRACKING_URI."
+        )
+    os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
+    import mlflow
+
+    return mlflow.MlflowClient(tracking_uri=store, registry_uri=store), store
+
+
 def fetch(uri: str, tracking_uri: str | None = None) -> Path:
     """The local folder with the files of a logged model.
 
@@ -89,27 +103,22 @@ def fetch(uri: str, tracking_uri: str | None = None) -> Path:
 
     Raises RunnerError where there is no such run or model, or no store.
     """
-    store = store_uri(tracking_uri)
-    path = sqlite_path(store)
-    if path is not None and not path.is_file():
-        raise RunnerError(
-            f"there is no MLflow store at {path}",
-            place=uri,
-            hint="Run this where mlflow.db lies, or set MLFLOW_TRACKING_URI.",
-        )
-    os.environ.update({key: value for key, value in ENVIRONMENT.items() if key not in os.environ})
+    try:
+        client, store = client_of(tracking_uri)
+    except RunnerError as error:
+        raise error.at(uri) from None
     import mlflow
     from mlflow.exceptions import MlflowException
 
     try:
-        location = _artifact_location(mlflow.MlflowClient(tracking_uri=store, registry_uri=store), uri)
+        location = _artifact_location(client, uri)
         folder = _local(location)
         if folder is None:
             target = tempfile.mkdtemp(prefix="runner-model-")
             folder = Path(mlflow.artifacts.download_artifacts(location, dst_path=target, tracking_uri=store))
     except (MlflowException, OSError, LookupError) as error:
         raise RunnerError(
-            _first_line(error),
+            first_line(error),
             place=uri,
             hint=f"The store asked was {store}; MLFLOW_TRACKING_URI names another.",
         ) from error
@@ -179,6 +188,6 @@ def _local(location: str) -> Path | None:
     return path if path.is_dir() else None
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     text = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
     return (text.strip().splitlines() or [type(error).__name__])[0][:300]

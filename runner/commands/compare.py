@@ -1,0 +1,181 @@
+"""`python -m runner compare RUN RUN …`: trained runs side by side, and whether their differences mean anything.
+
+A run is read from MLflow or from its folder (tracking/), held against the first (sweeps/comparison.py), and told on the
+console, in compare.md and compare.html, and in MLflow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from runner.errors import RunnerError
+
+if TYPE_CHECKING:
+    from runner.sweeps.comparison import Comparison
+    from runner.tracking.mlflow_runs import Store
+    from runner.tracking.past_run import PastRun
+
+HELP = """\
+Compare trained runs: settings that differ, scores, speed, curves, and a paired significance test.
+
+  python -m runner compare 3f2a… 9c41…                      runs of MLflow by their ids; the first is what others are held against
+  python -m runner compare outputs/A outputs/B -o report    run folders (no MLflow needed); compare.md and compare.html in report/
+  python -m runner compare --sweep outputs/multirun/…/…     all jobs of a multirun: its folder, or the id of its MLflow run
+
+Each of the components' main scores (ents_f, tag_acc, dep_uas, dep_las, cats_macro_f) is tested by approximate
+randomization over the dev texts, with a paired bootstrap interval of the difference; of three runs and more, each is held
+against the first and p-values are adjusted (Holm). It takes the runs' predictions.jsonl, and the same dev texts.
+Exit codes: 0 done, 1 it could not be written, 2 a run or option is wrong."""
+
+MARKDOWN, PAGE = "compare.md", "compare.html"
+MAX_NOTE = 4900  # characters of a description in MLflow
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise RunnerError(message, place="command line", hint="See python -m runner compare --help.")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The flags of the command."""
+    parser = _Parser(
+        prog="python -m runner compare",
+        description=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("runs", metavar="RUN", nargs="*", help="an MLflow run id, or the folder of a run")
+    parser.add_argument("--sweep", metavar="SWEEP", action="append", default=[], help="a multirun's folder or run id")
+    parser.add_argument("-o", "--output", metavar="FOLDER", help="default: a new one under outputs/compare/")
+    parser.add_argument("--rounds", metavar="N", type=int, help="of either test (default 10000)")
+    parser.add_argument(
+        "--log",
+        action=argparse.BooleanOptionalAction,
+        help="put the report into MLflow, beside the first run (default: where the first run is there)",
+    )
+    parser.add_argument(
+        "--tracking-uri", metavar="URI", help="the store (default: MLFLOW_TRACKING_URI, else mlflow.db in this folder)"
+    )
+    return parser
+
+
+def main(words: Sequence[str]) -> int:
+    """Run `compare` with these words of the command line; the exit code."""
+    try:
+        _run(make_parser().parse_args(list(words)))
+        sys.stdout.flush()
+    except RunnerError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("runner: interrupted", file=sys.stderr)
+        return 130
+    except SystemExit as ended:  # --help
+        return int(ended.code or 0)
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    from runner.files import write_file
+    from runner.sweeps.comparison import compare_runs
+    from runner.sweeps.comparison_page import page
+    from runner.sweeps.comparison_text import markdown
+    from runner.sweeps.significance import ROUNDS
+
+    rounds = ROUNDS if options.rounds is None else options.rounds
+    if rounds < 1:
+        raise RunnerError(f"{rounds} rounds are none", place="--rounds", hint="Give 1 or more; 10000 is usual.")
+    with ExitStack() as stack:
+        source = Source(options.tracking_uri, stack)
+        runs = [source.read(name) for name in options.runs]
+        runs += [run for name in options.sweep for run in source.sweep(name)]
+        found = compare_runs(runs, rounds=rounds)
+        text = markdown(found)
+        folder = Path(options.output) if options.output else _new_folder()
+        files = [folder / MARKDOWN, folder / PAGE]
+        for path, content in zip(files, (text, page(found)), strict=True):
+            write_file(path, content)
+        print(text)
+        print(f"Written: {', '.join(map(str, files))}")
+        if options.log is not False:
+            _log(found, files, text, is_asked=bool(options.log))
+
+
+class Source:
+    """Where runs are read from. The store is opened when the first run is asked of it."""
+
+    def __init__(self, uri: str | None, stack: ExitStack) -> None:
+        self._uri, self._stack = uri, stack
+        self._opened: Store | None = None
+
+    def read(self, name: str) -> PastRun:
+        """A run by its folder or its MLflow id. Raises RunnerError."""
+        from runner.tracking.past_run import from_folder
+
+        return from_folder(Path(name)) if _is_path(name) else self._store(name).read(name)
+
+    def sweep(self, name: str) -> list[PastRun]:
+        """The runs of a multirun, those that ended with a score. Raises RunnerError."""
+        from runner.tracking.past_run import folders_of, from_folder
+
+        if _is_path(name):
+            runs = [from_folder(folder) for folder in folders_of(Path(name))]
+        else:
+            store = self._store(name)
+            ids = store.children(name)
+            if not ids:
+                raise RunnerError("this run has no runs below it", place=name, hint="Name the multirun's own run.")
+            runs = [store.read(run_id) for run_id in ids]
+        return [run for run in runs if run.best] or runs
+
+    def _store(self, name: str) -> Store:
+        if self._opened is None:
+            from runner.tracking.mlflow_runs import Store
+
+            try:
+                self._opened = self._stack.enter_context(Store(self._uri))
+            except RunnerError as error:
+                fact = f"there is no such folder, and as a run of MLflow it cannot be looked up: {error.fact}"
+                raise RunnerError(fact, place=name, hint=error.hint) from None
+        return self._opened
+
+
+def _is_path(name: str) -> bool:
+    return os.sep in name or Path(name).is_dir()
+
+
+def _new_folder() -> Path:
+    now = datetime.datetime.now()
+    return Path("outputs") / "compare" / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S}-{os.urandom(3).hex()}"
+
+
+def _log(found: Comparison, files: Sequence[Path], text: str, *, is_asked: bool) -> None:
+    """Put the report beside the first run, where that is in MLflow. Raises RunnerError where it was asked for and fails."""
+    first = found.runs[0]
+    if first.run_id is None or first.uri is None or first.experiment is None:
+        if is_asked:
+            raise RunnerError("the first run is in no MLflow store", place="--log", hint="Leave --log out.")
+        return
+    from runner.tracking.mlflow_runs import Store
+
+    name = "compare " + ", ".join(run.name for run in found.runs)
+    ids = " ".join(run.run_id or run.place for run in found.runs)
+    try:
+        with Store(first.uri) as store:
+            tags = {"kind": "comparison", "compared_runs": ids[:MAX_NOTE]}
+            run_id = store.log_report(first.experiment, name[:250], files, tags, text[:MAX_NOTE])
+    except RunnerError as error:
+        if is_asked:
+            raise
+        print(f"not logged to MLflow: {error}", file=sys.stderr)
+    else:
+        print(f"MLflow run: {run_id} ({first.experiment})")

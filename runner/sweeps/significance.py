@@ -1,0 +1,156 @@
+"""Is one model better than another, or were the dev texts kind to it? Two paired resampling tests on per-doc counts.
+
+    approximate randomization     If the two models were the same, it would not matter which of them made which prediction. So
+    (Noreen, 1989; Yeh, 2000)     they are exchanged doc by doc, each with probability 1/2; p is the share of such rounds whose
+                                  difference is at least as large, in either direction, as the one observed:
+                                  (those rounds + 1) / (rounds + 1)
+    paired bootstrap              Docs are drawn with replacement, the same ones for both models; the interval holds the
+    (Efron, 1979; Koehn, 2004)    middle 95 % of the differences.
+
+The scores are worked out anew in every round from the docs' counts (components/counts.py): nothing is assumed about their
+distribution. What is tested are two trained models on these docs; other seeds would give other models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.components.counts import Counts, Triple
+
+ROUNDS = 10_000
+CONFIDENCE = 0.95
+_CELLS = 2_000_000  # of the arrays of one piece of the rounds
+_SAME = 1e-12  # differences closer than that are equal: the order of sums must not decide
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One score of two models, a and b, on the same docs."""
+
+    key: str
+    a: float
+    b: float
+    p: float
+    low: float  # of the confidence interval of b - a
+    high: float
+    n_docs: int  # with the annotation
+
+    @property
+    def difference(self) -> float:
+        return self.b - self.a
+
+
+def compare(a: Sequence[Counts], b: Sequence[Counts], *, rounds: int = ROUNDS, seed: int = 0) -> list[Difference]:
+    """Test every score that both models have. a, b: of each doc, in the same order."""
+    keys = [key for key in keys_of(a) if key in keys_of(b)]
+    return [paired(key, a, b, rounds=rounds, seed=seed) for key in keys]
+
+
+def keys_of(docs: Sequence[Counts]) -> list[str]:
+    """The scores that docs have counts for, in their order."""
+    return list(dict.fromkeys(key for doc in docs for key in doc))
+
+
+def gold_of(docs: Sequence[Counts], key: str) -> list[object]:
+    """What was to be found in each doc: equal for two models that were scored against the same annotation."""
+    return [
+        None
+        if (found := doc.get(key)) is None
+        else {label: triple[2] for label, triple in found.items() if triple[2]}
+        if isinstance(found, Mapping)
+        else found[2]
+        for doc in docs
+    ]
+
+
+def paired(key: str, a: Sequence[Counts], b: Sequence[Counts], *, rounds: int = ROUNDS, seed: int = 0) -> Difference:
+    """Test one score."""
+    first, second = _arrays(key, a, b)
+    rng = np.random.default_rng(seed)
+    score_a, score_b = (float(score(x.sum(axis=0))) for x in (first, second))
+    p = randomization(first, second, rounds, rng)
+    low, high = bootstrap(first, second, rounds, rng)
+    return Difference(key, score_a, score_b, p, low, high, len(first))
+
+
+def score(sums: Floats) -> Floats:
+    """F from sums of right, predicted and gold, (…, n_labels, 3) → (…); the mean over the labels that occur."""
+    right, total = sums[..., 0], sums[..., 1] + sums[..., 2]  # (…, n_labels)
+    occurs = total > 0
+    f = np.divide(2 * right, total, out=np.zeros_like(right), where=occurs)
+    return np.asarray(f.sum(axis=-1) / np.maximum(occurs.sum(axis=-1), 1))
+
+
+def randomization(a: Floats, b: Floats, rounds: int, rng: np.random.Generator) -> float:
+    """The p-value. a, b: (n_docs, n_labels, 3)."""
+    sum_a, sum_b = a.sum(axis=0), b.sum(axis=0)
+    observed = abs(score(sum_a) - score(sum_b))
+    deltas = (b - a)[(a != b).any(axis=(1, 2))]  # docs on which both count the same may be exchanged unseen
+    if not len(deltas):
+        return 1.0
+    n_extreme = 0
+    for size in _pieces(rounds, len(deltas)):
+        bits = np.unpackbits(rng.integers(0, 256, (size, -(-len(deltas) // 8)), dtype=np.uint8), axis=1)
+        moved = _weighted(bits[:, : len(deltas)].astype(float), deltas)  # (size, n_labels, 3)
+        differences = np.abs(score(sum_a + moved) - score(sum_b - moved))
+        n_extreme += int((differences >= observed - _SAME).sum())
+    return (n_extreme + 1) / (rounds + 1)
+
+
+def bootstrap(a: Floats, b: Floats, rounds: int, rng: np.random.Generator) -> tuple[float, float]:
+    """The interval of score(b) - score(a) over samples of docs. a, b: (n_docs, n_labels, 3)."""
+    n_docs = len(a)
+    if not n_docs:
+        return 0.0, 0.0
+    differences = []
+    for size in _pieces(rounds, n_docs):
+        drawn = rng.integers(0, n_docs, (size, n_docs)) + n_docs * np.arange(size)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=size * n_docs).reshape(size, n_docs).astype(float)
+        differences.append(score(_weighted(times, b)) - score(_weighted(times, a)))
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(np.concatenate(differences), [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def _weighted(times: Floats, docs: Floats) -> Floats:
+    """Sums of the docs' counts, each as often as `times` (n_rounds, n_docs) says: exact, as all are whole numbers."""
+    return (times @ docs.reshape(len(docs), -1)).reshape(len(times), *docs.shape[1:])
+
+
+def _pieces(rounds: int, n_docs: int) -> Iterator[int]:
+    """Rounds to work on at once."""
+    most = max(1, _CELLS // n_docs)
+    for start in range(0, rounds, most):
+        yield min(most, rounds - start)
+
+
+def _arrays(key: str, a: Sequence[Counts], b: Sequence[Counts]) -> tuple[Floats, Floats]:
+    """The counts of the docs that have the score in both, (n_docs, n_labels, 3)."""
+    docs = [(x[key], y[key]) for x, y in zip(a, b, strict=True) if key in x and key in y]
+    labels: dict[str, int] = {}
+    for pair in docs:
+        for found in pair:
+            for label in found if isinstance(found, Mapping) else [""]:
+                labels.setdefault(label, len(labels))
+
+    def fill(number: int) -> Floats:
+        array = np.zeros((len(docs), len(labels), 3))
+        for row, pair in zip(array, docs, strict=True):
+            for label, triple in _by_label(pair[number]):
+                row[labels[label]] = triple
+        return array
+
+    return fill(0), fill(1)
+
+
+def _by_label(found: Triple | Mapping[str, Triple]) -> Iterator[tuple[str, Triple]]:
+    if isinstance(found, Mapping):
+        yield from found.items()
+    else:
+        yield "", found
