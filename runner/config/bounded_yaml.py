@@ -30,14 +30,14 @@ def bounded(loader: Any) -> Any:
             content = stream.read(MAX_BYTES + 1) if hasattr(stream, "read") else stream
             super().__init__(content[: MAX_BYTES + 1])
             self.name = getattr(stream, "name", self.name)
-            self._is_long = len(content) > MAX_BYTES
+            if len(content) > MAX_BYTES:
+                fact = f"it is longer than {MAX_BYTES:,} bytes"
+                raise yaml.composer.ComposerError(None, None, fact, self.get_mark())
             self._depth = self._n_values = 0
             self._sizes: dict[int, int] = {}  # of the nodes that are complete, by id
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             mark = self.peek_event().start_mark
-            if self._is_long:
-                raise yaml.composer.ComposerError(None, None, f"it is longer than {MAX_BYTES:,} bytes", mark)
             if self.check_event(yaml.AliasEvent):
                 node = super().compose_node(parent, index)
                 if id(node) not in self._sizes:

@@ -69,7 +69,9 @@ def run_app(
     runs = Runs(job, check, board)
     code = 0
     try:
-        with _signals(), _full_errors():
+        from runner.config.guard import guarded
+
+        with _signals(), _full_errors(), guarded():
             try:
                 _start(argv, runs)
             finally:
@@ -93,11 +95,14 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
 
     overrides: as on the command line. config_dir: as --config-dir. Raises RunnerError.
     """
+    from runner.config.guard import guarded
+
     try:
-        node = compose_node(overrides, config_dir)
-        choices = node.hydra.runtime.choices
-        output_dir = Path(str(node.hydra.run.dir))
-        return run_config(node, output_dir=output_dir, overrides=list(overrides), choices=choices)
+        with guarded():
+            node = compose_node(overrides, config_dir)
+            choices = node.hydra.runtime.choices
+            output_dir = Path(str(node.hydra.run.dir))
+            return run_config(node, output_dir=output_dir, overrides=list(overrides), choices=choices)
     except RunnerError:
         raise
     except Exception as error:
@@ -118,6 +123,8 @@ def compose_lone(config_dir: str | Path | None = None) -> Iterator[tuple[Any, li
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
+    from runner.config.guard import guarded
+
     _register()
     searchpath = []
     if config_dir is not None:
@@ -127,7 +134,7 @@ def compose_lone(config_dir: str | Path | None = None) -> Iterator[tuple[Any, li
     saved = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="runner"):
+        with guarded(), initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="runner"):
             yield GlobalHydra.instance().hydra, searchpath
     finally:
         GlobalHydra.instance().hydra = saved
@@ -350,8 +357,9 @@ def run_config(
     from omegaconf import OmegaConf
 
     from runner.config import check as checks
-    from runner.config import schema
+    from runner.config import guard, schema
 
+    guard.refill()
     own = OmegaConf.masked_copy(node, [str(key) for key in node if key != "hydra"])
     plain: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     checks.check_config(plain)

@@ -66,7 +66,7 @@ def interpolation_error(error: Exception, node: Any) -> RunnerError | None:
     """The error of a value that could not be worked out from `node`; None for any other kind."""
     if isinstance(error, OmegaConfBaseException | RecursionError):
         for found in _chain(error):
-            explained = _explain_one(found, (), None)
+            explained = found if isinstance(found, RunnerError) else _explain_one(found, (), None)
             if explained is not None:
                 return with_origin(explained, node)
     return None
@@ -92,6 +92,8 @@ def with_origin(error: RunnerError, node: Any) -> RunnerError:
 def is_ours(error: BaseException) -> bool:
     """Whether the code that raised is the runner's own, which makes it a bug and no mistake of the user's."""
     frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, OmegaConfBaseException | yaml.YAMLError):  # what guard.py stops, among others
+        return False
     return bool(frames) and Path(frames[-1].filename).is_relative_to(Path(__file__).parent.parent)
 
 

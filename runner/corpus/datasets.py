@@ -210,11 +210,12 @@ def locate(part: Any, key: str) -> list[Path]:
         keys = {str(k) for k, value in part.items() if value is not None}
         if "members" in keys:
             rest = {k: value for k, value in part.items() if k != "members"}
-            return [path / str(part["members"]) for path in locate(rest, key)]
+            return [path / _inside(part["members"], f"{key}.members") for path in locate(rest, key)]
         if keys == {"bundled"}:
-            return [_existing(SAMPLE / str(part["bundled"]), key)]
+            return [_existing(SAMPLE / _inside(part["bundled"], f"{key}.bundled"), key)]
         if {"url", "sha256"} <= keys <= {"url", "sha256", "mirror"}:
-            return [fetch(str(part["url"]), str(part["sha256"]), str(part.get("mirror") or ""), key)]
+            mirror = _inside(part["mirror"], f"{key}.mirror") if part.get("mirror") else ""
+            return [fetch(str(part["url"]), str(part["sha256"]), mirror, key)]
         raise RunnerError(
             f"the keys {', '.join(sorted(keys)) or '(none)'} do not make a file",
             place=key,
@@ -249,7 +250,7 @@ def fetch(url: str, sha256: str, mirror: str, key: str) -> Path:
 
     import pooch  # here, because a run on own files needs none of it
 
-    target = Path(pooch.os_cache("runner")) / (mirror or url.rsplit("/", 1)[-1])
+    target = Path(pooch.os_cache("runner")) / (mirror or _inside(url.rsplit("/", 1)[-1], f"{key}.url"))
     pooch.get_logger().setLevel("WARNING")
     bar = _DownloadBar(target.name) if sys.stderr.isatty() else None
     try:
@@ -294,6 +295,14 @@ def _existing(path: Path, key: str) -> Path:
         missing, folder = folder, folder.parent
         raise RunnerError(f"there is no folder {missing}", place=key, hint=_nearest(missing.name, folder, key, path))
     raise RunnerError(f"there is no file {path}", place=key, hint=_nearest(path.name, folder, key, path))
+
+
+def _inside(path: Any, key: str) -> str:
+    """A path that stays below the folder that it will be put under. Raises RunnerError for any other."""
+    parts = str(path).replace("\\", "/").split("/")
+    if not parts[0] or ".." in parts or "\0" in str(path) or ":" in parts[0] or not parts[-1].strip("."):
+        raise RunnerError(f"{str(path)!r:.80} leads out of its folder", place=key, hint="Give a path like FOLDER/FILE.")
+    return str(path)
 
 
 def _nearest(name: str, folder: Path, key: str, path: Path) -> str:

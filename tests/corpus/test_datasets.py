@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from runner.corpus import datasets
-from runner.corpus.datasets import load_corpus
+from runner.corpus.datasets import load_corpus, locate
 from runner.corpus.readers.auto import auto
 from runner.corpus.readers.iob import iob
 from runner.corpus.tokenizer import syntok, whitespace
@@ -217,3 +217,20 @@ def test_the_sample_is_bundled():
     corpus = load(train={"bundled": "train.jsonl"}, dev={"bundled": "dev.jsonl"})
     assert len(corpus.train) > len(corpus.dev) > 0
     assert sum(example.excluded_ents for example in corpus.train + corpus.dev) == 0
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"bundled": "../../errors.py"},
+        {"bundled": "/etc/hostname"},
+        {"url": "https://example.org/x", "sha256": "0" * 64, "mirror": "../../../.profile"},
+        {"url": "https://example.org/x", "sha256": "0" * 64, "mirror": "/etc/profile"},
+        {"url": "https://example.org/..", "sha256": "0" * 64},
+        {"bundled": "train.jsonl", "members": "/etc/hostname"},
+    ],
+)
+def test_a_data_set_stays_in_its_folder(part, monkeypatch):
+    monkeypatch.delenv("RUNNER_DATA_MIRROR", raising=False)
+    with pytest.raises(RunnerError, match=r"^corpus\.train\.\w+: .* leads out of its folder"):
+        locate(part, "corpus.train")
