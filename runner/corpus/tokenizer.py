@@ -36,6 +36,7 @@ from runner.registry import tokenizers
 Tokenizer = Callable[[str], tuple[list[str], list[bool]]]
 
 REPEATED_MARKS = frozenset(".!?*-+_=$~")  # a run of one of these is one word
+MAX_MENDED = 1000  # characters; a longer word grows no more, lest a line of them take the square of its length
 
 
 @tokenizers("syntok")
@@ -60,7 +61,7 @@ def syntok() -> Tokenizer:
                 before = pieces[-1][1]
                 is_run = before[-1] == value[0] and value[0] in REPEATED_MARKS
                 is_camel_case = before[-1].islower() and value[0].isupper()
-                if is_run or is_camel_case:
+                if (is_run or is_camel_case) and len(before) < MAX_MENDED:
                     pieces[-1] = pieces[-1][0], before + value
                     end += len(value)
                     continue

@@ -19,7 +19,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from runner.corpus.doc import Doc
-from runner.corpus.readers.lines import no_examples
+from runner.corpus.readers.lines import MAX_LINE, bomb, no_examples, unpacked_limit
 from runner.corpus.readers.reader import Reader
 from runner.corpus.tokenizer import Tokenizer, syntok
 from runner.errors import RunnerError
@@ -54,13 +54,23 @@ def zipped_texts(encoding: str = "utf-8", is_tokenized: bool = False) -> Reader:
         if not is_tokenized and tokenizer is None:
             tokenizer = syntok()
         try:
+            left = unpacked_limit(archive)
             with zipfile.ZipFile(archive) as stream:
                 names = [name for name in stream.namelist() if not name.endswith("/") and fnmatchcase(name, pattern)]
                 if not names:
                     raise no_examples(path)
                 for name in sorted(names, key=lambda name: (PurePosixPath(name).name, name)):
                     place = f"{archive}/{name}"
-                    text = _decoded(stream.read(name), encoding, place)
+                    with stream.open(name) as file:
+                        content = file.read(MAX_LINE + 1)
+                    left -= len(content)
+                    if left < 0:
+                        raise bomb(str(archive))
+                    if len(content) > MAX_LINE:
+                        raise RunnerError(
+                            f"the file is longer than {MAX_LINE:,} bytes", place=place, hint="Cut it, or remove it."
+                        )
+                    text = _decoded(content, encoding, place)
                     label = PurePosixPath(name).parent.name
                     if not label:
                         raise RunnerError("the file lies in no folder", place=place, hint="Its folder is its category.")

@@ -22,7 +22,7 @@ import numpy as np
 
 from runner.corpus.annotations import read_annotations
 from runner.corpus.doc import Doc
-from runner.corpus.readers.lines import no_examples, read_bytes
+from runner.corpus.readers.lines import MAX_RATIO, MAX_UNPACKED, bomb, no_examples, read_bytes
 from runner.corpus.readers.reader import LeftOut, Reader
 from runner.corpus.readers.spacy_json import root_label, ud_features
 from runner.corpus.tokenizer import Tokenizer
@@ -31,6 +31,7 @@ from runner.registry import readers
 
 _STRINGS = {"LEMMA": "lemmas", "POS": "pos", "TAG": "tags", "MORPH": "feats"}
 _LEFT_OUT = {"ENT_KB_ID": "entity links (ENT_KB_ID)", "ENT_ID": "entity ids (ENT_ID)"}
+_MAX_ITEMS = 1 << 22  # of a list: docs, or strings; msgpack makes room for as many as a header promises
 _NO_GROUPS = (b"", b"\x90")  # as spaCy packs none
 
 
@@ -181,10 +182,17 @@ def _unpack(path: Path) -> dict[str, Any]:
     from srsly.msgpack import unpackb
 
     raw = read_bytes(path)
+    unpacker = zlib.decompressobj()
+    limit = max(MAX_UNPACKED, MAX_RATIO * len(raw))
     try:
-        # A hook of one's own keeps srsly from its default ones, which unpickle.
-        message = unpackb(zlib.decompress(raw), raw=False, object_pairs_hook=dict)
-    except MemoryError:
+        content = unpacker.decompress(raw, limit)
+        if unpacker.unconsumed_tail:
+            raise bomb(str(path))
+        if not unpacker.eof:
+            raise ValueError("it is cut off")
+        # A hook of one's own keeps away srsly's, which make objects of what looks like theirs.
+        message = unpackb(content, raw=False, object_pairs_hook=dict, max_array_len=_MAX_ITEMS, max_ext_len=0)
+    except RunnerError:
         raise
     except Exception as error:  # zlib's, and msgpack's own kinds of faults
         raise _damaged(path, f"it cannot be unpacked: {str(error)[:100] or type(error).__name__}") from None

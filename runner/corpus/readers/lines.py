@@ -13,31 +13,54 @@ from pathlib import Path
 
 from runner.errors import RunnerError
 
+MAX_LINE = 10_000_000  # bytes; a line becomes objects of twenty times its size
+MAX_UNPACKED = 1 << 26  # bytes that any archive may unpack to; a larger one
+MAX_RATIO = 200  # times its own size, which text never comes to (5 to 15 is usual) and zlib at worst does (1,032)
+
 _BLOCK = 1 << 18  # bytes decoded at once, about
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """(line number from 1, line without its "\\n") of the file, one at a time.
 
-    Raises RunnerError where the file cannot be opened or unpacked, or a line is not UTF-8.
+    Raises RunnerError where the file cannot be opened or unpacked, or a line is not UTF-8 or endless.
     """
     number = 0
     try:
         with gzip.open(path, "rb") if path.name.endswith(".gz") else open(path, "rb") as stream:
-            while block := stream.readlines(_BLOCK):
-                try:
-                    lines = b"".join(block).decode("utf-8").split("\n")
-                except UnicodeDecodeError:  # the lines before it first
-                    for raw in block:
-                        number += 1
-                        yield number, raw.decode("utf-8").removeprefix("\ufeff" * (number == 1)).removesuffix("\n")
-                    raise
-                if not lines[-1]:
-                    lines.pop()
-                if not number:
-                    lines[0] = lines[0].removeprefix("\ufeff")
-                yield from enumerate(lines, start=number + 1)
-                number += len(lines)
+            left = unpacked_limit(path) if isinstance(stream, gzip.GzipFile) else None
+            rest = b""
+            while True:
+                content = stream.read(_BLOCK)
+                if left is not None:
+                    left -= len(content)
+                    if left < 0:
+                        raise bomb(f"{path}:{number + 1}")
+                block = rest + content
+                end = block.rfind(b"\n") + 1 if content else len(block)
+                block, rest = block[:end], block[end:]
+                if block:
+                    try:
+                        lines = block.decode("utf-8").split("\n")
+                    except UnicodeDecodeError:  # the lines before it first
+                        for raw in block.split(b"\n"):
+                            number += 1
+                            yield number, raw.decode("utf-8").removeprefix("\ufeff" * (number == 1))
+                        raise
+                    if not lines[-1]:
+                        lines.pop()
+                    if not number:
+                        lines[0] = lines[0].removeprefix("\ufeff")
+                    yield from enumerate(lines, start=number + 1)
+                    number += len(lines)
+                if len(rest) > MAX_LINE:
+                    raise RunnerError(
+                        f"the line is longer than {MAX_LINE:,} bytes",
+                        place=f"{path}:{number + 1}",
+                        hint="Is the file of another format? Texts of books go a chapter a line.",
+                    )
+                if not content:
+                    return
     except UnicodeDecodeError as error:
         raise RunnerError(
             f"byte 0x{error.object[error.start]:02x} at position {error.start} of the line is not UTF-8",
@@ -56,13 +79,32 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         ) from None
 
 
+def unpacked_limit(path: Path) -> int:
+    """How many bytes an archive may unpack to."""
+    return max(MAX_UNPACKED, MAX_RATIO * path.stat().st_size)
+
+
+def bomb(place: str) -> RunnerError:
+    """The error of an archive that unpacks to far more than text would."""
+    return RunnerError(
+        f"it unpacks to more than {MAX_UNPACKED >> 20} MB and {MAX_RATIO} times its size",
+        place=place,
+        hint="It may be made to fill the memory; unpack it by hand if you trust it.",
+    )
+
+
 def read_bytes(path: Path, limit: int = -1) -> bytes:
     """The whole file, or its first `limit` bytes, unpacked where it is named `.gz`.
 
     Raises RunnerError where it cannot be opened or unpacked."""
     try:
         with gzip.open(path, "rb") if path.name.endswith(".gz") else open(path, "rb") as stream:
-            return stream.read(limit)
+            if limit >= 0 or not isinstance(stream, gzip.GzipFile):
+                return stream.read(limit)
+            content = stream.read(unpacked_limit(path) + 1)
+            if len(content) > unpacked_limit(path):
+                raise bomb(str(path))
+            return content
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise RunnerError(
             f"the file cannot be unpacked ({error})",

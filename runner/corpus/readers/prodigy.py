@@ -184,8 +184,9 @@ def _choice(task: Mapping[str, Any], answer: str, place: str) -> dict[str, float
             raise RunnerError(f"options[{i}] has no 'id'", place=place, hint=hint)
         names.append(str(name))
     chosen = [str(name) for name in accepted]
+    known, held = set(names), set(chosen)
     for name in chosen:
-        if name not in names:
+        if name not in known:
             raise RunnerError(f"{name[:40]!r} was chosen and is no option", place=place, hint=hint)
     if answer == "reject":
         return {chosen[0]: 0.0} if len(chosen) == 1 else None
@@ -193,4 +194,4 @@ def _choice(task: Mapping[str, Any], answer: str, place: str) -> dict[str, float
     style = config.get("choice_style") if isinstance(config, dict) else None
     if not chosen and style == "single":
         return None
-    return {name: float(name in chosen) for name in names}
+    return {name: float(name in held) for name in names}

@@ -1,0 +1,114 @@
+"""What a file may cost: archives that unpack to nonsense, endless lines, and lists that take the square of their length."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+import tracemalloc
+import zipfile
+import zlib
+
+import pytest
+
+from runner.corpus.readers.auto import auto
+from runner.corpus.readers.lines import MAX_LINE, MAX_UNPACKED, read_bytes, read_lines
+from runner.corpus.tokenizer import syntok
+from runner.errors import RunnerError
+
+MB = 1 << 20
+
+
+def refused(path):
+    """The error, and the most memory that it took to come to it."""
+    tracemalloc.start()
+    with pytest.raises(RunnerError) as caught:
+        list(auto()(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return str(caught.value), peak
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.conllu.gz", "a.iob.gz", "a.csv.gz"])
+def test_an_endless_line_is_not_read_to_its_end(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(b"x" * (MAX_LINE + MB), 1))
+    text, peak = refused(path)
+    assert text.startswith(f"{path}:1: the line is longer than 10,000,000 bytes")
+    assert peak < 64 * MB
+
+
+@pytest.mark.parametrize("name", ["a.spacy", "a.json.gz", "a.jsonl.gz"])
+def test_an_archive_that_unpacks_to_far_more_than_text_would_is_refused(tmp_path, name):
+    path = tmp_path / name
+    if name == "a.spacy":
+        pytest.importorskip("spacy")
+    content = b" " * 99 + b"\n"
+    pack = zlib.compressobj(9, zlib.DEFLATED, 15 if name == "a.spacy" else 31)
+    with path.open("wb") as file:
+        for _ in range(MAX_UNPACKED // MB + 2):
+            file.write(pack.compress(content * (MB // len(content) + 1)))
+        file.write(pack.flush())
+    assert path.stat().st_size < MB
+    text, peak = refused(path)
+    assert text.startswith(str(path))
+    assert "it unpacks to more than 64 MB and 200 times its size" in text
+    assert peak < 200 * MB
+
+
+def test_a_zip_bomb_is_refused(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for i in range(3):
+            archive.writestr(f"good/{i}.txt", "word " * 10)
+        archive.writestr("good/x.txt", b"x" * (MAX_LINE + 1))
+    text, peak = refused(path)
+    assert text.startswith(f"{path}/good/x.txt: the file is longer than")
+    assert peak < 64 * MB
+
+
+def test_lines_are_the_same_wherever_blocks_end(tmp_path):
+    path = tmp_path / "a.txt"
+    lines = ["é" * n for n in (0, 5, 200_000, 1, 131_071, 131_072, 0, 3)]
+    path.write_bytes(b"\xef\xbb\xbf" + "\n".join(lines).encode())
+    assert list(read_lines(path)) == list(enumerate(lines, start=1))
+    path.write_bytes(("\n".join(lines) + "\n").encode() + b"bad \xff\n")
+    found = []
+    with pytest.raises(RunnerError, match=rf"{path}:9: byte 0xff at position 4"):
+        for pair in read_lines(path):
+            found.append(pair)
+    assert found == list(enumerate(lines, start=1))
+
+
+def test_a_head_is_all_that_is_unpacked_of_a_file_to_look_at(tmp_path):
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(b"x" * MB))
+    assert read_bytes(path, 2) == b"xx"
+
+
+@pytest.mark.parametrize("header", [b"\xdd\x7f\xff\xff\xff", b"\x81\xa5attrs\xdd\x7f\xff\xff\xff", b"\x91" * 5000])
+def test_a_docbin_that_promises_more_than_it_holds_is_refused(tmp_path, header):
+    pytest.importorskip("spacy")
+    path = tmp_path / "a.spacy"
+    path.write_bytes(zlib.compress(header))
+    text, peak = refused(path)
+    assert "this is no .spacy file, or a damaged one" in text
+    assert peak < 64 * MB
+
+
+def test_many_choices_take_no_square_of_time(tmp_path):
+    path = tmp_path / "a.jsonl"
+    names = [str(i) for i in range(20_000)]
+    record = {"text": "x", "options": [{"id": name} for name in names], "accept": names, "answer": "accept"}
+    path.write_text(json.dumps(record) + "\n")
+    started = time.process_time()
+    (doc,) = auto()(path)
+    assert time.process_time() - started < 1.5
+    assert len(doc.cats) == len(names)
+
+
+def test_a_line_of_marks_takes_no_square_of_time():
+    started = time.process_time()
+    words, _ = syntok()("aB" * 200_000)
+    assert "".join(words) == "aB" * 200_000
+    assert time.process_time() - started < 4
