@@ -894,10 +894,10 @@ def stay_inside(case: Case) -> None:
     ]
 
 
-def limit_memory() -> None:
-    """A million million rows must not take the machine down with them."""
+def limit_memory(more: int = MEMORY) -> None:
+    """A million million rows must not take the machine down with them. more: bytes, beside those of now."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (used + more, resource.RLIM_INFINITY))
 
 
 def fuzz(arguments: list[str] | None = None) -> int:

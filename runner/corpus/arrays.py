@@ -5,8 +5,8 @@
 
 Columns grow in files without a name, which vanish with the process, and are put together at the end, whole numbers in
 as few bytes as the largest needs. The file gets its name last, so that it is whole or absent, whoever else writes it
-at the same time. Opening reads all of it once: what is cut off, or has a bit turned, is `Damaged`. It is no guard
-against someone who writes a false file on purpose.
+at the same time. Opening reads all of it once: what is cut off, or has a bit turned, is `Damaged`. Against a file that
+was made up on purpose stands who reads the columns (packed_docs.py).
 """
 
 from __future__ import annotations
@@ -141,7 +141,16 @@ class Arrays:
             try:
                 self.about, entries = _check(file)
                 self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            except (ValueError, KeyError, TypeError, AttributeError, OSError, struct.error) as error:
+            except (
+                ValueError,
+                KeyError,
+                TypeError,
+                AttributeError,
+                OSError,
+                struct.error,
+                RecursionError,
+                OverflowError,
+            ) as error:
                 raise Damaged(str(error)) from None
         if hasattr(mmap, "MADV_RANDOM"):  # examples come in shuffled order: reading ahead would only fill memory
             self._mapped.madvise(mmap.MADV_RANDOM)

@@ -1,7 +1,8 @@
 """Docs that stay on disk: columns that packer.py wrote, and the docs that are made of them when they are asked for.
 
 A doc's layers are decoded when they are first asked for, and are the doc's own from then on: what is changed in one
-touches no other.
+touches no other. Opening holds the columns against each other, in pieces of bounded size, so that whatever a doc asks for
+is there: a file that was made up is `Damaged`, and is made again. Only the JSON of `rest` is looked at when it is used.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 
 from runner.corpus import packer
 from runner.corpus.annotations import UNALIGNED
-from runner.corpus.arrays import Arrays
+from runner.corpus.arrays import Arrays, Damaged
 from runner.corpus.doc import Doc, Span
+from runner.errors import RunnerError
 
 Ints = NDArray[np.integer[Any]]
+_PIECE = 1 << 20  # numbers that are checked in one go
 
 
 class Words:
@@ -35,10 +38,15 @@ class Words:
 class PackedDocs:
     """The docs of one file that `Packer` made.
 
-    paths: the data files they came from, to name places in; as many as when it was made.
+    paths: the data files they came from, to name places in; as many as when it was made. Raises Damaged where the
+    columns do not fit together.
     """
 
     def __init__(self, arrays: Arrays, paths: Sequence[Path | str]) -> None:
+        try:
+            _check(arrays, len(paths))
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise Damaged(f"{type(error).__name__}: {error}") from None
         self.arrays = arrays
         self.paths = [str(path) for path in paths]
         self.n_docs_of = [int(n_docs) for n_docs, _ in arrays.about["files"]]  # of each file
@@ -103,10 +111,105 @@ class PackedDocs:
         content = self.arrays["rest"][self.part("rest", i)].tobytes()
         if not content:
             return {}, None
-        meta, source = json.loads(content)
-        if UNALIGNED in meta:
-            meta[UNALIGNED] = [tuple(span) for span in meta[UNALIGNED]]
-        return meta, source
+        try:
+            meta, source = json.loads(content)
+            if source is not None:
+                _is_below, _text = source
+            if UNALIGNED in meta:
+                meta[UNALIGNED] = [tuple(span) for span in meta[UNALIGNED]]
+            return dict(meta), source
+        except (ValueError, TypeError, RecursionError) as error:
+            raise RunnerError(
+                f"the packed data is damaged ({error})", place=str(self.arrays.path), hint="Delete this file."
+            ) from None
+
+
+def _check(arrays: Arrays, n_files: int) -> None:
+    """Raises one of many errors where a doc could ask for what is not there."""
+    about = arrays.about
+    files, meta = [(int(docs), int(words)) for docs, words in about["files"]], dict(about["meta"])
+    n_docs, n_words = len(arrays["flags"]), len(arrays["word"])
+    _fits(len(files) == n_files and all(n >= 0 for pair in files for n in pair), "files")
+    _fits([sum(column) for column in zip((0, 0), *files, strict=True)] == [n_docs, n_words], "files")
+    _fits(len(arrays["line"]) == n_docs and arrays["line"].dtype.kind == "u", "line")
+    _fits(all(type(key) is str and type(bit) is int for key, bit in meta.items()), "meta")
+    _fits(sorted(meta.values()) == list(range(packer.FIRST_META, packer.FIRST_META + len(meta))), "meta")
+    n_strings = {name: _check_strings(arrays, name) for name in packer.STRINGS}
+    _check_words(arrays, "", n_docs, n_strings["words"])
+    if "predicted_word" in arrays:
+        _check_words(arrays, "predicted_", n_docs, n_strings["words"])
+    per_word = {name: (packer.FLAGS[name], n_strings[name]) for name in packer.LAYERS}
+    per_word["sent_starts"] = packer.HAS_SENT_STARTS, len(packer.SENT_STARTS) - 1
+    per_word |= {f"meta/{bit}": (1 << bit, n_strings["meta"]) for bit in meta.values()}
+    flags = arrays["flags"]
+    _fits(_top(flags) < 1 << (packer.FIRST_META + len(meta)), "flags")
+    seen = int(np.bitwise_or.reduce(flags)) if n_docs else 0
+    for name, (flag, largest) in per_word.items():
+        if name in arrays or seen & flag:
+            _fits(len(arrays[name]) == n_words and _top(arrays[name]) <= largest, name)
+    _check_parts(arrays["span_end"], n_docs, len(arrays["span"]) // 3, "span")
+    _check_parts(arrays["cat_end"], n_docs, len(arrays["cat"]), "cat")
+    _check_parts(arrays["rest_end"], n_docs, len(arrays["rest"]), "rest")
+    _fits(arrays["rest"].dtype == np.uint8, "rest")
+    _fits(len(arrays["span"]) % 3 == 0 and _top(arrays["span"][2::3]) <= n_strings["ents"], "span")
+    _fits(_top(arrays["cat"]) <= n_strings["cats"] and len(arrays["cat"]) == len(arrays["cat_value"]), "cat")
+    values = arrays["cat_value"]
+    _fits(values.dtype == np.float64, "cat_value")
+    for i in range(0, len(values), _PIECE):
+        _fits(((values[i : i + _PIECE] >= 0) & (values[i : i + _PIECE] <= 1)).all(), "cat_value")
+    lengths = np.diff(arrays["word_end"].astype("int64"), prepend=0)  # (n_docs,)
+    if "heads" in arrays or seen & packer.HAS_HEADS:
+        heads, ends = arrays["heads"], arrays["word_end"]
+        _fits(len(heads) == n_words, "heads")
+        for i in range(0, n_words, _PIECE):
+            piece = heads[i : i + _PIECE]
+            at = np.arange(i, i + len(piece))
+            _fits((piece <= lengths[np.searchsorted(ends, at, side="right")]).all(), "heads")
+    span_ends = arrays["span_end"]
+    for i in range(0, len(arrays["span"]) // 3, _PIECE):
+        start, end = arrays["span"][3 * i :: 3][:_PIECE], arrays["span"][3 * i + 1 :: 3][:_PIECE]
+        longest = lengths[np.searchsorted(span_ends, np.arange(i, i + len(start)), side="right")]
+        _fits((start < end).all() and (end <= longest).all(), "span")
+
+
+def _fits(is_so: Any, what: str) -> None:
+    if not is_so:
+        raise ValueError(f"{what} does not fit the other columns")
+
+
+def _top(numbers: Ints) -> int:
+    """The largest number of a column, without a copy of it."""
+    _fits(numbers.dtype.kind == "u", "a column of other values")
+    return max((int(numbers[i : i + _PIECE].max()) for i in range(0, len(numbers), _PIECE)), default=0)
+
+
+def _check_strings(arrays: Arrays, name: str) -> int:
+    """How many strings the table has; each must be text."""
+    content, ends = arrays[f"strings/{name}"], arrays[f"strings/{name}/end"]
+    _fits(content.dtype == np.uint8, name)
+    _check_parts(ends, len(ends), len(content), name)
+    text, start = content.tobytes(), 0
+    for end in ends.tolist():
+        text[start:end].decode("utf-8", "surrogatepass")
+        start = end
+    return len(ends)
+
+
+def _check_words(arrays: Arrays, prefix: str, n_docs: int, n_strings: int) -> None:
+    numbers, spaces = arrays[f"{prefix}word"], arrays[f"{prefix}space"]
+    _check_parts(arrays[f"{prefix}{'end' if prefix else 'word_end'}"], n_docs, len(numbers), f"{prefix}word")
+    _fits(len(spaces) == len(numbers) and spaces.dtype == np.uint8 and _top(spaces) <= 1, f"{prefix}space")
+    for i in range(0, len(numbers), _PIECE):
+        _fits(numbers[i : i + _PIECE].min() >= 1, f"{prefix}word")
+    _fits(_top(numbers) <= n_strings, f"{prefix}word")
+
+
+def _check_parts(ends: Ints, n: int, total: int, what: str) -> None:
+    """Docs take stretches of a column, one after the other, and all of it."""
+    _fits(len(ends) == n and _top(ends) == total and (not n or int(ends[-1]) == total), what)
+    for i in range(0, n, _PIECE):
+        piece = ends[i : i + _PIECE + 1]
+        _fits((piece[:-1] <= piece[1:]).all(), what)
 
 
 class PackedDoc(Doc):

@@ -1,5 +1,8 @@
 """Packed docs: every layer comes back, never annotated or annotated and empty, and totals agree with a plain count."""
 
+import json
+import random
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -8,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runner.corpus import arrays as arrays_module
 from runner.corpus import packer as packer_module
 from runner.corpus.annotations import UNALIGNED
-from runner.corpus.arrays import Arrays, ArrayWriter
+from runner.corpus.arrays import Arrays, ArrayWriter, Damaged
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.packed import PackedExamples, n_words
@@ -189,3 +193,99 @@ def test_what_cannot_be_packed_is_an_error_at_its_source(tmp_path, changes):
     with pytest.raises(RunnerError, match=r"^f:1: an annotation cannot be packed") as caught:
         pack(tmp_path / "a", [Doc(["a"], source="f:1", **changes)])
     assert str(caught.value).count("\n") == 1
+
+
+def rewrite(path, columns, about):
+    """A file like ArrayWriter's, of any arrays and words, with checksums that fit."""
+    entries, content = {}, bytearray(arrays_module._MAGIC)
+    for name, column in columns.items():
+        content += bytes(-len(content) % 64)
+        data = column.tobytes()
+        entries[name] = [column.dtype.str, len(content), len(column), zlib.crc32(data)]
+        content += data
+    footer = json.dumps({"arrays": entries, "about": about}).encode()
+    tail = arrays_module._TAIL.pack(len(footer), zlib.crc32(footer), arrays_module._MAGIC)
+    path.write_bytes(bytes(content) + footer + tail)
+
+
+def forge(path, columns, about, rng):
+    """The file with one column or word of it changed."""
+    columns, about = dict(columns), json.loads(json.dumps(about))
+    name = rng.choice(sorted(columns))
+    kind = rng.randrange(5)
+    column = columns[name].copy()
+    if kind == 0:
+        del columns[name]
+    elif kind == 1 and len(column):
+        column[rng.randrange(len(column))] = rng.choice((0, 1, 2, 7, 200, 2**16, 2**40)) % 256**column.dtype.itemsize
+    elif kind == 2:
+        column = column[: rng.randrange(len(column) + 1)]
+    elif kind == 3:
+        column = column.astype(rng.choice(("|u1", "<u2", "<u4", "<u8", "<f8")))
+    else:
+        place = rng.choice(("files", "meta"))
+        about[place] = rng.choice(
+            (None, [], {}, [[1, 1]], {"x": 7, "y": 40}, [[2**40, -1], [1, 2]], [["a", 1]], {"lemmas": "7"})
+        )
+    if kind in (1, 2, 3):
+        columns[name] = column
+    rewrite(path, columns, about)
+
+
+def read_everything(path, n_files):
+    """Whatever the docs of a file hold. Raises Damaged, or RunnerError."""
+    packed = PackedExamples(PackedDocs(Arrays(path), ["f"] * n_files))
+    packed.word_counts(), packed.covering(), packed.per_file(), packed.n_words.sum()
+    for example in packed:
+        for doc in (example.reference, example.predicted):
+            for name in LAYERS:
+                getattr(doc, name)
+            assert all(0 <= ent.start < ent.end <= len(doc) for ent in doc.ents)
+            assert all(head is None or 0 <= head < len(doc) for head in doc.heads or ())
+
+
+def good_columns(path):
+    """The columns of a packed file in which every column has something."""
+    with ArrayWriter(path.parent) as writer:
+        packer = Packer(writer)
+        packer.open(Path("f"))
+        for i in range(4):
+            words = ["Ada", "met", "Lin"][: i or 3]
+            n = len(words)
+            doc = Doc(
+                words, [True] * n, ents=[(0, 1, "PER")], unknown_ents=[(0, 1)], tags=["X"] * n, pos=["Y"] * n, deps=["d"] * n,
+                heads=[0] * n, sent_starts=[True] + [None] * (n - 1), cats={"A": 1.0}, meta={"lemmas": ["l"] * n, "id": i},
+                source=f"f:{i}",
+            )  # fmt: skip
+            packer.add(doc, doc.copy_unannotated())
+        packer.finish(path, {"format": packer_module.FORMAT, "key": "x", "left_out": {}})
+    arrays = Arrays(path)
+    return {name: np.array(column) for name, column in arrays._arrays.items()}, arrays.about
+
+
+def test_a_file_that_was_made_up_is_damaged_or_gives_docs(tmp_path):
+    path = tmp_path / "a.arrays"
+    columns, about = good_columns(path)
+    read_everything(path, 1)
+    rewrite(path, columns, about)
+    read_everything(path, 1)
+    n_refused = 0
+    for number in range(400):
+        forge(path, columns, about, random.Random(number))
+        try:
+            read_everything(path, 1)
+        except (Damaged, RunnerError):
+            n_refused += 1
+    assert 100 < n_refused < 400
+    with pytest.raises(Damaged):
+        rewrite(path, columns, about)
+        PackedDocs(Arrays(path), ["f", "g"])
+
+
+@pytest.mark.parametrize("footer", [b"[" * 100_000, b"1e999", b'{"arrays": {"a": ["<f8", 1e999, 1, 0]}, "about": {}}'])
+def test_a_footer_of_nonsense_is_damaged(tmp_path, footer):
+    path = tmp_path / "a.arrays"
+    tail = arrays_module._TAIL.pack(len(footer), zlib.crc32(footer), arrays_module._MAGIC)
+    path.write_bytes(arrays_module._MAGIC + footer + tail)
+    with pytest.raises(Damaged):
+        Arrays(path)

@@ -12,6 +12,7 @@ of their file names, then folders, which mixes the categories.
 from __future__ import annotations
 
 import codecs
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -78,7 +79,9 @@ def zipped_texts(encoding: str = "utf-8", is_tokenized: bool = False) -> Reader:
                     if not words:
                         raise RunnerError("there are no words in the file", place=place, hint="Remove it.")
                     yield Doc(words, spaces, cats={label: 1.0}, source=place)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except (
+            zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, ValueError, LookupError, OverflowError,
+        ) as error:  # fmt: skip
             raise RunnerError(
                 f"the archive cannot be unpacked ({error})", place=str(archive), hint="Fetch or make it again."
             ) from None
