@@ -42,6 +42,7 @@ from runner.components import storage
 from runner.components.tag_map import read_tag_map
 from runner.config import explain
 from runner.config.compose import compose, conf_dir
+from runner.corpus.arrays import Damaged
 from runner.corpus.datasets import MIRROR_VARIABLE, SAMPLE
 from runner.corpus.patterns import read_patterns
 from runner.corpus.readers.archive import zipped_texts
@@ -50,6 +51,7 @@ from runner.corpus.readers.reader import LeftOut, bind
 from runner.corpus.tokenizer import syntok
 from runner.errors import RunnerError
 from runner.training import checkpoint
+from tests.corpus import test_packed as packed
 from tests.corpus.readers import test_hostile as hostile
 from tests.damage import small_model
 from tests.fuzz import JUNK, limit_memory
@@ -328,6 +330,29 @@ class Checkpoints(Target):
         checkpoint.load(path)
 
 
+class PackedCorpora(Target):
+    """Packed files, damaged, and made up with checksums that fit."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        super().__init__(name, folder)
+        self.columns, self.about = packed.good_columns(folder / "good.arrays")
+
+    def make(self, rng: random.Random) -> Path:
+        path = self.folder / "a.arrays"
+        packed.forge(path, self.columns, self.about, rng)
+        if rng.random() < 0.2:
+            path.write_bytes(hostile._break_bytes(path.read_bytes(), rng))
+        return path
+
+    def read(self, path: Path) -> None:
+        try:
+            packed.read_everything(path, 1)
+        except Damaged as error:  # packing.py makes it again then
+            raise RunnerError(str(error), place=str(path)) from None
+        except RunnerError as error:  # it names the data file
+            raise RunnerError(error.fact, place=str(path)) from None
+
+
 class Configs(Target):
     """Presets in a folder of one's own, and overrides."""
 
@@ -388,6 +413,7 @@ TARGETS: dict[str, Callable[[str, Path], Target]] = {
     "tag_map": TagMaps,
     "model": Models,
     "checkpoint": Checkpoints,
+    "packed": PackedCorpora,
     "config": Configs,
 }
 
