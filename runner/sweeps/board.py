@@ -271,7 +271,7 @@ def _values(found: Sequence[Outcome], points: Sequence[Repeats], has_repeats: bo
         "job_seconds": sum(one.seconds or 0.0 for one in found),
     }
     if best is not None and best.score is not None:
-        values |= {"best_score": best.score, "best_job": float(best.job.number)}
+        values |= {"sweep_best_score": best.score, "best_job": float(best.job.number)}
         values |= {f"best_{key}": float(value) for key, value in (best.scores or {}).items()}
     means = [point.spread.mean for point in points if point.spread is not None]
     if has_repeats and means:
@@ -288,7 +288,6 @@ def _spread_values(point: Repeats) -> dict[str, float]:
         "score_sd": s.sd,
         "score_low": s.low,
         "score_high": s.high,
-        "best_score": s.mean,  # what MLflow's pages sort by: of repeats, no single one counts
     }
 
 

@@ -39,7 +39,7 @@ from mlflow.pyfunc import add_to_model
 from runner import __version__
 from runner.tracking.journal import KEY_TAG, JournalReader, now_ms
 from runner.tracking.mlflow_store import MODEL_FOLDER, sqlite_path
-from runner.tracking.view import TAG, view_tag
+from runner.tracking.view import view_tags
 
 LOOK_SECONDS = 1.0  # between two looks at a growing journal
 TABLE_SECONDS = 15.0  # between two uploads of the growing tables
@@ -56,7 +56,7 @@ EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
     "mlflow.experiment.primaryMetric.name": "best_score",
     "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
-    TAG: view_tag(),
+    **view_tags(),
 }
 
 Reply = Callable[..., None]
@@ -413,6 +413,10 @@ def experiment_id(client: MlflowClient, event: Mapping[str, Any]) -> str:
             known = client.get_experiment_by_name(name)  # made by another machine in this moment
             if known is None:
                 raise
+    if known.lifecycle_stage != "deleted":
+        for key, value in EXPERIMENT_TAGS.items():  # of an older version's experiment, or one that was made by hand
+            if key not in known.tags:
+                client.set_experiment_tag(known.experiment_id, key, value)
     if known.lifecycle_stage == "deleted":
         raise ValueError(f"the experiment {name!r} was deleted; `mlflow experiments restore -x {known.experiment_id}`")
     return str(known.experiment_id)

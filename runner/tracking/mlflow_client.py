@@ -25,7 +25,7 @@ from runner.tracking.child import MlflowProcess, mlflow_process, next_run_number
 from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalWriter, flatten, now_ms, per_type_rows, read_journal
 from runner.tracking.mlflow_store import artifact_root, store_uri
 from runner.tracking.table import Table
-from runner.tracking.view import view_url
+from runner.tracking.view import BEST_FIRST, view_url
 from runner.training.step import Best, Evaluation, Step
 
 MAX_EXPERIMENT_NAME = 500  # characters, MLflow's limit
@@ -57,6 +57,8 @@ def mlflow(
 
 class MlflowTracker:
     """seconds_spent: time spent in `record`, all in all. run_id: None until the child has made the run."""
+
+    _view = BEST_FIRST
 
     def __init__(
         self,
@@ -94,6 +96,7 @@ class MlflowTracker:
         past = past_of(output_dir / FILE_NAME) if run.resumed is not None else []
         self._journal = JournalWriter(output_dir / FILE_NAME, is_new=not past)
         self._table = Table.of(run)
+        self._is_child = run.parent is not None  # of a sweep, which says where all of it is to be seen
         self._output_dir = output_dir
         self._started = time.perf_counter() - (run.resumed.seconds if run.resumed is not None else 0.0)
         self._words, self._train_seconds = 0, 0.0
@@ -224,8 +227,8 @@ class MlflowTracker:
             if status == "FINISHED":
                 raise
             print(problem, file=sys.stderr)  # the run's own error is the one to raise
-        if self.run_id is not None and not self._process_was_shown():
-            print(*how_to_look(self._uri, self._experiment_id), sep="\n", flush=True)
+        if self.run_id is not None and not self._is_child and not self._process_was_shown():
+            print(*how_to_look(self._uri, self._experiment_id, view=self._view), sep="\n", flush=True)
         return self.run_id
 
     def _process_was_shown(self) -> bool:
@@ -401,17 +404,20 @@ class _Note:
             print("\r" + " " * len(self.text) + "\r", end="", file=sys.stderr, flush=True)
 
 
-def how_to_look(uri: str, experiment_id: str, cwd: Path | None = None) -> list[str]:
+def how_to_look(uri: str, experiment_id: str, cwd: Path | None = None, view: str = BEST_FIRST) -> list[str]:
     """What to type and where to go to see the runs of an experiment.
 
     >>> how_to_look("sqlite:////data/mlflow.db", "1", cwd=Path("/data"))[0]
     'MLflow: mlflow ui --backend-store-uri sqlite:///mlflow.db, then open'
     """
     if uri.startswith(("http://", "https://")):
-        return [f"MLflow: {view_url(experiment_id, uri.rstrip('/'))}"]
+        return [f"MLflow: {view_url(experiment_id, uri.rstrip('/'), view=view)}"]
     here = f"sqlite:///{(cwd or Path.cwd()).as_posix()}/"
     shown = f"sqlite:///{uri.removeprefix(here)}" if uri.startswith(here) else uri
-    return [f"MLflow: mlflow ui --backend-store-uri {shown}, then open", f"        {view_url(experiment_id)}"]
+    return [
+        f"MLflow: mlflow ui --backend-store-uri {shown}, then open",
+        f"        {view_url(experiment_id, view=view)}",
+    ]
 
 
 def _scores(scored: Evaluation | Best) -> dict[str, float]:

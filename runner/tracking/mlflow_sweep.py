@@ -11,10 +11,13 @@ from typing import Any
 
 from runner.tracking.base import RunInfo, Status
 from runner.tracking.mlflow_client import MlflowTracker
+from runner.tracking.view import SWEEPS
 
 
 class SweepTracker(MlflowTracker):
     """key: of its journal, by which the jobs' runs find it."""
+
+    _view = SWEEPS
 
     def __init__(
         self, key: str, uri: str | None = None, experiment: str = "runner", run_name: str | None = None

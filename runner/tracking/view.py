@@ -1,7 +1,8 @@
-"""The prepared view of an experiment: which columns MLflow's runs page shows, and in which order.
+"""The prepared views of an experiment: which columns MLflow's runs page shows, and in which order.
 
 MLflow hides all metrics and parameters of the runs table until a person ticks them. A view that was shared from its page is
-kept as an experiment tag, "deflate;" and the base64 of zlib-compressed JSON; this module writes one under the key "runner".
+kept as an experiment tag, "deflate;" and the base64 of zlib-compressed JSON; this module writes two: "runner", the best runs first, and "sweeps", the latest first, which is the
+order in which MLflow folds a sweep's runs under the sweep.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections.abc import Sequence
 
-KEY = "runner"
-TAG = f"mlflow.sharedViewState.{KEY}"
+BEST_FIRST, SWEEPS = "runner", "sweeps"
 COLUMNS = (
     "metrics.`best_score`",
     "metrics.`ents_p`",
@@ -34,21 +35,31 @@ COLUMNS = (
 )
 
 
-def view_tag() -> str:
-    """The value of the experiment tag `TAG`: best runs first, scores and main settings side by side."""
+SWEEP_COLUMNS = ("metrics.`sweep_best_score`", "metrics.`score_mean`", "metrics.`score_low`", "metrics.`score_high`")
+
+
+def view_tags() -> dict[str, str]:
+    """The experiment's tags that hold the views."""
+    return {
+        f"mlflow.sharedViewState.{BEST_FIRST}": _view("metrics.`best_score`", COLUMNS),
+        f"mlflow.sharedViewState.{SWEEPS}": _view("attributes.start_time", (*SWEEP_COLUMNS, *COLUMNS)),
+    }
+
+
+def _view(order_by: str, columns: Sequence[str]) -> str:
     state = {
         "searchFilter": "",
-        "orderByKey": "metrics.`best_score`",
+        "orderByKey": order_by,
         "orderByAsc": False,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
-        "selectedColumns": list(COLUMNS),
+        "selectedColumns": list(columns),
     }
     return "deflate;" + base64.b64encode(zlib.compress(json.dumps(state).encode())).decode("ascii")
 
 
-def view_url(experiment_id: str, server: str = "http://127.0.0.1:5000") -> str:
+def view_url(experiment_id: str, server: str = "http://127.0.0.1:5000", view: str = BEST_FIRST) -> str:
     """Where a started `mlflow ui` shows the experiment in this view."""
-    return f"{server}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={KEY}"
+    return f"{server}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={view}"
