@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 CONFIG, META, WEIGHTS, LEXEMES = "config.yaml", "meta.json", "weights.msgpack", "lexemes.msgpack"
 _FORMAT = 2
-_MAX_BYTES = {CONFIG: bounded_yaml.MAX_BYTES, META: 16 << 20, WEIGHTS: 8 << 30, LEXEMES: 1 << 28}
+_MAX_BYTES = {CONFIG: bounded_yaml.MAX_BYTES, META: 16 << 20, WEIGHTS: 4 << 30, LEXEMES: 1 << 27}
 _MAX_PATHS = 10_000  # parameters of a model
 _OWN_META = ("labels", "format", "file_sha256", "meta_sha256", "versions", "lang")
 
@@ -54,7 +54,7 @@ def weights_sha256(pipeline: Pipeline) -> str:
 
 
 def save(pipeline: Pipeline, path: Path) -> None:
-    """Write the folder. Raises RunFailed where a weight is not finite, or the disk refuses."""
+    """Write the folder. Raises RunFailed where a weight is not finite, a file too large to be read, or the disk refuses."""
     if not np.isfinite(pipeline.parameters.weights).all():
         raise RunFailed("a weight is not finite, so the model is not saved", place=str(path))
     views = pipeline.parameters.views(pipeline.parameters.weights)
@@ -83,11 +83,18 @@ def save(pipeline: Pipeline, path: Path) -> None:
         "versions": {name: _version(name) for name in ("declarative-runner", "thinc", "numpy")},
     }
     meta["meta_sha256"] = _meta_sha256(json.loads(json.dumps(meta)))
+    files[META] = json.dumps(meta, indent=2).encode("ascii")
+    for name, content in files.items():
+        if len(content) > _MAX_BYTES[name]:
+            raise RunFailed(
+                f"{name} would have {len(content):,} bytes; more than {_MAX_BYTES[name]:,} are not read again",
+                place=str(path),
+                hint="Use fewer labels, words or weights.",
+            )
 
     def fill(folder: Path) -> None:
         for name, content in files.items():
             write_file(folder / name, content)
-        write_file(folder / META, json.dumps(meta, indent=2))
 
     write_folder(path, fill)
 

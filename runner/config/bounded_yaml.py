@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 MAX_BYTES = 1 << 20  # PyYAML reads some hundred kilobytes a second
-MAX_VALUES = 50_000  # keys included, aliases written out
+MAX_VALUES = 50_000  # keys included, aliases written out; or one for each
+BYTES_PER_VALUE = 8  # of the text, where that is more
 MAX_DEPTH = 100
 
 
@@ -33,6 +34,7 @@ def bounded(loader: Any) -> Any:
             if len(content) > MAX_BYTES:
                 fact = f"it is longer than {MAX_BYTES:,} bytes"
                 raise yaml.composer.ComposerError(None, None, fact, self.get_mark())
+            self._limit = max(MAX_VALUES, len(content) // BYTES_PER_VALUE)
             self._depth = self._n_values = 0
             self._sizes: dict[int, int] = {}  # of the nodes that are complete, by id
 
@@ -63,7 +65,7 @@ def bounded(loader: Any) -> Any:
 
         def _add(self, n: int, mark: Any) -> None:
             self._n_values += n
-            if self._n_values > MAX_VALUES:
-                raise yaml.composer.ComposerError(None, None, f"it holds more than {MAX_VALUES:,} values", mark)
+            if self._n_values > self._limit:
+                raise yaml.composer.ComposerError(None, None, f"it holds more than {self._limit:,} values", mark)
 
     return Bounded

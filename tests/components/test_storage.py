@@ -18,8 +18,9 @@ import yaml
 
 import runner
 from runner.components import storage
+from runner.config import bounded_yaml
 from runner.config.resolve import load_code
-from tests.damage import flip, outcome, small_model
+from tests.damage import TOK2VEC, flip, outcome, small_model
 
 CODE = """\
 from pathlib import Path
@@ -209,6 +210,23 @@ def test_an_endless_file_is_not_read(forged):
         file.truncate(1 << 40)  # sparse
     with pytest.raises(runner.RunnerError, match=r"meta\.json: the file has 1,099,511,627,776 bytes"):
         runner.load(folder)
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(storage._MAX_BYTES, "lexemes.msgpack", 50)
+    with pytest.raises(runner.RunFailed, match=r"lexemes\.msgpack would have .* more than 50 are not read again"):
+        small_model(("ner",)).to_disk(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_long_tag_map_is_saved_and_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(bounded_yaml, "MAX_VALUES", 500)  # a long text may hold more
+    nlp = runner.blank("en")
+    tag_map = {f"TAG{i}": {"pos": "NOUN", "feats": f"Case=C{i}|Number=Sing"} for i in range(300)}
+    nlp.add_pipe("tagger", {"tok2vec": TOK2VEC, "tag_map": tag_map})
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "model")
+    assert runner.load(tmp_path / "model").get_pipe("tagger").tag_map["TAG299"] == ("NOUN", "Case=C299|Number=Sing")
 
 
 def test_a_model_that_needs_code_is_refused_until_the_caller_gives_it(tmp_path):
