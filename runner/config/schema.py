@@ -147,9 +147,7 @@ class RootConfig:
     repeat: int = key(
         1, "run every point under so many seeds, from `seed` on, and report mean and spread", low=1, high=1000
     )
-    code: list[str] = key(
-        list, "Python files with registry entries of your own, run at the start; nothing else in a config runs Python"
-    )
+    code: list[str] = key(list, "Python files with registry entries of your own; the only Python that a config runs")
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     optimizer: dict[str, Any] = key(dict, "turns gradients into updates", block="optimizers")
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
