@@ -67,6 +67,15 @@ def test_a_zip_bomb_is_refused(tmp_path):
     assert peak < 64 * MB
 
 
+def test_a_name_in_an_archive_that_is_no_text_is_told(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/é.txt", "word")
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\x96"))
+    text, _ = refused(path)
+    assert text.startswith(f"{path}: the archive cannot be unpacked")
+
+
 def test_lines_are_the_same_wherever_blocks_end(tmp_path):
     path = tmp_path / "a.txt"
     lines = ["é" * n for n in (0, 5, 200_000, 1, 131_071, 131_072, 0, 3)]
