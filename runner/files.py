@@ -62,6 +62,8 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
             path.rename(old)
         temporary.rename(path)
         shutil.rmtree(old, ignore_errors=True)
+    except RunFailed as error:
+        raise RunFailed(error.fact, place=str(path), hint=error.hint) from error
     except OSError as error:
         if old.exists() and not path.exists():
             old.rename(path)

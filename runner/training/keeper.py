@@ -63,11 +63,11 @@ class Keeper:
             began = time.perf_counter()
             self._join()
             self.seconds_spent += time.perf_counter() - began
-            error, self._error = self._error, None
-            if error is not None:
+            if self._error is not None:
+                self._is_failing = True
                 raise RunFailed(
-                    f"no checkpoint can be written ({error.fact})",
-                    place=error.place,
+                    f"no checkpoint can be written ({self._error.fact})",
+                    place=self._error.place,
                     hint="Free space, or choose another output_dir.",
                 )
 
@@ -84,9 +84,13 @@ class Keeper:
         began = time.perf_counter()
         self._join()
         self._tell()
-        about, arrays = snapshot()
-        self._thread = threading.Thread(target=self._write, args=(path, about, arrays), name="checkpoint")
-        self._thread.start()
+        try:
+            about, arrays = snapshot()
+        except MemoryError:
+            self._error = RunFailed("not enough memory", place=str(self.folder))
+        else:
+            self._thread = threading.Thread(target=self._write, args=(path, about, arrays), name="checkpoint")
+            self._thread.start()
         self.seconds_spent += time.perf_counter() - began
 
     def _is_due(self, step: int) -> bool:
@@ -125,7 +129,7 @@ class Keeper:
                 RunFailed(
                     f"no checkpoint can be written ({self._error.fact}); the training goes on without",
                     place=self._error.place,
-                    hint=f"Free space: it is tried again. Of this run {last}.",
+                    hint=f"It is tried again when the next is due. Of this run {last}.",
                 ),
                 file=sys.stderr,
                 flush=True,

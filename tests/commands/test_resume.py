@@ -33,7 +33,7 @@ KINDS = {
     "textcat": ["pipeline=textcat"],
     "full": ["pipeline=full", "training.best_epoch=each"],
 }
-TIMES = ("words_per_second", "prediction_words_per_second", "tracking_share", "seconds")
+TIMES = ("words_per_second", "train_words_per_second", "prediction_words_per_second", "tracking_share", "seconds")
 
 
 def command(*overrides: str) -> list[str]:
