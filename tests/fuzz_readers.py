@@ -13,6 +13,7 @@ exception, not five seconds, not a gigabyte. What fails is kept (--keep FOLDER).
 from __future__ import annotations
 
 import argparse
+import copy
 import gzip
 import hashlib
 import io
@@ -110,7 +111,7 @@ def break_value(content: Any, rng: random.Random) -> None:
     elif kind == 4:
         node[key] = node[rng.choice(list(node) if isinstance(node, dict) else range(len(node)))]
     else:
-        node[key] = rng.choice(JUNK_VALUES)
+        node[key] = copy.deepcopy(rng.choice(JUNK_VALUES))  # the next input may change it
 
 
 def dumped_yaml(content: Any, rng: random.Random) -> bytes:
@@ -121,7 +122,7 @@ def dumped_yaml(content: Any, rng: random.Random) -> bytes:
     is_plain = rng.random() < 0.7
     try:
         return yaml.dump(content, Dumper=Dumper, sort_keys=False).encode("utf8", "surrogatepass")
-    except (yaml.YAMLError, RecursionError):
+    except yaml.YAMLError:  # bytes and the like
         return yaml.safe_dump(json.loads(json.dumps(content, default=str))).encode()
 
 
