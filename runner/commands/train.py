@@ -29,6 +29,7 @@ from runner.files import write_file
 from runner.model.allocator import keep_freed_memory
 from runner.registry import Schedule
 from runner.sweeps.fingerprint import fingerprint, settings
+from runner.sweeps.prune import make_judge
 from runner.tracking.base import DatasetInfo, Resumed, RunInfo, Status, Tracker
 from runner.tracking.provenance import provenance_tags
 from runner.training.interrupts import Interrupts, deferred
@@ -85,6 +86,7 @@ def run(config: RunConfig) -> None:
         seconds = time.perf_counter() - started
         return {**identity, "seconds": seconds, "result": dataclasses.asdict(result), "training": about}, arrays
 
+    judge = make_judge(config)
     interrupts = Interrupts()
     try:
         if found is None:
@@ -98,8 +100,13 @@ def run(config: RunConfig) -> None:
                 keep(step, pipeline, sgd, corpus, config, result)
                 for tracker in trackers:
                     tracker.record(step)
+                if judge is not None and step.evaluation is not None:
+                    result.n_evaluations += 1
+                    result.pruned = judge(result.n_evaluations, step.evaluation.score)
                 interrupts.check()
                 keeper.offer(step.step, snapshot)
+                if result.pruned:
+                    break
     except BaseException as error:
         if interrupts.is_between:
             n = training.n_updates
@@ -131,6 +138,8 @@ class Result:
     """What is known of the run so far."""
 
     fingerprint: str | None = None
+    n_evaluations: int = 0
+    pruned: bool = False  # ended early by a search, as it fell behind
     best: dict[str, Any] | None = None  # epoch, step, score, scores, epochs
     rollbacks: int = 0  # after a loss, gradient or weight that was not finite
     train_words: int = 0
@@ -310,6 +319,7 @@ def write_summary(
     summary = {
         "status": status,
         "fingerprint": result.fingerprint,
+        "pruned": result.pruned,
         "run_id": run_id,
         "error": error,
         "best": result.best,

@@ -35,12 +35,28 @@ class Board(Protocol):
 
     n_to_run: int
 
-    def begin(self, configs: Sequence[RunConfig], folder: Path, *, is_named: bool) -> Ticket: ...
+    def begin(
+        self,
+        configs: Sequence[RunConfig],
+        folder: Path,
+        *,
+        is_named: bool,
+        search: Sequence[str] | None = None,
+        n_jobs: int | None = None,
+    ) -> Ticket: ...
 
     def end(self, status: Any, errors: Mapping[int, str]) -> None: ...
 
 
 EXIT_BUG = 1
+OPTUNA: dict[str, Any] = {  # see search.py
+    "_target_": "hydra_plugins.runner.OptunaSweeper",
+    "n_trials": 20,  # in all
+    "sampler": "tpe",  # or random
+    "pruner": "median",  # ends trials that fall behind; none
+    "seed": 0,  # of the sampler
+    "params": {},
+}
 CONFIG_NAME = "config"
 
 
@@ -289,6 +305,10 @@ def _checked_sweeps(arguments: Any, runs: Runs) -> AbstractContextManager[None]:
         return nullcontext()
     from runner.config.sweep import checked_sweeps
 
+    if any("sweeper=optuna" in word for word in words):
+        from runner.config.search import register
+
+        register(words)
     return checked_sweeps(runs)
 
 
@@ -331,7 +351,9 @@ def _register() -> None:
 
     from runner.config.schema import typed_base
 
-    ConfigStore.instance().store(name="runner_schema", node=typed_base(), provider="runner")
+    store = ConfigStore.instance()
+    store.store(name="runner_schema", node=typed_base(), provider="runner")
+    store.store(group="hydra/sweeper", name="optuna", node=OPTUNA, provider="runner")
     OmegaConf.register_new_resolver("first_given", _first_given, replace=True)
     OmegaConf.register_new_resolver("random_digits", _random_digits, use_cache=True, replace=True)
 

@@ -193,6 +193,8 @@ class Ticket:
     names: Mapping[int, str]  # job → what tells it from the others
     done: Mapping[int, Path] = field(default_factory=dict)  # job → the folder of the run that makes it needless
     fail_fast: bool = False
+    study: Path | None = None  # of a search that prunes
+    n_jobs: int = 0  # in all
 
 
 @dataclass

@@ -94,7 +94,7 @@ def checked_sweeps(runs: Runs) -> Iterator[None]:
         configs = [job.config for job in jobs if job.config is not None]
         runs.is_multirun = True
         runs.ticket = board.begin(configs, Path(str(self.config.hydra.sweep.dir)), is_named=is_named)
-        _place(self.config, runs.ticket.folder)
+        place(self.config, runs.ticket.folder)
         if (n := jobs_at_a_time(self.config, board.n_to_run)) > 1:
             self.launcher = side_by_side(self, runs, n)
         status = "KILLED"
@@ -146,7 +146,7 @@ def with_seeds(arguments: Sequence[str], master: DictConfig, loader: Any) -> lis
     ]
 
 
-def _place(master: DictConfig, folder: Path) -> None:
+def place(master: DictConfig, folder: Path) -> None:
     """Have Hydra put the sweep and its jobs there; jobs are composed anew, from the words of the command line."""
     with open_dict(master):
         master.hydra.sweep.dir = str(folder)
@@ -244,8 +244,10 @@ def checked(
     params: dict[str, str],
     check: Callable[[RunConfig], None] | None,
     config_dir: str | Path | None,
+    *,
+    first: int = 0,
 ) -> Iterator[Job]:
-    """Each job of a sweep. loader, master: Hydra's, of the sweep. params: `hydra.sweeper.params`."""
+    """Each job of a sweep. loader, master: Hydra's, of the sweep. params: `hydra.sweeper.params`. first: job's number."""
     try:
         words = [*(f"{key}={value}" for key, value in params.items()), *arguments]
         parsed = OverridesParser.create(config_loader=loader).parse_overrides(words)
@@ -253,7 +255,7 @@ def checked(
     except Exception as error:
         raise explain(error, list(arguments), config_dir) from error
     before = HydraConfig.instance().cfg
-    for number, overrides in enumerate(chain.from_iterable(batches)):
+    for number, overrides in enumerate(chain.from_iterable(batches), first):
         config: RunConfig | None = None
         failure: RunnerError | None = None
         node: DictConfig | None = None

@@ -43,15 +43,25 @@ class Board:
         self._ticket: Ticket | None = None
         self._tracker: SweepTracker | None = None
         self._about: dict[str, Any] = {}
-        self._is_again = False
+        self._is_again = self._is_forced = False
+        self._before: dict[str, Path] = {}
 
     @property
     def n_to_run(self) -> int:
         return len(self._jobs) - len(self._ticket.done if self._ticket is not None else ())
 
-    def begin(self, configs: Sequence[RunConfig], folder: Path, *, is_named: bool) -> Ticket:
+    def begin(
+        self,
+        configs: Sequence[RunConfig],
+        folder: Path,
+        *,
+        is_named: bool,
+        search: Sequence[str] | None = None,
+        n_jobs: int | None = None,
+    ) -> Ticket:
         """Before the first job. folder: where Hydra would put the sweep, is_named: because the user said so; the ticket's
-        is where it belongs.
+        is where it belongs. search: what tells a search from others; its jobs come later, by `add`, n_jobs in all, and
+        configs are of two ends of its space.
 
         Raises RunnerError where the folder holds another sweep.
         """
@@ -61,7 +71,11 @@ class Board:
             for config in configs
         ]
         force = configs[0].force
-        identity = hashlib.sha256("\n".join(job.fingerprint for job in self._jobs).encode()).hexdigest()[:16]
+        told = [job.fingerprint for job in self._jobs] if search is None else [*search, self._jobs[0].fingerprint]
+        identity = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+        keys = swept(job.overrides for job in self._jobs)
+        if search is not None:
+            self._jobs = []
         root = folder if is_named else folder.parents[_DEPTH - 1]
         known = None if force else _known(root, identity, 0 if is_named else _DEPTH)
         if is_named and known is None and (folder / FILE).exists() and not force:
@@ -76,49 +90,74 @@ class Board:
             key, is_told = str(about["key"]), bool(about.get("is_told"))
         else:
             key, is_told = uuid.uuid4().hex, False
-        done: dict[int, Path] = {}
-        if not force:
-            before = _finished(root, 1 if is_named else _DEPTH + 1)
-            for job in self._jobs:
-                own = folder / str(job.number)
-                if finished(own) == job.fingerprint:
-                    done[job.number] = own
-                elif job.fingerprint in before:
-                    done[job.number] = before[job.fingerprint]
+        self._before = {} if force else _finished(root, 1 if is_named else _DEPTH + 1)
+        self._is_forced = force
+        done = {job.number: run for job in self._jobs if (run := self._run_before(job, folder)) is not None}
         names = dict(enumerate(names_of([job.overrides for job in self._jobs])))
-        self._ticket = Ticket(key, folder, names, done, configs[0].fail_fast)
+        self._ticket = Ticket(key, folder, names, done, configs[0].fail_fast, n_jobs=n_jobs or len(self._jobs))
         forget_failure(self._ticket)
-        is_told = is_told and not self.n_to_run
+        is_told = is_told and not self.n_to_run and search is None
         self._about = {
             "fingerprint": identity,
             "key": key,
             "is_told": is_told,  # all of it is in MLflow
             "command": command_line(),
-            "jobs": [dataclasses.asdict(job) for job in self._jobs],
         }
         self._write()
-        n = len(self._jobs)
-        print(f"{n} jobs in {folder}" + (f", {len(done)} of them finished before" if done else ""), flush=True)
+        n = f"{len(self._jobs)} jobs" if search is None else f"search of {', '.join(keys)}"
+        print(f"{n} in {folder}" + (f", {len(done)} of them finished before" if done else ""), flush=True)
         if not is_told:
-            self._start_tracking(configs[0], is_again=known is not None)
+            kind = "sweep" if search is None else "search"
+            self._start_tracking(configs[0], f"{kind} {' '.join(keys)}", keys, is_again=known is not None)
         return self._ticket
+
+    def add(self, configs: Sequence[RunConfig]) -> Ticket:
+        """More jobs, of a search."""
+        assert self._ticket is not None
+        done, names = dict(self._ticket.done), dict(self._ticket.names)
+        for config in configs:
+            number = config.job_number or 0
+            job = Planned(number, config.overrides, fingerprint(config, self._sources(config)))
+            self._jobs = sorted([*(one for one in self._jobs if one.number != number), job], key=lambda one: one.number)
+            self._configs = [*(one for one in self._configs if one.job_number != number), config]
+            if (run := self._run_before(job, self._ticket.folder)) is not None:
+                done[number] = run
+        names |= dict(
+            zip((job.number for job in self._jobs), names_of([job.overrides for job in self._jobs]), strict=True)
+        )
+        self._ticket = dataclasses.replace(self._ticket, done=done, names=names)
+        self._write()
+        return self._ticket
+
+    def with_study(self, path: Path) -> Ticket:
+        """From now on, jobs may be pruned by what that study knows."""
+        assert self._ticket is not None
+        self._ticket = dataclasses.replace(self._ticket, study=path)
+        return self._ticket
+
+    def _run_before(self, job: Planned, folder: Path) -> Path | None:
+        """The folder of a run that makes this job needless."""
+        if self._is_forced:
+            return None
+        own = folder / str(job.number)
+        return own if finished(own) == job.fingerprint else self._before.get(job.fingerprint)
 
     def _write(self) -> None:
         assert self._ticket is not None
-        write_file(self._ticket.folder / FILE, json.dumps(self._about, indent=1) + "\n")
+        about = {**self._about, "jobs": [dataclasses.asdict(job) for job in self._jobs]}
+        write_file(self._ticket.folder / FILE, json.dumps(about, indent=1) + "\n")
 
-    def _start_tracking(self, config: RunConfig, *, is_again: bool) -> None:
+    def _start_tracking(self, config: RunConfig, name: str, keys: Sequence[str], *, is_again: bool) -> None:
         assert self._ticket is not None
         if config.tracking["type"] != "mlflow":
             return
         tracking = {key: value for key, value in config.tracking.items() if key in ("uri", "experiment")}
         self._tracker = SweepTracker(self._ticket.key, **tracking)
-        keys = swept(job.overrides for job in self._jobs)
         shared = _shared([one.as_dict() for one in self._configs])
         self._is_again = is_again and (self._ticket.folder / FILE_NAME).exists()
         self._tracker.start(
             RunInfo(
-                name=config.run_name or f"sweep {' '.join(keys)}",
+                name=config.run_name or name,
                 experiment=config.experiment,
                 output_dir=self._ticket.folder,
                 config=shared,
@@ -127,7 +166,6 @@ class Board:
                     "component": ",".join(config.pipeline.components),
                     "corpus": config.corpus.name or "files",
                     "swept": " ".join(keys),
-                    "n_jobs": str(len(self._jobs)),
                 },
                 components=(),
                 resumed=Resumed(0, 0.0) if self._is_again else None,

@@ -40,7 +40,7 @@ def run_job(config: RunConfig, train: Callable[[RunConfig], None], *, is_apart: 
         return None
     if config.resume is None and checkpoints(config.output_dir / FOLDER):
         config = dataclasses.replace(config, resume="auto", has_own_folder=True)
-    told = f"{name} of {len(ticket.names)}"
+    told = f"{name} of {ticket.n_jobs}"
     began = time.monotonic()
     print(f"{told}: {ticket.names[number]}", flush=True)
     try:

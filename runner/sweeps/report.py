@@ -115,4 +115,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _cut(text: str) -> str:
+    """Short enough for a column: numbers of many digits by their first four."""
+    if len(text) > 8 and _is_number(text.replace("e", "").replace("-", "")):
+        return f"{float(text):.4g}"
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

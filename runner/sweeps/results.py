@@ -13,6 +13,7 @@ from runner.training.keeper import FOLDER, checkpoints
 
 SUMMARY = "summary.json"  # of a run's folder, see commands/train.py
 WAITING = "not started"
+PRUNED = "PRUNED"  # ended by a search, as it fell behind
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Outcome:
     """A job, and how it ended. score, epoch, seconds: None where it has not got so far."""
 
     job: Planned
-    status: str  # FINISHED, FAILED, KILLED, or "not started"
+    status: str  # FINISHED, FAILED, KILLED, PRUNED, or "not started"
     folder: Path
     score: float | None = None
     epoch: int | None = None
@@ -78,7 +79,7 @@ def outcome(job: Planned, folder: Path) -> Outcome:
     best = found.get("best") or {}
     return Outcome(
         job,
-        str(found["status"]),
+        PRUNED if found.get("pruned") and found["status"] == "FINISHED" else str(found["status"]),
         folder,
         score=best.get("score"),
         epoch=best.get("epoch"),

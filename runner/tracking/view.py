@@ -1,8 +1,8 @@
 """The prepared views of an experiment: which columns MLflow's runs page shows, and in which order.
 
 MLflow hides all metrics and parameters of the runs table until a person ticks them. A view that was shared from its page is
-kept as an experiment tag, "deflate;" and the base64 of zlib-compressed JSON; this module writes two: "runner", the best runs first, and "sweeps", the latest first, which is the
-order in which MLflow folds a sweep's runs under the sweep.
+kept as an experiment tag, "deflate;" and the base64 of zlib-compressed JSON; this module writes two: "runner", the best
+runs first, and "sweeps", the latest first, which is the order in which MLflow folds a sweep's runs under the sweep.
 """
 
 from __future__ import annotations
