@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sys
@@ -40,6 +41,7 @@ from runner.training.rollback import steps
 from runner.training.step import Best, Evaluation, Step
 
 BEST, LAST = "model-best", "model-last"
+RESERVE = 1 << 22  # bytes that are given back where memory has run out, to end the run in order
 
 
 def run(config: RunConfig) -> None:
@@ -88,6 +90,7 @@ def run(config: RunConfig) -> None:
 
     judge = make_judge(config)
     interrupts = Interrupts()
+    reserve = bytearray(RESERVE)
     try:
         if found is None:
             clear(keeper.folder)
@@ -108,6 +111,7 @@ def run(config: RunConfig) -> None:
                 if result.pruned:
                     break
     except BaseException as error:
+        del reserve
         if interrupts.is_between:
             n = training.n_updates
             try:
@@ -121,8 +125,9 @@ def run(config: RunConfig) -> None:
         message = (
             str(error) if isinstance(error, RunnerError | KeyboardInterrupt) else f"{type(error).__name__}: {error}"
         )
-        run_id = finish(trackers, status, message, config, result)
-        write_summary(config, result, status, run_id, time.perf_counter() - started, message)
+        with contextlib.suppress(RunnerError):  # on a full disk these fail too; what has ended the run is to be told
+            run_id = finish(trackers, status, message, config, result)
+            write_summary(config, result, status, run_id, time.perf_counter() - started, message)
         raise
     keeper.close()
     result.checkpoint_seconds += keeper.seconds_spent

@@ -418,11 +418,7 @@ def run_config(
 
 def job_error(error: Exception, node: Any, overrides: list[str], config_dir: str | None) -> RunnerError | None:
     """The error for the user, or None where the mistake is ours."""
-    from runner.config import explain
-
-    if isinstance(error, RunnerError):
-        return explain.with_origin(error, node)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError):  # first of all: the imports below need some
         fact = (
             f"there is not enough memory ({str(error).splitlines()[0]})" if str(error) else "there is not enough memory"
         )
@@ -431,8 +427,11 @@ def job_error(error: Exception, node: Any, overrides: list[str], config_dir: str
             place="memory",
             hint="Lower the sizes in tok2vec and pipeline.components, the batch size, or corpus.limit.",
         )
+    from runner.config import explain
     from runner.config.resolve import code_error
 
+    if isinstance(error, RunnerError):
+        return explain.with_origin(error, node)
     return explain.interpolation_error(error, node) or code_error(error, RunFailed)
 
 
