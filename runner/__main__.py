@@ -23,6 +23,8 @@ PROGRAMS = {  # take flags of their own
     "compare": "runner.commands.compare",
     "convert": "runner.commands.convert",
     "debug": "runner.commands.debug",
+    "reap": "runner.commands.reap",
+    "sync": "runner.commands.sync",
 }
 
 

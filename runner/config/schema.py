@@ -117,6 +117,11 @@ class TrackingConfig:
     experiment: str = key("runner", "MLflow experiment, a group of runs to compare")
     run_name: Optional[str] = key(None, "name of the run; null: made of the choices on the command line")
     system_metrics: bool = key(False, "record CPU, memory and disk use while training")
+    if_unreachable: str = key(
+        "fail",
+        "no MLflow server answers at the start: fail, or offline (train, and send when it is back or by `runner sync`)",
+        one_of=("fail", "offline"),
+    )
 
 
 @dataclass
@@ -171,7 +176,7 @@ OPEN = (
 )  # fmt: skip
 
 # Keys of `tracking` that belong to every run; a tracker that has no use for one is not given it.
-SHARED_TRACKING = ("uri", "experiment", "run_name", "system_metrics")
+SHARED_TRACKING = ("uri", "experiment", "run_name", "system_metrics", "if_unreachable")
 
 
 @dataclass(frozen=True)

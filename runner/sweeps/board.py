@@ -30,6 +30,7 @@ from runner.tracking.provenance import command_line, provenance_tags
 
 FILE = "sweep.json"
 REPORT = "sweep.md"
+_SHARED = ("uri", "experiment", "if_unreachable")  # of a job's tracking
 _DEPTH = 2  # of a sweep's folder below outputs/multirun: date and time
 
 
@@ -151,7 +152,7 @@ class Board:
         assert self._ticket is not None
         if config.tracking["type"] != "mlflow":
             return
-        tracking = {key: value for key, value in config.tracking.items() if key in ("uri", "experiment")}
+        tracking = {key: value for key, value in config.tracking.items() if key in _SHARED}
         self._tracker = SweepTracker(self._ticket.key, **tracking)
         shared = _shared([one.as_dict() for one in self._configs])
         self._is_again = is_again and (self._ticket.folder / FILE_NAME).exists()
@@ -235,7 +236,7 @@ class Board:
             if point.spread is None:
                 continue
             configs = [by_number[one.job.number] for one in point.outcomes]
-            tracking = {k: v for k, v in configs[0].tracking.items() if k in ("uri", "experiment")}
+            tracking = {k: v for k, v in configs[0].tracking.items() if k in _SHARED}
             tracker = SweepTracker(f"{self._ticket.key}-{i}", **tracking)
             folder = self._ticket.folder / f"repeats-{i}"
             folder.mkdir(exist_ok=True)

@@ -40,6 +40,7 @@ class MlflowProcess:
         root = str(Path(runner.__file__).parent.parent)
         env = {key: value for key, value in os.environ.items() if key not in FOREIGN}
         env |= {key: value for key, value in ENVIRONMENT.items() if key not in env}
+        env["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"  # the child tries again by itself
         env["PYTHONPATH"] = os.pathsep.join([root, *filter(None, [env.get("PYTHONPATH")])])
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the child)
         self._process = subprocess.Popen(

@@ -1,16 +1,17 @@
 """The run's journal: one JSON object a line, only ever appended; the single truth of what MLflow should hold.
 
-    {"event":"start","name":…,"experiment":…,"uri":…,"time":ms,"params":{…},"tags":{…},"datasets":[…],"table":[…]}
+    {"event":"start","name":…,"experiment":…,"uri":…,"time":ms,"params":{…},"tags":{…},"datasets":[…],"table":[…],
+     "process":…}
     {"event":"metrics","step":1,"time":ms,"values":{"loss":…}}
     {"event":"evaluation","step":9,"time":ms,"values":{…},"table":"…","per_type":[{…}],
      "best":null or {"values":{…},"epochs":{…},"per_type":[{…}]}}
     {"event":"run","run_id":…}
-    {"event":"resume","step":7}        a process that was interrupted is replaced by one that goes on from step 7
+    {"event":"resume","step":7,"process":…}    a process that was interrupted is replaced by one that goes on from step 7
     {"event":"finish","time":ms,"status":…,"error":…,"step":9,"values":{…},"best":{…},"models":[{…}],"artifacts":[{…}]}
 
 Lines go to the operating system one by one, so that a process killed at any moment loses none that it wrote; only the
 last may be cut in half, and readers wait for its end. Values that JSON has no word for (nan, inf) are Python's NaN and
-Infinity. Nothing here knows MLflow.
+Infinity. Beside the journal lies synced.json once MLflow has all of it. Nothing here knows MLflow.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from runner.errors import RunFailed
+from runner.files import write_file
 
 FILE_NAME = "journal.jsonl"
+SENT_NAME = "synced.json"
 KEY_TAG = "journal"  # the tag whose value tells one journal's run from all others
 
 
@@ -91,7 +95,7 @@ class JournalReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._offset = 0
+        self.n_bytes = 0  # read so far
 
     def read(self) -> list[dict[str, Any]]:
         """New complete events; a line without its end is left for later.
@@ -99,11 +103,64 @@ class JournalReader:
         Raises OSError where the file cannot be read.
         """
         with self.path.open("rb") as file:
-            file.seek(self._offset)
+            file.seek(self.n_bytes)
             data = file.read()
         end = data.rfind(b"\n") + 1
-        self._offset += end
+        self.n_bytes += end
         return list(_parsed(data[:end].splitlines()))
+
+
+class JournalLock:
+    """Held by the process that sends a journal; let go when it ends, however it ends."""
+
+    def __init__(self, journal: Path) -> None:
+        self._path = journal
+        self._file: Any = None
+
+    def is_taken(self, *, wait: bool) -> bool:
+        """Take it, or see that it is taken. wait: False goes on without it where another process has it."""
+        if self._file is not None:
+            return True
+        try:
+            import fcntl
+        except ImportError:  # no such locks on this system
+            return True
+        file = self._path.open("rb")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return not wait
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What synced.json says: up to where MLflow has this journal."""
+
+    key: str  # the journal's, see KEY_TAG
+    uri: str
+    run_id: str
+    status: str
+    n_bytes: int
+
+    def write(self, journal: Path) -> None:
+        """Raises RunFailed where the system refuses."""
+        write_file(journal.with_name(SENT_NAME), json.dumps(asdict(self)) + "\n")
+
+
+def read_sent(journal: Path) -> Sent | None:
+    """None where nothing was sent whole, or nothing can be read."""
+    try:
+        return Sent(**json.loads(journal.with_name(SENT_NAME).read_text("utf8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:

@@ -1,14 +1,21 @@
 """The child process that puts journals into MLflow: `python -m runner.tracking.mlflow`, started by child.py.
 
     stdin   {"journal": PATH, "run": 1}   follow this journal (with "run_id": into a run that exists; with "resumes": N,
-                                          in place of N processes that were interrupted)
+                                          in place of N processes that were interrupted; with "over": nobody writes to
+                                          it any more; with "uri": into this store; with "must_answer": a server that
+                                          does not answer at first contact is an error)
             {"wake": 1}                   look at once
             end of input                  the training process is gone: runs without a finish event end KILLED
-    stdout  {"run": 1, "run_id": …}  {"run": 1, "sent": N}  {"run": 1, "done": true}  {"run": 1, "error": …, "hint": …}
+    stdout  {"run": 1, "run_id": …}  {"run": 1, "sent": N}  {"run": 1, "done": true, "status": …}
+            {"run": 1, "error": …, "hint": …, "is_away": …}  it was given up; is_away: nobody answers
+            {"run": 1, "away": …}         at the end of the run: an attempt failed, another will follow
+            {"run": 1, "busy": true}      another process is sending this journal
 
 The only module that imports MLflow (mlflow_store.py asks for a model's place, with the same care). Everything sent can
-be sent again without harm: metrics carry the journal's time stamps, files and tags are overwritten. Interrupts are
-ignored; the training process decides. What goes wrong before the run exists is fatal, later it is tried again.
+be sent again without harm: the run is known by its tag, metrics carry the journal's time stamps, files and tags are
+overwritten. Interrupts are ignored; the training process decides. What is wrong with the store at first contact is
+fatal; a server that goes away is tried again until the run has ended, and then for a few seconds: the journal stays,
+and `python -m runner sync` sends it.
 """
 
 from __future__ import annotations
@@ -37,8 +44,11 @@ from mlflow.models import Model
 from mlflow.pyfunc import add_to_model
 
 from runner import __version__
-from runner.tracking.journal import KEY_TAG, JournalReader, now_ms
-from runner.tracking.mlflow_store import MODEL_FOLDER, sqlite_path
+from runner.errors import RunFailed
+from runner.tracking.journal import KEY_TAG, JournalLock, JournalReader, Sent, now_ms
+from runner.tracking.mlflow_store import MODEL_FOLDER, artifact_root, sqlite_path
+from runner.tracking.process import PROCESS_TAG
+from runner.tracking.reach import unreachable
 from runner.tracking.view import view_tags
 
 LOOK_SECONDS = 1.0  # between two looks at a growing journal
@@ -48,7 +58,11 @@ MAX_PARAMS = 100
 MAX_PARAM_VALUE = 6000
 MAX_TAG_VALUE = 5000
 PARENT_SECONDS = 20.0  # that a sweep's job waits for the sweep's own run
-GIVE_UP_SECONDS = 60.0  # of failed attempts after the run's end, or when the training process is gone
+GIVE_UP_SECONDS = 10.0  # of failed attempts after the run's end, or when the training process is gone
+BUSY_SECONDS = 30.0  # the same, of a SQLite store that other processes keep busy
+NEVER_SEEN_SECONDS = 2.0  # the same, where it has not answered even once
+ORPHAN_SECONDS = 120.0  # after which a journal is left alone that another process does not let go
+ERROR_LOG = "tracking-error.log"  # beside the journal that was given up
 TABLE_FILE = "per_type_scores.json"
 LOADER = "runner.tracking.mlflow_flavor"
 # By which MLflow's pages know that models are trained here, and by which number runs are compared.
@@ -65,10 +79,14 @@ Reply = Callable[..., None]
 class RunSender:
     """One journal on its way into one MLflow run."""
 
-    def __init__(self, journal: Path, reply: Reply, run_id: str | None = None, resumes: int = 0) -> None:
+    def __init__(self, journal: Path, reply: Reply, command: Mapping[str, Any]) -> None:
+        """command: what `serve` was told about the journal."""
         self.reply = reply
-        self._run_id = run_id
-        self._resumes = resumes  # how many processes before this one have followed the journal
+        self._run_id: str | None = command.get("run_id")
+        self._resumes = int(command.get("resumes", 0))  # how many processes before this one have followed the journal
+        self._is_over = bool(command.get("over"))
+        self._uri: str | None = command.get("uri")
+        self._must_answer = bool(command.get("must_answer"))
         self._n_resumes_seen = 0
         self._lock = JournalLock(journal)
         self.is_done = False
@@ -87,14 +105,25 @@ class RunSender:
         self._failures = 0
         self._next_try = 0.0
         self._failing_since: float | None = None
+        self._was_away = False
+        self._process: str | None = None  # that has taken the run up
+        self._last_time = now_ms()  # of the last event that was sent
+
+    def wake(self) -> None:
+        """The run has come to its end, or its process has: try at once."""
+        self._next_try, self._failing_since = 0.0, None
 
     def pump(self, *, is_orphan: bool = False) -> None:
         """Send what is new. is_orphan: nothing more will be written; without a finish event the run ends KILLED."""
         now = time.monotonic()
         if self.is_done or now < self._next_try:
             return
+        is_orphan = is_orphan or self._is_over
         try:
-            if not self._lock.is_taken(wait=self._resumes > 0):
+            if not self._lock.is_taken(wait=self._resumes > 0 or self._is_over):
+                if self._is_over:
+                    self._stop()
+                    self.reply(busy=True)
                 return  # the process before is not gone yet
             self._pending.extend(self._reader.read())
             if self._is_taken_over():
@@ -103,7 +132,8 @@ class RunSender:
                 self._send_next()
                 self.reply(sent=1)
             if is_orphan and not self.is_done:
-                self._end("KILLED", "the training process ended without a word", now_ms())
+                ended = self._last_time if self._is_over else now_ms()
+                self._end("KILLED", "the training process ended without a word", ended)
             if self._is_table_new and now - self._tables_sent > TABLE_SECONDS:
                 self._send_tables()
             self._failures, self._failing_since = 0, None
@@ -118,6 +148,7 @@ class RunSender:
             self._stop()
             return True
         if resumes:
+            self._process = self._pending[resumes[-1]].get("process")
             before, after = list(self._pending)[: resumes[-1]], list(self._pending)[resumes[-1] + 1 :]
             self._pending = deque([*(event for event in before if event["event"] not in ("finish", "resume")), *after])
         return False
@@ -129,6 +160,7 @@ class RunSender:
 
     def _send_next(self) -> None:
         event = self._pending[0]
+        self._last_time = event["time"]
         if event["event"] == "start":
             self._begin(event)
         elif event["event"] in ("metrics", "evaluation"):
@@ -142,10 +174,11 @@ class RunSender:
         """The run with its name and tags first, then parameters and data sets."""
         self._start = event
         self._table = list(event.get("table", []))
-        with creation_lock(event["uri"]):
-            self._client = MlflowClient(tracking_uri=event["uri"], registry_uri=event["uri"])
-            self._experiment_id = experiment_id(self._client, event)
-        if self._run_id is None and self._resumes:
+        uri = self._uri or event["uri"]
+        with creation_lock(uri):
+            self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+            self._experiment_id = experiment_id(self._client, event["experiment"], self._artifact_root(event))
+        if self._run_id is None or self._is_over:
             self._run_id = self._known_run(event)
         if self._run_id is None:
             tags = self._tags(event) | self._parent_tag(event)
@@ -153,8 +186,13 @@ class RunSender:
                 self._experiment_id, start_time=event["time"], run_name=event["name"], tags=tags
             )
             self._run_id = run.info.run_id
-        else:
+        elif not self._is_over:
             self._client.set_terminated(self.run_id, status="RUNNING")
+            if self._process is not None:
+                self._client.set_tag(self.run_id, PROCESS_TAG, _cut(self._process, MAX_TAG_VALUE))
+        else:
+            for key, value in self._parent_tag(event).items():
+                self._client.set_tag(self.run_id, key, value)
         self.reply(run_id=self.run_id, experiment_id=self._experiment_id)
         params = [Param(_name(key), _cut(text, MAX_PARAM_VALUE)) for key, text in event["params"].items()]
         for start in range(0, len(params), MAX_PARAMS):
@@ -166,23 +204,38 @@ class RunSender:
             (one.dataset for one, info in zip(inputs, event["datasets"], strict=True) if info["split"] == "dev"), None
         )
         self._dev = {"dataset_name": dev.name, "dataset_digest": dev.digest} if dev is not None else {}
-        if event.get("system_metrics") and self._monitor is None:
+        if event.get("system_metrics") and self._monitor is None and not self._is_over:
             from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-            self._monitor = SystemMetricsMonitor(self.run_id, tracking_uri=event["uri"])
+            self._monitor = SystemMetricsMonitor(self.run_id, tracking_uri=uri)
             self._monitor.start()
 
+    def _artifact_root(self, event: Mapping[str, Any]) -> str | None:
+        if self._uri is None or self._uri == event["uri"]:
+            return event.get("artifact_root")
+        root = artifact_root(self._uri)
+        return str(root) if root is not None else None
+
     def _known_run(self, event: Mapping[str, Any]) -> str | None:
-        """The run that a process before has made without having been able to say so."""
+        """The run in this store, which an attempt before this one has made, perhaps without having heard of it."""
         key = event["tags"].get(KEY_TAG)
         found = self.client.search_runs([self._experiment_id], f"tags.{KEY_TAG} = '{key}'") if key else []
-        return found[0].info.run_id if found else None
+        if found:
+            return str(found[0].info.run_id)
+        if self._run_id is None:
+            return None
+        try:
+            return str(self.client.get_run(self._run_id).info.run_id)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
 
     def _parent_tag(self, event: Mapping[str, Any]) -> dict[str, str]:
         """What makes the run a child of its sweep's, which another process may just be making."""
         if not (key := event.get("parent")):
             return {}
-        give_up = time.monotonic() + PARENT_SECONDS
+        give_up = time.monotonic() + (0.0 if self._is_over else PARENT_SECONDS)
         while True:
             found = self.client.search_runs([self._experiment_id], f"tags.{KEY_TAG} = '{key}'")
             if found:
@@ -215,6 +268,7 @@ class RunSender:
                 Metric(_name(key), float(value), event["time"], event["step"]) for key, value in event["values"].items()
             ]
             events.append(event)
+            self._last_time = event["time"]
         assert events, "one event holds more metrics than a request takes"
         self.client.log_batch(self.run_id, metrics=metrics)
         for event in events:
@@ -249,7 +303,7 @@ class RunSender:
             metrics = [Metric(_name(key), float(value), event["time"], event["step"]) for key, value in values]
             self.client.log_batch(self.run_id, metrics=metrics)
         for path in event["artifacts"]:
-            self.client.log_artifact(self.run_id, path)
+            self.client.log_artifact(self.run_id, str(self._here(path)))
         for model in event["models"]:
             self._send_model(model)
             self.reply(sent=1)
@@ -257,6 +311,11 @@ class RunSender:
             self.run_id, "mlflow.note.content", note(self._start, event, event.get("table") or self._table)
         )
         self._end(event["status"], event.get("error"), event["time"])
+
+    def _here(self, path: str) -> Path:
+        """A file or folder of the run; beside the journal, where both have been moved."""
+        beside = self._reader.path.with_name(Path(path).name)
+        return beside if beside.exists() and not Path(path).exists() else Path(path)
 
     def _end(self, status: str, error: str | None, end_time: int) -> None:
         """Whatever is left, then the status: a run is never left RUNNING."""
@@ -269,17 +328,27 @@ class RunSender:
             self._monitor = None
         if error:
             self.client.set_tag(self.run_id, "error", _cut(error, MAX_TAG_VALUE))
-        elif self._resumes:
+        stale = ["error"] if not error and (self._resumes or self._is_over) else []
+        for key in [*stale, "tracking_error"] if self._is_over else stale:
             with contextlib.suppress(MlflowException):  # of the interruption, if any
-                self.client.delete_tag(self.run_id, "error")
+                self.client.delete_tag(self.run_id, key)
         self.client.set_terminated(self.run_id, status=status, end_time=end_time)
+        self._note_sent(status)
         self._stop()
-        self.reply(done=True, run_id=self.run_id)
+        self.reply(done=True, run_id=self.run_id, status=status)
+
+    def _note_sent(self, status: str) -> None:
+        """For those who look later whether MLflow has all of it."""
+        uri, key = self._uri or self._start["uri"], self._start["tags"].get(KEY_TAG, "")
+        if self._reader.path.is_file():  # else the folder is gone, and must not come back
+            with contextlib.suppress(RunFailed, OSError):
+                self._reader.path.with_name(ERROR_LOG).unlink(missing_ok=True)
+                Sent(key, uri, self.run_id, status, self._reader.n_bytes).write(self._reader.path)
 
     def _send_model(self, event: Mapping[str, Any]) -> None:
         """A logged model: our folder as it is, the files by which MLflow knows it, and the scores of its evaluation."""
         name = event["name"]
-        model = self._models.get(name) or (self._known_model(name) if self._resumes else None)
+        model = self._models.get(name) or self._known_model(name)
         if model is None:
             params = {_name(key): _cut(text, 500) for key, text in self._start["params"].items()}
             tags = {
@@ -293,12 +362,14 @@ class RunSender:
                 tags=tags,
                 model_type=self._start["tags"].get("component") or "runner",
             )
-            self.client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step=event["step"])])
         self._models[name] = model
+        outputs = self.client.get_run(self.run_id).outputs
+        if model.model_id not in [output.model_id for output in (outputs.model_outputs if outputs else ())]:
+            self.client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step=event["step"])])
         with tempfile.TemporaryDirectory() as folder:
             write_mlmodel(Path(folder), model, self.run_id)
             self.client.log_model_artifacts(model.model_id, folder)
-        self.client.log_model_artifacts(model.model_id, event["path"], artifact_path=MODEL_FOLDER)
+        self.client.log_model_artifacts(model.model_id, str(self._here(event["path"])), artifact_path=MODEL_FOLDER)
         metrics = [
             Metric(
                 _name(key),
@@ -323,31 +394,38 @@ class RunSender:
         return found[0] if found else None
 
     def _failed(self, error: Exception, is_orphan: bool) -> None:
-        """Try again later, unless there is no run yet, or it has gone on for too long."""
+        """Try again later, unless the store is of no use at first contact, or the end has come."""
         now = time.monotonic()
         self._failures += 1
         self._failing_since = now if self._failing_since is None else self._failing_since
-        self._next_try = now + min(15.0, 0.25 * 2**self._failures)
-        if self._run_id is None:  # nothing was promised yet: better now than after hours of training
-            is_hopeless = self._failures >= 4 or not is_locked(error)
+        is_at_end = is_orphan or any(event["event"] == "finish" for event in self._pending)
+        self._next_try = now + min(1.0 if is_at_end else 15.0, 0.25 * 2**self._failures)
+        is_away = is_outage(error)
+        self._was_away = self._was_away or (is_away and not self._must_answer)
+        if self._run_id is None and not self._was_away:  # nothing was promised yet: better now than after hours
+            is_hopeless = self._failures >= 4 or not (is_away or is_locked(error))
         else:
-            is_at_end = is_orphan or any(event["event"] == "finish" for event in self._pending)
-            is_hopeless = is_at_end and now - self._failing_since > GIVE_UP_SECONDS
+            patience = GIVE_UP_SECONDS if self._run_id is not None else NEVER_SEEN_SECONDS
+            patience = BUSY_SECONDS if is_locked(error) else patience
+            is_hopeless = is_at_end and now - self._failing_since > patience
         if is_hopeless:
-            self._lost(error)
+            self._lost(error, is_away)
+        elif is_at_end:
+            self.reply(away=explained(error, self._uri or str(self._start.get("uri", "")))[0])
 
-    def _lost(self, error: Exception) -> None:
+    def _lost(self, error: Exception, is_away: bool) -> None:
         with contextlib.suppress(OSError):
             text = "".join(traceback.format_exception(error))
-            self._reader.path.with_name("tracking-error.log").write_text(text, encoding="utf8")
-        with contextlib.suppress(Exception):
-            if self._run_id is not None:
-                self.client.set_tag(self.run_id, "tracking_error", _cut(first_line(error), MAX_TAG_VALUE))
-                finish = next((event for event in self._pending if event["event"] == "finish"), {})
-                self.client.set_terminated(self.run_id, status=finish.get("status", "KILLED"))
+            self._reader.path.with_name(ERROR_LOG).write_text(text, encoding="utf8")
+        if not is_away:
+            with contextlib.suppress(Exception):
+                if self._run_id is not None:
+                    self.client.set_tag(self.run_id, "tracking_error", _cut(first_line(error), MAX_TAG_VALUE))
+                    finish = next((event for event in self._pending if event["event"] == "finish"), {})
+                    self.client.set_terminated(self.run_id, status=finish.get("status", "KILLED"))
         self._stop()
-        fact, hint = explained(error, str(self._start.get("uri", "")))
-        self.reply(error=fact, hint=hint)
+        fact, hint = explained(error, self._uri or str(self._start.get("uri", "")))
+        self.reply(error=fact, hint=hint, is_away=is_away)
 
     @property
     def run_id(self) -> str:
@@ -360,36 +438,6 @@ class RunSender:
         return self._client
 
 
-class JournalLock:
-    """Held by the process that sends a journal; let go when it ends, however it ends."""
-
-    def __init__(self, journal: Path) -> None:
-        self._path = journal
-        self._file: Any = None
-
-    def is_taken(self, *, wait: bool) -> bool:
-        """Take it, or see that it is taken. wait: False goes on without it where another process has it."""
-        if self._file is not None:
-            return True
-        try:
-            import fcntl
-        except ImportError:  # no such locks on this system
-            return True
-        file = self._path.open("rb")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            return not wait
-        self._file = file
-        return True
-
-    def release(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-
 def forget_places(ids: Iterable[str | None]) -> None:
     """Let MLflow drop what it keeps of each run and model: a thread pool and a queue, of the last thousand of them."""
     kept = getattr(mlflow.tracking._tracking_service.utils, "_artifact_repos_cache", {})
@@ -397,15 +445,13 @@ def forget_places(ids: Iterable[str | None]) -> None:
         kept.pop(one, None)
 
 
-def experiment_id(client: MlflowClient, event: Mapping[str, Any]) -> str:
-    """The experiment's id; made where it is missing.
+def experiment_id(client: MlflowClient, name: str, root: str | None) -> str:
+    """The experiment's id; made where it is missing, with its files under `root`.
 
     Raises ValueError where it was deleted, and MlflowException.
     """
-    name = event["experiment"]
     known = client.get_experiment_by_name(name)
     if known is None:
-        root = event.get("artifact_root")
         location = (Path(root) / _name(name).replace("/", "_").strip(" .")).as_uri() if root else None
         try:
             return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
@@ -494,17 +540,34 @@ def note(start: Mapping[str, Any], finish: Mapping[str, Any] | None = None, tabl
     return _cut("\n".join(lines), MAX_TAG_VALUE)
 
 
+BUSY = ("database is locked", "already exists", "duplicate column name", "too many 500 error responses")
+NOBODY = (
+    "Max retries exceeded", "Connection refused", "Connection aborted", "Connection reset", "Remote end closed",
+    "NameResolution", "timed out", "timeout exception", "IncompleteRead", "OperationalError",
+    *(f"{word} {code}" for code in (429, 502, 503, 504) for word in ("too many", "error code", "HTTP")),
+)  # fmt: skip
+
+
 def is_locked(error: Exception) -> bool:
     """Whether SQLite was busy with another process, or that process was just making the tables."""
-    signs = ("database is locked", "already exists", "duplicate column name")
-    return any(sign in str(error) for sign in signs)
+    return any(sign in str(error) for sign in BUSY)
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether nobody answers, for now."""
+    text = str(error)
+    if isinstance(error, FileNotFoundError) or any(sign in text for sign in (*BUSY, "SSLError", "sqlite3.")):
+        return False
+    return isinstance(error, ConnectionError) or any(sign in text for sign in NOBODY)
 
 
 def explained(error: Exception, uri: str) -> tuple[str, str | None]:
     """An error as fact and next move."""
     text = str(error)
-    if any(sign in text for sign in ("Max retries exceeded", "Connection refused", "NameResolution", "timed out")):
-        return f"no MLflow server answers at {uri}", "Start it, or set tracking.uri=sqlite:///mlflow.db"
+    if is_outage(error):
+        return unreachable(uri), None
+    if "too many 500 error responses" in text:
+        return f"the MLflow server at {uri} fails (internal error 500)", "Its own log says why."
     if "Detected out-of-date database schema" in text:
         return "the MLflow store was made by an older MLflow", f"Take a copy, then: mlflow db upgrade {uri}"
     if isinstance(error, ImportError):
@@ -530,17 +593,16 @@ def serve(commands: BinaryIO, replies: BinaryIO) -> None:
             command = {}
         if command is None:
             is_orphan, gone_since = True, time.monotonic()
+            for sender in senders.values():
+                sender.wake()
         elif "journal" in command:
             number = int(command["run"])
-            senders[number] = RunSender(
-                Path(command["journal"]),
-                _replier(replies, number),
-                command.get("run_id"),
-                int(command.get("resumes", 0)),
-            )
+            senders[number] = RunSender(Path(command["journal"]), _replier(replies, number), command)
+        elif command.get("wake") in senders:
+            senders[command["wake"]].wake()
         for number, sender in list(senders.items()):
             sender.pump(is_orphan=is_orphan)
-            if sender.is_done or (is_orphan and time.monotonic() - gone_since > 2 * GIVE_UP_SECONDS):
+            if sender.is_done or (is_orphan and time.monotonic() - gone_since > ORPHAN_SECONDS):
                 del senders[number]
 
 

@@ -1,8 +1,9 @@
 """The MLflow tracker as the training meets it: writes the journal, and lets a child process do the rest.
 
-Nothing here imports MLflow or waits for it, but for `finish`. What can be seen to be wrong at once is an error before
-training; what the child finds out later (a server that does not answer) is raised by the next `record` or `finish`.
-The journal stays in the output folder whatever happens.
+Nothing here imports MLflow or waits for it, but for `finish`. What can be seen to be wrong at once (a server that does
+not answer) is an error before training; what the child finds out at its first contact is raised by the next `record` or
+`finish`. A server that goes away later neither ends nor fails a run: `finish` waits some seconds for it and says how to
+send the rest. The journal stays in the output folder whatever happens.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import itertools
+import shlex
 import sys
 import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from runner import registry
 from runner.components.predictions import FILE_NAME as PREDICTIONS
@@ -24,6 +26,8 @@ from runner.tracking.base import STATUSES, RunInfo, Status
 from runner.tracking.child import MlflowProcess, mlflow_process, next_run_number
 from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalWriter, flatten, now_ms, per_type_rows, read_journal
 from runner.tracking.mlflow_store import artifact_root, store_uri
+from runner.tracking.process import PROCESS_TAG, this_process
+from runner.tracking.reach import answers, can_ask, unreachable
 from runner.tracking.table import Table
 from runner.tracking.view import BEST_FIRST, view_url
 from runner.training.step import Best, Evaluation, Step
@@ -34,6 +38,10 @@ MAX_EXTRA_KEYS = 20  # of these for losses by component and `Step.extra`
 SILENCE_SECONDS = 60.0  # `finish` gives up when the child has not moved for so long
 KILLED_SECONDS = 3.0  # an interrupted run waits no longer; the child goes on without us
 NOTE_AFTER_SECONDS = 1.0
+IF_UNREACHABLE = (
+    "Start it, set tracking.uri=sqlite:///mlflow.db, or train and send later: tracking.if_unreachable=offline"
+)
+TRACKING_NONE = "Mend it, name another store (tracking.uri), or train without: tracking=none"
 
 STEP_KEYS = ("loss", "learn_rate", "L2", "grad_clip", "batch_size", "dropout", "grad_norm", "words", "words_per_second")
 EVALUATION_KEYS = ("epoch", "score", "prediction_words_per_second", "excluded_entities")
@@ -43,16 +51,21 @@ FINAL_KEYS = ("train_words", "seconds", "train_words_per_second", "tracking_shar
 
 @registry.trackers("mlflow")
 def mlflow(
-    uri: str | None = None, experiment: str = "runner", run_name: str | None = None, system_metrics: bool = False
+    uri: str | None = None,
+    experiment: str = "runner",
+    run_name: str | None = None,
+    system_metrics: bool = False,
+    if_unreachable: Literal["fail", "offline"] = "fail",
 ) -> MlflowTracker:
     """Every number, setting and model in MLflow.
 
     uri: of the store; None for MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the current folder. run_name: None for
     the run's own. system_metrics: CPU, memory, disk and network of the machine every 10 seconds (needs psutil).
+    if_unreachable: what happens where no server answers at the start: fail, or train and have the journal sent later.
 
-    Raises RunnerError where the store cannot be written to.
+    Raises RunnerError where the store cannot be written to, or does not answer.
     """
-    return MlflowTracker(uri, experiment, run_name, system_metrics)
+    return MlflowTracker(uri, experiment, run_name, system_metrics, if_unreachable)
 
 
 class MlflowTracker:
@@ -66,6 +79,7 @@ class MlflowTracker:
         experiment: str = "runner",
         run_name: str | None = None,
         system_metrics: bool = False,
+        if_unreachable: Literal["fail", "offline"] = "fail",
     ) -> None:
         self._uri = store_uri(uri)
         if not 0 < len(experiment) <= MAX_EXPERIMENT_NAME:
@@ -83,6 +97,14 @@ class MlflowTracker:
             raise RunnerError(
                 "system metrics need the library psutil", place="tracking.system_metrics", hint="pip install psutil"
             )
+        if not answers(self._uri):
+            if if_unreachable == "fail":
+                raise RunnerError(unreachable(self._uri), place="tracking.uri", hint=IF_UNREACHABLE)
+            fact = f"{unreachable(self._uri)}; until one does, the run is kept in its own folder"
+            hint = "Sent when the server is back, or later: python -m runner sync"
+            print(RunnerError(fact, place="tracking.uri", hint=hint), file=sys.stderr, flush=True)
+        # An address that cannot be asked beforehand is judged by the child's first attempt.
+        self._must_answer = if_unreachable == "fail" and not can_ask(self._uri)
         self._process: MlflowProcess | None = None
         self._journal: JournalWriter | None = None
         self._closing_table: list[str] = []  # for the description, in place of the evaluations
@@ -110,16 +132,22 @@ class MlflowTracker:
         self._keys: set[str] = {*STEP_KEYS, *EVALUATION_KEYS, *BEST_KEYS, *FINAL_KEYS}
         self._keys_of: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._is_over = self._is_lost = False
+        self._away: str | None = None  # why the child's last attempt failed
         self.seconds_spent = 0.0
         self.run_id = None
         self._number = next_run_number()
         if past and run.resumed is not None:
             self._take_up(past)
-            self._journal.event("resume", step=run.resumed.step)
+            self._journal.event("resume", step=run.resumed.step, process=this_process())
         else:
             self._begin(run)
         n_resumes = sum(event["event"] == "resume" for event in past) + bool(past)
-        self._journal_command = {"journal": str(self._journal.path), "run": self._number, "resumes": n_resumes}
+        self._journal_command = {
+            "journal": str(self._journal.path),
+            "run": self._number,
+            "resumes": n_resumes,
+            "must_answer": self._must_answer,
+        }
         self._process = mlflow_process()
         self._process.send({**self._journal_command, "run_id": self.run_id})
 
@@ -127,6 +155,7 @@ class MlflowTracker:
         """The journal's first event: all that is known before the first step."""
         assert self._journal is not None
         root = artifact_root(self._uri)
+        process = this_process()
         self._journal.event(
             "start",
             name=self._run_name or run.name,
@@ -142,7 +171,9 @@ class MlflowTracker:
                 **run.tags,
                 "output_dir": str(self._output_dir),
                 KEY_TAG: self._key(),
+                PROCESS_TAG: process,
             },
+            process=process,
             datasets=[dataclasses.asdict(dataset) for dataset in run.datasets],
             table=list(self._table.lines),
             system_metrics=self._system_metrics,
@@ -173,7 +204,7 @@ class MlflowTracker:
             self._journal.flush()
 
     def record(self, step: Step) -> None:
-        """Write the step's metrics. Raises RunnerError where the child has found that the store cannot be used."""
+        """Write the step's metrics. Raises RunnerError where the child's first contact showed the store to be of no use."""
         began = time.perf_counter()
         assert self._journal is not None, "record before start"
         names = (*step.losses, *step.extra)
@@ -198,9 +229,9 @@ class MlflowTracker:
         self.seconds_spent += time.perf_counter() - began
 
     def finish(self, status: Status, error: str | None = None, models: Mapping[str, Path] | None = None) -> str | None:
-        """End the run and wait until everything is in MLflow; returns the run's id.
+        """End the run and wait until everything is in MLflow, or it does not answer; returns the run's id.
 
-        Raises RunnerError where a FINISHED run could not be tracked at all; otherwise says on stderr what is missing.
+        Raises RunnerError where a FINISHED run has a store of no use; otherwise says on stderr what is missing.
         """
         assert status in STATUSES, status
         if self._journal is None or self._is_over:  # never started, or told twice
@@ -224,7 +255,7 @@ class MlflowTracker:
         try:
             self._wait(KILLED_SECONDS if status == "KILLED" else None)
         except RunnerError as problem:
-            if status == "FINISHED":
+            if status == "FINISHED" and not isinstance(problem, _Unsent):
                 raise
             print(problem, file=sys.stderr)  # the run's own error is the one to raise
         if self.run_id is not None and not self._is_child and not self._process_was_shown():
@@ -337,9 +368,14 @@ class MlflowTracker:
                 if self._hear(replies):
                     return
                 if limit is not None and now - began > limit:
+                    if self._away is not None:
+                        raise self._unsent(self._away)
                     return
                 if not self._process.is_alive and not replies:
-                    raise self._unsent(f"the process that talks to MLflow ended early: {self._process.last_words()}")
+                    problem = self._unsent(
+                        f"the process that talks to MLflow ended early: {self._process.last_words()}"
+                    )
+                    raise problem if self.run_id is not None else RunnerError(*problem.args, place=problem.place)
                 if now - moved > SILENCE_SECONDS:
                     raise self._unsent(f"{self._uri} has taken nothing for {SILENCE_SECONDS:.0f} seconds")
                 if now - began > NOTE_AFTER_SECONDS:
@@ -355,23 +391,30 @@ class MlflowTracker:
                 self.run_id = str(reply["run_id"])
                 if not self._is_over and self._journal is not None:
                     self._journal.event("run", run_id=self.run_id)
+            if "away" in reply or "sent" in reply:
+                self._away = reply.get("away")
             if reply.get("error"):
                 self._is_lost = True
-                if self.run_id is None:
+                if self.run_id is None and (self._must_answer or not reply.get("is_away")):
                     raise RunnerError(
                         str(reply["error"]),
                         place="tracking.uri",
-                        hint=str(reply.get("hint") or f"The store is {self._uri}; tracking=none trains without it."),
+                        hint=str(reply.get("hint") or (IF_UNREACHABLE if reply.get("is_away") else TRACKING_NONE)),
                     )
                 raise self._unsent(str(reply["error"]))
             is_done = is_done or bool(reply.get("done"))
         return is_done
 
-    def _unsent(self, fact: str) -> RunnerError:
-        path = self._journal.path if self._journal is not None else ""
-        return RunnerError(
-            f"not everything reached MLflow: {fact}", place="tracking.uri", hint=f"All of it is kept in {path}"
+    def _unsent(self, fact: str) -> _Unsent:
+        return _Unsent(
+            f"not everything reached MLflow, but {self._output_dir} has it: {fact}",
+            place="tracking.uri",
+            hint=f"To send the rest: python -m runner sync {shlex.quote(str(self._output_dir))}",
         )
+
+
+class _Unsent(RunnerError):
+    """The run is whole, and MLflow lacks some of it."""
 
 
 def past_of(path: Path) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from runner.tracking.base import RunInfo, Status
 from runner.tracking.mlflow_client import MlflowTracker
@@ -20,9 +20,14 @@ class SweepTracker(MlflowTracker):
     _view = SWEEPS
 
     def __init__(
-        self, key: str, uri: str | None = None, experiment: str = "runner", run_name: str | None = None
+        self,
+        key: str,
+        uri: str | None = None,
+        experiment: str = "runner",
+        run_name: str | None = None,
+        if_unreachable: Literal["fail", "offline"] = "fail",
     ) -> None:
-        super().__init__(uri, experiment, run_name)
+        super().__init__(uri, experiment, run_name, if_unreachable=if_unreachable)
         self.key = key
         self._values: dict[str, float] = {}
         self._files: list[Path] = []

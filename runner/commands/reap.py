@@ -1,0 +1,82 @@
+"""`python -m runner reap`: close the runs that MLflow shows as RUNNING though their process is gone.
+
+How that is known: runner/tracking/process.py and reap.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from runner.commands.sync import name_run
+from runner.errors import RunnerError
+from runner.tracking.mlflow_store import store_uri
+
+HELP = """\
+Close the runs that MLflow shows as RUNNING though the process that trained them is gone (killed, out of memory, a power
+cut). What their journals hold and MLflow lacks is sent first; then their status is KILLED, or how they really ended.
+
+  python -m runner reap                          in MLFLOW_TRACKING_URI, else ./mlflow.db
+  python -m runner reap --dry-run                only say which
+
+Runs of other machines, and runs whose process is alive, are never touched. An interrupted run can still go on: resume=auto.
+Exit codes: 0 done, 1 a run could not be closed, 2 an option or the store is wrong."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise RunnerError(message, place="command line", hint="See python -m runner reap --help.")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The flags of the command."""
+    parser = _Parser(
+        prog="python -m runner reap",
+        description=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--uri", help="the MLflow store; default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db")
+    parser.add_argument("--experiment", metavar="NAME", help="the runs of this experiment alone")
+    parser.add_argument("--dry-run", action="store_true", help="change nothing")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; the exit code. argv: without the command's name."""
+    try:
+        return run(make_parser().parse_args(list(argv)))
+    except SystemExit as ended:  # --help
+        return int(ended.code or 0)
+    except RunnerError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("runner: interrupted", file=sys.stderr)
+        return 130
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """One line a run, then the count. Raises RunnerError."""
+    from runner.tracking.reap import Store
+
+    store = Store(store_uri(arguments.uri))
+    n_closed = n_failed = 0
+    for found in list(store.abandoned(arguments.experiment)):
+        if arguments.dry_run:
+            print(f"{found.run_id} {found.name}: would be closed")
+            n_closed += 1
+            continue
+        outcome = store.close(found)
+        if outcome.status is None:
+            print(f"{found.run_id} {found.name}: not closed: {outcome.error or 'another process is sending it'}")
+            n_failed += 1
+            continue
+        print(f"{found.run_id} {found.name}: {outcome.status}", flush=True)
+        n_closed += 1
+        if found.journal is not None:
+            name_run(found.journal.with_name("summary.json"), found.run_id)
+    print(f"{n_closed} {'to close' if arguments.dry_run else 'closed'}, {n_failed} not closed")
+    return 1 if n_failed else 0

@@ -1,0 +1,144 @@
+"""`python -m runner sync [FOLDER ...]`: send to MLflow what it has not got, from the journals of earlier runs.
+
+What a journal is and what becomes of it: runner/tracking/sync.py. A run's folder is not changed but for synced.json and
+the run_id in summary.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import srsly
+
+from runner.errors import RunnerError
+from runner.files import write_file
+from runner.tracking.mlflow_store import store_uri
+from runner.tracking.reach import answers, unreachable
+from runner.tracking.sync import Journal, Outcome, journals, look, send
+
+HELP = """\
+Send to MLflow what it has not got: runs that were trained while no server answered, or whose server went away.
+
+  python -m runner sync                          every run under outputs/ and multirun/
+  python -m runner sync out outputs/2026-05-01   these runs' folders, or all runs below them
+  python -m runner sync --uri http://127.0.0.1:5000   into this store, whatever the runs were started with
+
+Missing runs are made, others taken up; what is there already is kept once, so that it can be repeated at will. A run that
+is still being trained is left alone. Exit codes: 0 MLflow has everything that could be sent, 1 something did not reach it,
+2 an option is wrong."""
+
+DEFAULT_FOLDERS = ("outputs", "multirun")
+LEFT_ALONE = {
+    "busy": "left alone: it is still being trained or sent",
+    "elsewhere": "left alone: it has not ended, and was begun where this machine cannot look",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise RunnerError(message, place="command line", hint="See python -m runner sync --help.")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The flags of the command."""
+    parser = _Parser(
+        prog="python -m runner sync",
+        description=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("folders", metavar="FOLDER", nargs="*", help="default: outputs and multirun")
+    parser.add_argument("--uri", help="the MLflow store to send to; default: the one each run was started with")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; the exit code. argv: without the command's name."""
+    try:
+        return run(make_parser().parse_args(list(argv)))
+    except SystemExit as ended:  # --help
+        return int(ended.code or 0)
+    except RunnerError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("runner: interrupted", file=sys.stderr)
+        return 130
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """One line a run that is not in MLflow yet, then the count. Raises RunnerError."""
+    uri = store_uri(arguments.uri) if arguments.uri is not None else None
+    counts: Counter[str] = Counter()
+    away: dict[str, str] = {}  # store → why it gets nothing more
+    for path in _journals(arguments.folders):
+        try:
+            journal = look(path, uri)
+        except OSError as error:
+            _say(path, f"not sent: {error.strerror}")
+            counts["not sent"] += 1
+            continue
+        if journal.state in ("sent", "empty"):
+            counts["already there"] += journal.state == "sent"
+            continue
+        if journal.state in LEFT_ALONE:
+            _say(path, LEFT_ALONE[journal.state])
+            counts["left alone"] += 1
+            continue
+        counts[_sent(journal, away)] += 1
+    print(", ".join(f"{counts[what]} {what}" for what in ("sent", "not sent", "left alone", "already there")))
+    return 1 if counts["not sent"] else 0
+
+
+def _sent(journal: Journal, away: dict[str, str]) -> str:
+    """What has become of it, said and named."""
+    if journal.uri not in away and not answers(journal.uri):
+        away[journal.uri] = unreachable(journal.uri)
+    outcome = Outcome(error=away[journal.uri]) if journal.uri in away else send(journal)
+    if outcome.error is not None:
+        if outcome.is_away:
+            away[journal.uri] = outcome.error
+        _say(journal.path, f"not sent: {outcome.error}")
+        return "not sent"
+    if outcome.status is None:
+        _say(journal.path, LEFT_ALONE["busy"])
+        return "left alone"
+    _say(journal.path, f"sent: run {outcome.run_id}, {outcome.status}")
+    name_run(journal.path.with_name("summary.json"), str(outcome.run_id))
+    return "sent"
+
+
+def name_run(summary: Path, run_id: str) -> None:
+    """Put the run's id into a summary.json that was written before the run was in MLflow."""
+    try:
+        content = json.loads(summary.read_text("utf8"))
+    except (OSError, ValueError):
+        return
+    if isinstance(content, dict) and "run_id" in content and content["run_id"] is None:
+        write_file(summary, srsly.json_dumps({**content, "run_id": run_id}, indent=2) + "\n")
+
+
+def _journals(folders: Sequence[str]) -> list[Path]:
+    """Raises RunnerError for a named folder without one."""
+    found: dict[Path, None] = {}
+    for name in folders or DEFAULT_FOLDERS:
+        folder = Path(name).expanduser()
+        here = journals(folder)
+        if folders and not here:
+            raise RunnerError(
+                "there is no run's journal in it" if folder.is_dir() else "there is no such folder",
+                place=name,
+                hint="Name the folder of a run (its output_dir), or one above.",
+            )
+        found.update(dict.fromkeys(here))
+    return list(found)
+
+
+def _say(path: Path, what: str) -> None:
+    print(f"{path.parent}: {what}", flush=True)
