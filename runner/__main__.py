@@ -24,6 +24,7 @@ PROGRAMS = {  # take flags of their own
     "convert": "runner.commands.convert",
     "debug": "runner.commands.debug",
     "reap": "runner.commands.reap",
+    "rerun": "runner.commands.rerun",
     "sync": "runner.commands.sync",
 }
 

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from runner.model.allocator import keep_freed_memory
 from runner.registry import Schedule
 from runner.sweeps.fingerprint import fingerprint, settings
 from runner.sweeps.prune import make_judge
+from runner.sweeps.repetition import code_tags
 from runner.tracking.base import DatasetInfo, Resumed, RunInfo, Status, Tracker
 from runner.tracking.provenance import provenance_tags
 from runner.training.interrupts import Interrupts, deferred
@@ -44,8 +45,12 @@ BEST, LAST = "model-best", "model-last"
 RESERVE = 1 << 22  # bytes that are given back where memory has run out, to end the run in order
 
 
-def run(config: RunConfig) -> None:
+def run(
+    config: RunConfig, *, check: Callable[[Corpus], None] | None = None, tags: Mapping[str, str] | None = None
+) -> None:
     """One training, from config to summary.json.
+
+    check: called with the corpus before anything is written; what it raises ends the run. tags: more for the trackers.
 
     Leaves in `output_dir`: model-best/, model-last/, config.yaml, summary.json (and the trackers' files), and checkpoint/
     where the run did not finish. Raises RunnerError (exit code 2), RunFailed (1); an interrupt ends the tracked run as
@@ -63,6 +68,8 @@ def run(config: RunConfig) -> None:
     corpus = make_corpus(config)
     if found is not None:
         found.check_data(corpus.digest)
+    if check is not None:
+        check(corpus)
     pipeline = make_pipeline(config)
     sgd: Optimizer = resolve(config.optimizer, "optimizers", "optimizer")
     plan = make_plan(config, pipeline, corpus.train)
@@ -96,7 +103,7 @@ def run(config: RunConfig) -> None:
             clear(keeper.folder)
             keeper.offer(0, snapshot, force=True)
         for tracker in trackers:
-            tracker.start(run_info(config, corpus, found.resumed if found is not None else None))
+            tracker.start(run_info(config, corpus, found.resumed if found is not None else None, tags or {}))
         with deferred() as interrupts:
             for step in steps(training, keeper, plan.max_rollbacks):
                 result.rollbacks += len(step.rollbacks)
@@ -247,7 +254,9 @@ def make_augmentation(config: RunConfig, train: Sequence[Example]) -> Augmentati
     return augmentation
 
 
-def run_info(config: RunConfig, corpus: Corpus, resumed: Resumed | None = None) -> RunInfo:
+def run_info(
+    config: RunConfig, corpus: Corpus, resumed: Resumed | None = None, tags: Mapping[str, str] | None = None
+) -> RunInfo:
     """What the trackers are told before the first step."""
     components = list(config.pipeline.components)
     what_differs = [str(config.optimizer["type"]), *_changes(config.overrides)]  # first: lists cut long names
@@ -264,6 +273,8 @@ def run_info(config: RunConfig, corpus: Corpus, resumed: Resumed | None = None) 
             "data_digest": corpus.digest,
             "fingerprint": fingerprint(config, corpus.sources),
             "overrides": " ".join(config.overrides),
+            **code_tags(config),
+            **(tags or {}),
         },
         datasets=[
             DatasetInfo(

@@ -106,6 +106,29 @@ def run_app(
     return code
 
 
+def run_alone(job: Callable[[], int]) -> int:
+    """Run a job that makes its own config, with the signals and exit codes of `run_app`; what it returns, or its error's."""
+    try:
+        with _signals():
+            code = job()
+            sys.stdout.flush()
+            return code
+    except KeyboardInterrupt as error:
+        interrupted = error if isinstance(error, Interrupted) else Interrupted()
+        print(f"runner: {interrupted}", file=sys.stderr)
+        return interrupted.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception as error:
+        known = job_error(error, None, [], None)
+        if known is None:
+            traceback.print_exc()
+            return EXIT_BUG
+        print(known, file=sys.stderr)
+        return known.exit_code
+
+
 def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> RunConfig:
     """The checked config of a run, without running it; `output_dir` is not made.
 

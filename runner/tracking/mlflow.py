@@ -306,6 +306,8 @@ class RunSender:
             self.client.log_artifact(self.run_id, str(self._here(path)))
         for model in event["models"]:
             self._send_model(model)
+            if model.get("sha256"):
+                self.client.set_tag(self.run_id, f"weights_sha256.{model['name']}", model["sha256"])
             self.reply(sent=1)
         self.client.set_tag(
             self.run_id, "mlflow.note.content", note(self._start, event, event.get("table") or self._table)

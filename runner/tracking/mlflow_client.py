@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import itertools
+import json
 import shlex
 import sys
 import time
@@ -347,7 +348,13 @@ class MlflowTracker:
         }
 
     def _model(self, name: str, path: Path) -> dict[str, Any]:
-        return {"name": name, "path": str(path.absolute()), **self._evaluated.get(name, {"step": 0, "values": {}})}
+        sha256 = weights_sha256(path)
+        return {
+            "name": name,
+            "path": str(path.absolute()),
+            "sha256": sha256,
+            **self._evaluated.get(name, {"step": 0, "values": {}}),
+        }
 
     def _wait(self, limit: float | None) -> None:
         """Until the child has sent everything. limit: seconds, None for as long as it gets on."""
@@ -424,6 +431,15 @@ def past_of(path: Path) -> list[dict[str, Any]]:
     except OSError:
         return []
     return past if past and past[0]["event"] == "start" else []
+
+
+def weights_sha256(model: Path) -> str | None:
+    """What a model's meta.json says of its weights."""
+    try:
+        found = json.loads((model / "meta.json").read_bytes()).get("weights_sha256")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return str(found) if found else None
 
 
 class _Note:

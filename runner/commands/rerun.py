@@ -1,0 +1,120 @@
+"""`python -m runner rerun RUN`: repeat a run from what MLflow holds of it, and say whether the bits are the same."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from runner.errors import RunnerError
+
+if TYPE_CHECKING:
+    from runner.corpus.datasets import Corpus
+    from runner.tracking.past_run import PastRun
+
+HELP = """\
+Repeat a run: the same settings, data and code, as a new run in MLflow (tag rerun_of); then say whether its weights are the
+same bits.
+
+  python -m runner rerun 3f2a…                        a run of MLflow by its id, or the folder of a run
+  python -m runner rerun 3f2a… seed=1                 with another value; what it changes is said
+  python -m runner rerun 3f2a… --force                although data or code are not what they were
+
+The settings are those that the run has kept (config.yaml): conf/ and environment variables do not count. It is refused
+where the data (checksums of the files, and how they were cut) or the code (the package's source, the files in `code`, numpy,
+thinc) differ. Packages that register entries of their own are not looked at.
+Exit codes: 0 the same bits, or no repetition was asked for (another value, --force); 1 other bits, or the run failed;
+2 refused, or config or data wrong; 130 or 143 interrupted."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise RunnerError(message, place="command line", hint="See python -m runner rerun --help.")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The flags of the command."""
+    parser = _Parser(
+        prog="python -m runner rerun",
+        description=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", metavar="RUN", help="an MLflow run id, or the folder of a run")
+    parser.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="values in place of the recorded ones")
+    parser.add_argument("--force", action="store_true", help="run although data or code differ")
+    parser.add_argument(
+        "--tracking-uri", metavar="URI", help="the store (default: MLFLOW_TRACKING_URI, else mlflow.db in this folder)"
+    )
+    return parser
+
+
+def main(words: Sequence[str]) -> int:
+    """Run `rerun` with these words of the command line; the exit code."""
+    try:
+        options = make_parser().parse_intermixed_args(list(words))
+    except SystemExit as ended:  # --help
+        return int(ended.code or 0)
+    except RunnerError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    from runner.config.compose import run_alone
+
+    return run_alone(lambda: rerun(options.run, options.overrides, options.tracking_uri, is_forced=options.force))
+
+
+def rerun(name: str, overrides: Sequence[str], uri: str | None, *, is_forced: bool) -> int:
+    """Repeat a run; 1 where a repetition has other bits, else 0. Raises RunnerError."""
+    from runner.commands import train
+    from runner.commands.compare import Source
+    from runner.config.recorded import recorded_config
+    from runner.sweeps import repetition
+    from runner.tracking.past_run import from_folder
+    from runner.tracking.provenance import provenance_tags
+
+    with ExitStack() as stack:
+        past = Source(uri, stack).read(name)
+    if past.config is None:
+        raise RunnerError(
+            "the run has kept no config.yaml", place=name, hint="It ended too early; give its command again."
+        )
+    given = past.tags.get("overrides", "").split()
+    before = recorded_config(past.config, (), given)
+    where = [f"tracking.uri={uri}"] if uri and before.resolved["tracking"]["type"] == "mlflow" else []
+    config = recorded_config(past.config, [*where, *overrides], given)
+    reasons = repetition.setting_differences(before, config)
+    code = repetition.code_differences(past, config, provenance_tags(Path.cwd()))
+    if code and not is_forced:
+        raise repetition.refusal(past, "code", code)
+    is_other_corpus = before.resolved["corpus"] != config.resolved["corpus"]
+
+    def check(corpus: Corpus) -> None:
+        data = [] if is_other_corpus else repetition.data_differences(past, corpus.digest, corpus.sources)
+        if data and not is_forced:
+            raise repetition.refusal(past, "data", data)
+        reasons.extend([*code, *data])
+        for reason in reasons:
+            print(f"not as it was: {reason}")
+
+    train.run(config, check=check, tags={"rerun_of": past.run_id or past.place})
+    again = from_folder(config.output_dir)
+    found = repetition.verdict(past, again, reasons)
+    print("\n".join(found.lines))
+    _tag(again, found.is_same)
+    return 1 if found.is_same is False and not reasons else 0
+
+
+def _tag(again: PastRun, is_same: bool | None) -> None:
+    """Say it in MLflow too; the new run is finished, and is not called into question where that fails."""
+    if again.run_id is None or again.uri is None or is_same is None:
+        return
+    from runner.tracking.mlflow_runs import Store
+
+    try:
+        with Store(again.uri) as store:
+            store.set_tags(again.run_id, {"same_bits": str(is_same).lower()})
+    except RunnerError as error:
+        print(f"not told to MLflow: {error}", file=sys.stderr)

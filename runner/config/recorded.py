@@ -1,0 +1,73 @@
+"""The config that a run has kept → one RunConfig: conf/ and the surroundings are not asked, so that it is what it was.
+
+Overrides change values. Groups (`optimizer=radam`) cannot be chosen: they would need conf/, which may have changed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from runner.config.compose import conf_dir, run_config
+from runner.config.explain import explain
+from runner.config.schema import RunConfig, typed_base
+from runner.errors import RunnerError
+
+
+def recorded_config(record: Mapping[str, Any], overrides: Sequence[str] = (), past: Sequence[str] = ()) -> RunConfig:
+    """The checked config of another run with the settings of `record`, in a new folder.
+
+    overrides: as on the command line. past: those that the record was made with, for the run's name. Raises RunnerError.
+    """
+    kept = {key: value for key, value in record.items() if key not in ("output_dir", "resume")}
+    try:
+        node: Any = OmegaConf.merge(typed_base(), kept)
+        OmegaConf.set_struct(node, True)
+        for override in OverridesParser.create().parse_overrides(list(overrides)):
+            _apply(node, override)
+        named = node.output_dir
+        folder = Path(str(named)) if named is not None else _new_folder()
+        return run_config(node, output_dir=folder, overrides=[*past, *overrides], choices={})
+    except RunnerError:
+        raise
+    except Exception as error:
+        raise explain(error, list(overrides), None) from error
+
+
+def _apply(node: Any, override: Any) -> None:
+    """One override. Raises RunnerError where it asks for more than a value, and what OmegaConf raises."""
+    key = override.key_or_group
+    if override.is_sweep_override():
+        raise RunnerError(
+            "a rerun is one run", place=key, hint="Give one value, or start a multirun: python -m runner -m …"
+        )
+    if override.is_hydra_override() or override.package is not None:
+        raise RunnerError("a rerun has no settings of Hydra's", place=key, hint="Leave it out.")
+    value = override.value() if not override.is_delete() else None
+    if isinstance(value, str) and (conf_dir() / key / f"{value}.yaml").is_file():
+        raise RunnerError(
+            f"a rerun cannot choose {key}={value}",
+            place=key,
+            hint=f"Set values ({key}.NAME=VALUE), or start a new run: python -m runner {key}={value} …",
+        )
+    if override.is_delete():
+        above, _, name = key.rpartition(".")
+        parent = OmegaConf.select(node, above) if above else node
+        if not OmegaConf.is_dict(parent) or name not in parent:
+            raise RunnerError("there is nothing to delete", place=key)
+        OmegaConf.set_struct(parent, False)
+        del parent[name]
+        return
+    OmegaConf.update(node, key, value, merge=True, force_add=override.is_add() or override.is_force_add())
+
+
+def _new_folder() -> Path:
+    """As conf/config.yaml has it."""
+    now = datetime.datetime.now()
+    return Path("outputs") / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S}-{os.urandom(3).hex()}"
