@@ -102,7 +102,9 @@ def rerun(name: str, overrides: Sequence[str], uri: str | None, *, is_forced: bo
     train.run(config, check=check, tags={"rerun_of": past.run_id or past.place})
     again = from_folder(config.output_dir)
     if not reasons and past.final and past.final["step"] != again.final.get("step"):
-        reasons.append(f"the first run ended at step {past.final['step']:,.0f}, before its time")  # pruned, or interrupted
+        reasons.append(
+            f"the first run ended at step {past.final['step']:,.0f}, before its time"
+        )  # pruned, or interrupted
     found = repetition.verdict(past, again, reasons)
     print("\n".join(found.lines))
     _tag(again, found.is_same)
