@@ -23,7 +23,7 @@ from hydra.plugins.sweeper import Sweeper
 from omegaconf import OmegaConf
 
 from runner.config.compose import OPTUNA, Failure, Runs
-from runner.config.sweep import checked, jobs_at_a_time, place, refuse_broken, side_by_side
+from runner.config.sweep import checked, jobs_at_a_time, join_cluster, place, refuse_broken, side_by_side
 from runner.errors import RunnerError
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class OptunaSweeper(Sweeper):
         at_a_time = jobs_at_a_time(self.config, self.n_trials * n_seeds)
         if at_a_time > 1:
             self.launcher = side_by_side(self, runs, at_a_time)
+        join_cluster(self.launcher)
         study = make_study(runs.ticket.folder / STUDY, self.sampler, self.pruner if n_seeds == 1 else "none", self.seed)
         if n_seeds == 1 and self.pruner != "none":
             runs.ticket = board.with_study(runs.ticket.folder / STUDY)

@@ -97,6 +97,7 @@ def checked_sweeps(runs: Runs) -> Iterator[None]:
         place(self.config, runs.ticket.folder)
         if (n := jobs_at_a_time(self.config, board.n_to_run)) > 1:
             self.launcher = side_by_side(self, runs, n)
+        join_cluster(self.launcher)
         status = "KILLED"
         try:
             returned = original(self, words)
@@ -179,6 +180,14 @@ def side_by_side(sweeper: Any, runs: Runs, n: int) -> Any:
     return Plugins.instance().instantiate_launcher(
         hydra_context=sweeper.hydra_context, task_function=runs, config=sweeper.config
     )
+
+
+def join_cluster(launcher: Any) -> None:
+    """Let the Ray launcher join a cluster that runs: it asks for an object store of its own size, which Ray then refuses."""
+    ray = getattr(launcher, "ray_cfg", None)
+    if ray is not None and ray.init.get("address") is not None and "object_store_memory" not in ray.init:
+        with open_dict(ray):
+            ray.init.object_store_memory = None
 
 
 def worker_was_killed(error: Exception) -> bool:
