@@ -31,7 +31,7 @@ ul.verdict { margin: .4rem 0 1rem; padding-left: 1.2rem; font-size: 1.02rem; }
 svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; fill: #60646c; }
 svg text.letter { font-weight: 600; } svg text.title { font-size: 13px; font-weight: 600; fill: #1c2024; }
 svg .grid { stroke: #e6e8eb; } svg .axis { stroke: #8a8f98; } svg .line { fill: none; stroke-width: 2; }
-.swatch { vertical-align: middle; margin-right: .4rem; }
+svg.swatch { vertical-align: middle; margin-right: .4rem; max-width: none; } td:first-child { white-space: nowrap; }
 """
 
 

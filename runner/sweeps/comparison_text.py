@@ -75,7 +75,7 @@ def _sentence(found: Comparison, one: Tested) -> str:
 
 def method(found: Comparison) -> str:
     """What the numbers of the tests are."""
-    many = " p-values are adjusted for the number of runs (Holm)." if len(found.runs) > 2 else ""
+    many = " p-values are adjusted for the number of runs (Holm), intervals are not." if len(found.runs) > 2 else ""
     return (
         f"p: approximate randomization over dev texts, two-sided, {found.rounds:,} rounds; below {LEVEL} it counts as"
         f" significant.{many} Interval: paired bootstrap, {found.rounds:,} samples. In points (hundredths). The tests speak"
@@ -124,4 +124,4 @@ def _rows(found: Comparison, rows: Sequence[Row], align: str) -> str:
 
 def _cell(text: str) -> str:
     text = re.sub(r"\s+", " ", text).replace("|", "\\|")
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 21]}…{text[-20:]}"  # ends tell siblings apart

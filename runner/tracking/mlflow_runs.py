@@ -77,13 +77,13 @@ class Store:
         )
 
     def children(self, run_id: str) -> list[str]:
-        """The runs below a multirun's own, those of its repeats in place of theirs; the first started first."""
+        """The trained runs below a multirun's own, the first started first; not those that sum up repeats."""
         with self._explained(run_id):
             experiment = self.client.get_run(run_id).info.experiment_id
             found = self.client.search_runs(
                 [experiment], f"tags.`{PARENT}` = '{run_id}'", order_by=["attributes.start_time ASC"]
             )
-        return [leaf for run in found for leaf in self.children(run.info.run_id) or [run.info.run_id]]
+        return [run.info.run_id for run in found if "data_digest" in run.data.tags]
 
     def artifact(self, run_id: str, name: str) -> Path | None:
         """A file of the run, fetched; None where it has none of that name."""

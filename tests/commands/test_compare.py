@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from runner.__main__ import main
+from runner.tracking.mlflow_runs import Store
 
 TINY = (
     "pipeline=ner", "optimizer.learn_rate=0.01", "corpus.limit=40", "tok2vec=small", "tok2vec.width=16", "tok2vec.depth=1",
@@ -98,6 +99,16 @@ def test_all_runs_of_a_folder(place):
     code, out, _ = call(place, "compare", "--sweep", ".", "-o", "sweep", "--rounds", "100", "--no-log")
     assert code == 0
     assert "# Comparison of A, B" in out
+
+
+def test_all_runs_below_a_run_but_not_those_that_sum_up_others(place, ids, told):
+    with contextlib.chdir(place), Store() as store:
+        parent, summing_up = (store.log_report("runner", name, [], {}, "") for name in ("sweep", "2 seeds"))
+        for run_id in (*ids, summing_up):
+            store.set_tags(run_id, {"mlflow.parentRunId": parent})
+    code, out, err = call(place, "compare", "--sweep", parent, "-o", "parent", "--rounds", "500", "--no-log")
+    assert (code, err) == (0, "")
+    assert out.partition("Written")[0] == told.partition("Written")[0]
 
 
 @pytest.mark.parametrize(
