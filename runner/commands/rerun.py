@@ -101,7 +101,7 @@ def rerun(name: str, overrides: Sequence[str], uri: str | None, *, is_forced: bo
 
     train.run(config, check=check, tags={"rerun_of": past.run_id or past.place})
     again = from_folder(config.output_dir)
-    if not reasons and past.final and past.final["step"] != again.final.get("step"):
+    if not reasons and past.final and again.final and past.final["step"] != again.final["step"]:
         reasons.append(
             f"the first run ended at step {past.final['step']:,.0f}, before its time"
         )  # pruned, or interrupted

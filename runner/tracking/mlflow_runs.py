@@ -134,7 +134,8 @@ class Store:
             yield
         except MlflowException as error:
             hint = f"The store asked was {self.uri}; --tracking-uri or MLFLOW_TRACKING_URI name another."
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST" or "not found" in str(error):
+            is_no_id = error.error_code == "INVALID_PARAMETER_VALUE" and "run_id" in str(error)
+            if is_no_id or error.error_code == "RESOURCE_DOES_NOT_EXIST" or "not found" in str(error):
                 raise RunnerError("there is no such run", place=place, hint=hint) from None
             raise RunnerError(first_line(error), place=place, hint=hint) from error
         except (OSError, LookupError) as error:

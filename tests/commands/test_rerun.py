@@ -98,6 +98,13 @@ def test_a_folder_will_do_and_other_bits_are_a_failure(place, tmp_path):
     assert "this should not be" in out
 
 
+def test_without_tracking_it_is_still_a_repetition(place, run_id):
+    code, out, err = call(place, "rerun", run_id, "output_dir=untracked", "tracking.type=console")
+    assert (code, err) == (0, "")
+    assert ": the same bits" in out
+    assert "no repetition" not in out
+
+
 def test_other_data_is_refused_and_forced(place, run_id):
     path = place / "dev.jsonl"
     whole = path.read_text("utf8")
@@ -133,6 +140,7 @@ def test_other_code_is_refused_and_forced(place, run_id, monkeypatch):
     ("words", "error"),
     [
         (["0123abc"], "0123abc: there is no such run"),
+        (["seed=1"], "seed=1: there is no such run"),
         ([], "command line: the following arguments are required: RUN"),
         (["RUN", "optimizer=radam"], "optimizer: a rerun cannot choose optimizer=radam"),
         (["RUN", "trianing.max_epochs=3"], "trianing"),
