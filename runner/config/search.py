@@ -23,7 +23,15 @@ from hydra.plugins.sweeper import Sweeper
 from omegaconf import OmegaConf
 
 from runner.config.compose import OPTUNA, Failure, Runs
-from runner.config.sweep import checked, jobs_at_a_time, join_cluster, place, refuse_broken, side_by_side
+from runner.config.sweep import (
+    checked,
+    end_workers,
+    jobs_at_a_time,
+    join_cluster,
+    place,
+    refuse_broken,
+    side_by_side,
+)
 from runner.errors import RunnerError
 
 if TYPE_CHECKING:
@@ -112,6 +120,7 @@ class OptunaSweeper(Sweeper):
             status = "FAILED"
             raise
         finally:
+            end_workers()
             board.end(status, {f.number: f.message for f in runs.failures if f.number is not None})
 
     def _search(

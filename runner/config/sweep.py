@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,6 +117,7 @@ def checked_sweeps(runs: Runs) -> Iterator[None]:
                 ) from error
             raise
         finally:
+            end_workers()
             board.end(status, {f.number: f.message for f in runs.failures if f.number is not None})
 
     sweeper.sweep, basic_launcher.run_job = sweep, run_and_forget
@@ -188,6 +190,13 @@ def join_cluster(launcher: Any) -> None:
     if ray is not None and ray.init.get("address") is not None and "object_store_memory" not in ray.init:
         with open_dict(ray):
             ray.init.object_store_memory = None
+
+
+def end_workers() -> None:
+    """joblib keeps its processes for the next call, which may come from another folder or with other variables."""
+    loky = sys.modules.get("joblib.externals.loky.reusable_executor")
+    if loky is not None and loky._executor is not None:
+        loky.get_reusable_executor().shutdown(wait=True)
 
 
 def worker_was_killed(error: Exception) -> bool:

@@ -293,8 +293,14 @@ class MlflowTracker:
         rows = per_type_rows(step.step, evaluation.per_type)
         best = None
         if step.best is not None:
-            best_values = {key: value for key, value in _scores(step.best).items() if key in values}
-            best = {"values": {**values, **best_values}, "per_type": per_type_rows(step.step, step.best.per_type)}
+            scores = {key: value for key, value in _scores(step.best).items() if key in values}
+            others = {key: value for key, value in scores.items() if value != values[key]}
+            # Where every component is of its own epoch. MLflow counts a model's metrics as the run's too, and the run has
+            # these keys at this step already.
+            renamed = {f"best_{key}": value for key, value in others.items()}
+            renamed = {key: renamed[key] for key in self._admitted(renamed)}
+            same = {key: value for key, value in values.items() if key not in others}
+            best = {"values": {**same, **renamed}, "per_type": per_type_rows(step.step, step.best.per_type)}
             values.update(self._best_values(step.best))
         event = {**about, "table": self._table.add(step), "per_type": rows, "best": best}
         self._remember(event)
