@@ -33,8 +33,6 @@ from typing import Any
 from tests.commands.test_resume import KINDS, command, history, result, summary
 
 MORE = ("training.max_epochs=10", "training.checkpoint_steps=null")
-# With best_epoch=each, model-best's scores may be of several steps: MLflow would show them beside those of one step.
-FULL = ("training.max_epochs=10", "training.checkpoint_steps=null", "training.best_epoch=shared")
 
 
 class Server:
@@ -75,10 +73,9 @@ class Server:
 
 @contextmanager
 def training(folder: Path, kind: str, server: Server, *overrides: str) -> Iterator[subprocess.Popen[bytes]]:
-    more = FULL if kind == "full" else MORE
     with (folder / "log").open("a") as log:
         process = subprocess.Popen(
-            command(*KINDS[kind], *more, "output_dir=out", f"tracking.uri={server.uri}", *overrides),
+            command(*KINDS[kind], *MORE, "output_dir=out", f"tracking.uri={server.uri}", *overrides),
             cwd=folder, stdout=log, stderr=log, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
         try:
