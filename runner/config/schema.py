@@ -277,9 +277,12 @@ def check_ranges(config: Mapping[str, Any]) -> None:
     """Numbers and texts that have the right type and no sense. Raises RunnerError at the key."""
     _check_level(RootConfig, config, "")
     for name, weight in config["pipeline"]["score_weights"].items():
-        if weight is None or not 0 <= weight < float("inf"):
+        is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not is_number or not 0 <= weight < float("inf"):
             raise RunnerError(
-                f"{weight} is no weight", place=f"pipeline.score_weights.{name}", hint="Give a number of at least 0."
+                f"{str(weight):.60} is no weight",
+                place=f"pipeline.score_weights.{name}",
+                hint="Give a number of at least 0.",
             )
     pipeline = config["pipeline"]
     if config["training"]["best_epoch"] == "each" and pipeline["shared_tok2vec"] and len(pipeline["components"]) > 1:

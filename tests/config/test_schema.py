@@ -48,6 +48,8 @@ def test_yaml_and_schema_agree() -> None:
         ("compute.device", "gpu", "unknown value 'gpu'"),
         ("corpus.fold", 2, "there is no fold 2 of none"),
         ("pipeline.score_weights.ents_f", -1.0, "-1.0 is no weight"),
+        ("pipeline.score_weights.ents_f", {"x": 1}, "{'x': 1} is no weight"),
+        ("pipeline.score_weights.ents_f", True, "True is no weight"),
         ("training.colour", 1, "there is no such key"),
     ],
 )
