@@ -280,7 +280,7 @@ def check_ranges(config: Mapping[str, Any]) -> None:
         is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
         if not is_number or not 0 <= weight < float("inf"):
             raise RunnerError(
-                f"{str(weight):.60} is no weight",
+                f"{weight!s:.60} is no weight",
                 place=f"pipeline.score_weights.{name}",
                 hint="Give a number of at least 0.",
             )
