@@ -117,9 +117,12 @@ def held(folder: Path) -> Any:
 
 
 def files(root: Path, ids: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Every file with its place, ids replaced; its digest where it is a model's."""
+    """Every file with its place, ids replaced; its digest where it is a model's.
+
+    What the server itself had begun to write when it was killed lies there for good, under a name that none asks for.
+    """
     for path in root.rglob("*"):
-        if path.is_file():
+        if path.is_file() and not path.name.startswith(".artifact.uploading."):
             place = "/".join(ids.get(part, part) for part in path.relative_to(root).parts)
             is_weights = path.name in ("weights.msgpack", "lexemes.msgpack")
             yield place, hashlib.sha256(path.read_bytes()).hexdigest() if is_weights else ""

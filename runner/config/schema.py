@@ -324,6 +324,9 @@ def _check_level(kind: Any, values: Mapping[str, Any], prefix: str) -> None:
         meta = f.metadata
         if value is None:
             continue
+        if not _is_of(str(f.type), value):  # a reference may bring anything
+            kind_text = re.sub(r"Optional\[(\w+)\]", r"\1", str(f.type))
+            raise RunnerError(f"{str(value)[:60]} is not of the type {kind_text}", place=place, hint=described(place))
         if isinstance(value, int) and abs(value) > 2**53:
             raise RunnerError("the number is too large", place=place, hint=described(place))
         if meta["low"] is not None and value < meta["low"]:
@@ -334,6 +337,16 @@ def _check_level(kind: Any, values: Mapping[str, Any], prefix: str) -> None:
             raise RunnerError(f"unknown value {value!r}; {suggest(value, meta['one_of'])}", place=place)
         if meta["pattern"] and not re.fullmatch(meta["pattern"], value):
             raise RunnerError(f"{value!r} is not understood", place=place, hint=f"Give {meta['meaning']}.")
+
+
+def _is_of(type_text: str, value: Any) -> bool:
+    """Whether a plain value is of a key's type, of those that are no blocks."""
+    name = type_text.removeprefix("Optional[").removesuffix("]") if type_text.startswith("Optional[") else type_text
+    if name == "list[str]":
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    kinds: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "bool": bool}
+    is_bool = isinstance(value, bool)
+    return name not in kinds or (isinstance(value, kinds[name]) and is_bool == (name == "bool"))
 
 
 def _documented(kind: Any, prefix: str) -> Iterator[KeyDoc]:

@@ -50,6 +50,10 @@ def test_yaml_and_schema_agree() -> None:
         ("pipeline.score_weights.ents_f", -1.0, "-1.0 is no weight"),
         ("pipeline.score_weights.ents_f", {"x": 1}, "{'x': 1} is no weight"),
         ("pipeline.score_weights.ents_f", True, "True is no weight"),
+        ("training.max_epochs", "many", "many is not of the type int"),
+        ("training.max_epochs", True, "True is not of the type int"),
+        ("corpus.limit", {"x": 1}, "{'x': 1} is not of the type int"),
+        ("code", 0.5, "0.5 is not of the type list[str]"),
         ("training.colour", 1, "there is no such key"),
     ],
 )
