@@ -25,7 +25,6 @@ from runner.errors import RunnerError
 _BUDGET = 1_000_000
 _RESOLUTION = 500  # of the budget, for one ${...}; one value or ten characters that it stands for cost 1
 _PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
-_PARTS = ("optuna.",)  # of sweepers: their samplers
 
 _spent = 0
 _depth = 0
@@ -114,8 +113,7 @@ def check_hydra(hydra: Any) -> None:
             )
     for name in ("launcher", "sweeper"):
         for place, target in _targets(hydra.get(name), f"hydra.{name}"):
-            is_own = place == f"hydra.{name}" and target.startswith(_PLUGINS)
-            if not is_own and not target.startswith(_PARTS):
+            if place != f"hydra.{name}" or not target.startswith(_PLUGINS):
                 raise RunnerError(
                     f"'_target_: {target:.60}' is not called",
                     place=place,

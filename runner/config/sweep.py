@@ -2,8 +2,8 @@
 
 Hydra's basic sweeper composes a batch of jobs before it launches the batch, and looks no further than the keys. With
 `checked_sweeps` it holds every job of every batch against the schema and the factories, and against whatever check the
-command brings, and starts nothing where one of them cannot run. Sweepers that choose values as they go (Optuna and the
-like) have no list of jobs; theirs are checked as they start.
+command brings, and starts nothing where one of them cannot run. A search (search.py) has no list of jobs; two ends of its
+space are checked.
 
 The expansion is Hydra's own (`BasicSweeper.split_arguments`), bounded to Hydra 1.3 like the rest of compose.py.
 """
