@@ -15,10 +15,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import srsly
 
+from runner.commands.flags import FlagParser, exit_code
 from runner.corpus.doc import Doc
 from runner.corpus.patterns import Matcher, read_patterns
 from runner.corpus.proposals import Proposal, resolve_overlaps, task, uncertainty
@@ -36,17 +37,7 @@ Text = tuple[str, dict[str, Any], str]  # the text, its meta, "file:line"
 
 def main(words: Sequence[str]) -> int:
     """Run `bootstrap` with these words of the command line; the exit code."""
-    try:
-        options = _parser().parse_args(list(words))
-        return _run(options)
-    except RunnerError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("runner: interrupted", file=sys.stderr)
-        return 130
-    except SystemExit as ended:  # --help
-        return int(ended.code or 0)
+    return exit_code(lambda: _run(_parser().parse_args(list(words))))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -189,13 +180,8 @@ def _count(text: str) -> int:
     return int(text)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise RunnerError(message, place="bootstrap", hint="See python -m runner bootstrap --help.")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = FlagParser(
         prog="python -m runner bootstrap",
         description="Propose entities for raw text, from a model, from patterns, or both, as JSON lines to review.",
         epilog='Patterns are {"label": "ORG", "pattern": [{"LOWER": "acme"}, {"IS_TITLE": true, "OP": "?"}]} or {"label": "GPE", '

@@ -13,8 +13,9 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from runner.commands.flags import FlagParser, exit_code
 from runner.errors import RunnerError
 
 if TYPE_CHECKING:
@@ -38,14 +39,9 @@ MARKDOWN, PAGE = "compare.md", "compare.html"
 MAX_NOTE = 4900  # characters of a description in MLflow
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise RunnerError(message, place="command line", hint="See python -m runner compare --help.")
-
-
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = _Parser(
+    parser = FlagParser(
         prog="python -m runner compare",
         description=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -68,20 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(words: Sequence[str]) -> int:
     """Run `compare` with these words of the command line; the exit code."""
-    try:
-        _run(make_parser().parse_args(list(words)))
-        sys.stdout.flush()
-    except RunnerError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("runner: interrupted", file=sys.stderr)
-        return 130
-    except SystemExit as ended:  # --help
-        return int(ended.code or 0)
-    except BrokenPipeError:  # the reader of our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return 0
+    return exit_code(lambda: _run(make_parser().parse_args(list(words))))
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -11,7 +11,6 @@ import argparse
 import gc
 import gzip
 import inspect
-import os
 import signal
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
 from runner import registry
+from runner.commands.flags import FlagParser, exit_code
 from runner.commands.paths import STANDARD, Job, check_format, plan
 from runner.corpus.doc import Doc
 from runner.corpus.readers.auto import format_of
@@ -54,14 +54,9 @@ What the target has no place for is left out, and the summary says how much of w
 be written, 2 an input or option is wrong, 130 or 143 interrupted."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise RunnerError(message, place="command line", hint="See python -m runner convert --help.")
-
-
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = _Parser(
+    parser = FlagParser(
         prog="python -m runner convert",
         description=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -94,24 +89,11 @@ def main(argv: Sequence[str]) -> int:
     handler = _terminable()
     try:
         gc.set_threshold(100_000, 20, 20)  # docs come and go by the thousand; looking for cycles costs half of the time
-        run(make_parser().parse_args(list(argv)))
-        sys.stdout.flush()
-    except SystemExit as ended:  # --help
-        return int(ended.code or 0)
-    except RunnerError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt as error:
-        interrupted = error if isinstance(error, Interrupted) else Interrupted()
-        print(f"runner: {interrupted}", file=sys.stderr)
-        return interrupted.exit_code
-    except BrokenPipeError:  # the reader of our output has gone, as in `convert … - | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return exit_code(lambda: run(make_parser().parse_args(list(argv))))
     finally:
         gc.set_threshold(*thresholds)
         if handler is not None:
             signal.signal(signal.SIGTERM, handler)
-    return 0
 
 
 def run(arguments: argparse.Namespace) -> None:

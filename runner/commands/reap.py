@@ -6,12 +6,10 @@ How that is known: runner/tracking/process.py and reap.py.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
+from runner.commands.flags import FlagParser, exit_code
 from runner.commands.sync import name_run
-from runner.errors import RunnerError
 from runner.tracking.mlflow_store import store_uri
 
 HELP = """\
@@ -25,14 +23,9 @@ Runs of other machines, and runs whose process is alive, are never touched. An i
 Exit codes: 0 done, 1 a run could not be closed, 2 an option or the store is wrong."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise RunnerError(message, place="command line", hint="See python -m runner reap --help.")
-
-
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = _Parser(
+    parser = FlagParser(
         prog="python -m runner reap",
         description=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -46,16 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; the exit code. argv: without the command's name."""
-    try:
-        return run(make_parser().parse_args(list(argv)))
-    except SystemExit as ended:  # --help
-        return int(ended.code or 0)
-    except RunnerError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("runner: interrupted", file=sys.stderr)
-        return 130
+    return exit_code(lambda: run(make_parser().parse_args(list(argv))))
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from runner.commands.flags import FlagParser
 from runner.errors import RunnerError
 
 if TYPE_CHECKING:
@@ -30,14 +31,9 @@ Exit codes: 0 the same bits, or no repetition was asked for (another value, --fo
 2 refused, or config or data wrong; 130 or 143 interrupted."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise RunnerError(message, place="command line", hint="See python -m runner rerun --help.")
-
-
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = _Parser(
+    parser = FlagParser(
         prog="python -m runner rerun",
         description=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,

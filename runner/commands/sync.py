@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import srsly
 
+from runner.commands.flags import FlagParser, exit_code
 from runner.errors import RunnerError
 from runner.files import write_file
 from runner.tracking.mlflow_store import store_uri
@@ -40,14 +39,9 @@ LEFT_ALONE = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise RunnerError(message, place="command line", hint="See python -m runner sync --help.")
-
-
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = _Parser(
+    parser = FlagParser(
         prog="python -m runner sync",
         description=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -60,16 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; the exit code. argv: without the command's name."""
-    try:
-        return run(make_parser().parse_args(list(argv)))
-    except SystemExit as ended:  # --help
-        return int(ended.code or 0)
-    except RunnerError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("runner: interrupted", file=sys.stderr)
-        return 130
+    return exit_code(lambda: run(make_parser().parse_args(list(argv))))
 
 
 def run(arguments: argparse.Namespace) -> int:

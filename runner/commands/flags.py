@@ -1,0 +1,38 @@
+"""What the subcommands with flags of their own share: a parser that raises RunnerError, and errors as exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from runner.errors import Interrupted, RunnerError
+
+
+class FlagParser(argparse.ArgumentParser):
+    """argparse's, whose complaint about the command line is a RunnerError."""
+
+    def error(self, message: str) -> NoReturn:
+        raise RunnerError(message, place="command line", hint=f"See {self.prog} --help.")
+
+
+def exit_code(run: Callable[[], int | None]) -> int:
+    """Call `run`: its code (None: 0); what it raises for the user goes to stderr. 2, 1, 130 or 143 as the errors say."""
+    try:
+        code = run()
+        sys.stdout.flush()
+    except SystemExit as ended:  # --help
+        return int(ended.code or 0)
+    except RunnerError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt as error:
+        interrupted = error if isinstance(error, Interrupted) else Interrupted()
+        print(f"runner: {interrupted}", file=sys.stderr)
+        return interrupted.exit_code
+    except BrokenPipeError:  # the reader of our output has gone, as in `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    return code or 0
