@@ -99,10 +99,11 @@ def read_journal(events: Sequence[Mapping[str, Any]], began: float) -> tuple[flo
     The tracker tells its share of the whole run; what it spent is held against the steps alone, evaluations left out.
     """
     steps = [event for event in events if event["event"] == "metrics"]
-    finish = next(event for event in events if event["event"] == "finish")["values"]
+    ends = [event["values"] for event in events if event["event"] in ("evaluation", "finish")]
+    last = {key: value for values in ends for key, value in values.items()}  # a last step with an evaluation tells it there
     speeds = [(step["values"]["words"], step["values"]["words_per_second"]) for step in steps]
     seconds = sum(words / speed for words, speed in speeds if speed)
-    return steps[0]["time"] / 1000 - began, finish["tracking_share"] * finish["seconds"] / seconds
+    return steps[0]["time"] / 1000 - began, last["tracking_share"] * last["seconds"] / seconds
 
 
 def spacy_config(folder: Path) -> Path:

@@ -56,6 +56,11 @@ def test_the_first_update_and_the_share_of_recording_come_from_the_journal():
     # First step written at 102.5 s; 0.05 s of recording in steps of 1 and 4 s.
     assert startup.read_journal(events, began=100.0) == (2.5, pytest.approx(0.01))
 
+    # The last step was evaluated: its evaluation tells the share.
+    evaluation = {"event": "evaluation", "values": {"score": 0.5, "tracking_share": 0.005}}
+    finish["values"] = {"seconds": 10.0}
+    assert startup.read_journal([*events[:-1], evaluation, finish], began=100.0) == (2.5, pytest.approx(0.01))
+
 
 def test_startup_has_a_row_a_question():
     turns = {
