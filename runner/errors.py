@@ -84,6 +84,10 @@ def _rebuild(kind: type[RunnerError], fact: str, place: str | None, hint: str | 
     return kind(fact, place=place, hint=hint)
 
 
+_MAX_KNOWN = 50  # names that an error lists
+_MAX_NAME = 80  # characters of each
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """A clause that teaches: the nearest known name, then all of them.
 
@@ -92,5 +96,13 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
-    listing = f"known: {', '.join(names)}" if names else "none is known"
-    return f"did you mean {near[0]!r}? ({listing})" if near else f"({listing})"
+    shown = [_one_line(known_name) for known_name in names[:_MAX_KNOWN]]
+    more = f", and {len(names) - _MAX_KNOWN} more" if len(names) > _MAX_KNOWN else ""
+    listing = f"known: {', '.join(shown)}{more}" if names else "none is known"
+    return f"did you mean {near[0][:_MAX_NAME]!r}? ({listing})" if near else f"({listing})"
+
+
+def _one_line(name: str) -> str:
+    """A name that may come from a file: no line break, nothing that steers a terminal, not endless."""
+    plain = name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
+    return plain if len(plain) <= _MAX_NAME else f"{plain[: _MAX_NAME - 1]}…"

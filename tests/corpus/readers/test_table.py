@@ -90,6 +90,13 @@ def test_faults_are_named_with_file_and_line(tmp_path, content, options, place, 
     assert len(str(caught.value).splitlines()) == 2 or "did you mean" in words
 
 
+def test_a_header_of_any_shape_is_told_in_one_line(tmp_path):
+    with pytest.raises(RunnerError, match=r"known: two\\nlines, x{79}…\)"):
+        read(tmp_path, '"two\nlines",' + "x" * 500 + "\n1,2\n")
+    with pytest.raises(RunnerError, match=r"and 50 more\)"):
+        read(tmp_path, ",".join(f"column {i}" for i in range(100)) + "\n")
+
+
 def test_bytes_that_are_not_utf8(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,label\nfine,A\nnot \xe9,A\n")
