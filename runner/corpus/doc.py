@@ -165,7 +165,7 @@ class Doc:
         self.heads = _checked("heads", heads, n, source)
         self.sent_starts = _checked("sent_starts", sent_starts, n, source)
         _checked("spaces", self.spaces, n, source)
-        if "" in self.words:
+        if not all(self.words):
             raise RunnerError("a word is empty", place=source, hint="Remove it, or give the text instead of the words.")
         known = {head for head in set(self.heads or ()) if head is not None}
         for i, head in enumerate(self.heads or ()) if known and not 0 <= min(known) <= max(known) < n else ():

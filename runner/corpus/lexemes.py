@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +56,19 @@ def hash64(text: str) -> int:
     return int.from_bytes(blake2b(text.encode("utf8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
+class _Rows(dict[str, int]):
+    """word → row; a word that is asked for the first time gets the next one. words: by row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+
+    def __missing__(self, word: str) -> int:
+        self[word] = row = len(self.words)
+        self.words.append(word)
+        return row
+
+
 class Lexemes:
     """word → row; attribute tables by row; and how often each norm was seen while training.
 
@@ -70,8 +82,8 @@ class Lexemes:
         self._start()
 
     def _start(self) -> None:
-        self._rows: dict[str, int] = {}
-        self._words: list[str] = []  # by row
+        self._rows = _Rows()
+        self._words = self._rows.words
         self._hashes: dict[str, LongLongs] = {}  # attribute → (rows so far,)
         self._norms: dict[int, int] = {}  # hash of a norm → its number
         self._norm_of = np.zeros(0, dtype="int64")  # (rows so far,) number of the norm
@@ -91,21 +103,10 @@ class Lexemes:
         for doc in docs:
             cached = doc.lexeme_ids
             if cached is None or cached[0] is not self._generation:
-                found: list[Any] = list(map(table.get, doc.words))
-                if None in found:
-                    for word in [word for word, row in zip(doc.words, found, strict=True) if row is None]:
-                        self._add_word(word)
-                    found = list(map(table.__getitem__, doc.words))
-                doc.lexeme_ids = cached = (self._generation, np.array(found, dtype="int64"))
+                found = np.fromiter(map(table.__getitem__, doc.words), "int64", len(doc.words))
+                doc.lexeme_ids = cached = (self._generation, found)
             parts.append(cached[1])
         return np.concatenate(parts)
-
-    def _add_word(self, word: str) -> int:
-        """The row of a word, a new one where it is new."""
-        row = self._rows.setdefault(word, len(self._rows))
-        if row == len(self._words):
-            self._words.append(word)
-        return row
 
     def hashes(self, attribute: str, rows: NDArray[np.int64]) -> LongLongs:
         """The attribute's hash for these rows: (n,) uint64."""
@@ -135,7 +136,7 @@ class Lexemes:
 
     def count_words(self, words: Sequence[str], times: Sequence[int]) -> None:
         """The same with distinct words, in order of first appearance, and how often each occurs."""
-        rows = [self._add_word(word) for word in words]
+        rows = list(map(self._rows.__getitem__, words))
         self._add(np.array(rows, dtype="int64"), np.array(times, dtype="int64"))
 
     def distinct(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
