@@ -71,11 +71,12 @@ def forward(
     orders = _orders(layout, steps)  # (2, n) columns in time order, forwards and backwards
     state_mask = noise.mask(2, len(steps.docs), H) if is_train else None
     In = np.stack([X.take(order, axis=1) for order in orders])  # (2, nI, n)
-    Z = In.transpose(0, 2, 1) @ W.transpose(0, 2, 1)  # (2, n, 4H)
-    Z += b[:, None]
-    Z[..., : 3 * H] *= 0.5  # sigmoid(x) = (1 + tanh(x / 2)) / 2: one tanh for all gates
-    UT = U.transpose(0, 2, 1).copy()  # (2, H, 4H)
-    UT[..., : 3 * H] *= 0.5
+    half = np.repeat(
+        np.array([0.5, 1], dtype=X.dtype), [3 * H, H]
+    )  # sigmoid(x) = (1 + tanh(x / 2)) / 2: one tanh for all
+    Z = In.transpose(0, 2, 1) @ (W * half[:, None]).transpose(0, 2, 1)  # (2, n, 4H)
+    Z += (b * half)[:, None]
+    UT = (U * half[:, None]).transpose(0, 2, 1).copy()  # (2, H, 4H)
     C, T, Y = (np.empty((2, n, H), dtype=X.dtype) for _ in range(3))  # memory, its tanh, output
     before = start = 0
     for end in steps.bounds[1:]:
