@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return RunnerError.exit_code
 
-    from runner.config.compose import run_app
+    from runner.config.program import run_app
 
     sweep = Sweep()
     return run_app(words, Job(COMMANDS[command]), sweep.check, sweep.board)

@@ -18,7 +18,8 @@ from typing import Any
 
 import srsly
 
-from runner.config.compose import compose, parse_arguments
+from runner.config.compose import compose
+from runner.config.program import parse_arguments
 from runner.config.schema import RunConfig
 from runner.errors import RunnerError
 

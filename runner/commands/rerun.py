@@ -57,7 +57,7 @@ def main(words: Sequence[str]) -> int:
     except RunnerError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    from runner.config.compose import run_alone
+    from runner.config.program import run_alone
 
     return run_alone(lambda: rerun(options.run, options.overrides, options.tracking_uri, is_forced=options.force))
 

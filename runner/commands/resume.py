@@ -91,7 +91,7 @@ def find(config: RunConfig) -> Found | None:
 
 def adopt(config: RunConfig, found: Found) -> RunConfig:
     """The config in the folder of the interrupted run; a folder that was made for a new one is taken away."""
-    from runner.config.compose import remove_empty_run
+    from runner.config.program import remove_empty_run
 
     if found.output_dir != config.output_dir:
         remove_empty_run(config.output_dir, has_own_name=config.has_own_folder)

@@ -22,7 +22,8 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSw
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import OmegaConf
 
-from runner.config.compose import OPTUNA, Failure, Runs
+from runner.config.compose import OPTUNA
+from runner.config.program import Failure, Runs
 from runner.config.sweep import (
     checked,
     end_workers,

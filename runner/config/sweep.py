@@ -5,7 +5,7 @@ Hydra's basic sweeper composes a batch of jobs before it launches the batch, and
 command brings, and starts nothing where one of them cannot run. A search (search.py) has no list of jobs; two ends of its
 space are checked.
 
-The expansion is Hydra's own (`BasicSweeper.split_arguments`), bounded to Hydra 1.3 like the rest of compose.py.
+The expansion is Hydra's own (`BasicSweeper.split_arguments`), bounded to Hydra 1.3 like program.py.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict
 
-from runner.config.compose import CONFIG_NAME, Failure, Runs, compose_lone, job_error, run_config
+from runner.config.compose import CONFIG_NAME, compose_lone, job_error, run_config
 from runner.config.explain import explain
+from runner.config.program import Failure, Runs
 from runner.errors import RunFailed, RunnerError
 
 if TYPE_CHECKING:

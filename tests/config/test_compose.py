@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from runner.__main__ import main
-from runner.config.compose import compose, run_app
+from runner.config.compose import compose
+from runner.config.program import run_app
 from runner.config.schema import RunConfig
 from runner.errors import Interrupted, RunFailed, RunnerError
 
