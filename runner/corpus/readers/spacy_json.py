@@ -54,6 +54,10 @@ def root_label(label: Any) -> Any:
     return "root" if label == "ROOT" else label
 
 
+MAX_OBJECT_BYTES = 700 << 20  # that the objects of one file may take; a file of 64 MB as spaCy writes it takes 500 MB
+_STRING_BYTES, _OBJECT_BYTES = 60, 232  # the smallest string that is not shared, in its list; the smallest dict
+
+
 def ud_features(features: Any) -> Any:
     """Features in UD's order, which ignores case; spaCy's does not.
 
@@ -76,6 +80,11 @@ def _documents(path: Path) -> Iterator[tuple[str, Any]]:
         ) from None
     if not text.strip():
         raise no_examples(path)
+    needed = _STRING_BYTES * text.count(",") + _OBJECT_BYTES * (text.count("[") + text.count("{"))
+    if needed > MAX_OBJECT_BYTES:
+        raise RunnerError(
+            f"the file would take {needed >> 20:,} MB of memory", place=str(path), hint="Cut it into several files."
+        )
     try:
         content = json.loads(text)
         check_text(content, text, str(path))

@@ -56,6 +56,16 @@ def test_an_archive_that_unpacks_to_far_more_than_text_would_is_refused(tmp_path
     assert peak < 200 * MB
 
 
+@pytest.mark.parametrize("unit", ["[],", '{"":1},', '"ab",'])
+def test_json_that_is_all_small_objects_is_refused_before_it_is_read(tmp_path, unit):
+    path = tmp_path / "a.json"
+    path.write_text("[" + (unit * 10_000 + "\n") * (62_000_000 // len(unit) // 10_000) + "1]")
+    text, peak = refused(path)
+    assert text.startswith(f"{path}: the file would take ")
+    assert text.splitlines()[0].endswith(" MB of memory")
+    assert peak < 200 * MB
+
+
 def test_a_zip_bomb_is_refused(tmp_path):
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
