@@ -33,6 +33,15 @@ WRITE_SECONDS = 0.1  # that a step's line may wait for others
 SENT_NAME = "synced.json"
 KEY_TAG = "journal"  # the tag whose value tells one journal's run from all others
 
+# What an event must hold to be one; whatever else a damaged journal holds is passed over.
+_SHAPES: dict[str, dict[str, type]] = {
+    "start": {"uri": str, "tags": dict},
+    "run": {"run_id": str},
+    "metrics": {"step": int, "time": int, "values": dict},
+    "evaluation": {"step": int, "time": int, "values": dict},
+    "finish": {"status": str},
+}
+
 
 class JournalWriter:
     """Appends events to a journal.
@@ -53,6 +62,10 @@ class JournalWriter:
         self._written = 0.0  # when the last line was written, seconds
         if not is_new and _ends_in_half_a_line(path):
             self._write("\n")
+
+    @property
+    def is_closed(self) -> bool:
+        return self._file < 0
 
     def event(self, kind: str, /, **values: Any) -> None:
         """Any event, with the time of now where none is given."""
@@ -78,7 +91,7 @@ class JournalWriter:
 
     def flush(self) -> None:
         """Down to the disk."""
-        if self._file >= 0:
+        if not self.is_closed:
             self._write("")
             try:
                 os.fsync(self._file)
@@ -86,7 +99,7 @@ class JournalWriter:
                 raise RunFailed(f"cannot write: {error.strerror}", place=str(self.path)) from error
 
     def close(self) -> None:
-        if self._file >= 0:
+        if not self.is_closed:
             self._write("")
             os.close(self._file)
             self._file = -1
@@ -119,7 +132,7 @@ class JournalReader:
             data = file.read()
         end = data.rfind(b"\n") + 1
         self.n_bytes += end
-        return list(_parsed(data[:end].splitlines()))
+        return list(parse_events(data[:end].splitlines()))
 
 
 class JournalLock:
@@ -170,9 +183,10 @@ class Sent:
 def read_sent(journal: Path) -> Sent | None:
     """None where nothing was sent whole, or nothing can be read."""
     try:
-        return Sent(**json.loads(journal.with_name(SENT_NAME).read_text("utf8")))
-    except (OSError, ValueError, TypeError):
+        sent = Sent(**json.loads(journal.with_name(SENT_NAME).read_text("utf8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    return sent if isinstance(sent.n_bytes, int) else None
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
@@ -216,11 +230,23 @@ def _ends_in_half_a_line(path: Path) -> bool:
         return file.read() not in (b"", b"\n")
 
 
-def _parsed(lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+def parse_events(lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+    """The events that these lines hold; what is none is passed over."""
     for line in lines:
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue  # cut in half by a crash, then appended to by whoever resumed
-        if isinstance(event, dict) and "event" in event:
-            yield event
+        if isinstance(event, dict) and isinstance(event.get("event"), str):
+            shape = _SHAPES.get(event["event"], {})
+            if all(isinstance(event.get(key), kind) for key, kind in shape.items()):
+                yield event
+
+
+def past_of(path: Path) -> list[dict[str, Any]]:
+    """The events of a journal that an earlier process began; none where it had not begun."""
+    try:
+        past = read_journal(path)
+    except OSError:
+        return []
+    return past if past and past[0]["event"] == "start" else []

@@ -12,7 +12,6 @@ import dataclasses
 import importlib.util
 import itertools
 import json
-import shlex
 import sys
 import time
 import uuid
@@ -22,27 +21,21 @@ from typing import Any, Literal
 
 from runner import registry
 from runner.components.predictions import FILE_NAME as PREDICTIONS
-from runner.errors import RunnerError
+from runner.errors import RunFailed, RunnerError
 from runner.tracking.base import STATUSES, RunInfo, Status
-from runner.tracking.child import MlflowProcess, mlflow_process, next_run_number
-from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalWriter, flatten, now_ms, per_type_rows, read_journal
+from runner.tracking.delivery import IF_UNREACHABLE, Delivery, Unsent
+from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalWriter, flatten, now_ms, past_of, per_type_rows
+from runner.tracking.mlflow_limits import MAX_EXPERIMENT_NAME, clean_name
 from runner.tracking.mlflow_store import artifact_root, store_uri
 from runner.tracking.process import PROCESS_TAG, this_process
 from runner.tracking.reach import answers, can_ask, unreachable
 from runner.tracking.table import Table
-from runner.tracking.view import BEST_FIRST, view_url
+from runner.tracking.view import BEST_FIRST, how_to_look
 from runner.training.step import Best, Evaluation, Step
 
-MAX_EXPERIMENT_NAME = 500  # characters, MLflow's limit
 MAX_KEYS = 59  # metric keys a run
 MAX_EXTRA_KEYS = 20  # of these for losses by component and `Step.extra`
-SILENCE_SECONDS = 60.0  # `finish` gives up when the child has not moved for so long
 KILLED_SECONDS = 3.0  # an interrupted run waits no longer; the child goes on without us
-NOTE_AFTER_SECONDS = 1.0
-IF_UNREACHABLE = (
-    "Start it, set tracking.uri=sqlite:///mlflow.db, or train and send later: tracking.if_unreachable=offline"
-)
-TRACKING_NONE = "Mend it, name another store (tracking.uri), or train without: tracking=none"
 
 STEP_KEYS = ("loss", "learn_rate", "L2", "grad_clip", "batch_size", "dropout", "grad_norm", "words", "words_per_second")
 EVALUATION_KEYS = ("epoch", "score", "prediction_words_per_second", "excluded_entities")
@@ -70,7 +63,7 @@ def mlflow(
 
 
 class MlflowTracker:
-    """seconds_spent: time spent in `record`, all in all. run_id: None until the child has made the run."""
+    """seconds_spent: time spent in `record`, all in all."""
 
     _view = BEST_FIRST
 
@@ -106,12 +99,10 @@ class MlflowTracker:
             print(RunnerError(fact, place="tracking.uri", hint=hint), file=sys.stderr, flush=True)
         # An address that cannot be asked beforehand is judged by the child's first attempt.
         self._must_answer = if_unreachable == "fail" and not can_ask(self._uri)
-        self._process: MlflowProcess | None = None
+        self._delivery: Delivery | None = None
         self._journal: JournalWriter | None = None
         self._closing_table: list[str] = []  # for the description, in place of the evaluations
         self.seconds_spent = 0.0
-        self.run_id: str | None = None
-        self._experiment_id = "0"
 
     def start(self, run: RunInfo) -> None:
         """Begin a journal in `run.output_dir` and have the child follow it. Raises RunFailed where that fails."""
@@ -132,25 +123,30 @@ class MlflowTracker:
         self._best: dict[str, float] = {}
         self._keys: set[str] = {*STEP_KEYS, *EVALUATION_KEYS, *BEST_KEYS, *FINAL_KEYS}
         self._keys_of: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._is_over = self._is_lost = False
-        self._away: str | None = None  # why the child's last attempt failed
+        self._is_over = False
         self.seconds_spent = 0.0
-        self.run_id = None
-        self._number = next_run_number()
+        run_id = None
         if past and run.resumed is not None:
-            self._take_up(past)
+            try:
+                run_id = self._take_up(past)
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                raise RunFailed(
+                    f"the journal is damaged ({type(error).__name__}: {error})",
+                    place=str(output_dir / FILE_NAME),
+                    hint="Rename it: the run goes on from its checkpoint, and MLflow gets a new run.",
+                ) from error
             self._journal.event("resume", step=run.resumed.step, process=this_process())
         else:
             self._begin(run)
         n_resumes = sum(event["event"] == "resume" for event in past) + bool(past)
-        self._journal_command = {
-            "journal": str(self._journal.path),
-            "run": self._number,
-            "resumes": n_resumes,
-            "must_answer": self._must_answer,
-        }
-        self._process = mlflow_process()
-        self._process.send({**self._journal_command, "run_id": self.run_id})
+        self._delivery = Delivery(
+            self._journal, self._uri, run_id=run_id, n_resumes=n_resumes, must_answer=self._must_answer
+        )
+
+    @property
+    def run_id(self) -> str | None:
+        """None until the child has made the run."""
+        return self._delivery.run_id if self._delivery is not None else None
 
     def _begin(self, run: RunInfo) -> None:
         """The journal's first event: all that is known before the first step."""
@@ -180,25 +176,27 @@ class MlflowTracker:
             system_metrics=self._system_metrics,
         )
 
-    def _take_up(self, past: list[dict[str, Any]]) -> None:
-        """What an earlier process has recorded, so that no step is recorded twice."""
+    def _take_up(self, past: list[dict[str, Any]]) -> str | None:
+        """What an earlier process has recorded, so that no step is recorded twice; the id of its run."""
+        run_id = None
         for event in past:
             if event["event"] == "run":
-                self.run_id = str(event["run_id"])
+                run_id = str(event["run_id"])
             elif event["event"] == "metrics":
-                self._recorded = event["step"]
+                self._recorded = int(event["step"])
                 values = event["values"]
                 self._words += int(values.get("words", 0))
                 if values.get("words_per_second"):
                     self._train_seconds += values["words"] / values["words_per_second"]
                 self._keys.update(values)
             elif event["event"] == "evaluation":
-                self._scored = event["step"]
+                self._scored = int(event["step"])
                 self._keys.update(event["values"])
-                self._table.lines.append(event["table"])
+                self._table.lines.append(str(event["table"]))
                 self._remember(event)
             elif event["event"] == "finish" and event["status"] == "FINISHED":
                 self._ended = {key: event[key] for key in ("time", "step", "values")}
+        return run_id
 
     def flush(self) -> None:
         if self._journal is not None:
@@ -226,7 +224,8 @@ class MlflowTracker:
         self._last = step
         if step.evaluation is not None and step.step > self._scored:
             self._record_evaluation(step, step.evaluation, began)
-        self._hear(self._process.replies(self._number) if self._process is not None else [])
+        if self._delivery is not None:
+            self._delivery.hear()
         self.seconds_spent += time.perf_counter() - began
 
     def finish(self, status: Status, error: str | None = None, models: Mapping[str, Path] | None = None) -> str | None:
@@ -235,7 +234,7 @@ class MlflowTracker:
         Raises RunnerError where a FINISHED run has a store of no use; otherwise says on stderr what is missing.
         """
         assert status in STATUSES, status
-        if self._journal is None or self._is_over:  # never started, or told twice
+        if self._journal is None or self._delivery is None or self._is_over:  # never started, or told twice
             return self.run_id
         self._is_over = True
         step = self._last.step if self._last is not None else self._recorded
@@ -254,25 +253,19 @@ class MlflowTracker:
         )
         self._journal.close()
         try:
-            self._wait(KILLED_SECONDS if status == "KILLED" else None)
+            self._delivery.wait(KILLED_SECONDS if status == "KILLED" else None)
         except RunnerError as problem:
-            if status == "FINISHED" and not isinstance(problem, _Unsent):
+            if status == "FINISHED" and not isinstance(problem, Unsent):
                 raise
             print(problem, file=sys.stderr)  # the run's own error is the one to raise
-        if self.run_id is not None and not self._is_child and not self._process_was_shown():
-            print(*how_to_look(self._uri, self._experiment_id, view=self._view), sep="\n", flush=True)
+        if self.run_id is not None and not self._is_child and not self._delivery.was_place_told():
+            print(*how_to_look(self._uri, self._delivery.experiment_id, view=self._view), sep="\n", flush=True)
         return self.run_id
-
-    def _process_was_shown(self) -> bool:
-        """Whether this process has said before where its runs are to be seen: a multirun says it once."""
-        assert self._process is not None
-        was_shown, self._process.is_place_told = self._process.is_place_told, True
-        return was_shown
 
     def _step_keys(self, step: Step) -> tuple[str, ...]:
         """The metric keys of a step; those past the limit are left out, the same ones every time."""
-        more = [f"loss_{_clean(name)}" for name in step.losses] if len(step.losses) > 1 else []
-        more += [_clean(name) for name in step.extra]
+        more = [f"loss_{clean_name(name)}" for name in step.losses] if len(step.losses) > 1 else []
+        more += [clean_name(name) for name in step.extra]
         more = more[:MAX_EXTRA_KEYS]
         admitted = self._admitted(more)
         return (*STEP_KEYS, *itertools.takewhile(lambda key: key in admitted, more))  # values are matched by position
@@ -282,7 +275,7 @@ class MlflowTracker:
         numbers: dict[str, float] = {
             "epoch": step.epoch,
             **_scores(evaluation),
-            **{_clean(f"{name}_loss"): loss for name, loss in evaluation.losses.items()},
+            **{clean_name(f"{name}_loss"): loss for name, loss in evaluation.losses.items()},
             "prediction_words_per_second": evaluation.words_per_second,
             "excluded_entities": evaluation.excluded_entities,
         }
@@ -350,7 +343,11 @@ class MlflowTracker:
             "best_score": best.score,
             "best_epoch": best.epoch,
             "best_step": best.step,
-            **{key: epoch for name, epoch in epochs.items() for key in self._admitted([_clean(f"best_epoch_{name}")])},
+            **{
+                key: epoch
+                for name, epoch in epochs.items()
+                for key in self._admitted([clean_name(f"best_epoch_{name}")])
+            },
         }
 
     def _model(self, name: str, path: Path) -> dict[str, Any]:
@@ -362,82 +359,6 @@ class MlflowTracker:
             **self._evaluated.get(name, {"step": 0, "values": {}}),
         }
 
-    def _wait(self, limit: float | None) -> None:
-        """Until the child has sent everything. limit: seconds, None for as long as it gets on."""
-        assert self._process is not None
-        assert self._journal is not None
-        if not self._process.is_alive and not self._is_lost:
-            # It was killed, not us: a new one sends the journal again; what MLflow has already, it keeps once.
-            self._process = mlflow_process()
-            self._process.send({**self._journal_command, "run_id": self.run_id})
-        else:
-            self._process.send({"wake": self._number})
-        began = moved = time.monotonic()
-        with _Note() as note:
-            while True:
-                now = time.monotonic()
-                replies = self._process.wait(self._number, 0.2)
-                moved = now if replies else moved
-                if self._hear(replies):
-                    return
-                if limit is not None and now - began > limit:
-                    if self._away is not None:
-                        raise self._unsent(self._away)
-                    return
-                if not self._process.is_alive and not replies:
-                    problem = self._unsent(
-                        f"the process that talks to MLflow ended early: {self._process.last_words()}"
-                    )
-                    raise problem if self.run_id is not None else RunnerError(*problem.args, place=problem.place)
-                if now - moved > SILENCE_SECONDS:
-                    raise self._unsent(f"{self._uri} has taken nothing for {SILENCE_SECONDS:.0f} seconds")
-                if now - began > NOTE_AFTER_SECONDS:
-                    note.show()
-
-    def _hear(self, replies: list[dict[str, Any]]) -> bool:
-        """Whether the child says that it is done. Raises RunnerError for what it says went wrong."""
-        is_done = False
-        for reply in replies:
-            if reply.get("experiment_id"):
-                self._experiment_id = str(reply["experiment_id"])
-            if self.run_id is None and reply.get("run_id"):
-                self.run_id = str(reply["run_id"])
-                if not self._is_over and self._journal is not None:
-                    self._journal.event("run", run_id=self.run_id)
-            if "away" in reply or "sent" in reply:
-                self._away = reply.get("away")
-            if reply.get("error"):
-                self._is_lost = True
-                if self.run_id is None and (self._must_answer or not reply.get("is_away")):
-                    raise RunnerError(
-                        str(reply["error"]),
-                        place="tracking.uri",
-                        hint=str(reply.get("hint") or (IF_UNREACHABLE if reply.get("is_away") else TRACKING_NONE)),
-                    )
-                raise self._unsent(str(reply["error"]))
-            is_done = is_done or bool(reply.get("done"))
-        return is_done
-
-    def _unsent(self, fact: str) -> _Unsent:
-        return _Unsent(
-            f"not everything reached MLflow, but {self._output_dir} has it: {fact}",
-            place="tracking.uri",
-            hint=f"To send the rest: python -m runner sync {shlex.quote(str(self._output_dir))}",
-        )
-
-
-class _Unsent(RunnerError):
-    """The run is whole, and MLflow lacks some of it."""
-
-
-def past_of(path: Path) -> list[dict[str, Any]]:
-    """The events of a journal that an earlier process began; none where it had not begun."""
-    try:
-        past = read_journal(path)
-    except OSError:
-        return []
-    return past if past and past[0]["event"] == "start" else []
-
 
 def weights_sha256(model: Path) -> str | None:
     """What a model's meta.json says of its weights."""
@@ -448,49 +369,7 @@ def weights_sha256(model: Path) -> str | None:
     return str(found) if found else None
 
 
-class _Note:
-    """One line on the terminal while one waits; none where there is no terminal."""
-
-    text = "sending to MLflow…"
-
-    def __init__(self) -> None:
-        self._is_shown = False
-
-    def show(self) -> None:
-        if not self._is_shown and sys.stderr.isatty():
-            self._is_shown = True
-            print(self.text, end="", file=sys.stderr, flush=True)
-
-    def __enter__(self) -> _Note:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._is_shown:
-            print("\r" + " " * len(self.text) + "\r", end="", file=sys.stderr, flush=True)
-
-
-def how_to_look(uri: str, experiment_id: str, cwd: Path | None = None, view: str = BEST_FIRST) -> list[str]:
-    """What to type and where to go to see the runs of an experiment.
-
-    >>> how_to_look("sqlite:////data/mlflow.db", "1", cwd=Path("/data"))[0]
-    'MLflow: mlflow ui --backend-store-uri sqlite:///mlflow.db, then open'
-    """
-    if uri.startswith(("http://", "https://")):
-        return [f"MLflow: {view_url(experiment_id, uri.rstrip('/'), view=view)}"]
-    here = f"sqlite:///{(cwd or Path.cwd()).as_posix()}/"
-    shown = f"sqlite:///{uri.removeprefix(here)}" if uri.startswith(here) else uri
-    return [
-        f"MLflow: mlflow ui --backend-store-uri {shown}, then open",
-        f"        {view_url(experiment_id, view=view)}",
-    ]
-
-
 def _scores(scored: Evaluation | Best) -> dict[str, float]:
     """The final score, and every score that is a number."""
-    numbers = {_clean(key): value for key, value in scored.scores.items() if isinstance(value, int | float)}
+    numbers = {clean_name(key): value for key, value in scored.scores.items() if isinstance(value, int | float)}
     return {"score": scored.score, **numbers}
-
-
-def _clean(key: str) -> str:
-    """The key in characters that MLflow allows."""
-    return "".join(char if char.isalnum() or char in "_-./ " else "_" for char in key)[:250]

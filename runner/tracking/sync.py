@@ -6,14 +6,13 @@ process cannot be looked at from this machine. What MLflow has whole says synced
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from runner.tracking.child import mlflow_process, next_run_number
-from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalLock, read_journal, read_sent
+from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalLock, parse_events, read_journal, read_sent
 from runner.tracking.process import is_gone
 
 State = Literal["sent", "unsent", "busy", "elsewhere", "empty"]
@@ -132,11 +131,8 @@ def _start_of(path: Path) -> dict[str, Any] | None:
     """The first event, where it begins a run."""
     with path.open("rb") as file:
         line = file.readline()
-    try:
-        start = json.loads(line)
-        return start if start["event"] == "start" and "uri" in start and "tags" in start else None
-    except (ValueError, TypeError, KeyError):
-        return None
+    start = next(parse_events([line]), None)
+    return start if start is not None and start["event"] == "start" else None
 
 
 def _whole_bytes(path: Path) -> int:

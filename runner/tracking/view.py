@@ -11,6 +11,7 @@ import base64
 import json
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 
 BEST_FIRST, SWEEPS = "runner", "sweeps"
 COLUMNS = (
@@ -63,3 +64,19 @@ def _view(order_by: str, columns: Sequence[str]) -> str:
 def view_url(experiment_id: str, server: str = "http://127.0.0.1:5000", view: str = BEST_FIRST) -> str:
     """Where a started `mlflow ui` shows the experiment in this view."""
     return f"{server}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={view}"
+
+
+def how_to_look(uri: str, experiment_id: str, cwd: Path | None = None, view: str = BEST_FIRST) -> list[str]:
+    """What to type and where to go to see the runs of an experiment.
+
+    >>> how_to_look("sqlite:////data/mlflow.db", "1", cwd=Path("/data"))[0]
+    'MLflow: mlflow ui --backend-store-uri sqlite:///mlflow.db, then open'
+    """
+    if uri.startswith(("http://", "https://")):
+        return [f"MLflow: {view_url(experiment_id, uri.rstrip('/'), view=view)}"]
+    here = f"sqlite:///{(cwd or Path.cwd()).as_posix()}/"
+    shown = f"sqlite:///{uri.removeprefix(here)}" if uri.startswith(here) else uri
+    return [
+        f"MLflow: mlflow ui --backend-store-uri {shown}, then open",
+        f"        {view_url(experiment_id, view=view)}",
+    ]

@@ -40,8 +40,8 @@ tracker.start(make_run(Path({output_dir!r}), name="abandoned"))
 first, *rest = three_steps()
 tracker.record(first)
 while tracker.run_id is None:
-    tracker._hear(tracker._process.wait(tracker._number, 1.0))
-os.kill(tracker._process.pid, signal.SIGKILL)
+    tracker._delivery.hear(tracker._delivery.process.wait(tracker._delivery.number, 1.0))
+os.kill(tracker._delivery.process.pid, signal.SIGKILL)
 for step in rest:
     tracker.record(step)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -51,8 +51,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 class Front:
     """MLflow's application at an address that can be closed and opened."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, artifacts: Path) -> None:
         self._app = app
+        self.artifacts = artifacts
         self._port = free_port()
         self.uri = f"http://127.0.0.1:{self._port}"
         self._server: Any = None
@@ -91,7 +92,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
             patch.setenv(key, value)
         from mlflow.server import app
 
-        found = Front(app)
+        found = Front(app, folder / "artifacts")
         yield found
         found.close()
 
@@ -222,9 +223,9 @@ def test_lost_and_interrupted(opened: Front, tmp_path: Path, capsys: pytest.Capt
 
 
 def wait_for_run(tracker: MlflowTracker) -> None:
-    assert tracker._process is not None
+    assert tracker._delivery is not None
     for _ in range(60):
-        tracker._hear(tracker._process.wait(tracker._number, 0.5))
+        tracker._delivery.hear(tracker._delivery.process.wait(tracker._delivery.number, 0.5))
         if tracker.run_id is not None:
             return
     raise AssertionError("no run")
@@ -278,6 +279,35 @@ def test_what_cannot_be_reaped(closed: Front, tmp_path: Path) -> None:
     assert (code, err.splitlines()[0]) == (2, f"--uri: no MLflow server answers at {closed.uri}")
     code, _, err = command("reap", "--uri", f"sqlite:///{tmp_path}/none.db")
     assert (code, err.splitlines()[0]) == (2, f"--uri: there is no MLflow store at {tmp_path}/none.db")
+
+
+@pytest.mark.parametrize("way", ["a file elsewhere", "a link", "a link in a folder"])
+def test_nothing_outside_the_folder_is_ever_sent(opened: Front, tmp_path: Path, way: str) -> None:
+    """A run's folder from a stranger: its journal names what is to be sent, and where to."""
+    secret = tmp_path / "secret"
+    secret.write_text("password")
+    folder = tmp_path / "stranger"
+    tracker = MlflowTracker(opened.uri)
+    tracker.start(make_run(folder, name=way))
+    models = make_models(folder)
+    tracker.record(three_steps()[0])
+    tracker.finish("FINISHED")
+    (folder / "synced.json").unlink()
+    if way == "a link":
+        (folder / "config.yaml").unlink()
+        (folder / "config.yaml").symlink_to(secret)
+    elif way == "a link in a folder":
+        (models["model-best"] / "notes").symlink_to(secret)
+    path = folder / FILE_NAME
+    *events, end = [json.loads(line) for line in path.read_text().splitlines()]
+    end |= {"status": "FINISHED", "artifacts": [str(secret if way == "a file elsewhere" else folder / "config.yaml")]}
+    end["models"] = [{"name": "model-best", "path": str(models["model-best"]), "step": 1, "values": {}, "time": 1}]
+    path.write_text("".join(json.dumps(event) + "\n" for event in [*events, end]))
+    code, out, _ = command("sync", str(folder))
+    assert (code, out.splitlines()[-1]) == (1, "0 sent, 1 not sent, 0 left alone, 0 already there")
+    assert "secret" in out if way == "a file elsewhere" else "leads out of the run's folder, and was not sent" in out
+    sent = [file.read_bytes() for file in opened.artifacts.rglob("*") if file.is_file()]
+    assert not any(b"password" in content for content in sent)
 
 
 class TestLeftAlone:

@@ -18,7 +18,7 @@ KEYS = ("loss", "learn_rate")
 
 def test_round_trip(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path / "new" / "journal.jsonl")
-    writer.event("start", name="a", params={"x": "ü"})
+    writer.event("start", name="a", params={"x": "ü"}, uri="sqlite:///a.db", tags={})
     writer.metrics(1, KEYS, (0.1, 1e-6))
     start, metrics = read_journal(writer.path)
     assert (start["event"], start["name"], start["params"]) == ("start", "a", {"x": "ü"})
@@ -42,6 +42,17 @@ def test_a_line_cut_by_a_crash_does_not_spoil_the_next(tmp_path: Path) -> None:
     path.write_bytes(b'{"event":"a"}\n{"event":"cut')
     writer = JournalWriter(path, is_new=False)
     writer.event("b")
+    assert [event["event"] for event in read_journal(path)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("line", [
+    "[1]", "3", '{"event":7}', '{"event":"start","uri":null,"tags":{}}', '{"event":"start","uri":"a","tags":[]}',
+    '{"event":"run"}', '{"event":"metrics","step":"1","time":1,"values":{}}', '{"event":"metrics","step":1,"time":1}',
+    '{"event":"evaluation","step":1,"time":1,"values":3}', '{"event":"finish"}', "[" * 100_000,
+])  # fmt: skip
+def test_what_is_no_event_is_passed_over(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_text(f'{{"event":"a"}}\n{line}\n{{"event":"b"}}\n')
     assert [event["event"] for event in read_journal(path)] == ["a", "b"]
 
 

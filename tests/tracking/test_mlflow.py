@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 import runner
-from runner.errors import RunnerError
+from runner.errors import RunFailed, RunnerError
 from runner.tracking import child
-from runner.tracking.base import RunInfo
-from runner.tracking.journal import read_journal
+from runner.tracking.base import Resumed, RunInfo
+from runner.tracking.journal import FILE_NAME, JournalWriter, read_journal
 from runner.tracking.mlflow_client import MAX_KEYS, MlflowTracker
 from runner.tracking.mlflow_store import MODEL_FOLDER, fetch, store_uri
 
@@ -38,7 +38,7 @@ tracker = MlflowTracker({uri!r})
 tracker.start(make_run(Path({output_dir!r}), name="abandoned"))
 for step in three_steps():
     tracker.record(step)
-print(tracker._process.pid, flush=True)
+print(tracker._delivery.process.pid, flush=True)
 time.sleep(60)
 """
 
@@ -76,7 +76,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         orphan = int(parent.stdout.readline())
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-        models = make_models(folder)
+        models = make_models(folder / "finished")
         ids = {
             "finished": track(uri, make_run(folder / "finished", name="finished"), models),
             "failed": track(uri, make_run(folder / "failed", name="failed"), status="FAILED", error="the loss is nan"),
@@ -250,8 +250,8 @@ def test_a_child_that_dies_is_replaced_and_nothing_is_doubled(store: Store, tmp_
     first, *rest = three_steps()
     tracker.record(first)
     process = child.mlflow_process()
-    process.wait(tracker._number, 30)
-    tracker.run_id = store.client.search_runs(["1"], "attributes.run_name = 'two children'")[0].info.run_id
+    process.wait(tracker._delivery.number, 30)
+    tracker._delivery.run_id = store.client.search_runs(["1"], "attributes.run_name = 'two children'")[0].info.run_id
     os.kill(process.pid, signal.SIGKILL)
     for step in rest:
         tracker.record(step)
@@ -275,3 +275,13 @@ def test_the_number_of_keys_is_bounded(store: Store, tmp_path: Path) -> None:
     assert 40 < len(metrics) <= MAX_KEYS
     assert metrics["more_0"] == 1.0
     assert metrics["score"] == metrics["best_score"] == 0.5
+
+
+def test_a_journal_that_makes_no_sense_is_named(tmp_path: Path) -> None:
+    run = dataclasses.replace(make_run(tmp_path / "out"), resumed=Resumed(1, 1.0))
+    writer = JournalWriter(tmp_path / "out" / FILE_NAME)
+    writer.event("start", uri="sqlite:///a.db", tags={})
+    writer.event("metrics", step=1, values={"words": "many"})
+    writer.close()
+    with pytest.raises(RunFailed, match=r"journal.jsonl: the journal is damaged \(ValueError: .*\)"):
+        MlflowTracker(f"sqlite:///{tmp_path}/a.db").start(run)
