@@ -86,6 +86,7 @@ def mlflow_server(folder: Path, store: str) -> Iterator[str]:
             [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, "--host", "127.0.0.1",
              "--port", str(port), "--artifacts-destination", str(folder / "artifacts"), "--workers", "2"],
             stdout=log, stderr=log, cwd=folder, start_new_session=True,
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         )  # fmt: skip
     uri = f"http://127.0.0.1:{port}"
     try:

@@ -54,7 +54,10 @@ class Server:
                     "--artifacts-destination", str(self.folder / "artifacts"),
                 ],
                 cwd=self.folder, stdout=log, stderr=log, start_new_session=True,
-                env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+                # Its job runners would be left over by a SIGKILL, seven a restart.
+                env={
+                    **os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+                },
             )  # fmt: skip
         for _ in range(1200):
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=2):
