@@ -106,7 +106,7 @@ class TestBestEpoch:
     def test_each_component_is_of_its_own_and_the_model_scores_what_the_summary_says(self, tmp_path):
         ended = train(
             tmp_path, "pipeline=full", "training.best_epoch=each", "training.max_epochs=4", "training.eval_every=4",
-            "optimizer.learn_rate=0.03",
+            "optimizer.learn_rate=0.03", "+pipeline.components.ner.dropout=0.98",  # it learns nothing, and the others do
         )  # fmt: skip
         assert ended.code == 0, ended.stderr
         best = ended.summary["best"]
