@@ -100,9 +100,8 @@ def read_journal(events: Sequence[Mapping[str, Any]], began: float) -> tuple[flo
     """
     steps = [event for event in events if event["event"] == "metrics"]
     ends = [event["values"] for event in events if event["event"] in ("evaluation", "finish")]
-    last = {
-        key: value for values in ends for key, value in values.items()
-    }  # a last step with an evaluation tells it there
+    # Where the last step was evaluated, the evaluation tells the share; else the end does.
+    last = {key: value for values in ends for key, value in values.items()}
     speeds = [(step["values"]["words"], step["values"]["words_per_second"]) for step in steps]
     seconds = sum(words / speed for words, speed in speeds if speed)
     return steps[0]["time"] / 1000 - began, last["tracking_share"] * last["seconds"] / seconds
