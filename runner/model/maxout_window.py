@@ -2,7 +2,8 @@
 
     Y = dropout(layer_norm(max over pieces of (W @ window(X) + b))) [+ X]
 
-Maxout: Goodfellow et al. (2013). Layer norm: Ba et al. (2016). All arrays are feature-major, see layout.py.
+Maxout: Goodfellow et al. (2013); of one piece alone it would be linear, so that one stands against a piece that is always
+0, a ReLU. Layer norm: Ba et al. (2016). All arrays are feature-major, see layout.py.
 """
 
 from __future__ import annotations
@@ -143,8 +144,8 @@ def reduce_window(dC: Floats2d, layout: Layout, window_size: int) -> Floats2d:
 
 
 def maxout(pieces: Any) -> Floats2d:
-    """(nP, nO, n) → (nO, n), the largest piece."""
-    M = pieces[0].copy() if len(pieces) == 1 else np.maximum(pieces[0], pieces[1])
+    """(nP, nO, n) → (nO, n), the largest piece; a single one against 0, which makes it a ReLU."""
+    M = np.maximum(pieces[0], 0 if len(pieces) == 1 else pieces[1])
     for piece in pieces[2:]:
         np.maximum(M, piece, out=M)
     return M

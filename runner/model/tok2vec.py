@@ -41,8 +41,9 @@ def hash_embed_cnn(
     """Describe a tok2vec; the result builds one: `build(name, seed, noise)` → Model[Tokens, Packed].
 
     width: of a token's vector. depth: convolutions; each sees `window_size` tokens on either side. embed_size: rows of
-    the norm's table (the other tables have half). features: the attributes of a word that are embedded. word_dropout:
-    how readily rare words are hidden while training, see `hide_words`; 0: never, and unknown words are hashed as any other.
+    the norm's table (the other tables have half). maxout_pieces: linear pieces a unit chooses from; 1: a ReLU. features:
+    the attributes of a word that are embedded. word_dropout: how readily rare words are hidden while training, see
+    `hide_words`; 0: never, and unknown words are hashed as any other.
     """
     for name, value, low, high in (
         ("width", width, 1, 8192), ("depth", depth, 0, 64), ("embed_size", embed_size, 2, 10_000_000),

@@ -7,7 +7,7 @@ import pytest
 from thinc.api import NumpyOps
 
 from runner.model.layout import Layout, Packed, Tokens
-from runner.model.maxout_window import expand_window, maxout_window
+from runner.model.maxout_window import backprop_maxout, expand_window, maxout, maxout_window
 from runner.model.noise import Noise
 from runner.model.parameters import Parameters
 from runner.model.scores import scores
@@ -75,6 +75,13 @@ def test_maxout_window(window_size, is_residual, n_pieces):
         return packed.X, backprop
 
     check_gradients(layer, run, X)
+
+
+def test_one_piece_is_a_relu():
+    pieces = np.array([[[1.0, -2.0, 0.5, -0.25]]])  # (nP, nO, n)
+    M = maxout(pieces)
+    assert M.tolist() == [[1.0, 0.0, 0.5, 0.0]]
+    assert backprop_maxout(np.array([[3.0, 4.0, -5.0, 6.0]]), M, pieces).tolist() == [[[3.0, 0.0, -5.0, 0.0]]]
 
 
 def test_scores():
