@@ -37,10 +37,6 @@ class Job:
     depth: int = 4
     epochs: int = 8
     folds: int | None = None
-    # Where spaCy is so slow that a whole epoch is out of the question:
-    spacy_words: int | None = None  # it trains on so many words, in a speed run
-    spacy_predict_words: int | None = None  # and predicts so many
-    limit: int | None = None  # docs of each file, for both sides, in an accuracy run
     is_default: bool = True  # whether it runs where no job is named
 
 
@@ -53,10 +49,9 @@ JOBS: dict[str, Job] = {
     "textcat_bow_pairs": Job(
         ["pipeline=textcat_bow"], "movie_reviews", ["textcat_bow_pairs"], {"cats_macro_f": 1.0}, epochs=5, is_default=False,
     ),
-    # Width and depth are spaCy's defaults for it. A limit of 100 reviews is 75,000 words, two minutes an epoch.
+    # Width and depth are spaCy's defaults for it.
     "textcat_ensemble": Job(
         ["pipeline=textcat"], "movie_reviews", ["textcat"], {"cats_macro_f": 1.0}, width=64, depth=2, epochs=5,
-        spacy_words=60_000, spacy_predict_words=30_000, limit=100,
     ),
     "tagger_parser": Job(
         ["pipeline=full", "~pipeline.components.ner", "~pipeline.score_weights.ents_f"], "ud_english_ewt",
@@ -101,7 +96,7 @@ REGIMES: dict[str, Regime] = {
 class Spec:
     """One run of one side.
 
-    kind: "speed" or "accuracy". epochs: None for what our preset says. words, predict_words, limit: None for no bound.
+    kind: "speed" or "accuracy". epochs: None for what our preset says. words, limit: None for no bound.
     evals: evaluations an epoch (accuracy). settings: further overrides of ours. threads: None for each side's default.
     """
 
@@ -112,7 +107,6 @@ class Spec:
     seed: int = 0
     epochs: int | None = None
     words: int | None = None
-    predict_words: int | None = None
     limit: int | None = None
     evals: int = 1
     width: int = 96

@@ -11,7 +11,7 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,7 +30,7 @@ class Side(Protocol):
     def update(self, batch: Any) -> None:
         """One step."""
 
-    def texts(self, n_words: int | None) -> tuple[Any, int]:
+    def texts(self) -> tuple[Any, int]:
         """The dev set as words and the spaces after them, and the number of words. n_words: no more docs than hold these."""
 
     def predict(self, texts: Any) -> Any:
@@ -64,13 +64,12 @@ def drive(
     score_weights: Mapping[str, float],
     epochs: int,
     words: int | None = None,
-    predict_words: int | None = None,
     evals: int = 1,
     is_curve: bool = True,
 ) -> dict[str, Any]:
     """Train, and evaluate `evals` times an epoch (only at the end, where not `is_curve`).
 
-    words: stop after so many. predict_words: predict only so many of the dev set's. Returns plain values, see README.md.
+    words: stop after so many. Returns plain values, see README.md.
     """
     training, predicting = Stopwatch(), Stopwatch()
     curve: list[dict[str, Any]] = []
@@ -79,7 +78,7 @@ def drive(
 
     def evaluate() -> None:
         nonlocal predicted
-        texts, n = side.texts(predict_words)
+        texts, n = side.texts()
         with side.averaged():
             predicting.start()
             docs = side.predict(texts)
@@ -139,20 +138,9 @@ def drive(
     }
 
 
-def first(texts: Sequence[Text], n_words: int | None) -> tuple[list[Text], int]:
-    """The first texts that hold so many words together (None: all), and how many they hold.
-
-    >>> first([(["a", "b"], [True, False]), (["c"], [False]), (["d"], [False])], 3)[1]
-    3
-    """
-    chosen: list[Text] = []
-    total = 0
-    for text in texts:
-        if n_words is not None and total >= n_words:
-            break
-        chosen.append(text)
-        total += len(text[0])
-    return chosen, total
+def counted(texts: list[Text]) -> tuple[list[Text], int]:
+    """The texts, and how many words they hold."""
+    return texts, sum(len(words) for words, _ in texts)
 
 
 def process_age() -> float:

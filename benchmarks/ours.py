@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.jobs import Spec, find_job, our_overrides
-from benchmarks.measure import Text, drive, first, versions
+from benchmarks.measure import Text, counted, drive, versions
 from runner.commands.train import make_corpus, make_pipeline, make_plan, set_threads
 from runner.config.compose import compose
 from runner.config.resolve import load_code, resolve
@@ -45,8 +45,8 @@ class Ours:
         with np.errstate(all="ignore"):
             self.pipeline.update(batch, drop=self.plan.dropout(self.sgd.step), sgd=self.sgd, losses=losses)
 
-    def texts(self, n_words: int | None) -> tuple[list[Text], int]:
-        return first([(example.predicted.words, example.predicted.spaces) for example in self.corpus.dev], n_words)
+    def texts(self) -> tuple[list[Text], int]:
+        return counted([(example.predicted.words, example.predicted.spaces) for example in self.corpus.dev])
 
     def predict(self, texts: list[Text]) -> list[Doc]:
         docs = [Doc(words, spaces) for words, spaces in texts]
@@ -56,7 +56,7 @@ class Ours:
     def score(self, docs: list[Doc]) -> Mapping[str, float]:
         found = [
             Example(doc, example.reference, alignment=example.alignment)
-            for doc, example in zip(docs, self.corpus.dev, strict=False)  # fewer docs where prediction is bounded
+            for doc, example in zip(docs, self.corpus.dev, strict=True)
         ]
         scores: dict[str, float] = {}
         for component in self.pipeline.components.values():
@@ -79,7 +79,6 @@ def measure(spec: Spec) -> dict[str, Any]:
         score_weights=find_job(spec.job).score,
         epochs=config.training.max_epochs,
         words=spec.words,
-        predict_words=spec.predict_words,
         evals=spec.evals,
         is_curve=spec.kind == "accuracy",
     )

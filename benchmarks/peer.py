@@ -21,7 +21,7 @@ from spacy.util import fix_random_seed, minibatch
 from thinc.api import Adam, compounding
 
 from benchmarks.jobs import LEARN_RATE, REGIMES, Spec, find_job
-from benchmarks.measure import Text, drive, first, versions
+from benchmarks.measure import Text, counted, drive, versions
 
 BAG_OF_WORDS = {  # the quickstart's bag of words: single words, 2^18 rows
     "@architectures": "spacy.TextCatBOW.v3", "exclusive_classes": True, "ngram_size": 1, "no_output_layer": False,
@@ -57,14 +57,14 @@ class Peer:
     def update(self, batch: list[Example]) -> None:
         self.nlp.update(batch, drop=self.dropout, sgd=self.sgd, losses={})
 
-    def texts(self, n_words: int | None) -> tuple[list[Text], int]:
-        return first([text_of(example.reference) for example in self.dev], n_words)
+    def texts(self) -> tuple[list[Text], int]:
+        return counted([text_of(example.reference) for example in self.dev])
 
     def predict(self, texts: list[Text]) -> list[Doc]:
         return list(self.nlp.pipe(Doc(self.nlp.vocab, words=words, spaces=spaces) for words, spaces in texts))
 
     def score(self, docs: list[Doc]) -> Mapping[str, float]:
-        found = [Example(doc, example.reference) for doc, example in zip(docs, self.dev, strict=False)]
+        found = [Example(doc, example.reference) for doc, example in zip(docs, self.dev, strict=True)]
         return scores_of(self.nlp, found)
 
     def averaged(self) -> Any:
@@ -114,7 +114,6 @@ def measure(spec: Spec) -> dict[str, Any]:
         score_weights=find_job(spec.job).score,
         epochs=spec.epochs,
         words=spec.words,
-        predict_words=spec.predict_words,
         evals=spec.evals,
         is_curve=spec.kind == "accuracy",
     )

@@ -250,7 +250,6 @@ def notes(rows: Iterable[tuple[Key, Sequence[Record], Sequence[Record]]]) -> lis
             lengths.append(f"{name} {runs[0]['curve'][-1]['epoch']:.3g}")
             found += [f"{name} with {' '.join(spec['settings'])}"] if spec["settings"] else []
             found += [f"{name} trained on {spec['words']:,} words"] if spec["words"] else []
-            found += [f"{name} predicted {spec['predict_words']:,} words"] if spec["predict_words"] else []
         found += [f"epochs: {', '.join(lengths)}"]
         found += [f"both on the first {key.limit:,} docs of each file"] if key.limit else []
         found += [f"BLAS threads of both: {key.threads}"] if key.threads else []

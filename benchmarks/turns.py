@@ -67,12 +67,6 @@ def _spec(kind: str, side: str, name: str, batch: str, seed: int, options: Optio
     settings = tuple(options.settings) if side == "ours" else ()
     epochs = options.epochs or (job.epochs if kind == "accuracy" else 2)
     has_own_epochs = any(s.startswith(("experiment=", "training.max_epochs=")) for s in settings)
-    words, predict_words, limit = options.words, None, options.limit
-    if kind == "speed" and side == "spacy":
-        words = min(filter(None, (words, job.spacy_words)), default=None)
-        predict_words = job.spacy_predict_words
-    if kind == "accuracy" and limit is None:
-        limit = job.limit
     return Spec(
         kind=kind,
         side=side,
@@ -80,9 +74,8 @@ def _spec(kind: str, side: str, name: str, batch: str, seed: int, options: Optio
         batch=batch,
         seed=seed,
         epochs=None if has_own_epochs and (kind == "accuracy" or options.epochs is None) else epochs,
-        words=words,
-        predict_words=predict_words,
-        limit=limit or None,
+        words=options.words,
+        limit=options.limit or None,
         evals=options.evals if kind == "accuracy" else 1,
         width=options.width or job.width,
         depth=options.depth or job.depth,

@@ -20,15 +20,6 @@ def test_sides_take_turns():
     assert [(spec.side, spec.seed) for spec in specs] == [("ours", 0), ("spacy", 0), ("ours", 1), ("spacy", 1)]
 
 
-def test_spacys_ensemble_is_bounded_and_ours_is_not():
-    ours, theirs = plan("speed", Options(jobs=["textcat_ensemble"], batches=["words"], turns=1))
-    assert (ours.words, theirs.words, theirs.predict_words) == (None, 60_000, 30_000)
-    ours, theirs = plan("accuracy", Options(jobs=["textcat_ensemble"], batches=["words"], turns=1))
-    assert ours.limit == theirs.limit == 100
-    ours, theirs = plan("accuracy", Options(jobs=["textcat_ensemble"], batches=["words"], turns=1, limit=0))
-    assert ours.limit is None
-
-
 def test_a_preset_keeps_its_epochs():
     settings = ["experiment=parser"]
     ours, theirs = plan("accuracy", Options(jobs=["parser"], batches=["words"], turns=1, epochs=3, settings=settings))
