@@ -43,6 +43,7 @@ class Component(ABC):
         self.head: Model[Any, Any] | None = None
         self.noise = Noise()
         self.dropout: Callable[[int], float] | None = None
+        self._label_rows: dict[str, int] = {}
 
     def add_label(self, label: str) -> bool:
         """Learn one more label; False where it is known. The model grows at the next update or prediction."""
@@ -55,6 +56,13 @@ class Component(ABC):
         """Learn labels that are not known yet. Raises RunnerError for one that the component cannot have."""
         self.labels += labels
         self.head = None
+
+    @property
+    def label_rows(self) -> Mapping[str, int]:
+        """Label → its row."""
+        if list(self._label_rows) != self.labels:
+            self._label_rows = {label: i for i, label in enumerate(self.labels)}
+        return self._label_rows
 
     def drop(self, rate: float, step: int) -> float:
         """The dropout rate of an update: its own where it has one, but for an update that is to have none at all.

@@ -85,7 +85,7 @@ class EntityRecognizer(Component):
         n_labels = len(self.labels)
         cached = example.targets.get(self.name)
         if cached is None or cached[0] != n_labels:
-            rows = {label: i for i, label in enumerate(self.labels)}
+            rows = self.label_rows
             tags = example.biluo() or ["-"] * len(example.predicted)
             states = [-1 if tag == "-" else crf.state_of(tag, rows) for tag in tags]
             cached = (n_labels, np.array(states, dtype="int16"))

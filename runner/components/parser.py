@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -39,6 +40,11 @@ class Gold(NamedTuple):
     heads: NDArray[np.intp]  # (n_tokens,) positions in the doc
     labels: NDArray[np.intp]  # (n_tokens,) rows of `labels`
     tags: NDArray[np.intp]  # (n_tokens,) classes
+
+
+@lru_cache(maxsize=4096)
+def _tag_class(tag: str) -> int:
+    return hash64(tag) % TAG_CLASSES
 
 
 @registry.components("parser")
@@ -129,10 +135,10 @@ class DependencyParser(Component):
         """What the example teaches the labels of now. Kept with the example."""
         cached = example.targets.get(self.name)
         if cached is None or cached[0] != self.labels:
-            rows = {label: i for i, label in enumerate(self.labels)}
+            rows = self.label_rows
             heads = [-1 if head is None else head for head in example.aligned_heads()]
             labels = [-1 if not label else rows[label] for label in example.aligned_deps()]
-            tags = [-1 if not tag else hash64(tag) % TAG_CLASSES for tag in example.aligned_tags()]
+            tags = [-1 if not tag else _tag_class(tag) for tag in example.aligned_tags()]
             gold = Gold(*(np.array(values, dtype="intp") for values in (heads, labels, tags)))
             cached = (list(self.labels), gold)
             example.targets[self.name] = cached

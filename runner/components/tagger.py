@@ -94,7 +94,7 @@ class Tagger(Component):
         n_labels = len(self.labels)
         cached = example.targets.get(self.name)
         if cached is None or cached[0] != n_labels:
-            rows = {label: i for i, label in enumerate(self.labels)}
+            rows = self.label_rows
             known = [rows[tag] if tag else -1 for tag in example.aligned_tags()]
             cached = (n_labels, np.array(known, dtype="int32"))
             example.targets[self.name] = cached

@@ -10,6 +10,7 @@ Forward-backward: Rabiner (1989); CRF: Lafferty et al. (2001). The tokens' own s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +35,7 @@ def n_states(n_labels: int) -> int:
     return 4 * n_labels + 1
 
 
-def state_of(tag: str, labels: dict[str, int]) -> int:
+def state_of(tag: str, labels: Mapping[str, int]) -> int:
     """The row of a BILUO tag.
 
     >>> [state_of(tag, {"LOC": 0, "PER": 1}) for tag in ("O", "B-LOC", "U-PER")]
