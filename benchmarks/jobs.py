@@ -120,7 +120,7 @@ class Spec:
         """Of the file that keeps its result: readable, and another for other settings.
 
         >>> Spec("speed", "ours", "tagger", "words").name
-        'speed.tagger.words.ours.0.b90dcdbc.json'
+        'speed.tagger.words.ours.0.c45bae16.json'
         """
         values = {key: value for key, value in self.as_dict().items() if key != "seed"}
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
