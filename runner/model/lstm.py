@@ -70,27 +70,28 @@ def forward(
     steps = Steps(layout)
     orders = _orders(layout, steps)  # (2, n) columns in time order, forwards and backwards
     state_mask = noise.mask(2, len(steps.docs), H) if is_train else None
-    In = np.stack([X.take(order, axis=1) for order in orders])  # (2, nI, n)
-    half = np.repeat(
-        np.array([0.5, 1], dtype=X.dtype), [3 * H, H]
-    )  # sigmoid(x) = (1 + tanh(x / 2)) / 2: one tanh for all
-    Z = In.transpose(0, 2, 1) @ (W * half[:, None]).transpose(0, 2, 1)  # (2, n, 4H)
-    Z += (b * half)[:, None]
-    UT = (U * half[:, None]).transpose(0, 2, 1).copy()  # (2, H, 4H)
+    In = np.ones((2, n, len(X) + 1), dtype=X.dtype)  # the ones are b's
+    In[..., :-1] = np.ascontiguousarray(X.T).take(orders, axis=0)
+    # sigmoid(x) = (1 + tanh(x / 2)) / 2: one tanh for all
+    half = np.repeat(np.array([0.5, 1], dtype=X.dtype), [3 * H, H])
+    WT = np.concatenate([W.transpose(0, 2, 1), b[:, None]], axis=1) * half  # (2, nI + 1, 4H)
+    UT = np.ascontiguousarray(U.transpose(0, 2, 1)) * half  # (2, H, 4H)
+    Z = In @ WT  # (2, n, 4H)
     C, T, Y = (np.empty((2, n, H), dtype=X.dtype) for _ in range(3))  # memory, its tanh, output
+    room = np.empty((2, len(steps.docs), 4 * H), dtype=X.dtype)
     before = start = 0
     for end in steps.bounds[1:]:
         z, k = Z[:, start:end], end - start
         if start:
             h = Y[:, before : before + k]
-            z += (h if state_mask is None else h * state_mask[:, :k]) @ UT
+            z += np.matmul(h if state_mask is None else h * state_mask[:, :k], UT, out=room[:, :k])
         np.tanh(z, out=z)
         z[..., : 3 * H] *= 0.5
         z[..., : 3 * H] += 0.5
         c = C[:, start:end]
         np.multiply(z[..., H : 2 * H], z[..., 3 * H :], out=c)
         if start:
-            c += z[..., 2 * H : 3 * H] * C[:, before : before + k]
+            c += np.multiply(z[..., 2 * H : 3 * H], C[:, before : before + k], out=room[:, :k, :H])
         np.tanh(c, out=T[:, start:end])
         np.multiply(z[..., :H], T[:, start:end], out=Y[:, start:end])
         before, start = start, end
@@ -128,14 +129,17 @@ def forward(
                 dc_before = dc * F[:, start:end]
         dZ = D.reshape(2, n, 4 * H)
         dZT = dZ.transpose(0, 2, 1)
-        model.inc_grad("W", dZT @ In.transpose(0, 2, 1))
-        model.inc_grad("b", dZ.sum(axis=1))
+        dWb = dZT @ In  # (2, 4H, nI + 1)
+        model.inc_grad("W", dWb[..., :-1])
+        model.inc_grad("b", dWb[..., -1])
         states = Y.take(previous, axis=1)  # (2, n - first, H)
         if state_mask is not None:
             states *= state_mask.take(_docs(steps)[first:], axis=1)
         model.inc_grad("U", dZT[..., first:] @ states)
-        dIn = W.transpose(0, 2, 1) @ dZT  # (2, nI, n)
-        return dIn[0].take(inverse[0], axis=1) + dIn[1].take(inverse[1], axis=1)
+        dIn = dZ @ W  # (2, n, nI)
+        dX = dIn[0].take(inverse[0], axis=0)
+        dX += dIn[1].take(inverse[1], axis=0)
+        return np.ascontiguousarray(dX.T)
 
     return Packed(out, layout), backprop
 
