@@ -16,12 +16,19 @@ class Noise:
 
     def __init__(self) -> None:
         self.rate = 0.0
-        self._bits = np.random.SFC64(0)
+        self._seed: list[int] = [0]
+        self._made: np.random.SFC64 | None = None
 
     def reset(self, rate: float, *seed: int) -> None:
         """Use this rate, and masks that are a function of `seed` alone."""
         self.rate = float(rate)
-        self._bits = np.random.SFC64(list(seed))
+        self._seed, self._made = list(seed), None
+
+    @property
+    def _bits(self) -> np.random.SFC64:
+        if self._made is None:  # late: not all that are reset are drawn from
+            self._made = np.random.SFC64(self._seed)
+        return self._made
 
     def mask(self, *shape: int) -> NDArray[np.float32] | None:
         """Bernoulli dropout with inverse scaling: 0 with probability `rate`, else 1 / (1 - rate); None at rate 0.
@@ -35,9 +42,7 @@ class Noise:
         draws = self._bits.random_raw(-(-size // 4)).view("uint16")[:size]
         if threshold >= _LEVELS:
             return np.zeros(shape, dtype="float32")
-        mask = (draws >= threshold).astype("float32").reshape(shape)
-        mask *= _LEVELS / (_LEVELS - threshold)
-        return mask
+        return np.multiply(draws >= threshold, np.float32(_LEVELS / (_LEVELS - threshold))).reshape(shape)
 
     def uniform(self, size: int) -> NDArray[np.float64]:
         """`size` independent draws from 0 (included) to 1."""
