@@ -42,6 +42,12 @@ def test_every_file_opens_with_its_reason(option: str) -> None:
 def test_presets_say_what_they_mean() -> None:
     quick = compose(["experiment=quick"])
     assert (quick.training.max_epochs, quick.tok2vec["width"], quick.batch["type"]) == (5, 48, "by_sentences")
+    treebank = compose(["pipeline=parser", "experiment=treebank"])
+    assert (treebank.tok2vec["maxout_pieces"], treebank.optimizer["learn_rate"], treebank.dropout["value"]) == (
+        1,
+        0.002,
+        0.1,
+    )
     recipe = compose(["experiment=recipe", "optimizer.learn_rate=0.002"])
     assert (recipe.dropout["start"], recipe.batch["compound"], recipe.optimizer["learn_rate"]) == (0.6, 1.001, 0.002)
 
