@@ -31,7 +31,7 @@ class Side(Protocol):
         """One step."""
 
     def texts(self) -> tuple[Any, int]:
-        """The dev set as words and the spaces after them, and the number of words. n_words: no more docs than hold these."""
+        """The dev set as words and the spaces after them, and the number of words."""
 
     def predict(self, texts: Any) -> Any:
         """Make docs of them and annotate these, with the parameters in use."""
