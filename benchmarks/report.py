@@ -62,6 +62,7 @@ class Key(NamedTuple):
     threads: int | None
     width: int
     depth: int
+    evals: int  # more of them find a higher best, and find it sooner
 
 
 def load(folder: Path) -> list[dict[str, Any]]:

@@ -133,3 +133,9 @@ def test_tables_are_aligned_and_markdown_has_as_many_cells():
 def test_an_empty_folder_is_an_error_with_a_next_move(tmp_path):
     with pytest.raises(RunnerError, match="there are no results"):
         report.load(tmp_path / "missing")
+
+
+def test_runs_with_other_numbers_of_evaluations_are_not_mixed():
+    records = [record(side, (1, 0.5), evals=evals) for side in ("ours", "spacy") for evals in (1, 4)]
+    found = report.grouped(records, "accuracy")
+    assert [(len(ours), len(theirs)) for ours, theirs in found.values()] == [(1, 1), (1, 1)]

@@ -16,7 +16,7 @@ def record(side, seed, *points):
         for i, (s, score) in enumerate(points)
     ]
     spec = {"kind": "accuracy", "side": side, "job": "ner", "batch": "words", "seed": seed, "settings": [], "limit": None,
-            "threads": None, "width": 96, "depth": 4, "epochs": 2, "words": None}  # fmt: skip
+            "threads": None, "width": 96, "depth": 4, "evals": 1, "epochs": 2, "words": None}  # fmt: skip
     return {"spec": spec, "curve": curve, "machine": {"cpu": "Z80", "cores": 1}, "commit": "abc"}
 
 
