@@ -27,10 +27,10 @@ from runner.model import softmax
 from runner.model.biaffine import arc_loss
 from runner.model.layout import Floats2d
 from runner.model.noise import Noise
-from runner.model.parse import Parse, parser_head
+from runner.model.parse import KINDS, Parse, parser_head
 from runner.model.trees import sentence_starts
 
-MAX_DEPTH = 64  # BiLSTMs
+MAX_DEPTH = 64  # recurrent layers
 TAG_CLASSES = 128  # of the auxiliary loss: a tag's class is its hash, so that nothing about tags needs to be kept
 
 
@@ -51,8 +51,9 @@ def _tag_class(tag: str) -> int:
 def parser(
     name: str,
     tok2vec: registry.Tok2VecBlock,
-    lstm_width: int = 128,
-    lstm_depth: int = 1,
+    rnn: str = "lstm",
+    rnn_width: int = 128,
+    rnn_depth: int = 1,
     arc_width: int = 128,
     label_width: int = 64,
     maxout_pieces: int = 2,
@@ -63,22 +64,24 @@ def parser(
 ) -> DependencyParser:
     """A dependency parser.
 
-    lstm_width: units a direction; lstm_depth: BiLSTM layers between token vectors and scores (0: none). arc_width,
-    label_width, maxout_pieces: of the scorers' hidden layers. tag_loss: weight of predicting fine tags on the side while
-    training, where the examples have any (0: don't). single_root: exactly one root a doc. ignore_punct: leave
-    punctuation out of UAS and LAS; false: as the CoNLL 2018 evaluation counts. dropout: this component's own; null: the
-    run's.
+    rnn: "lstm" or "qrnn", bidirectional; rnn_width: units a direction; rnn_depth: layers of it between token vectors and
+    scores (0: none). arc_width, label_width, maxout_pieces: of the scorers' hidden layers. tag_loss: weight of predicting
+    fine tags on the side while training, where the examples have any (0: don't). single_root: exactly one root a doc.
+    ignore_punct: leave punctuation out of UAS and LAS; false: as the CoNLL 2018 evaluation counts. dropout: this
+    component's own; null: the run's.
     """
     for key, value, low in (
-        ("lstm_width", lstm_width, 1), ("lstm_depth", lstm_depth, 0), ("arc_width", arc_width, 1),
+        ("rnn_width", rnn_width, 1), ("rnn_depth", rnn_depth, 0), ("arc_width", arc_width, 1),
         ("label_width", label_width, 1), ("maxout_pieces", maxout_pieces, 1), ("tag_loss", tag_loss, 0),
     ):  # fmt: skip
         if value < low:
             raise RunnerError(f"{key} is {value}; it must be at least {low}")
-    if lstm_depth > MAX_DEPTH:
-        raise RunnerError(f"lstm_depth is {lstm_depth}; it must be at most {MAX_DEPTH}")
+    if rnn_depth > MAX_DEPTH:
+        raise RunnerError(f"rnn_depth is {rnn_depth}; it must be at most {MAX_DEPTH}")
+    if rnn not in KINDS:
+        raise RunnerError(f"rnn is {rnn!r:.40}; it must be {' or '.join(KINDS)}")
     component = DependencyParser(
-        name, tok2vec, tag_loss=tag_loss, ignore_punct=ignore_punct, lstm_width=lstm_width, lstm_depth=lstm_depth,
+        name, tok2vec, tag_loss=tag_loss, ignore_punct=ignore_punct, rnn=rnn, rnn_width=rnn_width, rnn_depth=rnn_depth,
         arc_width=arc_width, label_width=label_width, maxout_pieces=maxout_pieces, single_root=single_root,
     )  # fmt: skip
     component.dropout = dropout
@@ -86,7 +89,7 @@ def parser(
 
 
 class DependencyParser(Component):
-    """tok2vec → BiLSTM → biaffine arcs and labels → best trees."""
+    """tok2vec → BiLSTM or QRNN → biaffine arcs and labels → best trees."""
 
     type = "parser"
     heading = "Dep"

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from runner.model.parameters import Shape
 
 CONFIG, META, WEIGHTS, LEXEMES = "config.yaml", "meta.json", "weights.msgpack", "lexemes.msgpack"
-_FORMAT = 2
+_FORMAT = 3
 _MAX_BYTES = {CONFIG: bounded_yaml.MAX_BYTES, META: 16 << 20, WEIGHTS: 4 << 30, LEXEMES: 1 << 27}
 _MAX_PATHS = 10_000  # parameters of a model
 _OWN_META = ("labels", "format", "file_sha256", "meta_sha256", "versions", "lang")

@@ -14,7 +14,6 @@ from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from thinc.api import Model
 
@@ -25,6 +24,7 @@ from runner.model.parameters import glorot_uniform, uniform, zeros
 from runner.model.trees import decode
 
 MAX_DISTANCE = 12  # tokens; arcs that are longer share a score
+_LIMITS = [step << k for k in range(2, 40) for step in (2, 3)]  # of lengths: 8, 12, 16, 24, 32, …
 _CELLS = 1 << 21  # arc scores in one bucket, unless a single doc has more
 
 Floats3d = NDArray[Any]
@@ -47,21 +47,19 @@ class Arcs(NamedTuple):
 
 
 def buckets(layout: Layout) -> list[Bucket]:
-    """Cut a batch into buckets: lengths up to 8, 12, 16, 24, 32, …; docs without tokens are in none."""
-    limits = [step << k for k in range(2, 40) for step in (2, 3)]
+    """Cut a batch into buckets by `_LIMITS`; docs without tokens are in none."""
     order = np.argsort(layout.lengths, kind="stable")
-    order = order[layout.lengths[order] > 0]
-    kinds = np.searchsorted(limits, layout.lengths[order])
+    sorted_lengths = layout.lengths[order]
+    starts = layout.starts[order]
     found = []
-    for kind in np.unique(kinds).tolist():
-        docs = order[kinds == kind]
-        size = max(1, _CELLS // limits[kind] ** 2)
-        for at in range(0, len(docs), size):
-            some = docs[at : at + size]
-            lengths = layout.lengths[some]
-            positions = np.arange(int(lengths.max()))
+    bounds = np.searchsorted(sorted_lengths, [0, *_LIMITS], side="right").tolist()
+    for limit, first, last in zip(_LIMITS, bounds, bounds[1:], strict=False):
+        size = max(1, _CELLS // limit**2)
+        for at in range(first, last, size):
+            lengths = sorted_lengths[at : min(at + size, last)]
+            positions = np.arange(lengths[-1])
             inside = positions < lengths[:, None]
-            columns = layout.starts[some][:, None] + np.where(inside, positions, 0)
+            columns = starts[at : at + len(lengths), None] + positions * inside
             found.append(Bucket(columns, lengths, inside))
     return found
 
@@ -104,23 +102,26 @@ def forward_arcs(
         S = QT.take(columns, axis=0) @ HT.take(columns, axis=0).transpose(0, 2, 1)  # (n_docs, longest, longest)
         diagonal = np.arange(longest)
         S[:, diagonal, diagonal] = root_scores[columns]
-        S += sliding_window_view(distance[_rows_by_offset(longest)], longest)[::-1]  # [i, j]: the value for j - i
+        S += distance.take(_distances(longest))
         np.copyto(S, -1e9, where=~inside[:, None, :])
         all_scores.append(S)
 
     def backprop(d_scores: list[Floats3d]) -> tuple[Floats2d, Floats2d]:
         """Gradients of rows and columns past the docs' lengths must be 0. Overwrites d_scores."""
-        dQT, dHT = np.zeros_like(QT), np.zeros_like(HT)
-        d_roots = np.zeros_like(root_scores)
+        n, nI = QT.shape
+        dQT, dHT = np.zeros((2, n + 1, nI), dtype=QT.dtype)  # the last row takes what falls on padding
+        d_roots = np.zeros(n + 1, dtype=QT.dtype)
         d_distance = np.zeros(distance.shape)
         for (columns, _, inside), dS in zip(found, d_scores, strict=True):
             longest = columns.shape[1]
             diagonal = np.arange(longest)
-            d_distance += np.bincount(_rows_by_offset(longest), _sums_by_offset(dS.sum(axis=0)), len(distance))
-            d_roots[columns[inside]] = dS[:, diagonal, diagonal][inside]
+            places = np.where(inside, columns, n)
+            d_distance += np.bincount(_distances(longest).ravel(), dS.sum(axis=0).ravel(), len(distance))
+            d_roots[places] = dS[:, diagonal, diagonal]
             dS[:, diagonal, diagonal] = 0
-            dQT[columns[inside]] = (dS @ HT.take(columns, axis=0))[inside]
-            dHT[columns[inside]] = (dS.transpose(0, 2, 1) @ QT.take(columns, axis=0))[inside]
+            dQT[places] = dS @ HT.take(columns, axis=0)
+            dHT[places] = dS.transpose(0, 2, 1) @ QT.take(columns, axis=0)
+        dQT, dHT, d_roots = dQT[:-1], dHT[:-1], d_roots[:-1]
         model.inc_grad("distance", d_distance.astype(distance.dtype))
         model.inc_grad("root", d_roots @ QT)
         dQT += d_roots[:, None] * root
@@ -131,21 +132,17 @@ def forward_arcs(
     return Arcs(found, all_scores), backprop
 
 
-def _rows_by_offset(longest: int) -> Ints:
-    """(2 longest - 1,) rows of the table of distances for the offsets 1 - longest, …, longest - 1 from token to head."""
-    return np.clip(np.arange(1 - longest, longest), -MAX_DISTANCE, MAX_DISTANCE) + MAX_DISTANCE
+def _distance_rows(longest: int) -> Ints:
+    """(longest, longest): the row of the table of distances for token i (first axis) and head j."""
+    positions = np.arange(longest)
+    return np.clip(positions - positions[:, None], -MAX_DISTANCE, MAX_DISTANCE) + MAX_DISTANCE
 
 
-def _sums_by_offset(A: Floats2d) -> NDArray[Any]:
-    """Sums along the diagonals of (n, n): (2 n - 1,), from the lower left corner to the upper right one.
+_COMMON = _distance_rows(128)  # shorter docs' are its corner
 
-    >>> _sums_by_offset(np.array([[1, 2], [4, 8]])).tolist()
-    [4, 9, 2]
-    """
-    n = len(A)
-    wide = np.zeros((n, 2 * n), dtype=A.dtype)
-    wide[:, n - 1 :: -1] = A
-    return wide.ravel()[: n * (2 * n - 1)].reshape(n, 2 * n - 1).sum(axis=0)[::-1]  # each row one further right
+
+def _distances(longest: int) -> Ints:
+    return _COMMON[:longest, :longest] if longest <= len(_COMMON) else _distance_rows(longest)
 
 
 def arc_loss(arcs: Arcs, gold: NDArray[np.integer[Any]]) -> tuple[float, list[Floats3d]]:

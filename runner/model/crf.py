@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.model.layout import Floats2d, Layout
+from runner.model.steps import Steps
 
 Bools2d = NDArray[np.bool_]
 FLOOR = (
@@ -44,26 +45,6 @@ def state_of(tag: str, labels: Mapping[str, int]) -> int:
     if tag == "O":
         return 0
     return 1 + "BILU".index(tag[0]) * len(labels) + labels[tag[2:]]
-
-
-class Steps:
-    """A batch's tokens in time order: all first tokens, then all second ones, …; docs longest first.
-
-    `order` (n_tokens,) lists columns in that order; step t is order[bounds[t]:bounds[t + 1]], the first
-    bounds[t + 1] - bounds[t] docs of `docs`.
-    """
-
-    def __init__(self, layout: Layout) -> None:
-        self.docs = np.argsort(-layout.lengths, kind="stable")
-        sorted_lengths = layout.lengths[self.docs]
-        self.docs = self.docs[sorted_lengths > 0]
-        sorted_lengths = sorted_lengths[sorted_lengths > 0]
-        longest = int(sorted_lengths[0]) if len(sorted_lengths) else 0
-        counts = np.searchsorted(-sorted_lengths, -np.arange(longest), side="left")  # docs longer than t
-        self.bounds = [0, *np.cumsum(counts).tolist()]
-        step = np.repeat(np.arange(longest), counts)
-        rank = np.arange(layout.n_tokens) - np.repeat(np.array(self.bounds[:-1], dtype="int64"), counts)
-        self.order = layout.starts[self.docs][rank] + step  # (n_tokens,)
 
 
 def _split(rows: Any) -> tuple[Any, Any, Any, Any, Any]:

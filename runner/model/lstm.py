@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from thinc.api import Model
 
-from runner.model.crf import Steps
-from runner.model.layout import Floats2d, Layout, Packed
+from runner.model.layout import Floats2d, Packed
 from runner.model.noise import Noise
 from runner.model.parameters import Shape, uniform
+from runner.model.steps import Steps
 
 Floats3d = NDArray[Any]
 
@@ -68,7 +68,7 @@ def forward(
     W, U, b = model.get_param("W"), model.get_param("U"), model.get_param("b")
     H, n = U.shape[2], layout.n_tokens
     steps = Steps(layout)
-    orders = _orders(layout, steps)  # (2, n) columns in time order, forwards and backwards
+    orders = steps.both_orders  # (2, n) columns in time order, forwards and backwards
     state_mask = noise.mask(2, len(steps.docs), H) if is_train else None
     In = np.ones((2, n, len(X) + 1), dtype=X.dtype)  # the ones are b's
     In[..., :-1] = np.ascontiguousarray(X.T).take(orders, axis=0)
@@ -103,7 +103,7 @@ def forward(
             [dY[direction * H : (direction + 1) * H].take(orders[direction], axis=1).T for direction in (0, 1)]
         )
         first = steps.bounds[1] if n else 0
-        previous = _previous(steps)  # (n - first,) rows of the step before
+        previous = steps.previous  # (n - first,) rows of the step before
         gates = Z.reshape(2, n, 4, H)
         O, I, F, G = (gates[:, :, gate] for gate in range(4))  # noqa: E741 (their names)
         D = np.empty_like(gates)  # factors of the chain rule first, the gradient of W x + U h + b in the end
@@ -134,7 +134,7 @@ def forward(
         model.inc_grad("b", dWb[..., -1])
         states = Y.take(previous, axis=1)  # (2, n - first, H)
         if state_mask is not None:
-            states *= state_mask.take(_docs(steps)[first:], axis=1)
+            states *= state_mask.take(steps.rank[first:], axis=1)
         model.inc_grad("U", dZT[..., first:] @ states)
         dIn = dZ @ W  # (2, n, nI)
         dX = dIn[0].take(inverse[0], axis=0)
@@ -142,25 +142,3 @@ def forward(
         return np.ascontiguousarray(dX.T)
 
     return Packed(out, layout), backprop
-
-
-def _orders(layout: Layout, steps: Steps) -> NDArray[np.intp]:
-    """(2, n_tokens): the columns step by step, docs read forwards and docs read backwards."""
-    mirror = np.repeat(2 * layout.starts + layout.lengths - 1, layout.lengths) - np.arange(layout.n_tokens)
-    return np.stack([steps.order, mirror[steps.order]])
-
-
-def _docs(steps: Steps) -> NDArray[np.intp]:
-    """(n_tokens,) rank of each row's doc, longest first."""
-    bounds = np.array(steps.bounds)
-    counts = np.diff(bounds)
-    return np.arange(bounds[-1]) - np.repeat(bounds[:-1], counts)
-
-
-def _previous(steps: Steps) -> NDArray[np.intp]:
-    """For the rows from the second step on: the row of the same doc in the step before."""
-    bounds = np.array(steps.bounds)
-    if len(bounds) < 3:
-        return np.zeros(0, dtype="intp")
-    counts = np.diff(bounds)
-    return _docs(steps)[bounds[1] :] + np.repeat(bounds[:-2], counts[1:])

@@ -1,13 +1,14 @@
-"""The parser's head: token vectors → BiLSTMs → arcs, labels, and while training tags on the side.
+"""The parser's head: token vectors → recurrent layers → arcs, labels, and while training tags on the side.
 
-tokens → bilstm1 … bilstmN → project → arcs
-                    |---------------→ labels (for the heads given, or for the best trees)
+tokens → rnn1 … rnnN → project → arcs
+               |---------------→ labels (for the heads given, or for the best trees)
 tokens ------------------→ tags (an auxiliary loss; the scores themselves are not used)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,10 @@ from runner.model.layout import Floats2d, Packed
 from runner.model.lstm import bilstm
 from runner.model.noise import Noise
 from runner.model.parameters import glorot_uniform, zeros
+from runner.model.qrnn import biqrnn
 from runner.model.scores import scores
+
+KINDS = ("lstm", "qrnn")  # of recurrent layers
 
 Ints = NDArray[np.intp]
 
@@ -34,15 +38,16 @@ class Parse(NamedTuple):
 
 
 def parser_head(
-    name: str, *, nI: int, n_labels: int, n_tags: int, lstm_width: int, lstm_depth: int, arc_width: int,
+    name: str, *, nI: int, n_labels: int, n_tags: int, rnn: str, rnn_width: int, rnn_depth: int, arc_width: int,
     label_width: int, maxout_pieces: int, single_root: bool, noise: Noise,
 ) -> Model[tuple[Packed, Ints | None], Parse]:  # fmt: skip
     """(Packed (nI, n_tokens), heads) → Parse. heads: positions in their docs, or None: decode.
 
-    n_tags: 0 for no auxiliary tags. lstm_depth 0: no BiLSTM.
+    n_tags: 0 for no auxiliary tags. rnn: "lstm" or "qrnn". rnn_depth 0: none.
     """
-    widths = [nI, *[2 * lstm_width] * lstm_depth]
-    encode = [bilstm(f"{name}/lstm{i + 1}", nO=widths[i + 1], nI=widths[i], noise=noise) for i in range(lstm_depth)]
+    widths = [nI, *[2 * rnn_width] * rnn_depth]
+    build = partial(bilstm, noise=noise) if rnn == "lstm" else biqrnn
+    encode = [build(f"{name}/{rnn}{i + 1}", nO=widths[i + 1], nI=widths[i]) for i in range(rnn_depth)]
     layers: list[Model[Any, Any]] = [
         project(f"{name}/project", nO=2 * arc_width, nI=widths[-1], noise=noise),
         arc_scores(f"{name}/arcs", nI=arc_width),

@@ -32,7 +32,7 @@ def request(text, **more):
 
 
 def small(**more):
-    return {"tok2vec": {"type": "hash_embed_cnn", "width": 48, "depth": 1, "embed_size": 500}, "lstm_width": 32, **more}
+    return {"tok2vec": {"type": "hash_embed_cnn", "width": 48, "depth": 1, "embed_size": 500}, "rnn_width": 32, **more}
 
 
 def trained(texts, n_iterations=60, seed=0, config=None, **more):
@@ -185,7 +185,7 @@ def test_a_pipeline_without_labels_still_parses():
     assert len(doc.heads) == len(doc.deps) == 2
 
 
-@pytest.mark.parametrize("key", ["lstm_width", "arc_width", "label_width", "maxout_pieces"])
+@pytest.mark.parametrize("key", ["rnn_width", "arc_width", "label_width", "maxout_pieces"])
 def test_sizes_that_cannot_be_are_refused(key):
     with pytest.raises(runner.RunnerError, match=f"{key} is 0"):
         runner.blank("en").add_pipe("parser", small(**{key: 0}))

@@ -96,7 +96,7 @@ def test_a_changed_word_of_meta_json_is_told(model, tmp_path, key):
     meta["labels"]["ner"] = meta["labels"]["ner"][::-1] if key == "labels" else meta["labels"]["ner"]
     meta[key] = {"file_sha256": {}, "format": 1, "lang": "xx"}.get(key, meta[key])
     (folder / "meta.json").write_text(json.dumps(meta), "utf8")
-    with pytest.raises(runner.RunnerError, match=r"meta\.json: (the file is damaged|model format 1 is not 2)"):
+    with pytest.raises(runner.RunnerError, match=r"meta\.json: (the file is damaged|model format 1 is not 3)"):
         runner.load(folder)
 
 
@@ -118,7 +118,7 @@ def many(n):
         (lambda c: c["components"]["ner"].update(_target_="os.system"), "takes no '_target_'"),
         (lambda c: c["components"]["tagger"].update(tag_map="/etc/hostname"), "tag map of 'tagger' lies outside"),
         (lambda c: c["components"].update({"ner/tok2vec": c["components"]["ner"]}), "no name of a component"),
-        (lambda c: c["components"].update(parser={"type": "parser", "lstm_depth": 10**9}), "at most 64"),
+        (lambda c: c["components"].update(parser={"type": "parser", "rnn_depth": 10**9}), "at most 64"),
         (lambda c: c["components"].update(x=3), "not a complete model"),
         (lambda c: c.update(components=[1]), "not a complete model"),
         (lambda c: c.update(tokenizer={"type": "nope"}), "unknown tokenizer"),

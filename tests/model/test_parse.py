@@ -14,7 +14,8 @@ from runner.model.layout import Layout, Packed
 from runner.model.lstm import bilstm
 from runner.model.noise import Noise
 from runner.model.parameters import Parameters
-from runner.model.parse import parser_head, project
+from runner.model.parse import KINDS, parser_head, project
+from runner.model.qrnn import biqrnn
 
 LAYOUT = Layout([3, 1, 0, 4])
 HEADS = np.array([1, 1, -1, 0, 3, 0, 2, 2])  # positions in docs of 3, 1, 0 and 4 tokens; the third is not known
@@ -88,6 +89,34 @@ def test_bilstm(X, rate):
     check_layer(layer, X, noise, rate, run)
 
 
+def test_biqrnn(X):
+    layer = biqrnn("qrnn", nO=8, nI=6)
+
+    def run():
+        packed, backprop = layer(Packed(X, LAYOUT), True)
+        return packed.X, backprop
+
+    check_layer(layer, X, Noise(), 0.0, run)
+
+
+def test_biqrnn_by_its_formula(X):
+    """Token by token, in both directions, with sigmoids as they are written."""
+    layer = biqrnn("qrnn", nO=8, nI=6)
+    in_float64(layer)
+    W, b = layer.get_param("W"), layer.get_param("b")
+    found = layer.predict(Packed(X, LAYOUT)).X
+    expected = np.zeros_like(found)
+    for start, length in zip(LAYOUT.starts, LAYOUT.lengths, strict=True):
+        for half, tokens in ((slice(0, 4), range(length)), (slice(4, 8), range(length - 1, -1, -1))):
+            c = np.zeros(4)
+            for t in tokens:
+                v, f, o = (W[gate, half] @ X[:, start + t] + b[gate, half] for gate in range(3))
+                f, o = 1 / (1 + np.exp(-f)), 1 / (1 + np.exp(-o))
+                c = f * c + (1 - f) * np.tanh(v)
+                expected[half, start + t] = o * c
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 def test_project(X):
     noise = Noise()
     layer = project("project", nO=5, nI=6, noise=noise)
@@ -123,12 +152,12 @@ def test_label_scores(X):
     check_layer(layer, X, noise, 0.3, lambda: layer((Packed(X, LAYOUT), heads), True))
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.3])
-def test_the_whole_head_with_its_losses(X, rate):
+@pytest.mark.parametrize(("rnn", "rate"), [("lstm", 0.0), ("lstm", 0.3), ("qrnn", 0.3)])
+def test_the_whole_head_with_its_losses(X, rnn, rate):
     noise = Noise()
     head = parser_head(
-        "parser", nI=6, n_labels=3, n_tags=4, lstm_width=4, lstm_depth=2, arc_width=5, label_width=4, maxout_pieces=2,
-        single_root=False, noise=noise,
+        "parser", nI=6, n_labels=3, n_tags=4, rnn=rnn, rnn_width=4, rnn_depth=2, arc_width=5, label_width=4,
+        maxout_pieces=2, single_root=False, noise=noise,
     )  # fmt: skip
     labels, tags = np.array([0, 1, -1, 2, 1, 0, 2, 0]), np.array([3, -1, 0, 1, 2, 3, 0, 0])
 
@@ -158,10 +187,11 @@ def test_a_batch_with_one_long_doc_takes_the_memory_of_that_doc():
     assert max(bucket.columns.size * bucket.columns.shape[1] for bucket in found) == 1500**2
 
 
-def test_docs_are_scored_alone_as_in_company():
+@pytest.mark.parametrize("rnn", KINDS)
+def test_docs_are_scored_alone_as_in_company(rnn):
     head = parser_head(
-        "parser", nI=6, n_labels=3, n_tags=0, lstm_width=4, lstm_depth=1, arc_width=5, label_width=4, maxout_pieces=2,
-        single_root=True, noise=Noise(),
+        "parser", nI=6, n_labels=3, n_tags=0, rnn=rnn, rnn_width=4, rnn_depth=1, arc_width=5, label_width=4,
+        maxout_pieces=2, single_root=True, noise=Noise(),
     )  # fmt: skip
     in_float64(head)
     lengths = [5, 1, 0, 17, 3]
@@ -179,8 +209,8 @@ def test_the_softmax_over_heads_by_hand():
     # A doc of two tokens whose scores are all 0: each head has probability 1/2.
     layout = Layout([2])
     head = parser_head(
-        "parser", nI=2, n_labels=1, n_tags=0, lstm_width=2, lstm_depth=0, arc_width=2, label_width=2, maxout_pieces=1,
-        single_root=True, noise=Noise(),
+        "parser", nI=2, n_labels=1, n_tags=0, rnn="lstm", rnn_width=2, rnn_depth=0, arc_width=2, label_width=2,
+        maxout_pieces=1, single_root=True, noise=Noise(),
     )  # fmt: skip
     Parameters().bind({"head": head}, 0)
     arcs = head.predict((Packed(np.ones((2, 2), dtype="float32"), layout), None)).arcs
