@@ -25,7 +25,7 @@ REQUESTS = [
 ]
 
 
-def request(text, **more):
+def requested(text, **more):
     tokens = [token.split("/") for token in text.split()]
     words, heads, deps = ([token[i] for token in tokens] for i in range(3))
     return Doc(words, heads=[int(head) for head in heads], deps=deps, **more)
@@ -38,7 +38,7 @@ def small(**more):
 def trained(texts, n_iterations=60, seed=0, config=None, **more):
     nlp = runner.blank("en", seed=seed)
     nlp.add_pipe("parser", small(**more) if config is None else config)
-    examples = [Example.from_doc(request(text)) for text in texts]
+    examples = [Example.from_doc(requested(text)) for text in texts]
     sgd = nlp.initialize(lambda: examples)
     order = np.random.default_rng(0)
     for _ in range(n_iterations):
@@ -47,9 +47,12 @@ def trained(texts, n_iterations=60, seed=0, config=None, **more):
     return nlp, sgd, examples
 
 
-@pytest.fixture(scope="module")
-def memory():
-    return trained(REQUESTS, n_iterations=40, config={})  # the defaults
+FAST = {"rnn": "qrnn", "label_width": 96, "maxout_pieces": 1}  # as pipeline=parser_fast
+
+
+@pytest.fixture(scope="module", params=[{}, FAST], ids=["defaults", "fast"])
+def memory(request):
+    return trained(REQUESTS, n_iterations=40, config=request.param)
 
 
 def relations(doc):
@@ -100,9 +103,9 @@ def test_a_model_on_disk_parses_alike(memory, tmp_path):
     nlp, sgd, _ = memory
     with nlp.use_params(sgd.averages):
         nlp.to_disk(tmp_path / "model")
-        expected = [parsed(nlp, " ".join(request(text).words)) for text in REQUESTS]
+        expected = [parsed(nlp, " ".join(requested(text).words)) for text in REQUESTS]
     loaded = runner.load(tmp_path / "model")
-    assert [parsed(loaded, " ".join(request(text).words)) for text in REQUESTS] == expected
+    assert [parsed(loaded, " ".join(requested(text).words)) for text in REQUESTS] == expected
 
 
 def test_the_same_seed_gives_the_same_bits():
@@ -140,7 +143,7 @@ def test_a_new_label_is_learned_and_the_old_ones_are_kept():
     before = [relations(nlp(Doc(example.reference.words))) for example in examples]
     assert nlp.get_pipe("parser").add_label("PRICE")
     assert [relations(nlp(Doc(example.reference.words))) for example in examples] == before
-    under = Example.from_doc(request("find/0/ROOT a/2/- hotel/0/PLACE under/4/- 90/2/PRICE"))
+    under = Example.from_doc(requested("find/0/ROOT a/2/- hotel/0/PLACE under/4/- 90/2/PRICE"))
     for _ in range(25):
         nlp.update([under, *examples], drop=0.1, sgd=sgd)
     assert ("PRICE", "90", "hotel") in parsed(nlp, "find a hotel under 90")
@@ -183,6 +186,11 @@ def test_a_pipeline_without_labels_still_parses():
     nlp.initialize()
     doc = nlp(Doc(["a", "b"]))
     assert len(doc.heads) == len(doc.deps) == 2
+
+
+def test_an_unknown_layer_is_refused_with_those_there_are():
+    with pytest.raises(runner.RunnerError, match="rnn is 'gru'; it must be lstm or qrnn"):
+        runner.blank("en").add_pipe("parser", small(rnn="gru"))
 
 
 @pytest.mark.parametrize("key", ["rnn_width", "arc_width", "label_width", "maxout_pieces"])

@@ -48,6 +48,8 @@ def test_presets_say_what_they_mean() -> None:
         0.002,
         0.1,
     )
+    parser = compose(["pipeline=parser_fast", "experiment=treebank"]).pipeline.components["parser"]
+    assert (parser["rnn"], parser["rnn_width"], parser["label_width"], parser["maxout_pieces"]) == ("qrnn", 128, 96, 1)
     recipe = compose(["experiment=recipe", "optimizer.learn_rate=0.002"])
     assert (recipe.dropout["start"], recipe.batch["compound"], recipe.optimizer["learn_rate"]) == (0.6, 1.001, 0.002)
 
