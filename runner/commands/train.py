@@ -120,21 +120,10 @@ def run(
     except BaseException as error:
         del reserve
         if interrupts.is_between:
-            n = training.n_updates
-            try:
-                keeper.offer(n, snapshot, force=True)
-                print(f"kept at step {n:,}: the same command with resume=auto goes on from there", file=sys.stderr)
-            except RunnerError as problem:  # the interrupt is what is to be told, and this beside it
-                print(problem, file=sys.stderr)
+            keep_for_resume(keeper, training.n_updates, snapshot)
         keeper.close()
         result.checkpoint_seconds += keeper.seconds_spent
-        status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-        message = (
-            str(error) if isinstance(error, RunnerError | KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-        )
-        with contextlib.suppress(RunnerError):  # on a full disk these fail too; what has ended the run is to be told
-            run_id = finish(trackers, status, message, config, result)
-            write_summary(config, result, status, run_id, time.perf_counter() - started, message)
+        finish_early(error, trackers, config, result, time.perf_counter() - started)
         raise
     keeper.close()
     result.checkpoint_seconds += keeper.seconds_spent
@@ -143,6 +132,26 @@ def run(
     run_id = finish(trackers, "FINISHED", None, config, result)
     write_summary(config, result, "FINISHED", run_id, seconds)
     remove(keeper.folder)
+
+
+def keep_for_resume(keeper: Keeper, n: int, snapshot: Callable[[], Snapshot]) -> None:
+    """Keep what an interrupt between two steps leaves behind, and say how it goes on."""
+    try:
+        keeper.offer(n, snapshot, force=True)
+        print(f"kept at step {n:,}: the same command with resume=auto goes on from there", file=sys.stderr)
+    except RunnerError as problem:  # the interrupt is what is to be told, and this beside it
+        print(problem, file=sys.stderr)
+
+
+def finish_early(
+    error: BaseException, trackers: list[Tracker], config: RunConfig, result: Result, seconds: float
+) -> None:
+    """Tell trackers and summary what has ended the run."""
+    status: Status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+    message = str(error) if isinstance(error, RunnerError | KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+    with contextlib.suppress(RunnerError):  # on a full disk these fail too; what has ended the run is to be told
+        run_id = finish(trackers, status, message, config, result)
+        write_summary(config, result, status, run_id, seconds, message)
 
 
 @dataclasses.dataclass

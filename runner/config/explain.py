@@ -6,11 +6,10 @@ known key is named instead. Only errors are looked at: nothing here runs while a
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from omegaconf.errors import (
 )
 
 from runner.config import schema
+from runner.config.known_keys import group_names, known_keys, near, with_sections
 from runner.errors import RunnerError, suggest
 
 SEE_KEYS = "`python -m runner --cfg job` prints every key."
@@ -245,8 +245,8 @@ def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | N
         inside = full_key.group(1) if full_key else None
         where = f"{file}.yaml, {inside}" if inside else f"{file}.yaml"
         if kind in ("ConfigKeyError", "ConfigAttributeError") and inside:
-            names = _with_sections(entry.key for entry in schema.manual())
-            return RunnerError(f"there is no such key{_near(inside, names)}", place=where, hint=SEE_KEYS)
+            names = with_sections(entry.key for entry in schema.manual())
+            return RunnerError(f"there is no such key{near(inside, names)}", place=where, hint=SEE_KEYS)
         if "merge DictConfig with ListConfig" in message:
             return RunnerError("a list where keys and values are needed", place=where, hint="Write KEY: VALUE.")
         return RunnerError(
@@ -266,52 +266,13 @@ def _no_such_key(name: str, overrides: Sequence[str], config_dir: str | Path | N
             place="experiment",
             hint="Make '# @package _global_' the first line of its file, with nothing before it.",
         )
-    known = _known_keys(overrides, config_dir)
-    if key in known and (at or key in _group_names()):
+    known = known_keys(overrides, config_dir)
+    if key in known and (at or key in group_names()):
         hint = f"Choose a file as in {key}=NAME, and set keys as in {key}.KEY=VALUE."
-        if key not in _group_names():
+        if key not in group_names():
             hint = f"Write {key}=VALUE."
         return RunnerError("it cannot be set like this", place=name, hint=hint)
-    return RunnerError(f"there is no such key{_near(key, known)}", place=name or "command line", hint=SEE_KEYS)
-
-
-def _near(key: str, known: Sequence[str]) -> str:
-    """A question with the known key that was probably meant, or nothing."""
-    last = {name.rpartition(".")[2]: name for name in reversed(known)}
-    tail = key.rpartition(".")[2]
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
-    near = near or ([last[tail]] if tail in last and last[tail] != key else [])
-    near = near or difflib.get_close_matches(key, known, n=1, cutoff=0.7)
-    near = near or [last[name] for name in difflib.get_close_matches(tail, list(last), n=1, cutoff=0.7)]
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _with_sections(keys: Iterable[str]) -> list[str]:
-    """The keys, and the sections that hold them."""
-    return list(dict.fromkeys(name for key in keys for name in (key.partition(".")[0], key)))
-
-
-def _known_keys(overrides: Sequence[str], config_dir: str | Path | None) -> list[str]:
-    """Every dotted key, with the groups that were chosen where that composes."""
-    from runner.config.compose import compose_node
-
-    choices = [word for word in overrides if re.fullmatch(r"[a-z0-9_]+=[A-Za-z0-9_]+", word)]
-    for given in (choices, []):
-        try:
-            node = compose_node(given, config_dir)
-        except Exception:  # what we look for is a better message; the mistake itself is already known
-            continue
-        plain: Any = OmegaConf.to_container(node, resolve=False)
-        plain.pop("hydra")
-        return [*plain, *dict.fromkeys(node.hydra.runtime.choices), *_dotted(plain, "")]
-    return _with_sections(entry.key for entry in schema.manual())
-
-
-def _dotted(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    for name, value in values.items():
-        yield f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            yield from _dotted(value, f"{prefix}{name}.")
+    return RunnerError(f"there is no such key{near(key, known)}", place=name or "command line", hint=SEE_KEYS)
 
 
 def _missing_config(error: MissingConfigException, overrides: Sequence[str]) -> RunnerError:
@@ -391,13 +352,7 @@ def _is_misfit_group(override: str) -> bool:
     """Whether it gives a group something that cannot be the name of a file."""
     key, _, value = override.partition("=")
     is_name = re.fullmatch(r"[A-Za-z_].*", value) and value.lower() not in ("null", "true", "false", "nan", "inf")
-    return bool(re.fullmatch(r"[a-z0-9_]+", key)) and key in _group_names() and not is_name
-
-
-def _group_names() -> set[str]:
-    from runner.config.compose import conf_dir
-
-    return {entry.name for entry in conf_dir().iterdir() if entry.is_dir()}
+    return bool(re.fullmatch(r"[a-z0-9_]+", key)) and key in group_names() and not is_name
 
 
 def _raw_at(node: Any, parts: Sequence[str], jumps: int = 5) -> Any:

@@ -127,29 +127,8 @@ def load_corpus(
     Raises RunnerError that names the key or file:line: a file missing, altered, unreachable or at fault, or a part
     without examples.
     """
-    name = name or "files"
-    if train is None:
-        raise RunnerError("there is no training data", place="corpus.train", hint="Set corpus.train=PATH.")
-    if folds is None and dev is None:
-        raise RunnerError(
-            "there is no dev data",
-            place="corpus.dev",
-            hint="Set corpus.dev=PATH, or hold back a fifth of the training data: corpus.folds=5.",
-        )
-    if folds is not None and dev is not None:
-        raise RunnerError(
-            "there are both dev data and folds of the training data",
-            place="corpus.folds",
-            hint="Set corpus.dev=null to use the folds, or corpus.folds=null corpus.fold=null for the dev data.",
-        )
-    fold = fold or 0
-    if folds is not None and not (folds >= 2 and 0 <= fold < folds):
-        raise RunnerError(
-            f"there is no fold {fold} of {folds}",
-            place="corpus.fold",
-            hint="Set corpus.folds to 2 or more, and corpus.fold from 0 to one less.",
-        )
-
+    name, fold = name or "files", fold or 0
+    _check_parts(train, dev, folds, fold)
     left_out = LeftOut()
     read = bind(reader, tokenizer, left_out)
     predict = None if gold_tokens else _on_words_of(tokenizer)
@@ -179,23 +158,54 @@ def load_corpus(
     }
     examples["dev"] = list(examples["dev"])
     for split, some in examples.items():
-        if not some:
-            raise RunnerError(
-                f"there are no examples in the {split} data",
-                place=f"corpus.{split}",
-                hint="Check the files, corpus.limit and corpus.folds.",
-            )
+        _check_is_some(split, some)
 
     def read_test() -> list[Example]:
         if test is None:
             return []
         return [make(doc) for path in locate(test, "corpus.test") for doc in islice(read(path), limit)]
 
-    cut = f"{folds},{fold},{limit},{gold_tokens}"
-    digest = hashlib.sha256(
-        "\n".join([cut, *(f"{s.split} {s.sha256} {(archive_of(s.path) or ('', '*'))[1]}" for s in sources)]).encode()
-    ).hexdigest()
+    digest = _digest(f"{folds},{fold},{limit},{gold_tokens}", sources)
     return Corpus(name, examples["train"], examples["dev"], sources, digest, left_out, read_test)
+
+
+def _check_parts(train: Any, dev: Any, folds: int | None, fold: int) -> None:
+    """Training data, and dev data or folds but not both."""
+    if train is None:
+        raise RunnerError("there is no training data", place="corpus.train", hint="Set corpus.train=PATH.")
+    if folds is None and dev is None:
+        raise RunnerError(
+            "there is no dev data",
+            place="corpus.dev",
+            hint="Set corpus.dev=PATH, or hold back a fifth of the training data: corpus.folds=5.",
+        )
+    if folds is not None and dev is not None:
+        raise RunnerError(
+            "there are both dev data and folds of the training data",
+            place="corpus.folds",
+            hint="Set corpus.dev=null to use the folds, or corpus.folds=null corpus.fold=null for the dev data.",
+        )
+    if folds is not None and not (folds >= 2 and 0 <= fold < folds):
+        raise RunnerError(
+            f"there is no fold {fold} of {folds}",
+            place="corpus.fold",
+            hint="Set corpus.folds to 2 or more, and corpus.fold from 0 to one less.",
+        )
+
+
+def _check_is_some(split: str, examples: Sequence[Example]) -> None:
+    if not examples:
+        raise RunnerError(
+            f"there are no examples in the {split} data",
+            place=f"corpus.{split}",
+            hint="Check the files, corpus.limit and corpus.folds.",
+        )
+
+
+def _digest(cut: str, sources: Sequence[Source]) -> str:
+    """One for all the data: the files' contents, and how they are cut."""
+    files = [f"{source.split} {source.sha256} {(archive_of(source.path) or ('', '*'))[1]}" for source in sources]
+    return hashlib.sha256("\n".join([cut, *files]).encode()).hexdigest()
 
 
 def locate(part: Any, key: str) -> list[Path]:
