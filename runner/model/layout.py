@@ -19,8 +19,8 @@ class Layout:
     """The lengths of the docs of one batch and what follows from them.
 
     >>> layout = Layout([2, 3])
-    >>> layout.inside(-1).tolist(), layout.inside(1).tolist()
-    ([0.0, 1.0, 0.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0, 0.0])
+    >>> layout.outside(-1).tolist(), layout.outside(1).tolist()
+    ([0, 2], [1, 4])
     """
 
     def __init__(self, lengths: Sequence[int] | NDArray[np.integer]) -> None:
@@ -29,17 +29,17 @@ class Layout:
         self.starts = ends - self.lengths  # (n_docs,)
         self.n_tokens = int(ends[-1]) if len(ends) else 0
         self.position = np.arange(self.n_tokens) - np.repeat(self.starts, self.lengths)  # (n_tokens,) in its doc
-        self._inside: dict[int, NDArray[np.float32]] = {}
+        self._outside: dict[int, NDArray[np.intp]] = {}
 
-    def inside(self, offset: int) -> NDArray[np.float32]:
-        """(n_tokens,) 1 where the neighbour at `offset` lies in the same doc, 0 where in another, or in none."""
-        if offset not in self._inside:
+    def outside(self, offset: int) -> NDArray[np.intp]:
+        """The columns whose neighbour at `offset` lies in another doc, or in none."""
+        if offset not in self._outside:
             if offset < 0:
-                is_in = self.position >= -offset
+                is_out = self.position < -offset
             else:
-                is_in = np.repeat(self.lengths, self.lengths) - self.position > offset
-            self._inside[offset] = is_in.astype("float32")
-        return self._inside[offset]
+                is_out = np.repeat(self.lengths, self.lengths) - self.position <= offset
+            self._outside[offset] = np.flatnonzero(is_out)
+        return self._outside[offset]
 
 
 class Packed(NamedTuple):

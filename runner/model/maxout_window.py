@@ -110,18 +110,16 @@ def expand_window(X: Floats2d, layout: Layout, window_size: int) -> Floats2d:
         return X
     nI, n = X.shape
     C = np.empty(((2 * window_size + 1) * nI, n), dtype=X.dtype)
+    flat = X.reshape(-1)
     for block, offset in enumerate(range(-window_size, window_size + 1)):
         rows = C[block * nI : (block + 1) * nI]
-        if offset == 0:
-            rows[...] = X
-        elif abs(offset) >= n:
+        if abs(offset) >= n:
             rows[...] = 0
-        elif offset < 0:
-            np.multiply(X[:, :offset], layout.inside(offset)[-offset:], out=rows[:, -offset:])
-            rows[:, :-offset] = 0
-        else:
-            np.multiply(X[:, offset:], layout.inside(offset)[:-offset], out=rows[:, :-offset])
-            rows[:, -offset:] = 0
+            continue
+        # All rows are moved at once, as one long row; what crosses from one into the next lies outside its doc as well.
+        here, there = _overlap(rows.reshape(-1), flat, offset)
+        here[...] = there
+        rows[:, layout.outside(offset)] = 0
     return C
 
 
@@ -129,18 +127,24 @@ def reduce_window(dC: Floats2d, layout: Layout, window_size: int) -> Floats2d:
     """The gradient of `expand_window`. Overwrites dC. ((2k+1) nI, n) → (nI, n)."""
     if window_size == 0:
         return dC
+    dC = np.ascontiguousarray(dC)  # it is, as products make it; the rows below have to be views
     nI, n = dC.shape[0] // (2 * window_size + 1), dC.shape[1]
     dX = dC[window_size * nI : (window_size + 1) * nI]
     for block, offset in enumerate(range(-window_size, window_size + 1)):
         if offset == 0 or abs(offset) >= n:
             continue
         rows = dC[block * nI : (block + 1) * nI]
-        rows *= layout.inside(offset)
-        if offset < 0:
-            dX[:, :offset] += rows[:, -offset:]
-        else:
-            dX[:, offset:] += rows[:, :-offset]
+        rows[:, layout.outside(offset)] = 0
+        here, there = _overlap(rows.reshape(-1), dX.reshape(-1), offset)
+        there += here
     return dX
+
+
+def _overlap(here: Any, there: Any, offset: int) -> tuple[Any, Any]:
+    """The parts of two flat arrays in which there[i + offset] is the neighbour of here[i]."""
+    if offset < 0:
+        return here[-offset:], there[:offset]
+    return here[: len(here) - offset], there[offset:]
 
 
 def maxout(pieces: Any) -> Floats2d:

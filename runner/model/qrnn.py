@@ -139,7 +139,9 @@ def _pool_backwards(keep: NDArray[Any], dC: NDArray[Any], steps: Steps) -> NDArr
 def _before(C: Floats2d, layout: Layout) -> Floats2d:
     """The state each direction came from: (n, 2 H), zero where a doc begins for it."""
     H = C.shape[1] // 2
-    came = np.zeros_like(C)
-    np.multiply(C[:-1, :H], layout.inside(-1)[1:, None], out=came[1:, :H])
-    np.multiply(C[1:, H:], layout.inside(1)[:-1, None], out=came[:-1, H:])
+    came = np.empty_like(C)
+    came[1:, :H] = C[:-1, :H]
+    came[:-1, H:] = C[1:, H:]
+    came[layout.outside(-1), :H] = 0
+    came[layout.outside(1), H:] = 0
     return came
