@@ -156,17 +156,27 @@ def maxout(pieces: Any) -> Floats2d:
 
 
 def backprop_maxout(dM: Floats2d, M: Floats2d, pieces: Any) -> Any:
-    """Hand the gradient to the piece that won; of equal pieces, to each (a tie has no gradient of its own).
+    """Hand the gradient to the piece that won; a tie has no gradient of its own, and goes to the first or to each.
 
-    Overwrites `pieces` with the result. The choice is made on the bits, without a branch or an array of booleans:
-    M - piece is +0, all bits clear, where the piece won, and positive where not; less 1, its sign is all that matters.
+    Overwrites `pieces` with the result. The choice is made on the bits, without a branch or an array of booleans: of a
+    difference that is 0 or more the sign bit is clear, and shifted over all bits it is a mask.
     """
-    dP = np.subtract(M, pieces, out=pieces)
-    integer = f"i{dP.itemsize}"
+    integer = f"i{dM.itemsize}"
+    sign = 8 * dM.itemsize - 1
+    gradient = dM.view(integer)
+    if len(pieces) == 2:
+        first, second = pieces
+        first -= second
+        first, second = first.view(integer), second.view(integer)
+        first >>= sign  # all ones where the second won, else zeros
+        np.bitwise_and(gradient, first, out=second)
+        np.bitwise_xor(gradient, second, out=first)
+        return pieces
+    dP = np.subtract(M, pieces, out=pieces)  # +0, all bits clear, where the piece won, and positive where not
     bits = dP.view(integer)
     bits -= 1
-    bits >>= 8 * dP.itemsize - 1  # all ones where the piece won, else zeros
-    bits &= dM.view(integer)
+    bits >>= sign  # all ones where the piece won, else zeros
+    bits &= gradient
     return dP
 
 

@@ -84,6 +84,15 @@ def test_one_piece_is_a_relu():
     assert backprop_maxout(np.array([[3.0, 4.0, -5.0, 6.0]]), M, pieces).tolist() == [[[3.0, 0.0, -5.0, 0.0]]]
 
 
+@pytest.mark.parametrize("n_pieces", [2, 3, 4])
+def test_the_gradient_goes_to_the_piece_that_won(n_pieces):
+    rng = np.random.default_rng(n_pieces)
+    pieces = rng.normal(size=(n_pieces, 7, 9)).astype("float32")
+    dM = rng.normal(size=(7, 9)).astype("float32")
+    won = pieces.argmax(axis=0) == np.arange(n_pieces)[:, None, None]
+    assert (backprop_maxout(dM, maxout(pieces), pieces) == won * dM).all()
+
+
 def test_scores():
     X = np.random.default_rng(3).normal(size=(5, LAYOUT.n_tokens))
     layer = scores("layer", nO=3, nI=5)
