@@ -14,6 +14,7 @@ from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from thinc.api import Model
 
@@ -102,7 +103,7 @@ def forward_arcs(
         S = QT.take(columns, axis=0) @ HT.take(columns, axis=0).transpose(0, 2, 1)  # (n_docs, longest, longest)
         diagonal = np.arange(longest)
         S[:, diagonal, diagonal] = root_scores[columns]
-        S += distance.take(_distances(longest))
+        S += _distance_values(distance, longest)
         np.copyto(S, -1e9, where=~inside[:, None, :])
         all_scores.append(S)
 
@@ -116,7 +117,7 @@ def forward_arcs(
             longest = columns.shape[1]
             diagonal = np.arange(longest)
             places = np.where(inside, columns, n)
-            d_distance += np.bincount(_distances(longest).ravel(), dS.sum(axis=0).ravel(), len(distance))
+            d_distance += _distance_gradient(dS.sum(axis=0), len(distance))
             d_roots[places] = dS[:, diagonal, diagonal]
             dS[:, diagonal, diagonal] = 0
             dQT[places] = dS @ HT.take(columns, axis=0)
@@ -132,17 +133,40 @@ def forward_arcs(
     return Arcs(found, all_scores), backprop
 
 
-def _distance_rows(longest: int) -> Ints:
-    """(longest, longest): the row of the table of distances for token i (first axis) and head j."""
-    positions = np.arange(longest)
-    return np.clip(positions - positions[:, None], -MAX_DISTANCE, MAX_DISTANCE) + MAX_DISTANCE
+def _rows_by_offset(longest: int) -> Ints:
+    """(2 longest - 1,) rows of the table of distances for the offsets 1 - longest, …, longest - 1 from token to head."""
+    return np.clip(np.arange(1 - longest, longest), -MAX_DISTANCE, MAX_DISTANCE) + MAX_DISTANCE
 
 
-_COMMON = _distance_rows(128)  # shorter docs' are its corner
+# [i, j]: the row for token i and head j. Of shorter docs it is a corner; longer ones do without a table of their size.
+_ROWS = sliding_window_view(_rows_by_offset(128), 128)[::-1].copy()
 
 
-def _distances(longest: int) -> Ints:
-    return _COMMON[:longest, :longest] if longest <= len(_COMMON) else _distance_rows(longest)
+def _distance_values(distance: NDArray[Any], longest: int) -> Floats2d:
+    """(longest, longest): the value of the distance from token i to head j."""
+    if longest <= len(_ROWS):
+        return distance.take(_ROWS[:longest, :longest])
+    return sliding_window_view(distance[_rows_by_offset(longest)], longest)[::-1]
+
+
+def _distance_gradient(dS: Floats2d, n_rows: int) -> NDArray[Any]:
+    """Sums of (longest, longest) over equal distances: (n_rows,)."""
+    longest = len(dS)
+    if longest <= len(_ROWS):
+        return np.bincount(_ROWS[:longest, :longest].ravel(), dS.ravel(), n_rows)
+    return np.bincount(_rows_by_offset(longest), _sums_by_offset(dS), n_rows)
+
+
+def _sums_by_offset(A: Floats2d) -> NDArray[Any]:
+    """Sums along the diagonals of (n, n): (2 n - 1,), from the lower left corner to the upper right one.
+
+    >>> _sums_by_offset(np.array([[1, 2], [4, 8]])).tolist()
+    [4, 9, 2]
+    """
+    n = len(A)
+    wide = np.zeros((n, 2 * n), dtype=A.dtype)
+    wide[:, n - 1 :: -1] = A
+    return wide.ravel()[: n * (2 * n - 1)].reshape(n, 2 * n - 1).sum(axis=0)[::-1]  # each row one further right
 
 
 def arc_loss(arcs: Arcs, gold: NDArray[np.integer[Any]]) -> tuple[float, list[Floats3d]]:

@@ -145,6 +145,20 @@ def test_arc_scores(X):
     check(parameters, X, losses)
 
 
+@pytest.mark.parametrize("longest", [1, 5, 128, 129, 200])
+def test_distances_of_short_and_long_docs(longest):
+    table = np.random.default_rng(0).normal(size=2 * biaffine.MAX_DISTANCE + 1)
+    dS = np.random.default_rng(1).normal(size=(longest, longest))
+    gradient = np.zeros_like(table)
+    values = biaffine._distance_values(table, longest)
+    for i in range(longest):
+        for j in range(longest):
+            row = max(-biaffine.MAX_DISTANCE, min(biaffine.MAX_DISTANCE, j - i)) + biaffine.MAX_DISTANCE
+            assert values[i, j] == table[row]
+            gradient[row] += dS[i, j]
+    np.testing.assert_allclose(biaffine._distance_gradient(dS, len(table)), gradient, atol=1e-9)
+
+
 def test_label_scores(X):
     noise = Noise()
     layer = label_scores("labels", n_labels=3, nO=5, nI=6, nP=2, noise=noise)
