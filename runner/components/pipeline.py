@@ -21,7 +21,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thinc.api import Model, NumpyOps
+from thinc.api import Model
 
 from runner.components.base import Component, PerType
 from runner.components.counts import Counts
@@ -37,6 +37,7 @@ from runner.corpus.packed import PackedExamples
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunnerError, suggest
 from runner.model.layout import Packed
 from runner.model.noise import Noise
+from runner.model.ops import kernels_of, make_ops
 from runner.model.parameters import Given, Parameters
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ class Pipeline:
     """Components over one flat set of parameters.
 
     lang: language code, kept with the model. tokenizer: `type:` block. seed: of the initial weights and dropout.
-    shared_tok2vec: one tok2vec, the first component's, for all; else one each. ops: "numpy" (OpenBLAS) or "blis",
-    thinc's own.
+    shared_tok2vec: one tok2vec, the first component's, for all; else one each. ops: "numpy", "blis" or "numba", see
+    model/ops.py.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Pipeline:
         self.shared_tok2vec = shared_tok2vec
         self.seed = seed
         self.tokenizer_block = dict(tokenizer or DEFAULT_TOKENIZER)
-        self.ops = NumpyOps(use_blis=ops == "blis")
+        self.ops = make_ops(ops)
         self.components: dict[str, Component] = {}
         self.blocks: dict[str, dict[str, Any]] = {}
         self.meta: dict[str, Any] = {}
@@ -186,6 +187,7 @@ class Pipeline:
                     models[f"{name}/{part}"] = model
                     for node in model.walk():
                         node.ops = self.ops
+        self.parameters.kernels = kernels_of(self.ops)
         self.parameters.bind(models, self.seed, given)
 
     def _freeze_disabled(self) -> None:

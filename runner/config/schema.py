@@ -128,7 +128,11 @@ class TrackingConfig:
 class ComputeConfig:
     """Where the arithmetic happens."""
 
-    ops: str = key("numpy", "matrix products: numpy (OpenBLAS) or blis (thinc's)", one_of=("numpy", "blis"))
+    ops: str = key(
+        "numpy",
+        "arithmetic: numpy, numba (compiled loops, the fastest; an extra) or blis (thinc's products)",
+        one_of=("numpy", "numba", "blis"),
+    )
     threads: int = key(
         1, "BLAS threads of one run; more than 1 on a busy machine is many times slower", low=1, high=1024
     )

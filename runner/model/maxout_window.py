@@ -16,9 +16,12 @@ from thinc.api import Model
 
 from runner.model.layout import Floats2d, Layout, Packed
 from runner.model.noise import Noise
+from runner.model.ops import kernels_of
 from runner.model.parameters import Initializer, Shape, ones, uniform, zeros
 
 Backprop = Callable[[Floats2d], Floats2d]
+
+_NO_DRAWS, _NO_ROWS = np.zeros((0, 0), dtype="uint16"), np.zeros((0, 0), dtype="float32")
 
 
 def maxout_window(
@@ -61,25 +64,31 @@ def forward(model: Model[Packed, Packed], packed: Packed, is_train: bool) -> tup
     nO, nP = model.get_dim("nO"), model.get_dim("nP")
     window_size = model.attrs["window_size"]
     W = model.get_param("W").reshape(nP * nO, -1)
-    C = expand_window(X, layout, window_size)  # ((2k+1) nI, n_tokens)
-    Y, backprop_activate = activate(model, model.ops.gemm(W, C), is_train)
-    if model.attrs["is_residual"]:
-        Y += X
+    kernels = kernels_of(model.ops)
+    C = expand_window(X, layout, window_size, kernels)  # ((2k+1) nI, n_tokens)
+    is_residual = model.attrs["is_residual"]
+    Y, backprop_activate = activate(model, model.ops.gemm(W, C), is_train, X if is_residual else None)
 
     def backprop(dY: Floats2d) -> Floats2d:
         dP = backprop_activate(dY)
         model.inc_grad("W", model.ops.gemm(dP, C, trans2=True).reshape(nP, nO, -1))
-        dX = reduce_window(model.ops.gemm(W, dP, trans1=True), layout, window_size)
-        if model.attrs["is_residual"]:
-            dX += dY
-        return dX
+        dC = model.ops.gemm(W, dP, trans1=True)
+        return reduce_window(dC, layout, window_size, dY if is_residual else None, kernels)
 
     return Packed(Y, layout), backprop
 
 
-def activate(model: Model[Any, Any], P: Floats2d, is_train: bool) -> tuple[Floats2d, Backprop]:
-    """What follows the product: bias, maxout, layer norm, dropout. Overwrites P. (nP nO, n_tokens) → (nO, n_tokens)."""
+def activate(
+    model: Model[Any, Any], P: Floats2d, is_train: bool, residual: Floats2d | None = None
+) -> tuple[Floats2d, Backprop]:
+    """What follows the product: bias, maxout, layer norm, dropout, and `residual` added, which has no gradient here.
+
+    Overwrites P. (nP nO, n_tokens) → (nO, n_tokens).
+    """
     nO, nP = model.get_dim("nO"), model.get_dim("nP")
+    kernels = kernels_of(model.ops)
+    if kernels is not None and nP <= 2:
+        return _activate_compiled(kernels, model, P, is_train, residual)
     G = model.get_param("G")[:, None]
     P += model.get_param("b").reshape(-1, 1)
     pieces = P.reshape(nP, nO, -1)
@@ -90,6 +99,8 @@ def activate(model: Model[Any, Any], P: Floats2d, is_train: bool) -> tuple[Float
     mask = model.attrs["noise"].mask(*Y.shape) if is_train else None
     if mask is not None:
         Y *= mask
+    if residual is not None:
+        Y += residual
 
     def backprop(dY: Floats2d) -> Floats2d:
         dN = dY * mask if mask is not None else dY.copy()
@@ -104,12 +115,37 @@ def activate(model: Model[Any, Any], P: Floats2d, is_train: bool) -> tuple[Float
     return Y, backprop
 
 
-def expand_window(X: Floats2d, layout: Layout, window_size: int) -> Floats2d:
+def _activate_compiled(
+    kernels: Any, model: Model[Any, Any], P: Floats2d, is_train: bool, residual: Floats2d | None
+) -> tuple[Floats2d, Backprop]:
+    nO, n = model.get_dim("nO"), P.shape[1]
+    G = model.get_param("G")
+    drawn = model.attrs["noise"].draw(nO, n) if is_train else None
+    draws, threshold, scale = drawn if drawn is not None else (_NO_DRAWS, 0, 1.0)
+    Y, N, inverse_std = np.empty((nO, n), P.dtype), np.empty((nO, n), P.dtype), np.empty(n, P.dtype)
+    kernels.activate(
+        P, model.get_param("b").reshape(-1), G, model.get_param("bias"), draws, threshold, scale,
+        residual if residual is not None else _NO_ROWS, Y, N, inverse_std,
+    )  # fmt: skip
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        dY = np.ascontiguousarray(dY)
+        gradients = model.get_grad("b").reshape(-1), model.get_grad("G"), model.get_grad("bias")
+        kernels.backprop_activate(dY, draws, threshold, scale, N, inverse_std, P, G, *gradients)
+        return P
+
+    return Y, backprop
+
+
+def expand_window(X: Floats2d, layout: Layout, window_size: int, kernels: Any | None = None) -> Floats2d:
     """Stack each column on its neighbours; zeros stand for neighbours outside the doc. (nI, n) → ((2k+1) nI, n)."""
     if window_size == 0:
         return X
     nI, n = X.shape
     C = np.empty(((2 * window_size + 1) * nI, n), dtype=X.dtype)
+    if kernels is not None:
+        kernels.expand_window(X, window_size, layout.starts, layout.lengths, C)
+        return C
     flat = X.reshape(-1)
     for block, offset in enumerate(range(-window_size, window_size + 1)):
         rows = C[block * nI : (block + 1) * nI]
@@ -123,13 +159,21 @@ def expand_window(X: Floats2d, layout: Layout, window_size: int) -> Floats2d:
     return C
 
 
-def reduce_window(dC: Floats2d, layout: Layout, window_size: int) -> Floats2d:
-    """The gradient of `expand_window`. Overwrites dC. ((2k+1) nI, n) → (nI, n)."""
+def reduce_window(
+    dC: Floats2d, layout: Layout, window_size: int, residual: Floats2d | None = None, kernels: Any | None = None
+) -> Floats2d:
+    """The gradient of `expand_window`, with `residual` added. Overwrites dC. ((2k+1) nI, n) → (nI, n)."""
     if window_size == 0:
+        if residual is not None:
+            dC += residual
         return dC
     dC = np.ascontiguousarray(dC)  # it is, as products make it; the rows below have to be views
     nI, n = dC.shape[0] // (2 * window_size + 1), dC.shape[1]
     dX = dC[window_size * nI : (window_size + 1) * nI]
+    if kernels is not None:
+        given = np.ascontiguousarray(residual) if residual is not None else _NO_ROWS
+        kernels.reduce_window(dC, window_size, layout.starts, layout.lengths, given)
+        return dX
     for block, offset in enumerate(range(-window_size, window_size + 1)):
         if offset == 0 or abs(offset) >= n:
             continue
@@ -137,6 +181,8 @@ def reduce_window(dC: Floats2d, layout: Layout, window_size: int) -> Floats2d:
         rows[:, layout.outside(offset)] = 0
         here, there = _overlap(rows.reshape(-1), dX.reshape(-1), offset)
         there += here
+    if residual is not None:
+        dX += residual
     return dX
 
 

@@ -13,10 +13,11 @@ from collections.abc import Callable
 import numpy as np
 from thinc.api import Model
 
-from runner.model.hash_embed import Values
+from runner.model.hash_embed import Values, gather, scatter
 from runner.model.layout import Floats2d
 from runner.model.maxout_window import activate, maxout_parameters
 from runner.model.noise import Noise
+from runner.model.ops import kernels_of
 
 
 def mix(name: str, *, nO: int, nI: int, n_features: int, nP: int = 3) -> Model[Values, Floats2d]:
@@ -39,17 +40,14 @@ def forward(
     products = np.empty((len(V), nP * nO), dtype=V.dtype)
     for f, span in enumerate(spans):
         np.matmul(V[span], W[:, f].T, out=products[span])
-    P = products.take(places[0], axis=0)  # (n_lexemes, nP nO)
-    for rows in places[1:]:
-        P += products.take(rows, axis=0)
+    P = gather(products, places, kernels_of(model.ops))  # (n_lexemes, nP nO)
     Y, backprop_activate = activate(model, np.ascontiguousarray(P.T), is_train)
 
     def backprop(dY: Floats2d) -> Floats2d:
         """(nO, n_lexemes) → (n_values, nI)"""
         dP = np.ascontiguousarray(backprop_activate(dY).T)  # (n_lexemes, nP nO)
         d_products = np.zeros_like(products)
-        for rows in places if len(dP) else ():
-            model.ops.scatter_add(d_products, rows, dP)
+        scatter(dP, places, d_products, model.ops)
         dW = np.empty_like(W)
         dV = np.empty_like(V)
         for f, span in enumerate(spans):

@@ -5,6 +5,8 @@ Nothing is kept between updates, so a run can go on from any step as if it had n
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,14 +37,20 @@ class Noise:
 
         The rate is rounded to 1/65536, and the scale fits the rounded rate.
         """
+        drawn = self.draw(*shape)
+        if drawn is None:
+            return None
+        draws, threshold, scale = drawn
+        return np.multiply(draws >= threshold, scale)
+
+    def draw(self, *shape: int) -> tuple[NDArray[np.uint16], int, np.float32] | None:
+        """What `mask` is made of: draws (shape), threshold, scale; the mask is `scale` where a draw is not below `threshold`."""
         threshold = round(self.rate * _LEVELS)
         if threshold <= 0:
             return None
-        size = int(np.prod(shape))
-        draws = self._bits.random_raw(-(-size // 4)).view("uint16")[:size]
-        if threshold >= _LEVELS:
-            return np.zeros(shape, dtype="float32")
-        return np.multiply(draws >= threshold, np.float32(_LEVELS / (_LEVELS - threshold))).reshape(shape)
+        size = prod(shape)
+        draws = self._bits.random_raw(-(-size // 4)).view("uint16")[:size].reshape(shape)
+        return draws, threshold, np.float32(_LEVELS / (_LEVELS - threshold) if threshold < _LEVELS else 0)
 
     def uniform(self, size: int) -> NDArray[np.float64]:
         """`size` independent draws from 0 (included) to 1."""

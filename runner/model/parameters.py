@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import prod, sqrt
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ class Parameters:
         self._weights = np.zeros(0, dtype="float32")
         self._gradient = np.zeros(0, dtype="float32")
         self.layout: dict[str, tuple[int, Shape]] = {}
+        self.kernels: ModuleType | None = None  # compiled loops for the optimizer, see ops.py
         self.frozen: list[slice] = []  # ranges that no optimizer may change, see `freeze`
         self.tables: dict[str, Table] = {}
         self.settle: Callable[[], None] = _nothing  # an optimizer's: bring rows up to date that it has put off

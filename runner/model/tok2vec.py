@@ -16,11 +16,12 @@ from thinc.api import Model
 
 from runner import registry
 from runner.errors import RunnerError, suggest
-from runner.model.hash_embed import hash_embed
+from runner.model.hash_embed import distinct, hash_embed
 from runner.model.layout import Floats2d, Packed, Tokens
 from runner.model.maxout_window import maxout_window
 from runner.model.mix import mix
 from runner.model.noise import Noise
+from runner.model.ops import kernels_of
 
 FEATURES = ("norm", "prefix", "suffix", "shape", "prefix2", "prefix3", "suffix2", "suffix4", "orth")
 UNKNOWN_WORD = np.uint64(1)  # the hash of every word that is not known
@@ -94,7 +95,8 @@ def forward(
     noise: Noise = model.attrs["noise"]
     embed, mixer, *encode = model.layers
     if model.attrs["word_dropout"] and tokens.counts is not None:
-        tokens = hide_words(tokens, model.attrs["features"], model.attrs["word_dropout"], noise if is_train else None)
+        rate, kernels = model.attrs["word_dropout"], kernels_of(model.ops)
+        tokens = hide_words(tokens, model.attrs["features"], rate, noise if is_train else None, kernels)
     values, backprop_embed = embed(tokens.features, is_train)
     L, backprop_mix = mixer(values, is_train)  # (width, n_lexemes)
     X = L.take(tokens.inverse, axis=1)  # (width, n_tokens)
@@ -121,7 +123,9 @@ def forward(
     return packed, backprop
 
 
-def hide_words(tokens: Tokens, features: Sequence[str], word_dropout: float, noise: Noise | None) -> Tokens:
+def hide_words(
+    tokens: Tokens, features: Sequence[str], word_dropout: float, noise: Noise | None, kernels: Any | None = None
+) -> Tokens:
     """Put the unknown word in the place of words never seen in training, and, given noise, of rare ones at random.
 
     A word seen n times is hidden with probability word_dropout / (word_dropout + n) (Kiperwasser and Goldberg, 2016), so
@@ -130,15 +134,17 @@ def hide_words(tokens: Tokens, features: Sequence[str], word_dropout: float, noi
     """
     counts = tokens.counts
     assert counts is not None
-    whole = np.flatnonzero([feature in ("norm", "orth") for feature in features])
+    whole = [i for i, feature in enumerate(features) if feature in ("norm", "orth")]
     if noise is None:
         hashes: Any = tokens.features.copy()
-        hashes[np.ix_(np.flatnonzero(counts == 0), whole)] = UNKNOWN_WORD
+        for i in whole:
+            hashes[counts == 0, i] = UNKNOWN_WORD
         return tokens._replace(features=hashes)
     probability = word_dropout / (word_dropout + counts)
     is_hidden = noise.uniform(len(tokens.inverse)) < probability[tokens.inverse]
     n = len(tokens.features)
-    variants, inverse = np.unique(tokens.inverse + n * is_hidden, return_inverse=True)
+    variants, inverse = distinct(tokens.inverse + n * is_hidden, kernels)
     hashes = tokens.features[variants % n] if n else tokens.features
-    hashes[np.ix_(np.flatnonzero(variants >= n), whole)] = UNKNOWN_WORD
+    for i in whole:
+        hashes[variants >= n, i] = UNKNOWN_WORD
     return tokens._replace(features=hashes, inverse=inverse)

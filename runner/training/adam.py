@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod, sqrt
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +38,25 @@ class Numbers(NamedTuple):
     decay: np.float32  # 0: none
     catch_up: np.float32 | None  # of the averages; None: none are kept
     gradient_scale: np.float32
+
+
+def update(
+    w: Flat, g: Flat, m: Flat, v: Flat, a: Flat | None, numbers: Numbers, kernels: ModuleType | None = None
+) -> None:
+    """One step in place, of flat arrays of any length. g: set to 0. a: averages. kernels: see model/ops.py."""
+    if kernels is not None:
+        averages = a if a is not None and numbers.catch_up is not None else w[:0]
+        kernels.adam(
+            w, g, m, v, averages, numbers.keep1, numbers.keep2, numbers.eps, numbers.step_size,
+            numbers.decay, numbers.catch_up or 0, numbers.gradient_scale,
+        )  # fmt: skip
+        return
+    room = np.empty(min(_BLOCK, len(w)), dtype="float32")
+    for start in range(0, len(w), _BLOCK):
+        at = slice(start, start + _BLOCK)
+        part, d = w[at], g[at]
+        update_block(part, d, m[at], v[at], a[at] if a is not None else None, room[: len(part)], numbers)
+        d[...] = 0
 
 
 def update_block(w: Flat, g: Flat, m: Flat, v: Flat, a: Flat | None, t: Flat, numbers: Numbers) -> None:
@@ -68,6 +88,7 @@ class Adam(Optimizer):
     def __init__(self, *, beta1: float, beta2: float, eps: float, **rest: Any) -> None:
         super().__init__(**rest)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self._kernels: ModuleType | None = None
         self._lazy: dict[str, LazyRows] = {}
         self._history: History | None = None
         self._bound: Parameters | None = None
@@ -110,6 +131,7 @@ class Adam(Optimizer):
 
     def __call__(self, parameters: Parameters) -> Used:
         """Update the weights from the gradient, and set the gradient to zero."""
+        self._kernels = parameters.kernels
         self._bind(parameters)
         is_coupled = not self.L2_is_weight_decay and self.L2(self.step) != 0
         if not self._lazy or parameters.is_gradient_seen or parameters.frozen or is_coupled:
@@ -140,7 +162,7 @@ class Adam(Optimizer):
             )
             eps = self.eps / sqrt(1.0 - self.beta2)
             self._lazy[path] = table.lazy = LazyRows(
-                table, mean, variance, averages[0] if averages else None, history, eps
+                table, mean, variance, averages[0] if averages else None, history, eps, parameters.kernels
             )
         parameters.settle = self.settle
         self._bound, self._bound_weights = parameters, weights
@@ -169,16 +191,11 @@ class Adam(Optimizer):
             self._update_spans(weights, gradient, [span], self._numbers(rate, decay, scales[owner]))
 
     def _update_spans(self, weights: Flat, gradient: Flat, spans: list[slice], numbers: Numbers) -> None:
-        room = np.empty(_BLOCK, dtype="float32")
         mean, variance = self.state["mean"], self.state["variance"]
         averages = self.state["averages"] if self.use_averages else None
         for span in spans:
-            for start in range(span.start, span.stop, _BLOCK):
-                at = slice(start, min(start + _BLOCK, span.stop))
-                a = averages[at] if averages is not None else None
-                g = gradient[at]
-                update_block(weights[at], g, mean[at], variance[at], a, room[: len(g)], numbers)
-                g[...] = 0
+            a = averages[span] if averages is not None else None
+            update(weights[span], gradient[span], mean[span], variance[span], a, numbers, self._kernels)
 
     def _update_lazily(self, parameters: Parameters) -> Used:
         assert self._history is not None
@@ -208,14 +225,10 @@ class Adam(Optimizer):
         return Used(rate, L2, clip, norm)
 
     def _update_rows(self, touched: Touched, lazy: LazyRows, numbers: Numbers) -> None:
-        room = np.empty(_BLOCK, dtype="float32")
         state = touched.state if touched.rows is not None else lazy.whole()
         w, g, m, v = (array.reshape(-1) for array in (touched.W, touched.gradient, state.mean, state.variance))
         a = state.average.reshape(-1) if state.average is not None else None
-        for start in range(0, len(w), _BLOCK):
-            at = slice(start, min(start + _BLOCK, len(w)))
-            part = a[at] if a is not None else None
-            update_block(w[at], g[at], m[at], v[at], part, room[: at.stop - at.start], numbers)
+        update(w, g, m, v, a, numbers, self._kernels)
         if touched.rows is not None:
             lazy.store(touched.rows, touched.W, state)
         else:

@@ -14,6 +14,7 @@ rounding, some 1e-7 after hundreds of steps.
 from __future__ import annotations
 
 from math import sqrt
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -43,26 +44,26 @@ class History:
     def __init__(self, beta1: float, beta2: float, step: int) -> None:
         self.fading = beta1 / sqrt(beta2)  # of u, a step
         ages = np.arange(LIMIT + 2)
-        self._mean_fades, self._variance_fades = beta1**ages, beta2**ages
-        self._coefficients = np.zeros((6, LIMIT + 2))  # u's own fading, P, Q, A, B, C
+        self.fades = np.stack([beta1**ages, beta2**ages])  # of mean and variance, by age
+        self.all_coefficients = np.zeros((6, LIMIT + 2))  # u's own fading, P, Q, A, B, C; those in use come first
         self.restart(step)
 
     def restart(self, step: int) -> None:
         """Forget what was before: all rows are up to date."""
         self.origin = self.now = step
-        self._coefficients[:, 0] = (1, 1, 0, 1, 0, 0)
+        self.all_coefficients[:, 0] = (1, 1, 0, 1, 0, 0)
 
     @property
     def coefficients(self) -> NDArray[np.float64]:
         """(6, steps since `origin` + 1)"""
-        return self._coefficients[:, : self.now - self.origin + 1]
+        return self.all_coefficients[:, : self.now - self.origin + 1]
 
     def restore(self, origin: int, now: int, coefficients: NDArray[np.float64]) -> None:
         """Go on with the coefficients of another history. Raises RunnerError where they do not fit the steps."""
         if not 0 <= now - origin <= LIMIT or coefficients.shape != (6, now - origin + 1):
             raise RunnerError("the optimizer's history in the checkpoint does not fit its steps")
         self.origin, self.now = origin, now
-        self._coefficients[:, : now - origin + 1] = coefficients
+        self.all_coefficients[:, : now - origin + 1] = coefficients
 
     @property
     def is_full(self) -> bool:
@@ -71,7 +72,7 @@ class History:
     def advance(self, step_size: float, decay: float, catch_up: float) -> None:
         """One more step, which moved weights by step_size * u, shrank them by `decay`, and averages closer by `catch_up`."""
         n = self.now - self.origin + 1
-        u, P, Q, A, B, C = (row[:n] for row in self._coefficients)
+        u, P, Q, A, B, C = (row[:n] for row in self.all_coefficients)
         u *= self.fading
         Q += step_size * u
         P *= 1 - decay
@@ -79,14 +80,14 @@ class History:
         A *= 1 - catch_up
         B += catch_up * (P - B)
         C += catch_up * (Q - C)
-        self._coefficients[:, n] = (1, 1, 0, 1, 0, 0)
+        self.all_coefficients[:, n] = (1, 1, 0, 1, 0, 0)
         self.now += 1
 
     def since(self, steps: NDArray[np.int64]) -> tuple[NDArray[np.float32], ...]:
         """P, Q, A, B, C and the fading of mean and variance for rows last touched at these steps: (n, 1) each."""
         at = steps - self.origin
         age = self.now - steps
-        rows = [*self._coefficients[1:, at], self._mean_fades[age], self._variance_fades[age]]
+        rows = [*self.all_coefficients[1:, at], *self.fades[:, age]]
         return tuple(row.astype("float32")[:, None] for row in rows)
 
 
@@ -94,16 +95,26 @@ class LazyRows:
     """The rows of one table between updates. mean, variance, averages: the table's part of the optimizer's state."""
 
     def __init__(
-        self, table: Table, mean: Floats2d, variance: Floats2d, averages: Floats2d | None, history: History, eps: float
+        self,
+        table: Table,
+        mean: Floats2d,
+        variance: Floats2d,
+        averages: Floats2d | None,
+        history: History,
+        eps: float,
+        kernels: ModuleType | None = None,
     ) -> None:
         self.table = table
         self.mean, self.variance, self.averages = mean, variance, averages
         self.history = history
         self.eps = np.float32(eps)  # in the units of `variance`
+        self.kernels = kernels  # see model/ops.py
         self.last = np.full(len(mean), history.now, dtype="int64")  # the step that each row is up to date with
 
     def fetch(self, rows: Rows) -> tuple[Floats2d, RowState]:
         """Copies of the rows' weights and state as dense updates would have left them. Nothing is written."""
+        if self.kernels is not None:
+            return self._fetch_compiled(self.kernels, rows)
         w, m, v = (array.take(rows, axis=0) for array in (self.table.weights, self.mean, self.variance))
         a = self.averages.take(rows, axis=0) if self.averages is not None else None
         last = self.last[rows]
@@ -123,18 +134,36 @@ class LazyRows:
             v *= fade_v
         return w, RowState(self, self.history.now, m, v, a)
 
+    def _fetch_compiled(self, kernels: ModuleType, rows: Rows) -> tuple[Floats2d, RowState]:
+        shape = len(rows), self.mean.shape[1]
+        w, m, v = (np.empty(shape, dtype="float32") for _ in range(3))
+        a = np.empty(shape, dtype="float32") if self.averages is not None else None
+        kernels.fetch_rows(
+            *self._arrays(self.averages), rows, self.last, self.history.origin, self.history.now,
+            self.history.all_coefficients, self.history.fades, self.eps, w, m, v, a if a is not None else w[:0],
+        )  # fmt: skip
+        return w, RowState(self, self.history.now, m, v, a)
+
+    def _arrays(self, averages: Floats2d | None) -> tuple[Floats2d, ...]:
+        weights = self.table.weights
+        return weights, self.mean, self.variance, averages if averages is not None else weights[:0]
+
     def whole(self) -> RowState:
         """The state of all rows, not copied; to be called when settled."""
         return RowState(self, self.history.now, self.mean, self.variance, self.averages)
 
     def store(self, rows: Rows, w: Floats2d, state: RowState) -> None:
         """Write rows back, up to date with `history.now`."""
+        self.last[rows] = self.history.now
+        if self.kernels is not None:
+            average = state.average if state.average is not None else w[:0]
+            self.kernels.store_rows(*self._arrays(self.averages), rows, w, state.mean, state.variance, average)
+            return
         self.table.weights[rows] = w
         self.mean[rows] = state.mean
         self.variance[rows] = state.variance
         if self.averages is not None:
             self.averages[rows] = state.average
-        self.last[rows] = self.history.now
 
     def settle(self) -> None:
         """Bring every row up to date."""

@@ -1,0 +1,350 @@
+"""What lies between the matrix products as compiled loops: one pass over memory each, where numpy makes one an operation.
+
+For `compute.ops=numba`; ops.py imports this, and nothing else does. The layers beside it hold the same arithmetic in numpy,
+which is what runs without, and what the tests compare with. Values differ by rounding: sums are taken in another order.
+All is float32 and in C order; anything else is a TypeError, not a second compilation. Numba keeps the machine code beside
+this file, or in the user's cache directory.
+
+Loops run over blocks of `_BLOCK` columns, whose rows stay in the first-level cache from one loop to the next. A row of a
+block is cut out before the loop over it: indices that begin at 0 are what the compiler turns into vector instructions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import float32, float64, int32, int64, njit, uint16, uint32, uint64, void
+
+_BLOCK = 128
+_ZERO, _ONE, _TINY = np.float32(0), np.float32(1), np.float32(1e-8)  # the last: of maxout_window.normalize
+_OPTIONS = {"cache": True, "error_model": "numpy"}  # numpy's: what is divided by 0 is infinite
+_vector, _matrix = float32[::1], float32[:, ::1]
+_places, _columns = int32[:, ::1], int64[::1]
+
+
+@njit(float32(_vector), fastmath={"reassoc", "nsz"}, **_OPTIONS)
+def _sum(x):
+    total = _ZERO
+    for i in range(x.size):
+        total += x[i]
+    return total
+
+
+@njit(float32(_vector, _vector), fastmath={"reassoc", "nsz"}, **_OPTIONS)
+def _dot(x, y):
+    total = _ZERO
+    for i in range(x.size):
+        total += x[i] * y[i]
+    return total
+
+
+@njit(void(_vector, _vector), inline="always", **_OPTIONS)
+def _copy(x, y):
+    """y[:] = x, which numba makes slower."""
+    for i in range(y.size):
+        y[i] = x[i]
+
+
+# Layers
+
+
+@njit(
+    void(_matrix, _vector, _vector, _vector, uint16[:, ::1], float32, float32, _matrix, _matrix, _matrix, _vector),
+    **_OPTIONS,
+)
+def activate(P, b, G, bias, draws, threshold, scale, X, Y, N, inverse_std):
+    """Bias, maxout of one or two pieces, layer norm, dropout, residual: see maxout_window.py.
+
+    In: P (nP nO, n), b (nP nO,), G and bias (nO,); draws (nO, n), zero where below `threshold`, or without rows: no
+    dropout; X (nO, n), or without rows: no residual. Out: Y, N (nO, n), inverse_std (n,), and in the first nO rows of P
+    what tells the winner.
+    """
+    nO, n = Y.shape
+    share = _ONE / np.float32(nO)
+    sums, squares = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
+    for start in range(0, n, _BLOCK):
+        stop = min(start + _BLOCK, n)
+        size = stop - start
+        mean, variance, inverse = sums[:size], squares[:size], inverse_std[start:stop]
+        mean[:] = _ZERO
+        variance[:] = _ZERO
+        for row in range(nO):
+            first, normal, b1 = P[row, start:stop], N[row, start:stop], b[row]
+            if len(P) == 2 * nO:
+                second, b2 = P[nO + row, start:stop], b[nO + row]
+                for i in range(size):
+                    x, y = first[i] + b1, second[i] + b2
+                    first[i] = x - y
+                    z = x if x >= y or x != x else y  # what is not a number stays so
+                    normal[i] = z
+                    mean[i] += z
+            else:
+                for i in range(size):
+                    x = first[i] + b1
+                    first[i] = x
+                    z = x if x >= _ZERO or x != x else _ZERO
+                    normal[i] = z
+                    mean[i] += z
+        for i in range(size):
+            mean[i] *= share
+        for row in range(nO):
+            normal = N[row, start:stop]
+            for i in range(size):
+                z = normal[i] - mean[i]
+                normal[i] = z
+                variance[i] += z * z
+        for i in range(size):
+            inverse[i] = _ONE / np.sqrt(variance[i] * share + _TINY)
+        for row in range(nO):
+            normal, out, gain, shift = N[row, start:stop], Y[row, start:stop], G[row], bias[row]
+            for i in range(size):
+                z = normal[i] * inverse[i]
+                normal[i] = z
+                out[i] = z * gain + shift
+            if len(draws):
+                drawn = draws[row, start:stop]
+                for i in range(size):
+                    out[i] *= scale if drawn[i] >= threshold else _ZERO
+            if len(X):
+                residual = X[row, start:stop]
+                for i in range(size):
+                    out[i] += residual[i]
+
+
+@njit(
+    void(_matrix, uint16[:, ::1], float32, float32, _matrix, _vector, _matrix, _vector, _vector, _vector, _vector),
+    **_OPTIONS,
+)
+def backprop_activate(dY, draws, threshold, scale, N, inverse_std, P, G, db, dG, dbias):
+    """The gradient of `activate`, from what it left behind. Overwrites P with its own, and adds to db, dG, dbias."""
+    nO, n = dY.shape
+    share = _ONE / np.float32(nO)
+    sums, products = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
+    room = np.empty((nO, _BLOCK), np.float32)
+    for start in range(0, n, _BLOCK):
+        stop = min(start + _BLOCK, n)
+        size = stop - start
+        mean, slope, inverse = sums[:size], products[:size], inverse_std[start:stop]
+        mean[:] = _ZERO
+        slope[:] = _ZERO
+        for row in range(nO):
+            normal, given, d, gain = N[row, start:stop], dY[row, start:stop], room[row, :size], G[row]
+            if len(draws):
+                drawn = draws[row, start:stop]
+                for i in range(size):
+                    d[i] = given[i] * (scale if drawn[i] >= threshold else _ZERO)
+            else:
+                _copy(given, d)
+            dbias[row] += _sum(d)
+            dG[row] += _dot(d, normal)
+            for i in range(size):
+                z = d[i] * gain
+                d[i] = z
+                mean[i] += z
+                slope[i] += z * normal[i]
+        for i in range(size):
+            mean[i] *= share
+            slope[i] *= share
+        for row in range(nO):
+            normal, d, first = N[row, start:stop], room[row, :size], P[row, start:stop]
+            for i in range(size):
+                d[i] = (d[i] - mean[i] - normal[i] * slope[i]) * inverse[i]
+            if len(P) == 2 * nO:
+                second = P[nO + row, start:stop]
+                for i in range(size):
+                    z = d[i] if first[i] >= _ZERO else _ZERO
+                    first[i] = z
+                    second[i] = d[i] - z
+                db[nO + row] += _sum(second)
+            else:
+                for i in range(size):
+                    first[i] = d[i] if first[i] >= _ZERO else _ZERO
+            db[row] += _sum(first)
+
+
+@njit(void(_vector, int64, _columns, _columns), **_OPTIONS)
+def _clear(row, offset, starts, lengths):
+    """Zeros where the neighbour at `offset` lies in another doc, or in none."""
+    for doc in range(len(starts)):
+        start, stop = starts[doc], starts[doc] + lengths[doc]
+        if offset < 0:
+            stop = min(start - offset, stop)
+        else:
+            start = max(stop - offset, start)
+        for column in range(start, stop):
+            row[column] = _ZERO
+
+
+@njit(void(_matrix, int64, _columns, _columns, _matrix), **_OPTIONS)
+def expand_window(X, window_size, starts, lengths, C):
+    """See maxout_window.py. X (nI, n), docs by their first column and length → C ((2 window_size + 1) nI, n)."""
+    nI, n = X.shape
+    for offset in range(-window_size, window_size + 1):
+        low, high = min(max(-offset, 0), n), max(min(n - offset, n), 0)
+        for row in range(nI):
+            here = C[(window_size + offset) * nI + row]
+            if low < high:
+                _copy(X[row, low + offset : high + offset], here[low:high])
+            _clear(here, offset, starts, lengths)
+
+
+@njit(void(_matrix, int64, _columns, _columns, _matrix), **_OPTIONS)
+def reduce_window(dC, window_size, starts, lengths, residual):
+    """The gradient of `expand_window`, left in the middle nI rows of dC, with `residual` (nI, n), or no rows, added."""
+    nI, n = len(dC) // (2 * window_size + 1), dC.shape[1]
+    for row in range(nI):
+        middle = dC[window_size * nI + row]
+        for offset in range(-window_size, window_size + 1):
+            low, high = max(-offset, 0), min(n - offset, n)
+            if not offset or low >= high:
+                continue
+            given = dC[(window_size + offset) * nI + row]
+            _clear(given, offset, starts, lengths)
+            given, there = given[low:high], middle[low + offset : high + offset]
+            for i in range(high - low):
+                there[i] += given[i]
+        if len(residual):
+            given = residual[row]
+            for i in range(n):
+                middle[i] += given[i]
+
+
+# Embeddings
+
+
+@njit(void(_matrix, _places, _matrix), **_OPTIONS)
+def gather(E, places, Y):
+    """Y[i] = sum over k of E[places[k, i]]. E (n_rows, width), places (k, n), Y (n, width)."""
+    for i in range(len(Y)):
+        y = Y[i]
+        _copy(E[places[0, i]], y)
+        for k in range(1, len(places)):
+            e = E[places[k, i]]
+            for j in range(y.size):
+                y[j] += e[j]
+
+
+@njit(void(_matrix, _places, _matrix), **_OPTIONS)
+def scatter(dY, places, dE):
+    """The gradient of `gather`, added to dE."""
+    for k in range(len(places)):
+        for i in range(len(dY)):
+            d, e = dY[i], dE[places[k, i]]
+            for j in range(d.size):
+                e[j] += d[j]
+
+
+@njit(int64(uint64[::1], uint64[::1], _columns), **_OPTIONS)
+def distinct(values, found, places):
+    """Write the distinct values to `found`, in order of first appearance, and where each value is among them to `places`.
+
+    Returns how many there are. Probes a table of at least twice as many slots.
+    """
+    bits = 4
+    while (1 << bits) < 2 * len(values):
+        bits += 1
+    slots = np.full(1 << bits, -1, np.int32)
+    mask = (1 << bits) - 1
+    n = 0
+    for i in range(len(values)):
+        value = values[i]
+        slot = np.int64((value * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - bits))
+        while slots[slot] >= 0 and found[slots[slot]] != value:
+            slot = (slot + 1) & mask
+        if slots[slot] < 0:
+            slots[slot] = n
+            found[n] = value
+            n += 1
+        places[i] = slots[slot]
+    return n
+
+
+@njit(void(uint32[:, ::1], int64, int64, _places, int64), **_OPTIONS)
+def table_rows(hashes, n_rows, first_row, keys, start):
+    """Four hashes a value (n, 4) → rows of a table of n_rows from first_row on, written to keys[:, start:] (4, …)."""
+    for i in range(len(hashes)):
+        for k in range(hashes.shape[1]):
+            keys[k, start + i] = np.int64(hashes[i, k]) % n_rows + first_row
+
+
+# Adam: see training/adam.py and training/lazy_rows.py
+
+
+@njit(
+    void(_vector, _vector, _vector, _vector, _vector, float32, float32, float32, float32, float32, float32, float32),
+    **_OPTIONS,
+)
+def adam(w, g, m, v, a, keep1, keep2, eps, step_size, decay, catch_up, gradient_scale):
+    """One step in place; the gradient is set to 0. a: the averages, or empty."""
+    if len(a):
+        for i in range(w.size):
+            d = g[i] * gradient_scale
+            g[i] = _ZERO
+            mean, variance = m[i] * keep1 + d, v[i] * keep2 + d * d
+            m[i], v[i] = mean, variance
+            x = w[i] - mean / (np.sqrt(variance) + eps) * step_size
+            x -= x * decay
+            w[i] = x
+            a[i] += (x - a[i]) * catch_up
+    else:
+        for i in range(w.size):
+            d = g[i] * gradient_scale
+            g[i] = _ZERO
+            mean, variance = m[i] * keep1 + d, v[i] * keep2 + d * d
+            m[i], v[i] = mean, variance
+            x = w[i] - mean / (np.sqrt(variance) + eps) * step_size
+            w[i] = x - x * decay
+
+
+@njit(
+    void(
+        _matrix, _matrix, _matrix, _matrix, _columns, _columns, int64, int64, float64[:, ::1], float64[:, ::1], float32,
+        _matrix, _matrix, _matrix, _matrix,
+    ),
+    **_OPTIONS,
+)  # fmt: skip
+def fetch_rows(W, M, V, A, rows, last, origin, now, coefficients, fades, eps, w, m, v, a):
+    """Copy `rows` and their state to w, m, v and a as dense steps up to `now` would have left them.
+
+    last: the step each row of the table is up to date with. coefficients: u's fading, P, Q, A, B, C (6, steps since
+    `origin`). fades: of mean and variance (2, age). A and a have no rows where no averages are kept.
+    """
+    for i in range(len(rows)):
+        row = rows[i]
+        x, mean, variance = w[i], m[i], v[i]
+        _copy(W[row], x)
+        _copy(M[row], mean)
+        _copy(V[row], variance)
+        if len(A):
+            _copy(A[row], a[i])
+        at, age = last[row] - origin, now - last[row]
+        if not age:
+            continue
+        p, q = np.float32(coefficients[1, at]), np.float32(coefficients[2, at])
+        fade1, fade2 = np.float32(fades[0, age]), np.float32(fades[1, age])
+        if len(A):
+            average, a1, a2 = a[i], np.float32(coefficients[3, at]), np.float32(coefficients[4, at])
+            a3 = np.float32(coefficients[5, at])
+            for j in range(x.size):
+                u = mean[j] / (np.sqrt(variance[j]) + eps)
+                average[j] = average[j] * a1 + x[j] * a2 - u * a3
+                x[j] = x[j] * p - u * q
+                mean[j] *= fade1
+                variance[j] *= fade2
+        else:
+            for j in range(x.size):
+                u = mean[j] / (np.sqrt(variance[j]) + eps)
+                x[j] = x[j] * p - u * q
+                mean[j] *= fade1
+                variance[j] *= fade2
+
+
+@njit(void(_matrix, _matrix, _matrix, _matrix, _columns, _matrix, _matrix, _matrix, _matrix), **_OPTIONS)
+def store_rows(W, M, V, A, rows, w, m, v, a):
+    """Write what `fetch_rows` gave back to where it was."""
+    for i in range(len(rows)):
+        row = rows[i]
+        _copy(w[i], W[row])
+        _copy(m[i], M[row])
+        _copy(v[i], V[row])
+        if len(A):
+            _copy(a[i], A[row])
