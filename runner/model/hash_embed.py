@@ -87,8 +87,8 @@ def forward(
         if masks is not None:
             for span, mask in zip(spans, masks, strict=True):
                 dV[span] *= mask
-        dE = np.zeros_like(E)
-        scatter(dV, keys, dE, ops)
+        dE = touched.zeros()
+        scatter(dV, touched.places, dE, ops)
         touched.add(dE)
         return hashes
 

@@ -297,54 +297,68 @@ def adam(w, g, m, v, a, keep1, keep2, eps, step_size, decay, catch_up, gradient_
 
 @njit(
     void(
-        _matrix, _matrix, _matrix, _matrix, _columns, _columns, int64, int64, float64[:, ::1], float64[:, ::1], float32,
-        _matrix, _matrix, _matrix, _matrix,
+        _matrix, _matrix, _matrix, _matrix, _columns, _matrix, float32, float32, float32, float32, float32, float32,
+        float32,
     ),
     **_OPTIONS,
 )  # fmt: skip
-def fetch_rows(W, M, V, A, rows, last, origin, now, coefficients, fades, eps, w, m, v, a):
-    """Copy `rows` and their state to w, m, v and a as dense steps up to `now` would have left them.
+def adam_rows(W, M, V, A, rows, G, keep1, keep2, eps, step_size, decay, catch_up, gradient_scale):
+    """The same for `rows` of a table whose gradient is G (n, nO). A: the averages, or no rows."""
+    for i in range(len(rows)):
+        row = rows[i]
+        adam(
+            W[row], G[i], M[row], V[row], A[row] if len(A) else W[row, :0], keep1, keep2, eps, step_size, decay, catch_up,
+            gradient_scale,
+        )  # fmt: skip
+
+
+@njit(
+    void(
+        _matrix, _matrix, _matrix, _matrix, _columns, _columns, int64, int64, float64[:, ::1], float64[:, ::1], float32,
+    ),
+    **_OPTIONS,
+)  # fmt: skip
+def catch_up_rows(W, M, V, A, rows, last, origin, now, coefficients, fades, eps):
+    """Leave `rows` and their state as dense steps up to `now` would have; they are up to date then, and `last` says so.
 
     last: the step each row of the table is up to date with. coefficients: u's fading, P, Q, A, B, C (6, steps since
-    `origin`). fades: of mean and variance (2, age). A and a have no rows where no averages are kept.
+    `origin`). fades: of mean and variance (2, age). A has no rows where no averages are kept.
     """
     for i in range(len(rows)):
         row = rows[i]
-        x, mean, variance = w[i], m[i], v[i]
-        _copy(W[row], x)
-        _copy(M[row], mean)
-        _copy(V[row], variance)
-        if len(A):
-            _copy(A[row], a[i])
         at, age = last[row] - origin, now - last[row]
         if not age:
             continue
+        last[row] = now
+        w, mean, variance = W[row], M[row], V[row]
         p, q = np.float32(coefficients[1, at]), np.float32(coefficients[2, at])
         fade1, fade2 = np.float32(fades[0, age]), np.float32(fades[1, age])
         if len(A):
-            average, a1, a2 = a[i], np.float32(coefficients[3, at]), np.float32(coefficients[4, at])
+            average, a1, a2 = A[row], np.float32(coefficients[3, at]), np.float32(coefficients[4, at])
             a3 = np.float32(coefficients[5, at])
-            for j in range(x.size):
+            for j in range(w.size):
                 u = mean[j] / (np.sqrt(variance[j]) + eps)
-                average[j] = average[j] * a1 + x[j] * a2 - u * a3
-                x[j] = x[j] * p - u * q
+                average[j] = average[j] * a1 + w[j] * a2 - u * a3
+                w[j] = w[j] * p - u * q
                 mean[j] *= fade1
                 variance[j] *= fade2
         else:
-            for j in range(x.size):
+            for j in range(w.size):
                 u = mean[j] / (np.sqrt(variance[j]) + eps)
-                x[j] = x[j] * p - u * q
+                w[j] = w[j] * p - u * q
                 mean[j] *= fade1
                 variance[j] *= fade2
 
 
-@njit(void(_matrix, _matrix, _matrix, _matrix, _columns, _matrix, _matrix, _matrix, _matrix), **_OPTIONS)
-def store_rows(W, M, V, A, rows, w, m, v, a):
-    """Write what `fetch_rows` gave back to where it was."""
-    for i in range(len(rows)):
-        row = rows[i]
-        _copy(w[i], W[row])
-        _copy(m[i], M[row])
-        _copy(v[i], V[row])
-        if len(A):
-            _copy(a[i], A[row])
+@njit(void(float64[:, ::1], int64, float64, float64, float64, float64), **_OPTIONS)
+def advance(coefficients, n, fading, step_size, decay, catch_up):
+    """One more step for the first n of each coefficient, and the n-th at its start. See lazy_rows.History."""
+    for i in range(n):
+        u = coefficients[0, i] * fading
+        p, q = coefficients[1, i] * (1 - decay), (coefficients[2, i] + step_size * u) * (1 - decay)
+        coefficients[0, i], coefficients[1, i], coefficients[2, i] = u, p, q
+        coefficients[3, i] *= 1 - catch_up
+        coefficients[4, i] += catch_up * (p - coefficients[4, i])
+        coefficients[5, i] += catch_up * (q - coefficients[5, i])
+    coefficients[:, n] = 0
+    coefficients[0, n] = coefficients[1, n] = coefficients[3, n] = 1

@@ -132,8 +132,8 @@ def forward(model: Model[Keys, Floats2d], keys: Keys, is_train: bool) -> tuple[F
             dX = dY.T[docs]  # (n_features, nO)
             dX *= X[:, None]
             dX *= _BEND + 2 * abs(e)
-            dE = np.zeros_like(E)
-            ops.scatter_add(dE, rows, dX)
+            dE = touched.zeros()
+            ops.scatter_add(dE, touched.places, dX)
             touched.add(dE)
 
     return Y, backprop

@@ -1,8 +1,9 @@
 """Tables: parameters of which a batch reads few rows, so that few rows have a gradient.
 
-    touched, keys = table.read(keys)        # before: the rows of this batch, `keys` counted in them
+    touched, keys = table.read(keys)        # before: the rows of this batch, `keys` counted in touched.W
     V = touched.W.take(keys[0], axis=0) …
-    touched.add(dW)                         # after: their gradient, (n_rows, nO)
+    dW = touched.zeros()                    # after: their gradient, (n_rows, nO), in which `touched.places` counts
+    touched.add(dW)
 
 An optimizer that leaves the other rows alone until they come back (training/lazy_rows.py) sets `lazy`: rows are then
 brought up to date as they are read. To any other, and to whoever asks for the gradient as a whole, a table is a parameter
@@ -20,13 +21,19 @@ from runner.model.layout import Floats2d
 
 Rows = NDArray[np.intp]
 _FEW = 0.2  # share of a table's rows up to which picking them out is faster than passing over all
+_FEW_IN_PLACE = 0.4  # the same where they need not be copied
 
 
 class Lazy(Protocol):
     """What an optimizer does for one table."""
 
+    is_in_place: bool  # rows are brought up to date where they are
+
     def fetch(self, rows: Rows) -> tuple[Floats2d, Any]:
-        """Up-to-date copies of the rows' weights (n, nO), and whatever the optimizer wants to be handed back with them."""
+        """The rows' weights up to date, and whatever the optimizer wants to be handed back with them.
+
+        Copies of the rows (n, nO), or, in place, the whole table.
+        """
 
     def settle(self) -> None:
         """Bring all rows up to date, in place."""
@@ -35,14 +42,20 @@ class Lazy(Protocol):
 class Touched:
     """Rows that one forward pass read, and their gradient once backward has run. Without rows: the table as a whole."""
 
-    __slots__ = ("W", "gradient", "rows", "state", "table")
+    __slots__ = ("W", "gradient", "places", "rows", "state", "table")
 
-    def __init__(self, table: Table, rows: Rows | None, W: Floats2d, state: Any) -> None:
+    def __init__(self, table: Table, rows: Rows | None, places: NDArray[np.int32], W: Floats2d, state: Any) -> None:
         self.table = table
         self.rows = rows  # (n,) ascending
+        self.places = places  # what was read, counted in `rows`
         self.W = W  # (n, nO) a copy, or the table itself
         self.state = state
         self.gradient: Floats2d = W[:0]  # (n, nO) once `add` was called
+
+    def zeros(self) -> Floats2d:
+        """Room for the gradient."""
+        shape = self.W.shape if self.rows is None else (len(self.rows), self.W.shape[1])
+        return np.zeros(shape, dtype=self.W.dtype)
 
     def add(self, gradient: Floats2d) -> None:
         """The rows' gradient; from now on it counts."""
@@ -60,21 +73,23 @@ class Table:
         self.touched: list[Touched] = []
 
     def read(self, keys: NDArray[np.int32]) -> tuple[Touched, NDArray[np.int32]]:
-        """The rows named in `keys`, each once, or where they are many the whole table; and `keys`, counted in those."""
+        """The rows named in `keys`, each once, or where they are many the whole table; and `keys`, counted in its W."""
         is_touched = np.zeros(len(self.weights), dtype=bool)
         is_touched[keys] = True
         rows = np.flatnonzero(is_touched)
-        if len(rows) > _FEW * len(self.weights):
+        few = _FEW_IN_PLACE if self.lazy is not None and self.lazy.is_in_place else _FEW
+        if len(rows) > few * len(self.weights):
             if self.lazy is not None:
                 self.lazy.settle()
-            return Touched(self, None, self.weights, None), keys
+            return Touched(self, None, keys, self.weights, None), keys
         place = np.empty(len(self.weights), dtype="int32")
         place[rows] = np.arange(len(rows), dtype="int32")
         if self.lazy is not None:
             W, state = self.lazy.fetch(rows)
         else:
             W, state = self.weights.take(rows, axis=0), None
-        return Touched(self, rows, W, state), place[keys]
+        places = place[keys]
+        return Touched(self, rows, places, W, state), keys if W is self.weights else places
 
     def collect(self) -> None:
         """Add what was touched to the gradient as a whole."""

@@ -153,7 +153,7 @@ class Adam(Optimizer):
         parameters.settle()
         self._lazy = {}
         self._fit(parameters)
-        self._history = history = History(self.beta1, self.beta2, self.step)
+        self._history = history = History(self.beta1, self.beta2, self.step, parameters.kernels)
         is_fading = self.beta1**2 < self.beta2  # else what a moment carries on grows from step to step
         for path, table in parameters.tables.items() if is_fading else ():
             offset, shape = parameters.layout[path]
@@ -225,6 +225,13 @@ class Adam(Optimizer):
         return Used(rate, L2, clip, norm)
 
     def _update_rows(self, touched: Touched, lazy: LazyRows, numbers: Numbers) -> None:
+        if touched.rows is not None and self._kernels is not None:
+            self._kernels.adam_rows(
+                *lazy.arrays(), touched.rows, touched.gradient, numbers.keep1, numbers.keep2, numbers.eps,
+                numbers.step_size, numbers.decay, numbers.catch_up or 0, numbers.gradient_scale,
+            )  # fmt: skip
+            lazy.last[touched.rows] = lazy.history.now
+            return
         state = touched.state if touched.rows is not None else lazy.whole()
         w, g, m, v = (array.reshape(-1) for array in (touched.W, touched.gradient, state.mean, state.variance))
         a = state.average.reshape(-1) if state.average is not None else None
@@ -246,7 +253,7 @@ def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:
         lazy.settle()
         if len(touched) > 1:
             lazy.table.collect()
-            whole = Touched(lazy.table, None, lazy.table.weights, None)
+            whole = Touched(lazy.table, None, touched[0].places, lazy.table.weights, None)
             whole.gradient = lazy.table.gradient.copy()
             lazy.table.gradient[...] = 0
             return whole
@@ -256,7 +263,7 @@ def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:
     for one in touched:
         assert one.rows is not None
         gradient[np.searchsorted(rows, one.rows)] += one.gradient
-    union = Touched(lazy.table, rows, *lazy.fetch(rows))
+    union = Touched(lazy.table, rows, touched[0].places, *lazy.fetch(rows))
     union.gradient = gradient
     return union
 

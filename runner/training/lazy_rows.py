@@ -29,7 +29,7 @@ _CHUNK = 4096  # rows brought up to date at once
 
 
 class RowState(NamedTuple):
-    """Copies of some rows' moments and average, (n, nO) each, and what they are up to date with."""
+    """Some rows' moments and average, (n, nO) each, and what they are up to date with: copies, or in place the tables."""
 
     lazy: LazyRows
     step: int
@@ -41,7 +41,8 @@ class RowState(NamedTuple):
 class History:
     """The coefficients above, from each step since `origin` to `now`. Steps are counted in updates done."""
 
-    def __init__(self, beta1: float, beta2: float, step: int) -> None:
+    def __init__(self, beta1: float, beta2: float, step: int, kernels: ModuleType | None = None) -> None:
+        self._kernels = kernels  # see model/ops.py
         self.fading = beta1 / sqrt(beta2)  # of u, a step
         ages = np.arange(LIMIT + 2)
         self.fades = np.stack([beta1**ages, beta2**ages])  # of mean and variance, by age
@@ -72,6 +73,10 @@ class History:
     def advance(self, step_size: float, decay: float, catch_up: float) -> None:
         """One more step, which moved weights by step_size * u, shrank them by `decay`, and averages closer by `catch_up`."""
         n = self.now - self.origin + 1
+        self.now += 1
+        if self._kernels is not None:
+            self._kernels.advance(self.all_coefficients, n, self.fading, step_size, decay, catch_up)
+            return
         u, P, Q, A, B, C = (row[:n] for row in self.all_coefficients)
         u *= self.fading
         Q += step_size * u
@@ -81,7 +86,6 @@ class History:
         B += catch_up * (P - B)
         C += catch_up * (Q - C)
         self.all_coefficients[:, n] = (1, 1, 0, 1, 0, 0)
-        self.now += 1
 
     def since(self, steps: NDArray[np.int64]) -> tuple[NDArray[np.float32], ...]:
         """P, Q, A, B, C and the fading of mean and variance for rows last touched at these steps: (n, 1) each."""
@@ -109,12 +113,20 @@ class LazyRows:
         self.history = history
         self.eps = np.float32(eps)  # in the units of `variance`
         self.kernels = kernels  # see model/ops.py
+        self.is_in_place = kernels is not None
         self.last = np.full(len(mean), history.now, dtype="int64")  # the step that each row is up to date with
 
     def fetch(self, rows: Rows) -> tuple[Floats2d, RowState]:
-        """Copies of the rows' weights and state as dense updates would have left them. Nothing is written."""
+        """The rows' weights and state as dense updates would have left them: copies, and nothing is written.
+
+        Kernels bring them up to date where they are, which spares the copies and the writing back.
+        """
         if self.kernels is not None:
-            return self._fetch_compiled(self.kernels, rows)
+            self.kernels.catch_up_rows(
+                *self.arrays(), rows, self.last, self.history.origin, self.history.now,
+                self.history.all_coefficients, self.history.fades, self.eps,
+            )  # fmt: skip
+            return self.table.weights, self.whole()
         w, m, v = (array.take(rows, axis=0) for array in (self.table.weights, self.mean, self.variance))
         a = self.averages.take(rows, axis=0) if self.averages is not None else None
         last = self.last[rows]
@@ -134,40 +146,29 @@ class LazyRows:
             v *= fade_v
         return w, RowState(self, self.history.now, m, v, a)
 
-    def _fetch_compiled(self, kernels: ModuleType, rows: Rows) -> tuple[Floats2d, RowState]:
-        shape = len(rows), self.mean.shape[1]
-        w, m, v = (np.empty(shape, dtype="float32") for _ in range(3))
-        a = np.empty(shape, dtype="float32") if self.averages is not None else None
-        kernels.fetch_rows(
-            *self._arrays(self.averages), rows, self.last, self.history.origin, self.history.now,
-            self.history.all_coefficients, self.history.fades, self.eps, w, m, v, a if a is not None else w[:0],
-        )  # fmt: skip
-        return w, RowState(self, self.history.now, m, v, a)
-
-    def _arrays(self, averages: Floats2d | None) -> tuple[Floats2d, ...]:
+    def arrays(self) -> tuple[Floats2d, ...]:
+        """Weights, moments and averages of all rows, the last with no rows where none are kept."""
         weights = self.table.weights
-        return weights, self.mean, self.variance, averages if averages is not None else weights[:0]
+        return weights, self.mean, self.variance, self.averages if self.averages is not None else weights[:0]
 
     def whole(self) -> RowState:
-        """The state of all rows, not copied; to be called when settled."""
+        """The state of all rows, not copied; to be called when settled, or for rows that are up to date."""
         return RowState(self, self.history.now, self.mean, self.variance, self.averages)
 
     def store(self, rows: Rows, w: Floats2d, state: RowState) -> None:
         """Write rows back, up to date with `history.now`."""
-        self.last[rows] = self.history.now
-        if self.kernels is not None:
-            average = state.average if state.average is not None else w[:0]
-            self.kernels.store_rows(*self._arrays(self.averages), rows, w, state.mean, state.variance, average)
-            return
         self.table.weights[rows] = w
         self.mean[rows] = state.mean
         self.variance[rows] = state.variance
         if self.averages is not None:
             self.averages[rows] = state.average
+        self.last[rows] = self.history.now
 
     def settle(self) -> None:
         """Bring every row up to date."""
         behind = np.flatnonzero(self.last < self.history.now)
         for start in range(0, len(behind), _CHUNK):
             rows = behind[start : start + _CHUNK]
-            self.store(rows, *self.fetch(rows))
+            w, state = self.fetch(rows)
+            if not self.is_in_place:
+                self.store(rows, w, state)
