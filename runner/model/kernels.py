@@ -5,7 +5,7 @@ which is what runs without, and what the tests compare with. Values differ by ro
 All is float32 and in C order; anything else is a TypeError, not a second compilation. Numba keeps the machine code beside
 this file, or in the user's cache directory.
 
-Loops run over blocks of `_BLOCK` columns, whose rows stay in the first-level cache from one loop to the next. A row of a
+Loops run over blocks of `BLOCK` columns, whose rows stay in the first-level cache from one loop to the next. A row of a
 block is cut out before the loop over it: indices that begin at 0 are what the compiler turns into vector instructions.
 """
 
@@ -14,8 +14,11 @@ from __future__ import annotations
 import numpy as np
 from numba import float32, float64, int32, int64, njit, uint16, uint32, uint64, void
 
-_BLOCK = 128
-_ZERO, _ONE, _TINY = np.float32(0), np.float32(1), np.float32(1e-8)  # the last: of maxout_window.normalize
+BLOCK = 128
+_ZERO, _HALF, _ONE, _TINY = map(np.float32, (0, 0.5, 1, 1e-8))  # the last: of maxout_window.normalize
+_MULTIPLIER, _MIX_1, _MIX_2 = map(
+    np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+)  # ngrams.py's
 _OPTIONS = {"cache": True, "error_model": "numpy"}  # numpy's: what is divided by 0 is infinite
 _vector, _matrix = float32[::1], float32[:, ::1]
 _places, _columns = int32[:, ::1], int64[::1]
@@ -56,19 +59,20 @@ def activate(P, b, G, bias, draws, threshold, scale, X, Y, N, inverse_std):
 
     In: P (nP nO, n), b (nP nO,), G and bias (nO,); draws (nO, n), zero where below `threshold`, or without rows: no
     dropout; X (nO, n), or without rows: no residual. Out: Y, N (nO, n), inverse_std (n,), and in the first nO rows of P
-    what tells the winner.
+    what tells the winner. N of other shape, (nO, BLOCK), is but room: nothing is to go back.
     """
     nO, n = Y.shape
     share = _ONE / np.float32(nO)
-    sums, squares = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
-    for start in range(0, n, _BLOCK):
-        stop = min(start + _BLOCK, n)
+    sums, squares = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
         size = stop - start
+        at = start if N.shape[1] == n else 0
         mean, variance, inverse = sums[:size], squares[:size], inverse_std[start:stop]
         mean[:] = _ZERO
         variance[:] = _ZERO
         for row in range(nO):
-            first, normal, b1 = P[row, start:stop], N[row, start:stop], b[row]
+            first, normal, b1 = P[row, start:stop], N[row, at : at + size], b[row]
             if len(P) == 2 * nO:
                 second, b2 = P[nO + row, start:stop], b[nO + row]
                 for i in range(size):
@@ -87,7 +91,7 @@ def activate(P, b, G, bias, draws, threshold, scale, X, Y, N, inverse_std):
         for i in range(size):
             mean[i] *= share
         for row in range(nO):
-            normal = N[row, start:stop]
+            normal = N[row, at : at + size]
             for i in range(size):
                 z = normal[i] - mean[i]
                 normal[i] = z
@@ -95,7 +99,7 @@ def activate(P, b, G, bias, draws, threshold, scale, X, Y, N, inverse_std):
         for i in range(size):
             inverse[i] = _ONE / np.sqrt(variance[i] * share + _TINY)
         for row in range(nO):
-            normal, out, gain, shift = N[row, start:stop], Y[row, start:stop], G[row], bias[row]
+            normal, out, gain, shift = N[row, at : at + size], Y[row, start:stop], G[row], bias[row]
             for i in range(size):
                 z = normal[i] * inverse[i]
                 normal[i] = z
@@ -118,10 +122,10 @@ def backprop_activate(dY, draws, threshold, scale, N, inverse_std, P, G, db, dG,
     """The gradient of `activate`, from what it left behind. Overwrites P with its own, and adds to db, dG, dbias."""
     nO, n = dY.shape
     share = _ONE / np.float32(nO)
-    sums, products = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
-    room = np.empty((nO, _BLOCK), np.float32)
-    for start in range(0, n, _BLOCK):
-        stop = min(start + _BLOCK, n)
+    sums, products = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    room = np.empty((nO, BLOCK), np.float32)
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
         size = stop - start
         mean, slope, inverse = sums[:size], products[:size], inverse_std[start:stop]
         mean[:] = _ZERO
@@ -208,6 +212,55 @@ def reduce_window(dC, window_size, starts, lengths, residual):
                 middle[i] += given[i]
 
 
+@njit(void(_matrix, _columns, _columns, _matrix, _matrix), **_OPTIONS)
+def qrnn(Z, starts, lengths, C, Y):
+    """The recurrence of qrnn.py. Z (n, 3 nO): tanh of v, of f / 2 and of o / 2; the last two become gates. Out: C, Y (n, nO)."""
+    nO = C.shape[1]
+    H = nO // 2
+    for doc in range(len(starts)):
+        for direction in range(2):
+            low, high = direction * H, direction * H + H
+            for step in range(lengths[doc]):
+                token = starts[doc] + (lengths[doc] - 1 - step if direction else step)
+                z, c, y = Z[token], C[token, low:high], Y[token, low:high]
+                v, f, o = z[low:high], z[nO + low : nO + high], z[2 * nO + low : 2 * nO + high]
+                before = C[token + 2 * direction - 1 if step else token, low:high]
+                for i in range(H):
+                    keep, out = f[i] * _HALF + _HALF, o[i] * _HALF + _HALF
+                    f[i], o[i] = keep, out
+                    memory = v[i] - v[i] * keep
+                    if step:
+                        memory += keep * before[i]
+                    c[i] = memory
+                    y[i] = out * memory
+
+
+@njit(void(_matrix, _columns, _columns, _matrix, _matrix, _matrix), **_OPTIONS)
+def backprop_qrnn(Z, starts, lengths, C, dY, dZ):
+    """The gradient of `qrnn` by what went into the tanh, not halved. Z, C: as it left them. dY (n, nO) → dZ (n, 3 nO)."""
+    nO = C.shape[1]
+    H = nO // 2
+    carried = np.empty(H, np.float32)
+    nothing = np.zeros(H, np.float32)
+    for doc in range(len(starts)):
+        for direction in range(2):
+            low, high = direction * H, direction * H + H
+            carried[:] = _ZERO
+            for step in range(lengths[doc] - 1, -1, -1):
+                token = starts[doc] + (lengths[doc] - 1 - step if direction else step)
+                z, dz, c, dy = Z[token], dZ[token], C[token, low:high], dY[token, low:high]
+                v, f, o = z[low:high], z[nO + low : nO + high], z[2 * nO + low : 2 * nO + high]
+                dv, df, do = dz[low:high], dz[nO + low : nO + high], dz[2 * nO + low : 2 * nO + high]
+                before = C[token + 2 * direction - 1, low:high] if step else nothing
+                for i in range(H):
+                    dc = dy[i] * o[i] + carried[i]
+                    carried[i] = dc * f[i]
+                    do[i] = dy[i] * o[i] * (_ONE - o[i]) * c[i]
+                    dc *= _ONE - f[i]
+                    dv[i] = (_ONE - v[i] * v[i]) * dc
+                    df[i] = (before[i] - v[i]) * f[i] * dc
+
+
 # Embeddings
 
 
@@ -247,7 +300,7 @@ def distinct(values, found, places):
     n = 0
     for i in range(len(values)):
         value = values[i]
-        slot = np.int64((value * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - bits))
+        slot = np.int64((value * _MULTIPLIER) >> np.uint64(64 - bits))
         while slots[slot] >= 0 and found[slots[slot]] != value:
             slot = (slot + 1) & mask
         if slots[slot] < 0:
@@ -255,6 +308,44 @@ def distinct(values, found, places):
             found[n] = value
             n += 1
         places[i] = slots[slot]
+    return n
+
+
+@njit(int64(uint64[::1], _columns, _columns, int64, int64, _columns), **_OPTIONS)
+def ngram_cells(hashes, starts, lengths, n_rows, max_order, cells):
+    """2 (doc n_rows + row) + is_negative of every n-gram, see ngrams.py. Returns how many of `cells` were written."""
+    n = 0
+    for doc in range(len(starts)):
+        start, stop = starts[doc], starts[doc] + lengths[doc]
+        for first in range(start, stop):
+            key = np.uint64(0)
+            for last in range(first, min(first + max_order, stop)):
+                key = (key ^ (key >> np.uint64(29))) * _MULTIPLIER + hashes[last]
+                mixed = (key ^ (key >> np.uint64(30))) * _MIX_1
+                mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX_2
+                mixed ^= mixed >> np.uint64(31)
+                row = ((mixed >> np.uint64(32)) * np.uint64(n_rows)) >> np.uint64(32)
+                cells[n] = 2 * (doc * n_rows + np.int64(row)) + np.int64(mixed & np.uint64(1))
+                n += 1
+    return n
+
+
+@njit(int64(_columns, int64, int32[::1], _vector, _columns, _columns), **_OPTIONS)
+def split_cells(cells, n_rows, rows, signs, docs, counts):
+    """Sorted cells → the row, sign and doc of each distinct one, and how many each doc has. Returns how many there are."""
+    n = 0
+    counts[:] = 0
+    for i in range(len(cells)):
+        cell = cells[i]
+        if i and cell == cells[i - 1]:
+            continue
+        place = cell >> 1
+        doc = place // n_rows
+        rows[n] = place - doc * n_rows
+        signs[n] = 1 - 2 * (cell & 1)
+        docs[n] = doc
+        counts[doc] += 1
+        n += 1
     return n
 
 

@@ -122,7 +122,8 @@ def _activate_compiled(
     G = model.get_param("G")
     drawn = model.attrs["noise"].draw(nO, n) if is_train else None
     draws, threshold, scale = drawn if drawn is not None else (_NO_DRAWS, 0, 1.0)
-    Y, N, inverse_std = np.empty((nO, n), P.dtype), np.empty((nO, n), P.dtype), np.empty(n, P.dtype)
+    Y, inverse_std = np.empty((nO, n), P.dtype), np.empty(n, P.dtype)
+    N = np.empty((nO, n if is_train else kernels.BLOCK), P.dtype)
     kernels.activate(
         P, model.get_param("b").reshape(-1), G, model.get_param("bias"), draws, threshold, scale,
         residual if residual is not None else _NO_ROWS, Y, N, inverse_std,

@@ -17,7 +17,7 @@ plain gradient descent. On movie_reviews (two dev sets, 600 texts) it is worth a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,11 @@ from thinc.api import Model
 
 from runner.model.layout import Floats2d, Layout
 from runner.model.noise import Noise
+from runner.model.ops import kernels_of
 from runner.model.parameters import zeros
 
 LongLongs = NDArray[np.uint64]
+Floats1d = NDArray[np.float32]
 _BEND = 0.01  # parameters smaller than this count linearly, so that zero is no place to get stuck in
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: multiplying by it loses nothing
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)  # SplitMix64's
@@ -44,7 +46,7 @@ class Features(NamedTuple):
     """The distinct rows of each doc, doc by doc."""
 
     rows: NDArray[np.int32]  # (n_features,)
-    signs: NDArray[np.int64]  # (n_features,) 1 or -1
+    signs: Floats1d  # (n_features,) float32, 1 or -1
     docs: NDArray[np.int64]  # (n_features,) the doc that each belongs to, ascending
     counts: NDArray[np.int64]  # (n_docs,) features of each doc
 
@@ -56,10 +58,12 @@ def mix(keys: LongLongs) -> LongLongs:
     return keys ^ (keys >> np.uint64(31))
 
 
-def extract(keys: Keys, n_rows: int, max_order: int) -> Features:
+def extract(keys: Keys, n_rows: int, max_order: int, kernels: Any | None = None) -> Features:
     """The rows of all n-grams of 1 to `max_order` words, each once a doc. No n-gram reaches over the end of its doc."""
     hashes, layout = keys
     n_docs, n_tokens = len(layout.lengths), len(hashes)
+    if kernels is not None:
+        return _extract_compiled(kernels, keys, n_rows, max_order)
     doc_of = np.repeat(np.arange(n_docs), layout.lengths)  # (n_tokens,)
     rest = np.repeat(layout.lengths, layout.lengths) - layout.position  # (n_tokens,) words up to the end of the doc
     cells = []
@@ -76,10 +80,21 @@ def extract(keys: Keys, n_rows: int, max_order: int) -> Features:
     distinct.sort()
     if len(distinct):
         distinct = distinct[np.concatenate([[True], distinct[1:] != distinct[:-1]])]
-    signs = 1 - 2 * (distinct & 1)
+    signs = (1 - 2 * (distinct & 1)).astype("float32")
     distinct >>= 1
     docs = distinct // n_rows
     return Features((distinct - docs * n_rows).astype("int32"), signs, docs, np.bincount(docs, minlength=n_docs))
+
+
+def _extract_compiled(kernels: Any, keys: Keys, n_rows: int, max_order: int) -> Features:
+    hashes, layout = keys
+    cells = np.empty(max_order * len(hashes), dtype="int64")
+    cells = cells[: kernels.ngram_cells(hashes, layout.starts, layout.lengths, n_rows, max_order, cells)]
+    cells.sort()
+    rows, signs, docs = (np.empty(len(cells), dtype) for dtype in ("int32", "float32", "int64"))
+    counts = np.empty(len(layout.lengths), dtype="int64")
+    n = kernels.split_cells(cells, n_rows, rows, signs, docs, counts)
+    return Features(rows[:n], signs[:n], docs[:n], counts)
 
 
 def ngrams(name: str, *, nO: int, n_rows: int, max_order: int, scale: float, noise: Noise) -> Model[Keys, Floats2d]:
@@ -106,12 +121,12 @@ def ngrams(name: str, *, nO: int, n_rows: int, max_order: int, scale: float, noi
 def forward(model: Model[Keys, Floats2d], keys: Keys, is_train: bool) -> tuple[Floats2d, Callable[[Floats2d], None]]:
     ops = model.ops
     E, b = model.get_param("E"), model.get_param("b")  # (n_rows, nO), (nO,)
-    rows, signs, docs, counts = extract(keys, E.shape[0], model.attrs["max_order"])
+    rows, signs, docs, counts = extract(keys, E.shape[0], model.attrs["max_order"], kernels_of(ops))
     if is_train:
         touched, rows = model.attrs["tables"]["E"].read(rows)
         E = touched.W
     size = (model.attrs["scale"] / np.sqrt(np.maximum(counts, 1))).astype(E.dtype)  # (n_docs,)
-    X = size[docs] * signs.astype(E.dtype)  # (n_features,)
+    X = size[docs] * signs.astype(E.dtype, copy=False)  # (n_features,)
     mask = model.attrs["noise"].mask(len(X)) if is_train else None
     if mask is not None:
         X *= mask

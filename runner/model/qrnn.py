@@ -12,6 +12,7 @@ QRNN with fo-pooling: Bradbury et al. (2017). Its convolution is left out: the t
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import sqrt
 from typing import Any
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner.model.layout import Floats2d, Layout, Packed
+from runner.model.ops import kernels_of
 from runner.model.parameters import Shape, uniform
 from runner.model.steps import Steps
 
@@ -61,8 +63,27 @@ def forward(
     Wb = np.concatenate([W, model.get_param("b").reshape(-1, 1)], axis=1)
     Wb[nO:] *= 0.5  # sigmoid(x) = (1 + tanh(x / 2)) / 2: one tanh for all
     Z = model.ops.gemm(In, Wb, trans1=True, trans2=True)  # (n, 3 nO): each token a row from here on
-    V, F, O = Z[:, :nO], Z[:, nO : 2 * nO], Z[:, 2 * nO :]  # noqa: E741 (its name)
     np.tanh(Z, out=Z)
+    recur = _recur if kernels_of(model.ops) is None else partial(_recur_compiled, kernels_of(model.ops))
+    H, backprop_recur = recur(Z, layout)  # (n, nO)
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        dZ = backprop_recur(np.ascontiguousarray(dY.T))
+        dWb = model.ops.gemm(dZ, In, trans1=True, trans2=True)  # (3 nO, nI + 1)
+        model.inc_grad("W", dWb[:, :-1].reshape(3, nO, -1))
+        model.inc_grad("b", dWb[:, -1].reshape(3, nO))
+        return model.ops.gemm(W, dZ, trans1=True, trans2=True)
+
+    return Packed(np.ascontiguousarray(H.T), layout), backprop
+
+
+def _recur(Z: Floats2d, layout: Layout) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    """The output from the tanh of v, f / 2 and o / 2, (n, 3 nO) → (n, nO); backward gives the gradient before the tanh.
+
+    Overwrites Z.
+    """
+    nO = Z.shape[1] // 3
+    V, F, O = Z[:, :nO], Z[:, nO : 2 * nO], Z[:, 2 * nO :]  # noqa: E741 (its name)
     gates = Z[:, nO:]
     gates *= 0.5
     gates += 0.5
@@ -73,10 +94,8 @@ def forward(
     keep = _in_time(Z, 6 * tokens + 2 + direction, nO // 2)
     C = V - V * F
     C = _in_batch(_pool(keep, _in_time(C, rows, nO // 2), steps), rows)
-    Y = np.ascontiguousarray((C * O).T)
 
-    def backprop(dY: Floats2d) -> Floats2d:
-        dH = np.ascontiguousarray(dY.T)  # (n, nO)
+    def backprop(dH: Floats2d) -> Floats2d:
         dZ = np.empty_like(Z)
         dC = dH * O
         dV, dF, dO = dZ[:, :nO], dZ[:, nO : 2 * nO], dZ[:, 2 * nO :]
@@ -91,12 +110,22 @@ def forward(
         np.subtract(_before(C, layout), V, out=dF)
         dF *= F
         dF *= dC
-        dWb = model.ops.gemm(dZ, In, trans1=True, trans2=True)  # (3 nO, nI + 1)
-        model.inc_grad("W", dWb[:, :-1].reshape(3, nO, -1))
-        model.inc_grad("b", dWb[:, -1].reshape(3, nO))
-        return model.ops.gemm(W, dZ, trans1=True, trans2=True)
+        return dZ
 
-    return Packed(Y, layout), backprop
+    return C * O, backprop
+
+
+def _recur_compiled(kernels: Any, Z: Floats2d, layout: Layout) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    """`_recur` as loops over the tokens of each doc."""
+    C, H = (np.empty((len(Z), Z.shape[1] // 3), dtype=Z.dtype) for _ in range(2))
+    kernels.qrnn(Z, layout.starts, layout.lengths, C, H)
+
+    def backprop(dH: Floats2d) -> Floats2d:
+        dZ = np.empty_like(Z)
+        kernels.backprop_qrnn(Z, layout.starts, layout.lengths, C, dH, dZ)
+        return dZ
+
+    return H, backprop
 
 
 def _in_time(A: Floats2d, rows: NDArray[np.intp], H: int) -> NDArray[Any]:

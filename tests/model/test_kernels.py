@@ -13,9 +13,11 @@ from runner.errors import RunnerError
 from runner.model.hash_embed import distinct, gather, scatter
 from runner.model.layout import Layout, Packed, Tokens
 from runner.model.maxout_window import maxout_window
+from runner.model.ngrams import Keys, extract
 from runner.model.noise import Noise
 from runner.model.ops import kernels_of, make_ops
 from runner.model.parameters import Parameters
+from runner.model.qrnn import biqrnn
 from runner.model.tok2vec import hash_embed_cnn
 from runner.training.adam import adam
 
@@ -88,6 +90,31 @@ def test_distinct_values_and_their_places(values):
     found, places = distinct(array, KERNELS)
     assert found.tolist() == list(dict.fromkeys(values))
     assert found[places].tolist() == values
+
+
+@pytest.mark.parametrize("max_order", [1, 3])
+@given(st.lists(st.lists(st.integers(0, 6) | st.integers(0, 2**64 - 1), max_size=9), max_size=5))
+@settings(deadline=None)
+def test_ngrams_are_those_of_numpy(max_order, docs):
+    keys = Keys(np.array([word for doc in docs for word in doc], dtype="uint64"), Layout([len(doc) for doc in docs]))
+    for n_rows in (5, 2**18):
+        found, expected = extract(keys, n_rows, max_order, KERNELS), extract(keys, n_rows, max_order)
+        for one, other in zip(found, expected, strict=True):
+            assert (one.dtype, one.tolist()) == (other.dtype, other.tolist())
+
+
+@pytest.mark.parametrize("layout", [LAYOUT, SPREAD, Layout([]), Layout([0, 0])], ids=str)
+def test_the_recurrent_layer_gives_what_numpy_gives(layout):
+    results = []
+    for ops in (NUMPY, NUMBA):
+        model = biqrnn("x", nO=6, nI=5)
+        parameters = bound(model, ops)
+        rng = np.random.default_rng(3)
+        Y, backprop = model(Packed(rng.normal(size=(5, layout.n_tokens)).astype("float32"), layout), True)
+        dX = backprop(rng.normal(size=Y.X.shape).astype("float32"))
+        results.append((Y.X, dX, parameters.gradient))
+    for expected, found in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
 
 
 def test_gather_and_scatter():
