@@ -24,6 +24,7 @@ from runner.model.crf_spans import entity_probabilities
 from runner.model.layout import Floats2d, Packed
 from runner.model.maxout_window import maxout_window
 from runner.model.noise import Noise
+from runner.model.ops import kernels_of
 
 
 @registry.components("ner")
@@ -76,7 +77,7 @@ class EntityRecognizer(Component):
         if not n_annotated:
             return 0.0, None
         scores, backprop = self.head.begin_update(batch.vectors)
-        losses, d_scores = crf.loss(scores, batch.layout, gold)
+        losses, d_scores = crf.loss(scores, batch.layout, gold, kernels_of(self.head.ops))
         d_scores /= scores.dtype.type(n_annotated)
         return float(losses.sum()), backprop(d_scores)
 
@@ -97,7 +98,7 @@ class EntityRecognizer(Component):
         tags = ["O", *(f"{move}-{label}" for move in "BILU" for label in self.labels)]
         scores = self.head.predict(batch.vectors)
         self.check_finite(scores)
-        states = crf.decode(scores, batch.layout)
+        states = crf.decode(scores, batch.layout, kernels_of(self.head.ops))
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             found = states[start : start + len(doc)]
             doc.set_ents(biluo_to_spans([tags[state] for state in found.tolist()]) if found.any() else [])
@@ -105,7 +106,8 @@ class EntityRecognizer(Component):
     def candidates(self, batch: Batch, threshold: float) -> list[list[tuple[int, int, str, float]]]:
         """For each doc every entity of at least that probability: (start, end, label, probability); they may overlap."""
         assert self.head is not None
-        P = crf.marginals(self.head.predict(batch.vectors), batch.layout).probabilities
+        scores = self.head.predict(batch.vectors)
+        P = crf.marginals(scores, batch.layout, kernels=kernels_of(self.head.ops)).probabilities
         found = []
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             rows = entity_probabilities(P[:, start : start + len(doc)], threshold)

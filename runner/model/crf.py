@@ -53,12 +53,16 @@ def _split(rows: Any) -> tuple[Any, Any, Any, Any, Any]:
     return rows[0], rows[1 : L + 1], rows[L + 1 : 2 * L + 1], rows[2 * L + 1 : 3 * L + 1], rows[3 * L + 1 :]
 
 
-def marginals(scores: Floats2d, layout: Layout, allowed: Bools2d | None = None) -> Marginals:
+def marginals(
+    scores: Floats2d, layout: Layout, allowed: Bools2d | None = None, kernels: Any | None = None
+) -> Marginals:
     """State probabilities and the log of the partition function, over legal sequences within `allowed`.
 
     scores: (n_states, n_tokens). allowed: the same shape; each doc must have a legal sequence within it.
     Where there is no label, O is all there is.
     """
+    if kernels is not None:
+        return _marginals_compiled(kernels, scores, layout, allowed)
     steps = Steps(layout)
     S = scores[:, steps.order].astype("float64")  # (n_states, n_tokens), in time order
     if allowed is not None:
@@ -115,13 +119,30 @@ def marginals(scores: Floats2d, layout: Layout, allowed: Bools2d | None = None) 
     return Marginals(out, log_partition)
 
 
-def loss(scores: Floats2d, layout: Layout, gold: NDArray[np.integer[Any]]) -> tuple[NDArray[np.float64], Floats2d]:
+def _marginals_compiled(kernels: Any, scores: Floats2d, layout: Layout, allowed: Bools2d | None) -> Marginals:
+    S = np.ascontiguousarray(scores.T, dtype="float64")  # (n_tokens, n_states)
+    if allowed is not None:
+        S[~allowed.T] = -np.inf
+    peak = S.max(axis=1)
+    S -= peak[:, None]
+    np.maximum(S, FLOOR, out=S, where=np.isfinite(S))
+    P = np.exp(S, out=S)
+    log_partition = np.empty(len(layout.lengths))
+    kernels.marginals(P, layout.starts, layout.lengths, log_partition)
+    doc_of = np.repeat(np.arange(len(layout.lengths)), layout.lengths)
+    log_partition += np.bincount(doc_of, weights=peak, minlength=len(layout.lengths))
+    return Marginals(np.ascontiguousarray(P.T, dtype=scores.dtype), log_partition)
+
+
+def loss(
+    scores: Floats2d, layout: Layout, gold: NDArray[np.integer[Any]], kernels: Any | None = None
+) -> tuple[NDArray[np.float64], Floats2d]:
     """Negative log-probability of each doc's gold tags, and its gradient.
 
     scores: (n_states, n_tokens). gold: (n_tokens,) states, -1 where the tag is not known: all legal ways to fill the
     gaps count as right. Returns (n_docs,) and (n_states, n_tokens): p(state) - p(state | gold).
     """
-    free = marginals(scores, layout)
+    free = marginals(scores, layout, kernels=kernels)
     known = np.flatnonzero(gold >= 0)
     if len(known) == len(gold):
         doc_of = np.repeat(np.arange(len(layout.lengths)), layout.lengths)
@@ -133,12 +154,16 @@ def loss(scores: Floats2d, layout: Layout, gold: NDArray[np.integer[Any]]) -> tu
     allowed = np.ones(scores.shape, dtype=bool)
     allowed[:, known] = False
     allowed[gold[known], known] = True
-    within = marginals(scores, layout, allowed)
+    within = marginals(scores, layout, allowed, kernels)
     return free.log_partition - within.log_partition, free.probabilities - within.probabilities
 
 
-def decode(scores: Floats2d, layout: Layout) -> NDArray[np.intp]:
+def decode(scores: Floats2d, layout: Layout, kernels: Any | None = None) -> NDArray[np.intp]:
     """The best legal sequence of each doc (Viterbi). (n_states, n_tokens) → (n_tokens,) states."""
+    if kernels is not None:
+        states = np.empty(layout.n_tokens, dtype="int64")
+        kernels.decode(np.ascontiguousarray(scores.T), layout.starts, layout.lengths, states)
+        return states
     steps = Steps(layout)
     S = scores[:, steps.order]
     O, B, I, L, U = _split(S)  # noqa: E741

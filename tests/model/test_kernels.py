@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import RunnerError
+from runner.model import crf
 from runner.model.hash_embed import distinct, gather, scatter
 from runner.model.layout import Layout, Packed, Tokens
 from runner.model.maxout_window import maxout_window
@@ -115,6 +116,20 @@ def test_the_recurrent_layer_gives_what_numpy_gives(layout):
         results.append((Y.X, dX, parameters.gradient))
     for expected, found in zip(*results, strict=True):
         np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
+
+
+@settings(deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 7), max_size=5), n_labels=st.integers(0, 4), seed=st.integers(0, 99),
+    scale=st.sampled_from([0.0, 1.0, 300.0]), known=st.sampled_from([0.0, 0.5, 1.0]),
+)  # fmt: skip
+def test_the_crf_is_that_of_numpy(lengths, n_labels, seed, scale, known):
+    layout, rng = Layout(lengths), np.random.default_rng(seed)
+    scores = rng.normal(0, scale, (crf.n_states(n_labels), layout.n_tokens)).astype("float32")
+    gold = np.where(rng.random(layout.n_tokens) < known, 0, -1)  # O is legal anywhere
+    for one, other in zip(crf.loss(scores, layout, gold, KERNELS), crf.loss(scores, layout, gold), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+    assert crf.decode(scores, layout, KERNELS).tolist() == crf.decode(scores, layout).tolist()
 
 
 def test_gather_and_scatter():
