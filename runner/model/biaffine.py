@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from thinc.api import Model
 
-from runner.model.layout import Floats2d, Layout, Packed
+from runner.model.layout import Floats2d, Layout, Packed, transposed
 from runner.model.maxout_window import backprop_maxout, maxout
 from runner.model.noise import Noise
 from runner.model.parameters import glorot_uniform, uniform, zeros
@@ -94,7 +94,7 @@ def forward_arcs(
     W, v, root, distance = (model.get_param(name) for name in ("W", "v", "root", "distance"))
     Q = model.ops.gemm(W, D)  # (nI, n_tokens)
     Q += v[:, None]
-    QT, HT = np.ascontiguousarray(Q.T), np.ascontiguousarray(H.T)  # (n_tokens, nI)
+    QT, HT = transposed(Q), transposed(H)  # (n_tokens, nI)
     root_scores = QT @ root  # (n_tokens,)
     all_scores = []
     found = buckets(layout)
@@ -128,7 +128,7 @@ def forward_arcs(
         dQT += d_roots[:, None] * root
         model.inc_grad("v", dQT.sum(axis=0))
         model.inc_grad("W", model.ops.gemm(dQT, D, trans1=True, trans2=True))
-        return model.ops.gemm(W, dQT, trans1=True, trans2=True), np.ascontiguousarray(dHT.T)
+        return model.ops.gemm(W, dQT, trans1=True, trans2=True), transposed(dHT)
 
     return Arcs(found, all_scores), backprop
 
@@ -189,12 +189,12 @@ def arc_loss(arcs: Arcs, gold: NDArray[np.integer[Any]]) -> tuple[float, list[Fl
     return total, gradients
 
 
-def decode_arcs(arcs: Arcs, n_tokens: int, single_root: bool) -> Ints:
+def decode_arcs(arcs: Arcs, n_tokens: int, single_root: bool, kernels: Any | None = None) -> Ints:
     """The best trees: (n_tokens,) heads as positions in their docs. Roots throughout a bucket with a score that is not finite."""
     heads = np.zeros(n_tokens, dtype="intp")
     for (columns, lengths, inside), S in zip(*arcs, strict=True):
         if np.isfinite(S).all():
-            heads[columns[inside]] = decode(S, lengths, single_root)[inside]
+            heads[columns[inside]] = decode(S, lengths, single_root, kernels)[inside]
         else:  # there is no best tree; the component refuses the scores
             heads[columns[inside]] = np.broadcast_to(np.arange(S.shape[1]), inside.shape)[inside]
     return heads
@@ -258,7 +258,7 @@ def forward_labels(
         model.inc_grad("b", dP.sum(axis=1).reshape(nP, nO))
         is_root = heads < 0
         model.inc_grad("root", dP[:, is_root].sum(axis=1).reshape(nP, nO))
-        dPT = np.ascontiguousarray(dP.T)
+        dPT = transposed(dP)
         d_heads = np.zeros_like(dPT)
         if dPT.dtype == np.float32:
             model.ops.scatter_add(d_heads, heads[~is_root].astype("int32"), dPT[~is_root])

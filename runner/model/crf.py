@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.model.layout import Floats2d, Layout
+from runner.model.layout import Floats2d, Layout, transposed
 from runner.model.steps import Steps
 
 Bools2d = NDArray[np.bool_]
@@ -120,7 +120,7 @@ def marginals(
 
 
 def _marginals_compiled(kernels: Any, scores: Floats2d, layout: Layout, allowed: Bools2d | None) -> Marginals:
-    S = np.ascontiguousarray(scores.T, dtype="float64")  # (n_tokens, n_states)
+    S = transposed(scores, "float64")  # (n_tokens, n_states)
     if allowed is not None:
         S[~allowed.T] = -np.inf
     peak = S.max(axis=1)
@@ -131,7 +131,7 @@ def _marginals_compiled(kernels: Any, scores: Floats2d, layout: Layout, allowed:
     kernels.marginals(P, layout.starts, layout.lengths, log_partition)
     doc_of = np.repeat(np.arange(len(layout.lengths)), layout.lengths)
     log_partition += np.bincount(doc_of, weights=peak, minlength=len(layout.lengths))
-    return Marginals(np.ascontiguousarray(P.T, dtype=scores.dtype), log_partition)
+    return Marginals(transposed(P, scores.dtype), log_partition)
 
 
 def loss(
@@ -162,7 +162,7 @@ def decode(scores: Floats2d, layout: Layout, kernels: Any | None = None) -> NDAr
     """The best legal sequence of each doc (Viterbi). (n_states, n_tokens) → (n_tokens,) states."""
     if kernels is not None:
         states = np.empty(layout.n_tokens, dtype="int64")
-        kernels.decode(np.ascontiguousarray(scores.T), layout.starts, layout.lengths, states)
+        kernels.decode(transposed(scores), layout.starts, layout.lengths, states)
         return states
     steps = Steps(layout)
     S = scores[:, steps.order]

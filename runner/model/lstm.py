@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from thinc.api import Model
 
-from runner.model.layout import Floats2d, Packed
+from runner.model.layout import Floats2d, Packed, transposed
 from runner.model.noise import Noise
 from runner.model.parameters import Shape, uniform
 from runner.model.steps import Steps
@@ -71,7 +71,7 @@ def forward(
     orders = steps.both_orders  # (2, n) columns in time order, forwards and backwards
     state_mask = noise.mask(2, len(steps.docs), H) if is_train else None
     In = np.ones((2, n, len(X) + 1), dtype=X.dtype)  # the ones are b's
-    In[..., :-1] = np.ascontiguousarray(X.T).take(orders, axis=0)
+    In[..., :-1] = transposed(X).take(orders, axis=0)
     # sigmoid(x) = (1 + tanh(x / 2)) / 2: one tanh for all
     half = np.repeat(np.array([0.5, 1], dtype=X.dtype), [3 * H, H])
     WT = np.concatenate([W.transpose(0, 2, 1), b[:, None]], axis=1) * half  # (2, nI + 1, 4H)
@@ -139,6 +139,6 @@ def forward(
         dIn = dZ @ W  # (2, n, nI)
         dX = dIn[0].take(inverse[0], axis=0)
         dX += dIn[1].take(inverse[1], axis=0)
-        return np.ascontiguousarray(dX.T)
+        return transposed(dX)
 
     return Packed(out, layout), backprop

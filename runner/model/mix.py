@@ -14,7 +14,7 @@ import numpy as np
 from thinc.api import Model
 
 from runner.model.hash_embed import Values, gather, scatter
-from runner.model.layout import Floats2d
+from runner.model.layout import Floats2d, transposed
 from runner.model.maxout_window import activate, maxout_parameters
 from runner.model.noise import Noise
 from runner.model.ops import kernels_of
@@ -41,11 +41,11 @@ def forward(
     for f, span in enumerate(spans):
         np.matmul(V[span], W[:, f].T, out=products[span])
     P = gather(products, places, kernels_of(model.ops))  # (n_lexemes, nP nO)
-    Y, backprop_activate = activate(model, np.ascontiguousarray(P.T), is_train)
+    Y, backprop_activate = activate(model, transposed(P), is_train)
 
     def backprop(dY: Floats2d) -> Floats2d:
         """(nO, n_lexemes) → (n_values, nI)"""
-        dP = np.ascontiguousarray(backprop_activate(dY).T)  # (n_lexemes, nP nO)
+        dP = transposed(backprop_activate(dY))  # (n_lexemes, nP nO)
         d_products = np.zeros_like(products)
         scatter(dP, places, d_products, model.ops)
         dW = np.empty_like(W)

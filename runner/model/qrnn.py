@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from thinc.api import Model
 
-from runner.model.layout import Floats2d, Layout, Packed
+from runner.model.layout import Floats2d, Layout, Packed, transposed
 from runner.model.ops import kernels_of
 from runner.model.parameters import Shape, uniform
 from runner.model.steps import Steps
@@ -68,13 +68,13 @@ def forward(
     H, backprop_recur = recur(Z, layout)  # (n, nO)
 
     def backprop(dY: Floats2d) -> Floats2d:
-        dZ = backprop_recur(np.ascontiguousarray(dY.T))
+        dZ = backprop_recur(transposed(dY))
         dWb = model.ops.gemm(dZ, In, trans1=True, trans2=True)  # (3 nO, nI + 1)
         model.inc_grad("W", dWb[:, :-1].reshape(3, nO, -1))
         model.inc_grad("b", dWb[:, -1].reshape(3, nO))
         return model.ops.gemm(W, dZ, trans1=True, trans2=True)
 
-    return Packed(np.ascontiguousarray(H.T), layout), backprop
+    return Packed(transposed(H), layout), backprop
 
 
 def _recur(Z: Floats2d, layout: Layout) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:

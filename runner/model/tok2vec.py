@@ -17,7 +17,7 @@ from thinc.api import Model
 from runner import registry
 from runner.errors import RunnerError, suggest
 from runner.model.hash_embed import distinct, hash_embed
-from runner.model.layout import Floats2d, Packed, Tokens
+from runner.model.layout import Floats2d, Packed, Tokens, transposed
 from runner.model.maxout_window import maxout_window
 from runner.model.mix import mix
 from runner.model.noise import Noise
@@ -116,8 +116,8 @@ def forward(
             dX = dX * mask
         dL = np.zeros((L.shape[1], L.shape[0]), dtype=L.dtype)  # (n_lexemes, width)
         if len(dL):
-            model.ops.scatter_add(dL, tokens.inverse.astype("int32"), np.ascontiguousarray(dX.T))
-        backprop_embed(backprop_mix(np.ascontiguousarray(dL.T)))
+            model.ops.scatter_add(dL, tokens.inverse.astype("int32"), transposed(dX))
+        backprop_embed(backprop_mix(transposed(dL)))
         return tokens
 
     return packed, backprop

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 Ints = NDArray[np.intp]
 
 
-def decode(scores: NDArray[Any], lengths: NDArray[np.integer[Any]], single_root: bool) -> Ints:
+def decode(
+    scores: NDArray[Any], lengths: NDArray[np.integer[Any]], single_root: bool, kernels: Any | None = None
+) -> Ints:
     """The trees with the highest sum of scores.
 
     scores: (n_docs, longest, longest), [d, i, j] of head j for token i, [d, i, i] of i as a root; what lies past a doc's
@@ -32,7 +34,7 @@ def decode(scores: NDArray[Any], lengths: NDArray[np.integer[Any]], single_root:
         wrong |= ((heads == positions) & inside).sum(axis=1) != np.minimum(lengths, 1)
     for doc in np.flatnonzero(wrong).tolist():
         n = int(lengths[doc])
-        heads[doc, :n] = spanning_tree(scores[doc, :n, :n], single_root)
+        heads[doc, :n] = spanning_tree(scores[doc, :n, :n], single_root, kernels)
     return heads
 
 
@@ -53,10 +55,12 @@ def roots_of(heads: Ints) -> Ints:
     return roots
 
 
-def spanning_tree(scores: NDArray[Any], single_root: bool) -> Ints:
+def spanning_tree(scores: NDArray[Any], single_root: bool, kernels: Any | None = None) -> Ints:
     """The best tree (single_root) or forest of one doc. (n, n) scores as for `decode` → (n,) heads."""
     if single_root:
-        heads = spanning_tree(scores, False)  # fewer contractions; and where it has one root, there is no better tree
+        heads = spanning_tree(
+            scores, False, kernels
+        )  # fewer contractions; and where it has one root, there is no better tree
         if np.count_nonzero(heads == np.arange(len(heads))) <= 1:
             return heads
     n = len(scores)
@@ -69,6 +73,10 @@ def spanning_tree(scores: NDArray[Any], single_root: bool) -> Ints:
     if single_root:
         # So dear that the best tree has as few as it can: one. Exact, as all trees with one root pay the same.
         into[:, n] -= (float(scores.max()) - float(scores.min()) + 1.0) * (n + 1)
+    if kernels is not None:
+        heads = tokens.copy()
+        kernels.best_forest(into, heads)
+        return heads
     target = np.repeat(tokens.astype("int32")[:, None], n + 1, axis=1)  # the token an arc enters
     # Nodes 0 … n - 1 are tokens; each contracted cycle is one more, and takes over the row of one of its members.
     row = np.arange(2 * n)  # of `into` and `target`, by node

@@ -20,6 +20,7 @@ from runner.model.ops import kernels_of, make_ops
 from runner.model.parameters import Parameters
 from runner.model.qrnn import biqrnn
 from runner.model.tok2vec import hash_embed_cnn
+from runner.model.trees import spanning_tree
 from runner.training.adam import adam
 
 pytest.importorskip("numba", reason="the extra numba is not installed")
@@ -130,6 +131,16 @@ def test_the_crf_is_that_of_numpy(lengths, n_labels, seed, scale, known):
     for one, other in zip(crf.loss(scores, layout, gold, KERNELS), crf.loss(scores, layout, gold), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
     assert crf.decode(scores, layout, KERNELS).tolist() == crf.decode(scores, layout).tolist()
+
+
+@settings(deadline=None)
+@given(n=st.integers(1, 12), seed=st.integers(0, 999), is_tied=st.booleans(), single_root=st.booleans())
+def test_trees_are_those_of_numpy(n, seed, is_tied, single_root):
+    scores = np.random.default_rng(seed).normal(size=(n, n)).astype("float32")
+    if is_tied:
+        scores = scores.round()
+    found, expected = spanning_tree(scores, single_root, KERNELS), spanning_tree(scores, single_root)
+    assert found.tolist() == expected.tolist()
 
 
 def test_gather_and_scatter():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from thinc.api import NumpyOps
 
-from runner.model.layout import Layout, Packed, Tokens
+from runner.model.layout import Layout, Packed, Tokens, transposed
 from runner.model.maxout_window import backprop_maxout, expand_window, maxout, maxout_window
 from runner.model.noise import Noise
 from runner.model.parameters import Parameters
@@ -199,3 +199,12 @@ def test_other_weights_are_borrowed_and_given_back_even_after_an_error():
         assert layer.get_param("W").item() == 3
         raise ZeroDivisionError
     assert layer.get_param("W").item() == 0
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (5, 40), (64, 16), (130, 7)])
+def test_transposed(shape):
+    X = np.random.default_rng(0).normal(size=shape)
+    for array in (X, X.T):
+        found = transposed(array, "float32")
+        assert found.flags.c_contiguous
+        np.testing.assert_array_equal(found, array.T.astype("float32"))
