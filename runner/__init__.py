@@ -51,26 +51,29 @@ __all__ = [
 ]  # fmt: skip
 
 
-def blank(lang: str = "en", *, seed: int = 0, tokenizer: Mapping[str, Any] | None = None) -> Pipeline:
-    """An empty pipeline; add components with `add_pipe`. seed: of initial weights and dropout."""
+def blank(
+    lang: str = "en", *, seed: int = 0, tokenizer: Mapping[str, Any] | None = None, ops: str = "numpy"
+) -> Pipeline:
+    """An empty pipeline; add components with `add_pipe`. seed: of initial weights and dropout. ops: as for `load`."""
     from runner.components.pipeline import Pipeline
 
-    return Pipeline(lang, seed=seed, tokenizer=tokenizer)
+    return Pipeline(lang, seed=seed, tokenizer=tokenizer, ops=ops)
 
 
-def load(path: str | Path, *, code: Sequence[str | Path] = ()) -> Pipeline:
+def load(path: str | Path, *, code: Sequence[str | Path] = (), ops: str = "numpy") -> Pipeline:
     """A trained pipeline from a model folder, or from MLflow: "runs:/RUN_ID/model-best" or "models:/NAME/VERSION".
 
     code: Python files to run first, for a model with entries of its maker's own; without them it is refused, and nothing
-    in a model is ever run. Raises RunnerError where there is no model, it is damaged, or it needs code.
+    in a model is ever run. ops: what computes, as compute.ops; "numba", an extra, is the fastest, and compiles for some
+    seconds at its first use. Raises RunnerError where there is no model, it is damaged, or it needs code, or numba is missing.
     """
     from runner.components.storage import load as load_folder
 
     if str(path).startswith(("runs:/", "models:/")):
         from runner.tracking.mlflow_store import fetch
 
-        return load_folder(fetch(str(path)), code)
-    return load_folder(Path(path), code)
+        return load_folder(fetch(str(path)), code, ops)
+    return load_folder(Path(path), code, ops)
 
 
 def __getattr__(name: str) -> Any:

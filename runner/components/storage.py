@@ -32,6 +32,7 @@ from runner.config import bounded_yaml
 from runner.config.resolve import check, load_code
 from runner.errors import RunFailed, RunnerError
 from runner.files import write_file, write_folder
+from runner.model.ops import make_ops
 
 if TYPE_CHECKING:
     from runner.components.pipeline import Pipeline
@@ -99,14 +100,16 @@ def save(pipeline: Pipeline, path: Path) -> None:
     write_folder(path, fill)
 
 
-def load(path: Path, code: Sequence[str | Path] = ()) -> Pipeline:
+def load(path: Path, code: Sequence[str | Path] = (), ops: str = "numpy") -> Pipeline:
     """Read a folder that `save` wrote.
 
-    code: Python files to run first, for a model that cannot be built without; never those that it names itself.
+    code: Python files to run first, for a model that cannot be built without; never those that it names itself. ops: see
+    model/ops.py.
     Raises RunnerError where a file is missing, damaged, or does not fit the others, or the model needs code.
     """
     from runner.components.pipeline import Pipeline
 
+    make_ops(ops)  # what it says of a library that is not there is not the model's fault
     if not path.is_dir():
         raise RunnerError("there is no model folder here", place=str(path), hint="Give a folder such as model-best.")
     meta = _mapping(path, META, _read(path, META))
@@ -124,7 +127,7 @@ def load(path: Path, code: Sequence[str | Path] = ()) -> Pipeline:
         if not isinstance(lang, str) or not isinstance(shared, bool):
             raise TypeError("lang or shared_tok2vec is of another kind")
         check(config["tokenizer"], "tokenizers", "tokenizer")
-        pipeline = Pipeline(lang, tokenizer=config["tokenizer"], shared_tok2vec=shared)
+        pipeline = Pipeline(lang, tokenizer=config["tokenizer"], shared_tok2vec=shared, ops=ops)
         for name, block in blocks.items():
             pipeline.add_pipe(name, block).add_labels(_labels(meta["labels"][name]))
         pipeline.lexemes.frequencies = _frequencies(_verified(path, LEXEMES, meta))

@@ -277,3 +277,13 @@ def test_mlflow_runs_no_code_that_a_model_names(tmp_path):
     (path / "meta.json").write_text(json.dumps(meta), "utf8")
     with pytest.raises(runner.RunnerError, match="cannot be built without Python code"):
         _load_pyfunc(str(path))
+
+
+def test_a_model_computes_with_the_ops_asked_for(model):
+    pytest.importorskip("numba", reason="the extra numba is not installed")
+    text = "Jane Smith bought two houses in London ."
+    slow, fast = runner.load(model)(text), runner.load(model, ops="numba")(text)
+    assert (fast.tags, fast.ents) == (slow.tags, slow.ents)
+    assert fast.cats == pytest.approx(slow.cats, abs=1e-5)
+    with pytest.raises(runner.RunnerError, match="unknown ops 'numbra'; did you mean 'numba'"):
+        runner.load(model, ops="numbra")

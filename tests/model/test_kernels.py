@@ -156,12 +156,16 @@ def test_gather_and_scatter():
     np.testing.assert_allclose(dE, expected, rtol=1e-5, atol=1e-6)
 
 
-def trained(ops, *, use_averages=True, steps=60, L2=0.01):
-    """Weights, averages and moments after some updates of a tok2vec, whose table is read row by row."""
+def trained(ops, *, use_averages=True, steps=60, L2=0.01, stop_at=None):
+    """Weights, averages and moments after some updates of a tok2vec, whose table is read row by row.
+
+    stop_at: a step after which all goes on elsewhere, from what a checkpoint keeps.
+    """
     noise = Noise()
     model = hash_embed_cnn(width=8, depth=1, embed_size=300, word_dropout=0.5)("t", 0, noise)
     parameters = bound(model, ops)
-    sgd = adam(learn_rate=0.01, L2=L2, grad_clip=0.5, use_averages=use_averages)
+    settings = {"learn_rate": 0.01, "L2": L2, "grad_clip": 0.5, "use_averages": use_averages}
+    sgd = adam(**settings)
     rng = np.random.default_rng(1)
     features = rng.integers(2**63, size=(40, 6)).astype("uint64")
     for step in range(steps):
@@ -173,6 +177,12 @@ def trained(ops, *, use_averages=True, steps=60, L2=0.01):
         Y, backprop = model(tokens, True)
         backprop(np.sign(Y.X))
         sgd(parameters)
+        if step == stop_at:
+            weights, (about, arrays) = parameters.arrays()[0].copy(), sgd.snapshot()
+            arrays = {name: array.copy() for name, array in arrays.items()}
+            parameters, sgd = bound(model, ops, seed=1), adam(**settings)
+            parameters.arrays()[0][...] = weights
+            sgd.restore(parameters, about, arrays)
     assert any(sgd._lazy), "the table was to be updated lazily"
     sgd.settle()
     return parameters.weights, *(sgd.state[name] for name in sorted(sgd.state))
@@ -188,6 +198,12 @@ def test_training_follows_numpy(use_averages):
 
 def test_the_same_bits_each_time():
     for one, other in zip(trained(NUMBA), trained(NUMBA), strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("stop_at", [0, 17, 40])
+def test_what_was_interrupted_goes_on_with_the_same_bits(stop_at):
+    for one, other in zip(trained(NUMBA), trained(NUMBA, stop_at=stop_at), strict=True):
         assert one.tobytes() == other.tobytes()
 
 
