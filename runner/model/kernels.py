@@ -20,7 +20,7 @@ _MULTIPLIER, _MIX_1, _MIX_2 = map(
     np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 )  # ngrams.py's
 _OPTIONS = {"cache": True, "error_model": "numpy"}  # numpy's: what is divided by 0 is infinite
-_vector, _matrix = float32[::1], float32[:, ::1]
+_vector, _matrix, _cube = float32[::1], float32[:, ::1], float32[:, :, ::1]
 _places, _columns = int32[:, ::1], int64[::1]
 
 
@@ -259,6 +259,51 @@ def backprop_qrnn(Z, starts, lengths, C, dY, dZ):
                     dc *= _ONE - f[i]
                     dv[i] = (_ONE - v[i] * v[i]) * dc
                     df[i] = (before[i] - v[i]) * f[i] * dc
+
+
+@njit(void(_cube, _cube, int64, int64, int64), **_OPTIONS)
+def lstm_cells(Z, C, start, end, before):
+    """One step of lstm.py for both directions. Z (2, n, 4 H): tanh of o / 2, i / 2, f / 2 and g; the halves become gates.
+
+    start, end: the step's rows. before: where the rows of the step before start; it does not count in the first step.
+    """
+    H = C.shape[2]
+    for direction in range(2):
+        for row in range(start, end):
+            z, c = Z[direction, row], C[direction, row]
+            for j in range(3 * H):
+                z[j] = z[j] * _HALF + _HALF
+            i, f, g = z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+            if start:
+                past = C[direction, before + row - start]
+                for j in range(H):
+                    c[j] = i[j] * g[j] + f[j] * past[j]
+            else:
+                for j in range(H):
+                    c[j] = i[j] * g[j]
+
+
+@njit(void(_cube, _cube, _cube, _cube, _cube, int64, int64, int64, _cube), **_OPTIONS)
+def backprop_lstm_cells(dH, gates, C, T, carried, start, end, before, D):
+    """The gradient of one step: of its outputs dH (2, n, H) → before the gates' sigmoid and tanh, D (2, n, 4 H).
+
+    carried: the gradient of the memory (2, docs, H) from the step after, which becomes that for the step before.
+    """
+    H = C.shape[2]
+    nothing = np.zeros(H, np.float32)
+    for direction in range(2):
+        for row in range(start, end):
+            z, d, dh, t = gates[direction, row], D[direction, row], dH[direction, row], T[direction, row]
+            o, i, f, g = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+            d_o, d_i, d_f, d_g = d[:H], d[H : 2 * H], d[2 * H : 3 * H], d[3 * H :]
+            past, dc = C[direction, before + row - start] if start else nothing, carried[direction, row - start]
+            for j in range(H):
+                memory = dc[j] + o[j] * (_ONE - t[j] * t[j]) * dh[j]
+                d_o[j] = t[j] * o[j] * (_ONE - o[j]) * dh[j]
+                d_i[j] = g[j] * i[j] * (_ONE - i[j]) * memory
+                d_f[j] = past[j] * f[j] * (_ONE - f[j]) * memory
+                d_g[j] = i[j] * (_ONE - g[j] * g[j]) * memory
+                dc[j] = memory * f[j]
 
 
 # Trees: see trees.py

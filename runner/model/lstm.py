@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,9 @@ from thinc.api import Model
 
 from runner.model.layout import Floats2d, Packed, transposed
 from runner.model.noise import Noise
+from runner.model.ops import kernels_of
 from runner.model.parameters import Shape, uniform
 from runner.model.steps import Steps
-
-Floats3d = NDArray[Any]
 
 
 def bilstm(name: str, *, nO: int, nI: int, noise: Noise) -> Model[Packed, Packed]:
@@ -77,8 +76,47 @@ def forward(
     WT = np.concatenate([W.transpose(0, 2, 1), b[:, None]], axis=1) * half  # (2, nI + 1, 4H)
     UT = np.ascontiguousarray(U.transpose(0, 2, 1)) * half  # (2, H, 4H)
     Z = In @ WT  # (2, n, 4H)
-    C, T, Y = (np.empty((2, n, H), dtype=X.dtype) for _ in range(3))  # memory, its tanh, output
-    room = np.empty((2, len(steps.docs), 4 * H), dtype=X.dtype)
+    states = run(Z, UT, steps, state_mask, kernels_of(model.ops))
+    inverse = np.argsort(orders, axis=1)
+    out = np.concatenate([states.Y[direction].take(inverse[direction], axis=0).T for direction in (0, 1)])  # (2H, n)
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        dYT = transposed(dY)  # (n, 2H)
+        dH = np.stack(
+            [dYT[:, direction * H : (direction + 1) * H].take(orders[direction], axis=0) for direction in (0, 1)]
+        )
+        dZ = run_backwards(dH, states, U, steps, state_mask, kernels_of(model.ops))
+        first = steps.bounds[1] if n else 0
+        dZT = dZ.transpose(0, 2, 1)
+        dWb = dZT @ In  # (2, 4H, nI + 1)
+        model.inc_grad("W", dWb[..., :-1])
+        model.inc_grad("b", dWb[..., -1])
+        before = states.Y.take(steps.previous, axis=1)  # (2, n - first, H)
+        if state_mask is not None:
+            before *= state_mask.take(steps.rank[first:], axis=1)
+        model.inc_grad("U", dZT[..., first:] @ before)
+        dIn = dZ @ W  # (2, n, nI)
+        dX = dIn[0].take(inverse[0], axis=0)
+        dX += dIn[1].take(inverse[1], axis=0)
+        return transposed(dX)
+
+    return Packed(out, layout), backprop
+
+
+class States(NamedTuple):
+    """What the cells went through, in time order, for both directions."""
+
+    gates: NDArray[Any]  # (2, n, 4 H): o, i, f and g
+    C: NDArray[Any]  # (2, n, H) memory
+    T: NDArray[Any]  # its tanh
+    Y: NDArray[Any]  # output
+
+
+def run(Z: Any, UT: Any, steps: Steps, state_mask: Any | None, kernels: Any | None = None) -> States:
+    """The cells, one step after the other. Z: (2, n, 4 H), W x + b, halved for the gates; becomes the gates."""
+    H = UT.shape[1]
+    C, T, Y = (np.empty((2, Z.shape[1], H), dtype=Z.dtype) for _ in range(3))
+    room = np.empty((2, len(steps.docs), 4 * H), dtype=Z.dtype)
     before = start = 0
     for end in steps.bounds[1:]:
         z, k = Z[:, start:end], end - start
@@ -86,59 +124,69 @@ def forward(
             h = Y[:, before : before + k]
             z += np.matmul(h if state_mask is None else h * state_mask[:, :k], UT, out=room[:, :k])
         np.tanh(z, out=z)
-        z[..., : 3 * H] *= 0.5
-        z[..., : 3 * H] += 0.5
         c = C[:, start:end]
-        np.multiply(z[..., H : 2 * H], z[..., 3 * H :], out=c)
-        if start:
-            c += np.multiply(z[..., 2 * H : 3 * H], C[:, before : before + k], out=room[:, :k, :H])
+        if kernels is not None:
+            kernels.lstm_cells(Z, C, start, end, before)
+        else:
+            z[..., : 3 * H] *= 0.5
+            z[..., : 3 * H] += 0.5
+            np.multiply(z[..., H : 2 * H], z[..., 3 * H :], out=c)
+            if start:
+                c += np.multiply(z[..., 2 * H : 3 * H], C[:, before : before + k], out=room[:, :k, :H])
         np.tanh(c, out=T[:, start:end])
         np.multiply(z[..., :H], T[:, start:end], out=Y[:, start:end])
         before, start = start, end
-    inverse = np.argsort(orders, axis=1)
-    out = np.concatenate([Y[direction].take(inverse[direction], axis=0).T for direction in (0, 1)])  # (2H, n)
+    return States(Z, C, T, Y)
 
-    def backprop(dY: Floats2d) -> Floats2d:
-        dH = np.stack(
-            [dY[direction * H : (direction + 1) * H].take(orders[direction], axis=1).T for direction in (0, 1)]
-        )
-        first = steps.bounds[1] if n else 0
-        previous = steps.previous  # (n - first,) rows of the step before
-        gates = Z.reshape(2, n, 4, H)
-        O, I, F, G = (gates[:, :, gate] for gate in range(4))  # noqa: E741 (their names)
-        D = np.empty_like(gates)  # factors of the chain rule first, the gradient of W x + U h + b in the end
-        D[:, :, 0] = T * O * (1 - O)
-        D[:, :, 1] = G * I * (1 - I)
-        D[:, :first, 2] = 0
-        D[:, first:, 2] = C.take(previous, axis=1) * (F * (1 - F))[:, first:]
-        D[:, :, 3] = I * (1 - G * G)
-        through_h = O * (1 - T * T)
-        dc_before = dh_before = np.zeros((2, 0, H), dtype=X.dtype)
-        for start, end in zip(steps.bounds[-2::-1], steps.bounds[:0:-1], strict=False):
-            dh, going = dH[:, start:end], dh_before.shape[1]
-            dh[:, :going] += dh_before
+
+def run_backwards(
+    dH: Any, states: States, U: Any, steps: Steps, state_mask: Any | None, kernels: Any | None = None
+) -> Any:
+    """The gradient of W x + U h + b, (2, n, 4 H), by that of the outputs, (2, n, H), which is overwritten."""
+    _, n, H = dH.shape
+    if kernels is not None:
+        D = np.empty((2, n, 4 * H), dtype=dH.dtype)
+        through_h = dH[:, :0]
+    else:
+        D, through_h = _factors(states, steps)
+    F = states.gates[..., 2 * H : 3 * H]
+    carried = np.zeros((2, len(steps.docs), H), dtype=dH.dtype)  # the gradient of the memory, from the step after
+    dh_before = carried[:, :0]
+    bounds = steps.bounds
+    for t in range(len(bounds) - 2, -1, -1):
+        start, end = bounds[t], bounds[t + 1]
+        going = dh_before.shape[1]
+        dh = dH[:, start:end]
+        dh[:, :going] += dh_before
+        if kernels is not None:
+            kernels.backprop_lstm_cells(
+                dH, states.gates, states.C, states.T, carried, start, end, bounds[max(t - 1, 0)], D
+            )
+        else:
             dc = through_h[:, start:end] * dh
-            dc[:, :going] += dc_before
-            d = D[:, start:end]
+            dc[:, :going] += carried[:, :going]
+            d = D[:, start:end].reshape(2, end - start, 4, H)
             d[:, :, 0] *= dh
             d[:, :, 1:] *= dc[:, :, None]
-            if start:
-                dh_before = d.reshape(2, end - start, 4 * H) @ U
-                if state_mask is not None:
-                    dh_before *= state_mask[:, : end - start]
-                dc_before = dc * F[:, start:end]
-        dZ = D.reshape(2, n, 4 * H)
-        dZT = dZ.transpose(0, 2, 1)
-        dWb = dZT @ In  # (2, 4H, nI + 1)
-        model.inc_grad("W", dWb[..., :-1])
-        model.inc_grad("b", dWb[..., -1])
-        states = Y.take(previous, axis=1)  # (2, n - first, H)
-        if state_mask is not None:
-            states *= state_mask.take(steps.rank[first:], axis=1)
-        model.inc_grad("U", dZT[..., first:] @ states)
-        dIn = dZ @ W  # (2, n, nI)
-        dX = dIn[0].take(inverse[0], axis=0)
-        dX += dIn[1].take(inverse[1], axis=0)
-        return transposed(dX)
+            np.multiply(dc, F[:, start:end], out=carried[:, : end - start])
+        if start:
+            dh_before = D[:, start:end] @ U
+            if state_mask is not None:
+                dh_before *= state_mask[:, : end - start]
+    return D
 
-    return Packed(out, layout), backprop
+
+def _factors(states: States, steps: Steps) -> tuple[Any, Any]:
+    """What the chain rule multiplies the gradients of output and memory with, (2, n, 4 H), and for the memory (2, n, H)."""
+    Z, C, T, _ = states
+    _, n, H = C.shape
+    first = steps.bounds[1] if n else 0
+    gates = Z.reshape(2, n, 4, H)
+    O, I, F, G = (gates[:, :, gate] for gate in range(4))  # noqa: E741 (their names)
+    D = np.empty_like(gates)
+    D[:, :, 0] = T * O * (1 - O)
+    D[:, :, 1] = G * I * (1 - I)
+    D[:, :first, 2] = 0
+    D[:, first:, 2] = C.take(steps.previous, axis=1) * (F * (1 - F))[:, first:]
+    D[:, :, 3] = I * (1 - G * G)
+    return D.reshape(2, n, 4 * H), O * (1 - T * T)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from runner.errors import RunnerError
 from runner.model import crf
 from runner.model.hash_embed import distinct, gather, scatter
 from runner.model.layout import Layout, Packed, Tokens
+from runner.model.lstm import bilstm
 from runner.model.maxout_window import maxout_window
 from runner.model.ngrams import Keys, extract
 from runner.model.noise import Noise
@@ -29,6 +31,7 @@ NUMPY, NUMBA = make_ops("numpy"), make_ops("numba")
 KERNELS = kernels_of(NUMBA)
 LAYOUT = Layout([3, 1, 0, 4, 150, 2])
 SPREAD = Layout([0, 2])
+RARE = Noise()
 
 
 def bound(model, ops, seed=0):
@@ -105,11 +108,13 @@ def test_ngrams_are_those_of_numpy(max_order, docs):
             assert (one.dtype, one.tolist()) == (other.dtype, other.tolist())
 
 
+@pytest.mark.parametrize("layer", [biqrnn, partial(bilstm, noise=RARE)], ids=["qrnn", "lstm"])
 @pytest.mark.parametrize("layout", [LAYOUT, SPREAD, Layout([]), Layout([0, 0])], ids=str)
-def test_the_recurrent_layer_gives_what_numpy_gives(layout):
+def test_a_recurrent_layer_gives_what_numpy_gives(layer, layout):
     results = []
     for ops in (NUMPY, NUMBA):
-        model = biqrnn("x", nO=6, nI=5)
+        RARE.reset(0.3, 1)
+        model = layer("x", nO=6, nI=5)
         parameters = bound(model, ops)
         rng = np.random.default_rng(3)
         Y, backprop = model(Packed(rng.normal(size=(5, layout.n_tokens)).astype("float32"), layout), True)
