@@ -2,7 +2,7 @@
 
     numpy  OpenBLAS's products, numpy between them
     blis   thinc's products, numpy between them
-    numba  OpenBLAS's products, and between them loops compiled by numba (kernels.py): the fastest; an extra
+    numba  OpenBLAS's products, and between them loops compiled by numba (kernels/): the fastest; an extra
 
 A layer asks its ops for `kernels_of` and has its numpy lines for ops without. numba and numpy differ by rounding alone.
 """
