@@ -82,7 +82,11 @@ def measure(spec: Spec) -> dict[str, Any]:
         evals=spec.evals,
         is_curve=spec.kind == "accuracy",
     )
-    return {**found, "overrides": overrides, "versions": versions("thinc", "numpy")}
+    return {
+        **found,
+        "overrides": overrides,
+        "versions": versions("thinc", "numpy", *(["numba"] if config.compute.ops == "numba" else [])),
+    }
 
 
 def main(text: str) -> int:

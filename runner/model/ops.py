@@ -9,6 +9,8 @@ A layer asks its ops for `kernels_of` and has its numpy lines for ops without. n
 
 from __future__ import annotations
 
+import sys
+from threading import Timer
 from types import ModuleType
 
 from thinc.api import NumpyOps, Ops
@@ -16,6 +18,8 @@ from thinc.api import NumpyOps, Ops
 from runner.errors import RunnerError, suggest
 
 OPS = ("numpy", "blis", "numba")
+_NOTICE = "numba compiles its loops, once on this machine: some seconds"
+_PATIENCE = 1.5  # seconds after which that is said; what was compiled before loads in half a second
 
 
 class CompiledOps(NumpyOps):
@@ -23,6 +27,9 @@ class CompiledOps(NumpyOps):
 
     def __init__(self) -> None:
         super().__init__(use_blis=False)
+        notice = Timer(_PATIENCE, print, [_NOTICE], {"file": sys.stderr, "flush": True})
+        notice.daemon = True
+        notice.start()
         try:
             from runner.model import kernels
         except ModuleNotFoundError as error:
@@ -37,6 +44,8 @@ class CompiledOps(NumpyOps):
                 place="compute.ops",
                 hint="Set the variable NUMBA_CACHE_DIR to a folder that can be written, or use compute.ops=numpy.",
             ) from error
+        finally:
+            notice.cancel()
         self.kernels = kernels
 
 

@@ -126,9 +126,14 @@ def spanning_tree(scores: NDArray[Any], single_root: bool, kernels: Any | None =
             del path[at:]
             path.append(new)
             on_path[new] = True
-    heads = tokens.copy()
-    is_open = np.ones(n_nodes, dtype=bool)
-    for node in range(n_nodes - 1, -1, -1):  # from the outermost cycles to the tokens
+    return _expanded(arc[:n_nodes], parent, n)
+
+
+def _expanded(arc: Ints, parent: Ints, n: int) -> Ints:
+    """The heads of n tokens, once every node, a token or a contracted cycle, has its arc, (head, token)."""
+    heads = np.arange(n)
+    is_open = np.ones(len(arc), dtype=bool)
+    for node in range(len(arc) - 1, -1, -1):  # from the outermost cycles to the tokens
         if not is_open[node]:
             continue
         head, token = arc[node].tolist()
