@@ -20,6 +20,7 @@ from runner.model.ngrams import Keys, extract
 from runner.model.noise import Noise
 from runner.model.ops import kernels_of, make_ops
 from runner.model.parameters import Parameters
+from runner.model.parse import parser_head
 from runner.model.qrnn import biqrnn
 from runner.model.tok2vec import hash_embed_cnn
 from runner.model.trees import spanning_tree
@@ -136,6 +137,36 @@ def test_the_crf_is_that_of_numpy(lengths, n_labels, seed, scale, known):
     for one, other in zip(crf.loss(scores, layout, gold, KERNELS), crf.loss(scores, layout, gold), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
     assert crf.decode(scores, layout, KERNELS).tolist() == crf.decode(scores, layout).tolist()
+
+
+@pytest.mark.parametrize("drop", [0.0, 0.4])
+@pytest.mark.parametrize("is_train", [True, False])
+@pytest.mark.parametrize("nP", [1, 2])
+def test_the_parser_gives_what_numpy_gives(drop, is_train, nP):
+    results = []
+    layout = Layout([3, 1, 0, 9, 2])
+    heads = np.array([0, 0, 1, 0, 4, 0, 0, -1, 2, 2, 8, 8, 1, 1, 1]) if is_train else None
+    for ops in (NUMPY, NUMBA):
+        noise = Noise()
+        model = parser_head(
+            "p", nI=6, n_labels=3, n_tags=2, noise=noise, rnn="qrnn", rnn_width=8, rnn_depth=1, arc_width=4,
+            label_width=6, maxout_pieces=nP, single_root=True,
+        )  # fmt: skip
+        parameters = bound(model, ops)
+        noise.reset(drop, 5)
+        rng = np.random.default_rng(3)
+        parse, backprop = model((Packed(rng.normal(size=(6, 15)).astype("float32"), layout), heads), is_train)
+        results.append([*parse.arcs.scores, parse.labels, parse.heads])
+        if is_train:
+            gradients = [
+                rng.normal(size=scores.shape).astype("float32") for scores in (*parse.arcs.scores, parse.labels)
+            ]
+            for (_, _, inside), dS in zip(parse.arcs.buckets, gradients[:-1], strict=True):
+                dS *= inside[:, :, None] * inside[:, None, :]
+            dX = backprop(gradients[:-1], gradients[-1], rng.normal(size=parse.tags.shape).astype("float32"))
+            results[-1] += [dX, parameters.gradient]
+    for expected, found in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-5)
 
 
 @settings(deadline=None)
