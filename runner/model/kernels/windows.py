@@ -1,6 +1,6 @@
 """Layers of the encoder: windows, and what follows their product. The same in numpy: model/maxout_window.py.
 
-Loops run over blocks of `BLOCK` columns, whose rows stay in the first-level cache from one loop to the next. A row of a
+Loops run over blocks of `BLOCK` columns, which stay in the second-level cache from one loop to the next. A row of a
 block is cut out before the loop over it: indices that begin at 0 are what the compiler turns into vector instructions.
 """
 
@@ -12,7 +12,7 @@ from numba import float32, int64, njit, void
 from runner.model.kernels import types
 from runner.model.kernels.types import ONE, OPTIONS, ZERO
 
-BLOCK = 128
+BLOCK = 512
 _TINY = np.float32(1e-8)  # of maxout_window.normalize
 
 
