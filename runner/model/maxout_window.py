@@ -118,6 +118,7 @@ def activate(
 def _activate_compiled(
     kernels: Any, model: Model[Any, Any], P: Floats2d, is_train: bool, residual: Floats2d | None
 ) -> tuple[Floats2d, Backprop]:
+    """`activate`, each way one loop: kernels/windows.py."""
     nO, n = model.get_dim("nO"), P.shape[1]
     G = model.get_param("G")
     drawn = model.attrs["noise"].draw(nO, n) if is_train else None
