@@ -155,6 +155,8 @@ def run(args: argparse.Namespace) -> list[Record]:
         if args.save is None:
             raise RunnerError("give the folder of the results", place="--save")
         return [*load(args.save)]
+    if args.command == "startup" and args.set:
+        raise RunnerError("startup measures the run as it is by default", place="--set", hint="Leave --set out.")
     options = options_of(args)
     kinds = ["speed", "accuracy", "roofline", "startup"] if args.command == "all" else [args.command]
     records: list[Record] = []
@@ -181,12 +183,13 @@ def run(args: argparse.Namespace) -> list[Record]:
     if "scale" in kinds:
         words = args.words or SCALE_WORDS
         about = {"sizes": args.sizes, "words": words, "limit": limit, "threads": threads, "jobs": args.jobs}
+        about |= {"settings": args.set} if args.set else {}
         jobs = args.jobs or scale.LENGTH_JOBS
         records.append(
             run_once(
                 "scale", about, options,
                 lambda folder: scale.measure(
-                    folder, data, sizes=args.sizes, words=words, jobs=jobs, limit=limit, threads=threads
+                    folder, data, sizes=args.sizes, words=words, jobs=jobs, limit=limit, threads=threads, settings=args.set
                 ),
             )
         )  # fmt: skip

@@ -35,9 +35,9 @@ LENGTH_JOBS = ("tagger", "ner", "parser", "textcat")
 
 def measure(
     folder: Path, data: str, *, sizes: Sequence[int], words: int, jobs: Sequence[str] = LENGTH_JOBS,
-    lengths: Sequence[int] = LENGTHS, limit: int | None = None, threads: int | None = None,
+    lengths: Sequence[int] = LENGTHS, limit: int | None = None, threads: int | None = None, settings: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    """Both. folder: an empty one, for the repeated corpora. limit: sentences of EWT, to try things out."""
+    """Both. folder: an empty one, for the repeated corpora. limit: sentences of EWT, to try things out. settings: overrides."""
     text = treebank(data)
     if limit:
         text = "\n\n".join(text.split("\n\n")[:limit]) + "\n\n"
@@ -48,7 +48,7 @@ def measure(
             for _ in range(size):
                 file.write(text)
         spec = Spec("speed", "ours", "tagger", "words", epochs=1, words=words, threads=threads, data=data,
-                    settings=(f"corpus.train={path}",))  # fmt: skip
+                    settings=(f"corpus.train={path}", f"corpus.cache={folder}", *settings))  # fmt: skip
         found = in_process("benchmarks.ours", [spec.to_json()], threads)
         n_words = round(found["train_words"] / found["curve"][-1]["epoch"])
         row = {
@@ -63,9 +63,15 @@ def measure(
         say(f"scale ×{size}: {json.dumps(row)}")
     by_length = {}
     for job in jobs:
-        by_length[job] = in_process("benchmarks.scale", [job, *map(str, lengths)], threads)
+        by_length[job] = in_process("benchmarks.scale", [json.dumps([job, list(lengths), list(settings)])], threads)
         say(f"scale {job}: {json.dumps(by_length[job])}")
-    return {"corpus": corpus, "lengths": by_length, "trained_words": words, "machine": machine()}
+    return {
+        "corpus": corpus,
+        "lengths": by_length,
+        "trained_words": words,
+        "settings": list(settings),
+        "machine": machine(),
+    }
 
 
 def treebank(data: str) -> str:
@@ -94,12 +100,12 @@ def exponent(lengths: Sequence[float], seconds: Sequence[float], start: float = 
     return round(slope, 6)
 
 
-def by_length(job: str, lengths: Sequence[int]) -> dict[str, Any]:
+def by_length(job: str, lengths: Sequence[int], settings: Sequence[str] = ()) -> dict[str, Any]:
     """Seconds of one update and one prediction for each length, on the bundled sample's words put end to end."""
     from benchmarks.ours import Ours
     from runner.config.compose import compose
 
-    side = Ours(compose([f"pipeline={job}", "corpus=sample", "tracking=none"]))
+    side = Ours(compose([f"pipeline={job}", "corpus=sample", "tracking=none", *settings]))
     updates, predictions = [], []
     for length in lengths:
         example = long_example(side.corpus.train, length)
@@ -196,6 +202,9 @@ def tables(record: Mapping[str, Any]) -> list[Table]:
             slope = exponent(found["lengths"], seconds)
             cells = [number(value, 4) for value in seconds]
             length.rows.append([job, step, *cells, number(slope, 2), number(found["peak_mb"])])
+    if record.get("settings"):
+        for table in (corpus, length):
+            table.notes.append(f"with {' '.join(record['settings'])}")
     return [corpus, length]
 
 
@@ -215,4 +224,4 @@ def metrics(record: Mapping[str, Any]) -> dict[str, float]:
 if __name__ == "__main__":
     from benchmarks.turns import reply
 
-    reply(by_length(sys.argv[1], [int(text) for text in sys.argv[2:]]))
+    reply(by_length(*json.loads(sys.argv[1])))

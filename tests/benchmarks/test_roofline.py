@@ -93,6 +93,8 @@ def test_growth_is_told_by_what_a_million_words_more_cost():
     }
     record = {"corpus": corpus, "lengths": lengths, "trained_words": 5, "machine": {"cpu": "Z80", "cores": 2}}
     by_size, by_length = scale.tables(record)
+    assert by_size.notes == []
+    assert scale.tables({**record, "settings": ["a=b"]})[0].notes == ["with a=b"]
     # 600,000 words more take 6 s and 120 MB more.
     assert by_size.rows[1] == ["×4", "800,000", "9,000", "10.0", "10.0", "320", "200"]
     assert [row[4] for row in by_length.rows] == ["1.00", "2.00"]
