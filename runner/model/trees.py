@@ -58,21 +58,12 @@ def roots_of(heads: Ints) -> Ints:
 def spanning_tree(scores: NDArray[Any], single_root: bool, kernels: Any | None = None) -> Ints:
     """The best tree (single_root) or forest of one doc. (n, n) scores as for `decode` → (n,) heads."""
     if single_root:
-        heads = spanning_tree(
-            scores, False, kernels
-        )  # fewer contractions; and where it has one root, there is no better tree
+        # Fewer contractions; and where it has one root, there is no better tree.
+        heads = spanning_tree(scores, False, kernels)
         if np.count_nonzero(heads == np.arange(len(heads))) <= 1:
             return heads
     n = len(scores)
-    # Columns 0 … n - 1 are tokens as heads, column n the root above all roots. -inf never wins: every row has a root score.
-    into = np.empty((n, n + 1))
-    tokens = np.arange(n)
-    into[:, :n] = scores
-    into[:, n] = into[tokens, tokens]
-    into[tokens, tokens] = -np.inf
-    if single_root:
-        # So dear that the best tree has as few as it can: one. Exact, as all trees with one root pay the same.
-        into[:, n] -= (float(scores.max()) - float(scores.min()) + 1.0) * (n + 1)
+    into, tokens = _into(scores, single_root), np.arange(n)
     if kernels is not None:
         heads = tokens.copy()
         kernels.best_forest(into, heads)
@@ -127,6 +118,23 @@ def spanning_tree(scores: NDArray[Any], single_root: bool, kernels: Any | None =
             path.append(new)
             on_path[new] = True
     return _expanded(arc[:n_nodes], parent, n)
+
+
+def _into(scores: NDArray[Any], single_root: bool) -> NDArray[np.float64]:
+    """(n, n + 1): the weight of each arc into each token. Columns 0 … n - 1 are tokens as heads, n the root above all roots.
+
+    -inf never wins: every row has a root score.
+    """
+    n = len(scores)
+    tokens = np.arange(n)
+    into = np.empty((n, n + 1))
+    into[:, :n] = scores
+    into[:, n] = into[tokens, tokens]
+    into[tokens, tokens] = -np.inf
+    if single_root:
+        # So dear that the best tree has as few as it can: one. Exact, as all trees with one root pay the same.
+        into[:, n] -= (float(scores.max()) - float(scores.min()) + 1.0) * (n + 1)
+    return into
 
 
 def _expanded(arc: Ints, parent: Ints, n: int) -> Ints:
