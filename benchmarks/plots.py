@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from benchmarks.report import best_score, grouped, median
 
 OURS, SPACY, INK, RULE = ("#0072B2", "#56B4E9", "#009E73", "#CC79A7"), "#D55E00", "#333333", "#cccccc"
 N_COLUMNS = 3
+LABEL_WIDTH = 36  # characters of a line of the legend
 
 
 def accuracy_plot(records: Sequence[Mapping[str, Any]], path: Path) -> bool:
@@ -23,7 +25,8 @@ def accuracy_plot(records: Sequence[Mapping[str, Any]], path: Path) -> bool:
     for (key, _), (ours, theirs) in grouped(records, "accuracy").items():
         runs = panels.setdefault(key, [])
         if ours:
-            runs.append((" ".join(["ours", *ours[0]["spec"]["settings"]]), ours))
+            label = " ".join(["ours", *ours[0]["spec"]["settings"]])
+            runs.append((fill(label, LABEL_WIDTH, break_on_hyphens=False, break_long_words=False), ours))
         if theirs and key not in targets:
             runs.insert(0, ("spaCy", theirs))
             targets[key] = median(map(best_score, theirs)) or 0.0
