@@ -12,24 +12,17 @@ from runner.model.kernels.types import OPTIONS, ZERO
 @njit(void(*[types.vector] * 5, *[float32] * 7), **OPTIONS)
 def adam(w, g, m, v, a, keep1, keep2, eps, step_size, decay, catch_up, gradient_scale):
     """One step in place; the gradient is set to 0. a: the averages, or empty."""
-    if len(a):
-        for i in range(w.size):
-            d = g[i] * gradient_scale
-            g[i] = ZERO
-            mean, variance = m[i] * keep1 + d, v[i] * keep2 + d * d
-            m[i], v[i] = mean, variance
-            x = w[i] - mean / (np.sqrt(variance) + eps) * step_size
-            x -= x * decay
-            w[i] = x
+    has_averages = len(a) > 0
+    for i in range(w.size):
+        d = g[i] * gradient_scale
+        g[i] = ZERO
+        mean, variance = m[i] * keep1 + d, v[i] * keep2 + d * d
+        m[i], v[i] = mean, variance
+        x = w[i] - mean / (np.sqrt(variance) + eps) * step_size
+        x -= x * decay
+        w[i] = x
+        if has_averages:
             a[i] += (x - a[i]) * catch_up
-    else:
-        for i in range(w.size):
-            d = g[i] * gradient_scale
-            g[i] = ZERO
-            mean, variance = m[i] * keep1 + d, v[i] * keep2 + d * d
-            m[i], v[i] = mean, variance
-            x = w[i] - mean / (np.sqrt(variance) + eps) * step_size
-            w[i] = x - x * decay
 
 
 @njit(void(*[types.matrix] * 4, types.longs, types.matrix, *[float32] * 7), **OPTIONS)
