@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.jobs import Spec, find_job, our_overrides
 from benchmarks.measure import Text, counted, drive, versions
-from runner.commands.train import make_corpus, make_pipeline, make_plan, set_threads
+from runner.commands.train import make_corpus, make_pipeline, make_plan, set_compute
 from runner.config.compose import compose
 from runner.config.resolve import load_code, resolve
 from runner.config.schema import RunConfig
@@ -26,7 +26,7 @@ class Ours:
 
     def __init__(self, config: RunConfig) -> None:
         load_code(config.code)
-        set_threads(config)
+        set_compute(config)
         self.corpus = make_corpus(config)
         self.pipeline = make_pipeline(config)
         self.sgd: Any = resolve(config.optimizer, "optimizers", "optimizer")

@@ -81,13 +81,13 @@ def run_report(config: RunConfig) -> dict[str, Any]:
     """Everything that debug knows of a run, as plain values. Raises RunnerError where even the data cannot be named."""
     from runner.commands import findings as judge
     from runner.commands.preflight import assemble
-    from runner.commands.train import make_corpus, set_threads
+    from runner.commands.train import make_corpus, set_compute
     from runner.config.resolve import load_code
     from runner.corpus.diagnose import part_facts, plain, shared_facts
     from runner.training.estimate import estimate
 
     load_code(config.code)
-    set_threads(config)
+    set_compute(config)
     report: dict[str, Any] = {
         "ok": False,
         "config": {"overrides": config.overrides, "choices": config.choices, "components": {}},

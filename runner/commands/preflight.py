@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.commands.train import check_labels, make_corpus, make_pipeline, make_plan, set_threads
+from runner.commands.train import check_labels, make_corpus, make_pipeline, make_plan, set_compute
 from runner.components.pipeline import Pipeline
 from runner.config.resolve import load_code, resolve
 from runner.config.schema import RunConfig
@@ -45,7 +45,7 @@ class Preflight:
         if key in self._passed:
             return
         load_code(config.code)
-        set_threads(config)
+        set_compute(config)
         with np.errstate(all="ignore"):  # what is not finite is looked for, and no business of numpy's warnings
             rehearse(config, self.corpus(config), needs_labels=self._whole)
         self._passed.add(key)

@@ -28,6 +28,7 @@ from runner.corpus.example import Example
 from runner.errors import RunnerError
 from runner.files import write_file
 from runner.model.allocator import keep_freed_memory
+from runner.model.ops import make_ops
 from runner.registry import Schedule
 from runner.sweeps.fingerprint import fingerprint, settings
 from runner.sweeps.prune import make_judge
@@ -58,7 +59,7 @@ def run(
     """
     started = time.perf_counter()
     load_code(config.code)
-    set_threads(config)
+    set_compute(config)
     found = find(config)
     if found is not None:
         config = adopt(config, found)
@@ -169,10 +170,15 @@ class Result:
     checkpoint_seconds: float = 0.0  # that the training waited for its checkpoints
 
 
-def set_threads(config: RunConfig) -> None:
-    """BLAS threads of this process: more than one a job is many times slower on a busy machine. And its memory."""
+def set_compute(config: RunConfig) -> None:
+    """What computes in this process: its library, BLAS threads, memory. Raises RunnerError where the library is missing.
+
+    Called before anything is read, which may take minutes. More than one thread a job is many times slower on a busy
+    machine.
+    """
     from threadpoolctl import threadpool_limits
 
+    make_ops(config.compute.ops)
     threadpool_limits(config.compute.threads)
     keep_freed_memory()
 

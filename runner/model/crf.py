@@ -89,20 +89,7 @@ def marginals(
         o /= total
         log_z[:k] += np.log(total)
     log_z[: len(c)] += np.log(c)
-    closed_after, opened_after = np.empty(n), np.empty((n_labels, n))  # mass of the rest, given the state after a token
-    c, o = np.ones(0), np.zeros((n_labels, 0))
-    for start, end in zip(steps.bounds[-2::-1], steps.bounds[:0:-1], strict=False):
-        at, k = slice(start, end), end - start
-        if k > len(c):  # these docs end here
-            new = k - len(c)
-            c = np.concatenate([c, np.ones(new)])
-            o = np.concatenate([o, np.zeros((n_labels, new))], axis=1)
-        closed_after[at], opened_after[:, at] = c, o
-        c_next = c * A[at] + (o * B[:, at]).sum(axis=0)
-        o = c * L[:, at] + o * I[:, at]
-        total = c_next + o.sum(axis=0)
-        c = c_next / total
-        o /= total
+    closed_after, opened_after = _after(E, A, steps)
     P = E  # in place: E is not needed any more
     O *= closed * closed_after  # noqa: E741
     U *= closed * closed_after
@@ -117,6 +104,27 @@ def marginals(
     doc_of = np.repeat(np.arange(len(layout.lengths)), layout.lengths)
     log_partition += np.bincount(doc_of[steps.order], weights=peak, minlength=len(layout.lengths))
     return Marginals(out, log_partition)
+
+
+def _after(E: Any, A: Any, steps: Steps) -> tuple[Any, Any]:
+    """The mass of the rest of the doc, given the state after a token: closed (n,), each label open (n_labels, n)."""
+    _, B, I, L, _ = _split(E)  # noqa: E741 (the names of the scheme)
+    n_labels, n = B.shape
+    closed_after, opened_after = np.empty(n), np.empty((n_labels, n))
+    c, o = np.ones(0), np.zeros((n_labels, 0))
+    for start, end in zip(steps.bounds[-2::-1], steps.bounds[:0:-1], strict=False):
+        at, k = slice(start, end), end - start
+        if k > len(c):  # these docs end here
+            new = k - len(c)
+            c = np.concatenate([c, np.ones(new)])
+            o = np.concatenate([o, np.zeros((n_labels, new))], axis=1)
+        closed_after[at], opened_after[:, at] = c, o
+        c_next = c * A[at] + (o * B[:, at]).sum(axis=0)
+        o = c * L[:, at] + o * I[:, at]
+        total = c_next + o.sum(axis=0)
+        c = c_next / total
+        o /= total
+    return closed_after, opened_after
 
 
 def _marginals_compiled(kernels: Any, scores: Floats2d, layout: Layout, allowed: Bools2d | None) -> Marginals:

@@ -4,8 +4,8 @@
     c_t = f * c_(t-1) + i * g               h_t = o * tanh(c_t)
 
 Both directions and all docs of a batch advance together, longest doc first, so that the docs that are still running are
-always the first rows; the loop is over positions, never over docs. What does not depend on the step before (W x, and in
-backward every factor of the chain rule) is computed for all steps at once.
+always the first rows; the loop is over positions, never over docs. What does not depend on the step before (W x, and,
+where numpy computes, every factor of backward's chain rule) is computed for all steps at once.
 
 LSTM: Hochreiter and Schmidhuber (1997), Gers et al. (2000). One dropout mask a doc, for the states as for the inputs:
 Gal and Ghahramani (2016).

@@ -4,7 +4,7 @@
     blis   thinc's products, numpy between them
     numba  OpenBLAS's products, and between them loops compiled by numba (kernels/): the fastest; an extra
 
-A layer asks its ops for `kernels_of` and has its numpy lines for ops without. numba and numpy differ by rounding alone.
+A layer asks `kernels_of(model.ops)`, and where there are none its numpy lines run. The two differ by rounding alone.
 """
 
 from __future__ import annotations
@@ -37,6 +37,12 @@ class CompiledOps(NumpyOps):
                 f"numba is not installed ({error})",
                 place="compute.ops",
                 hint='Run `pip install "declarative-runner[numba]"`, or use compute.ops=numpy.',
+            ) from error
+        except ImportError as error:  # a numpy newer than numba knows, say
+            raise RunnerError(
+                f"numba cannot be used: {error}",
+                place="compute.ops",
+                hint="Install versions that fit each other, or use compute.ops=numpy.",
             ) from error
         except (OSError, RuntimeError) as error:  # of a cache that cannot be written, numba says one or the other
             raise RunnerError(

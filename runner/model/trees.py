@@ -62,12 +62,18 @@ def spanning_tree(scores: NDArray[Any], single_root: bool, kernels: Any | None =
         heads = spanning_tree(scores, False, kernels)
         if np.count_nonzero(heads == np.arange(len(heads))) <= 1:
             return heads
-    n = len(scores)
-    into, tokens = _into(scores, single_root), np.arange(n)
-    if kernels is not None:
-        heads = tokens.copy()
-        kernels.best_forest(into, heads)
-        return heads
+    into = _into(scores, single_root)
+    if kernels is None:
+        return _best_forest(into)
+    heads = np.arange(len(scores))
+    kernels.best_forest(into, heads)
+    return heads
+
+
+def _best_forest(into: NDArray[np.float64]) -> Ints:
+    """The heads with the highest sum of weights: into (n, n + 1), see `_into`, overwritten → (n,)."""
+    n = len(into)
+    tokens = np.arange(n)
     target = np.repeat(tokens.astype("int32")[:, None], n + 1, axis=1)  # the token an arc enters
     # Nodes 0 … n - 1 are tokens; each contracted cycle is one more, and takes over the row of one of its members.
     row = np.arange(2 * n)  # of `into` and `target`, by node

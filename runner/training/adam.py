@@ -25,6 +25,7 @@ from runner.training.lazy_rows import History, LazyRows, RowState
 from runner.training.optimizers import Flat, Optimizer, Used, check_betas, clipping
 
 _BLOCK = 1 << 15  # values a pass: the arrays of one block fit into the second-level cache
+_READ = np.zeros(0, dtype="int32")  # the places of what was read do not matter any more once there is a gradient
 _INVISIBLE = 2.0**-25  # a float32 less this share of itself is the same float32
 
 
@@ -253,7 +254,7 @@ def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:
         lazy.settle()
         if len(touched) > 1:
             lazy.table.collect()
-            whole = Touched(lazy.table, None, touched[0].places, lazy.table.weights, None)
+            whole = Touched(lazy.table, None, _READ, lazy.table.weights, None)
             whole.gradient = lazy.table.gradient.copy()
             lazy.table.gradient[...] = 0
             return whole
@@ -263,7 +264,7 @@ def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:
     for one in touched:
         assert one.rows is not None
         gradient[np.searchsorted(rows, one.rows)] += one.gradient
-    union = Touched(lazy.table, rows, touched[0].places, *lazy.fetch(rows))
+    union = Touched(lazy.table, rows, _READ, *lazy.fetch(rows))
     union.gradient = gradient
     return union
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from types import ModuleType
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.__main__ import main
 from runner.errors import RunnerError
 from runner.model import crf
 from runner.model.hash_embed import distinct, gather, scatter
@@ -258,3 +260,27 @@ def test_without_numba_the_next_move_is_told(monkeypatch):
     assert "declarative-runner[numba]" in str(caught.value)
     with pytest.raises(RunnerError, match="did you mean 'numba'"):
         make_ops("numbra")
+
+
+def test_a_numba_that_does_not_fit_is_no_traceback(monkeypatch):
+    """Numba raises an ImportError for a numpy newer than it knows."""
+    import runner.model
+
+    monkeypatch.delattr(runner.model, "kernels", raising=False)
+    for name in [name for name in sys.modules if name.startswith("runner.model.kernels")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "numba", ModuleType("numba"))
+    with pytest.raises(RunnerError, match=r"compute\.ops: numba cannot be used: cannot import name"):
+        make_ops("numba")
+
+
+def test_a_run_without_numba_ends_before_it_reads_anything(monkeypatch, tmp_path, capsys):
+    import runner.model
+    from runner.commands import train
+
+    monkeypatch.delattr(runner.model, "kernels", raising=False)
+    monkeypatch.setitem(sys.modules, "runner.model.kernels", None)
+    monkeypatch.setattr(train, "make_corpus", lambda config: pytest.fail("the corpus was read"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["pipeline=tagger", "compute=numba", "tracking=none"]) == 2
+    assert "compute.ops: numba is not installed" in capsys.readouterr().err

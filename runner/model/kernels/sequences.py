@@ -47,14 +47,15 @@ def marginals(E, starts, lengths, log_partition):
             e[0] *= closed[t] * c
             whole, total = e[0], 0.0
             for x in range(n_labels):
-                B, I, L, U = 1 + x, 1 + n_labels + x, 1 + 2 * n_labels + x, 1 + 3 * n_labels + x  # noqa: E741
-                c_next += c * e[U] + o[x] * e[B]
-                o_next = c * e[L] + o[x] * e[I]
-                e[B] *= closed[t] * o[x]
-                e[I] *= opened[t, x] * o[x]
-                e[L] *= opened[t, x] * c
-                e[U] *= closed[t] * c
-                whole += e[B] + e[I] + e[L] + e[U]
+                begin, inside = 1 + x, 1 + n_labels + x
+                last, unit = 1 + 2 * n_labels + x, 1 + 3 * n_labels + x
+                c_next += c * e[unit] + o[x] * e[begin]
+                o_next = c * e[last] + o[x] * e[inside]
+                e[begin] *= closed[t] * o[x]
+                e[inside] *= opened[t, x] * o[x]
+                e[last] *= opened[t, x] * c
+                e[unit] *= closed[t] * c
+                whole += e[begin] + e[inside] + e[last] + e[unit]
                 o[x] = o_next
                 total += o_next
             total += c_next

@@ -9,9 +9,23 @@ from runner.model.kernels import types
 from runner.model.kernels.types import OPTIONS
 
 
+@njit(void(types.longs, types.longs, types.longs, types.longs), **OPTIONS)
+def _expand(arc_head, arc_token, parent, heads):
+    """`trees._expanded`."""
+    is_open = np.ones(len(arc_head), np.bool_)
+    for node in range(len(arc_head) - 1, -1, -1):  # from the outermost cycles to the tokens
+        if is_open[node]:
+            token = arc_token[node]
+            heads[token] = token if arc_head[node] == len(heads) else arc_head[node]
+            inner = token
+            while inner != node:
+                is_open[inner] = False
+                inner = parent[inner]
+
+
 @njit(void(types.double_matrix, types.longs), **OPTIONS)
 def best_forest(into, heads):
-    """`trees.spanning_tree` from the weights of all arcs: into (n, n + 1), overwritten → heads (n,)."""
+    """`trees._best_forest`, which tells what all this is: into (n, n + 1), overwritten → heads (n,)."""
     n = len(heads)
     target = np.empty((n, n + 1), np.int64)
     for i in range(n):
@@ -64,12 +78,4 @@ def best_forest(into, heads):
                     group[token] = new
             path[at], depth = new, at + 1
             on_path[new] = True
-    is_open = np.ones(n_nodes, np.bool_)
-    for node in range(n_nodes - 1, -1, -1):  # from the outermost cycles to the tokens
-        if is_open[node]:
-            token = arc_token[node]
-            heads[token] = token if arc_head[node] == n else arc_head[node]
-            inner = token
-            while inner != node:
-                is_open[inner] = False
-                inner = parent[inner]
+    _expand(arc_head[:n_nodes], arc_token, parent, heads)
