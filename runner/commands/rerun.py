@@ -26,7 +26,8 @@ same bits.
 
 The settings are those that the run has kept (config.yaml): conf/ and environment variables do not count. It is refused
 where the data (checksums of the files, and how they were cut) or the code (the package's source, the files in `code`, numpy,
-thinc) differ. Packages that register entries of their own are not looked at.
+thinc) differ. Packages that register entries of their own are not looked at. Where another kernel computes (BLAS,
+processor; the run's tag `kernel`), that is said: equal bits are promised on the same kernel alone.
 Exit codes: 0 the same bits, or no repetition was asked for (another value, --force); 1 other bits, or the run failed;
 2 refused, or config or data wrong; 130 or 143 interrupted."""
 
@@ -67,6 +68,7 @@ def rerun(name: str, overrides: Sequence[str], uri: str | None, *, is_forced: bo
     from runner.commands import train
     from runner.commands.compare import Source
     from runner.config.recorded import recorded_config
+    from runner.model.kernel import kernel
     from runner.sweeps import repetition
     from runner.tracking.past_run import from_folder
     from runner.tracking.provenance import provenance_tags
@@ -94,6 +96,8 @@ def rerun(name: str, overrides: Sequence[str], uri: str | None, *, is_forced: bo
         reasons.extend([*code, *data])
         for reason in reasons:
             print(f"not as it was: {reason}")
+        if kernels := repetition.kernel_difference(past, kernel(config.compute.ops)):
+            print(f"not as it was: the kernel ({kernels}); the bits may differ for it")
 
     train.run(config, check=check, tags={"rerun_of": past.run_id or past.place})
     again = from_folder(config.output_dir)

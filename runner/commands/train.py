@@ -28,12 +28,14 @@ from runner.corpus.example import Example
 from runner.errors import RunnerError
 from runner.files import write_file
 from runner.model.allocator import keep_freed_memory
+from runner.model.kernel import kernel
 from runner.model.ops import make_ops
 from runner.registry import Schedule
 from runner.sweeps.fingerprint import fingerprint, settings
 from runner.sweeps.prune import make_judge
 from runner.sweeps.repetition import code_tags
 from runner.tracking.base import DatasetInfo, Resumed, RunInfo, Status, Tracker
+from runner.tracking.past_run import KERNEL
 from runner.tracking.provenance import provenance_tags
 from runner.training.interrupts import Interrupts, deferred
 from runner.training.keeper import Keeper, Snapshot, clear, remove
@@ -83,6 +85,7 @@ def run(
         with found.fitting():
             result = Result(**found.about["result"])
             training.restore(found.about["training"], found.arrays)
+    note_kernel(result, kernel(config.compute.ops))
     result.fingerprint = fingerprint(config, corpus.sources)
     if found is not None:
         print(f"goes on after step {training.n_updates:,} in {config.output_dir}", flush=True)
@@ -96,6 +99,7 @@ def run(
         seconds = time.perf_counter() - started
         return {**identity, "seconds": seconds, "result": dataclasses.asdict(result), "training": about}, arrays
 
+    all_tags = {**(tags or {}), KERNEL: result.kernel}
     judge = make_judge(config)
     interrupts = Interrupts()
     reserve = bytearray(RESERVE)
@@ -104,7 +108,7 @@ def run(
             clear(keeper.folder)
             keeper.offer(0, snapshot, force=True)
         for tracker in trackers:
-            tracker.start(run_info(config, corpus, found.resumed if found is not None else None, tags or {}))
+            tracker.start(run_info(config, corpus, found.resumed if found is not None else None, all_tags))
         with deferred() as interrupts:
             for step in steps(training, keeper, plan.max_rollbacks):
                 result.rollbacks += len(step.rollbacks)
@@ -168,6 +172,21 @@ class Result:
     train_seconds: float = 0.0
     weights_sha256: str | None = None  # of model-last
     checkpoint_seconds: float = 0.0  # that the training waited for its checkpoints
+    kernel: str = ""  # model/kernel.py's; " → " stands between those of a run that was resumed on another
+
+
+def note_kernel(result: Result, now: str) -> None:
+    """Keep which kernel computes from here on. Warn where a resumed run was begun on another, which rounds otherwise."""
+    before = result.kernel.split(" → ")[-1]
+    if before and before != now:
+        warning = RunnerError(
+            f"the run was begun on another kernel ({before}) and goes on with {now}",
+            place="resume",
+            hint="It rounds otherwise: the weights will not be the bits of an undisturbed run. Tag and summary.json say so.",
+        )
+        print(warning, file=sys.stderr, flush=True)
+    if before != now:
+        result.kernel = f"{result.kernel} → {now}" if before else now
 
 
 def set_compute(config: RunConfig) -> None:
@@ -362,6 +381,7 @@ def write_summary(
         "train_words_per_second": round(result.train_words / result.train_seconds, 1) if result.train_seconds else 0.0,
         "checkpoint_seconds": round(result.checkpoint_seconds, 3),
         "weights_sha256": result.weights_sha256,
+        KERNEL: result.kernel,
     }
     write_file(config.output_dir / "summary.json", srsly.json_dumps(summary, indent=2) + "\n")
 

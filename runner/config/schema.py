@@ -144,7 +144,7 @@ class RootConfig:
     """Every run."""
 
     seed: int = key(
-        0, "of weights, shuffling and dropout: same seed, data and machine, same bits", low=0, high=2**32 - 1
+        0, "of weights, shuffling and dropout: same seed, data and kernel, same bits", low=0, high=2**32 - 1
     )
     output_dir: Optional[str] = key(None, "folder for models and summary; null: a new one under outputs/")
     resume: Optional[str] = key(

@@ -14,7 +14,7 @@ from runner.corpus.datasets import Source
 from runner.corpus.digests import sha256_of
 from runner.errors import RunnerError
 from runner.sweeps.fingerprint import code_digest, settings
-from runner.tracking.past_run import PastRun
+from runner.tracking.past_run import KERNEL, PastRun
 
 CODE, FILES = "code_digest", "code_files"  # tags: of the package's source; of the files in `code`, as JSON
 _COMPUTING = ("numpy", "thinc")  # libraries whose version may change the bits
@@ -68,6 +68,12 @@ def data_differences(past: PastRun, digest: str, sources: Sequence[Source]) -> l
     return found or [f"how the data is cut ({then[:8]} → {digest[:8]})"]
 
 
+def kernel_difference(past: PastRun, now: str | None) -> str | None:
+    """Both kernels, as `then → now`, where they differ and so may round otherwise; None where they are equal or unknown."""
+    then = past.tags.get(KERNEL)
+    return f"{then} → {now}" if then and now and then != now else None
+
+
 def setting_differences(before: RunConfig, after: RunConfig) -> list[str]:
     """The settings that decide about the bits and were given anew."""
     old, new = settings(before), settings(after)
@@ -106,6 +112,10 @@ def verdict(past: PastRun, again: PastRun, reasons: Sequence[str]) -> Verdict:
         lines.append(f"  best score  {100 * past.best['score']:.2f}, now {100 * again.best['score']:.2f}")
     if reasons:
         lines.append(f"  It was no repetition: {'; '.join(reasons)}.")
+    elif is_same is False and (kernels := kernel_difference(past, again.tags.get(KERNEL))):
+        lines.append(
+            f"  Settings, data and code are the same; the kernel is another ({kernels}), and rounds otherwise."
+        )
     elif is_same is False:
         hosts = past.tags.get("host"), again.tags.get("host")
         lines.append(

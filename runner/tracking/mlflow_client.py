@@ -40,6 +40,7 @@ KILLED_SECONDS = 3.0  # an interrupted run waits no longer; the child goes on wi
 STEP_KEYS = ("loss", "learn_rate", "L2", "grad_clip", "batch_size", "dropout", "grad_norm", "words", "words_per_second")
 EVALUATION_KEYS = ("epoch", "score", "prediction_words_per_second", "excluded_entities")
 BEST_KEYS = ("best_score", "best_epoch", "best_step")
+_OF_EACH_PROCESS = ("kernel", "output_dir")  # tags that a resumed run gets anew
 FINAL_KEYS = ("train_words", "seconds", "train_words_per_second", "tracking_share")
 
 
@@ -135,7 +136,9 @@ class MlflowTracker:
                     place=str(output_dir / FILE_NAME),
                     hint="Rename it: the run goes on from its checkpoint, and MLflow gets a new run.",
                 ) from error
-            self._journal.event("resume", step=run.resumed.step, process=this_process())
+            tags = {**run.tags, "output_dir": str(output_dir)}
+            changed = {key: tags[key] for key in _OF_EACH_PROCESS if key in tags}
+            self._journal.event("resume", step=run.resumed.step, process=this_process(), tags=changed)
         else:
             self._begin(run)
         n_resumes = sum(event["event"] == "resume" for event in past) + bool(past)

@@ -77,7 +77,7 @@ class RunSender:
         self._next_try = 0.0
         self._failing_since: float | None = None
         self._was_away = False
-        self._process: str | None = None  # that has taken the run up
+        self._new_tags: dict[str, str] = {}  # of the process that has taken the run up
         self._last_time = now_ms()  # of the last event that was sent
 
     def wake(self) -> None:
@@ -119,7 +119,9 @@ class RunSender:
             self._stop()
             return True
         if resumes:
-            self._process = self._pending[resumes[-1]].get("process")
+            last = self._pending[resumes[-1]]
+            process = {PROCESS_TAG: last["process"]} if last.get("process") else {}
+            self._new_tags = {**(last.get("tags") or {}), **process}
             before, after = list(self._pending)[: resumes[-1]], list(self._pending)[resumes[-1] + 1 :]
             self._pending = deque([*(event for event in before if event["event"] not in ("finish", "resume")), *after])
         return False
@@ -159,8 +161,8 @@ class RunSender:
             self._run_id = run.info.run_id
         elif not self._is_over:
             self._client.set_terminated(self.run_id, status="RUNNING")
-            if self._process is not None:
-                self._client.set_tag(self.run_id, PROCESS_TAG, cut(self._process, MAX_TAG_VALUE))
+            for key, value in self._new_tags.items():
+                self._client.set_tag(self.run_id, key, cut(str(value), MAX_TAG_VALUE))
         else:
             for key, value in self._parent_tag(event).items():
                 self._client.set_tag(self.run_id, key, value)

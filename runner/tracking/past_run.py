@@ -21,6 +21,7 @@ from runner.tracking.journal import flatten, read_journal
 
 CONFIG, SUMMARY, META = "config.yaml", "summary.json", "meta.json"
 BEST, LAST = "model-best", "model-last"
+KERNEL = "kernel"  # tag, and key of summary.json: which machine code computed, see model/kernel.py
 _NO_SCORES = {"score", "epoch", "prediction_words_per_second", "excluded_entities", "tracking_share"}
 
 
@@ -104,6 +105,8 @@ def _from_files(
     tags = dict(start.get("tags", {}))
     if not tags and (digest := (_mapping(folder / LAST / META, json.loads) or {}).get("data_digest")):
         tags = {"data_digest": str(digest)}
+    if summary.get(KERNEL):
+        tags[KERNEL] = str(summary[KERNEL])  # the journal's start does not know of those that came later
     last: Mapping[str, Any] = evaluations[-1] if evaluations else {}
     values = last.get("values", {})
     end: Mapping[str, Any] = next((event["values"] for event in reversed(events) if event["event"] == "finish"), {})

@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import platform
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +76,25 @@ def test_the_same_bits(place, run_id, monkeypatch):
     assert after["weights_sha256.model-last"] == before["weights_sha256.model-last"] == first["weights_sha256"]
     assert after["weights_sha256.model-best"] == before["weights_sha256.model-best"]
     assert after["code_digest"] == before["code_digest"]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="Nehalem is a kernel of x86-64 processors")
+def test_on_another_kernel_the_kernel_is_named_and_not_the_program(place, run_id):
+    """OpenBLAS's oldest kernel runs on every such processor, and rounds otherwise than the newer ones."""
+    kernel = tags(place, run_id)["kernel"]
+    if not kernel.startswith("OpenBLAS") or "Nehalem" in kernel:
+        pytest.skip("numpy computes with another BLAS, or with that kernel already")
+    ended = subprocess.run(
+        [sys.executable, "-m", "runner", "rerun", run_id, "output_dir=older"],
+        cwd=place, env={**os.environ, "OPENBLAS_CORETYPE": "Nehalem"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    other = tags(place, summary(place / "older")["run_id"])["kernel"]
+    assert other == summary(place / "older")["kernel"]
+    assert "Nehalem" in other
+    assert summary(place / "first")["kernel"] == kernel
+    assert f"not as it was: the kernel ({kernel} → {other}); the bits may differ for it" in ended.stdout
+    assert f"Settings, data and code are the same; the kernel is another ({kernel} → {other})" in ended.stdout
+    assert ended.returncode == 1  # the bits are others
 
 
 def test_another_value_is_said_and_is_no_failure(place, run_id):

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from runner.__main__ import main
+from runner.commands import train
 from runner.training.keeper import FOLDER, checkpoints, is_locked, lock
 
 TINY = (
@@ -166,6 +167,19 @@ def interrupted(tmp_path_factory) -> Path:
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert [step for step, _ in checkpoints(folder / "out" / FOLDER)] == [10, 5]
     return folder
+
+
+def test_another_kernel_is_warned_of_and_noted(interrupted, tmp_path, monkeypatch):
+    """The work is not lost, and nobody takes its bits for those of an undisturbed run."""
+    shutil.copytree(interrupted / "out", tmp_path / "out")
+    first = train.kernel("numpy")
+    monkeypatch.setattr(train, "kernel", lambda ops: "OpenBLAS 9.9 Elsewhere")
+    code, _, err = run(tmp_path, "pipeline=ner", "tracking=none", "output_dir=out", "resume=auto")
+    assert code == 0
+    assert err.splitlines()[0] == (
+        f"resume: the run was begun on another kernel ({first}) and goes on with OpenBLAS 9.9 Elsewhere"
+    )
+    assert summary(tmp_path / "out")["kernel"] == f"{first} → OpenBLAS 9.9 Elsewhere"
 
 
 class TestRefuses:

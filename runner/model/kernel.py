@@ -1,0 +1,64 @@
+"""Which machine code computes here: BLAS kernel, numpy's vector instructions and numba's processor, as one line of text.
+
+Libraries choose among kernels by the processor they find, and kernels round differently: equal settings, data and code
+give equal bits where this line is equal.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+
+def kernel(ops: str) -> str:
+    """The kernel of `compute.ops`, for example "OpenBLAS 0.3.31 Haswell, numpy AVX512_ICL, numba znver4".
+
+    ops: see ops.py; its library must be installed.
+    """
+    parts = [_blis() if ops == "blis" else _blas(), f"numpy {_vector_instructions()}"]
+    if ops == "numba":
+        parts.append(f"numba {_numba_processor()}")
+    return ", ".join(parts)
+
+
+def _blas() -> str:
+    """The BLAS that numpy uses: name, version and architecture; of several libraries numpy's own."""
+    from threadpoolctl import threadpool_info
+
+    libraries = [one for one in threadpool_info() if one["user_api"] == "blas"]
+    own = [one for one in libraries if f"{os.sep}numpy" in one["filepath"]]
+    told = sorted({_told(one) for one in own or libraries})
+    return " + ".join(told) or "another BLAS"
+
+
+def _told(library: dict[str, Any]) -> str:
+    name = {"openblas": "OpenBLAS", "mkl": "MKL", "blis": "BLIS"}.get(library["internal_api"], library["internal_api"])
+    numbers = ".".join(str(library["version"] or "").split(".")[:3])
+    return " ".join(part for part in (name, numbers, library.get("architecture")) if part)
+
+
+def _blis() -> str:
+    """thinc's own products; BLIS tells nobody which kernel it has chosen, but for a variable that chooses it."""
+    try:
+        numbers = version("blis")
+    except PackageNotFoundError:
+        numbers = "?"
+    return f"BLIS {numbers}" + (f" {chosen}" if (chosen := os.environ.get("BLIS_ARCH_TYPE")) else "")
+
+
+def _vector_instructions() -> str:
+    """The newest set of vector instructions that numpy uses on this processor."""
+    about: Any = getattr(np, "_core", None) or np.core
+    module = about._multiarray_umath
+    used = [name for name in module.__cpu_dispatch__ if module.__cpu_features__.get(name)]
+    return str((used or module.__cpu_baseline__ or ["scalar"])[-1])
+
+
+def _numba_processor() -> str:
+    from importlib import import_module
+
+    chosen = getattr(import_module("numba").config, "CPU_NAME", None)
+    return str(chosen or import_module("llvmlite.binding").get_host_cpu_name())
