@@ -125,9 +125,6 @@ writers = Registry(
 )
 tokenizers = Registry("tokenizers", ("runner.corpus.tokenizer",))
 trackers = Registry("trackers", ("runner.tracking.console", "runner.tracking.mlflow_client"))
-scorers = Registry(
-    "scorers", ("runner.components.scores", "runner.components.parser_scores", "runner.components.textcat_scores")
-)
 augmenters = Registry("augmenters", ("runner.corpus.augment",))
 
 KINDS: dict[str, Registry] = {
@@ -143,7 +140,6 @@ KINDS: dict[str, Registry] = {
         writers,
         tokenizers,
         trackers,
-        scorers,
         augmenters,
     )
 }

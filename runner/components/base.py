@@ -15,12 +15,11 @@ from thinc.api import Model
 
 from runner.components.counts import Counts
 from runner.components.inputs import Batch
+from runner.components.scores import PerType, Scores
 from runner.corpus.example import Example
 from runner.errors import Diverged, RunFailed
 from runner.model.layout import Floats2d
 from runner.model.noise import Noise
-
-PerType = dict[str, dict[str, float]]
 
 
 class Component(ABC):
@@ -117,8 +116,11 @@ class Component(ABC):
         """Predict, and write the predictions into the docs."""
 
     @abstractmethod
-    def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
-        """Scores of the predicted docs against the references, 0 to 1; and the same for each label."""
+    def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
+        """Scores of the predicted docs against the references, 0 to 1; and the same for each label.
+
+        None for a score that the references have no gold for. Which scores are None depends on the references alone.
+        """
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
         """What each predicted doc contributes to the main scores (counts.py); nothing for scores that are no such sum."""

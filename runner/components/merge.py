@@ -19,6 +19,7 @@ from thinc.api import Model
 from runner import registry
 from runner.components.base import Component, PerType
 from runner.components.inputs import Batch
+from runner.components.scores import Scores
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.errors import RunnerError
@@ -99,5 +100,5 @@ class Merger(Component):
         for doc in batch.docs:
             doc.retokenize(self.spans(doc, [(ent.start, ent.end) for ent in doc.ents]))
 
-    def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
+    def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         return {}, {}

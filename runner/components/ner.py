@@ -13,7 +13,7 @@ from runner import registry
 from runner.components.base import Component, PerType
 from runner.components.counts import Counts
 from runner.components.inputs import Batch
-from runner.components.scores import entities, ents
+from runner.components.scores import Scores, entities, ents
 from runner.corpus.biluo import biluo_to_spans
 from runner.corpus.example import Example
 from runner.errors import RunnerError
@@ -114,7 +114,7 @@ class EntityRecognizer(Component):
             found.append([(i, j, self.labels[x], probability) for i, j, x, probability in rows])
         return found
 
-    def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
+    def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         return ents()(examples)
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:

@@ -20,6 +20,7 @@ from runner.components.base import Component, PerType
 from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.components.parser_scores import count_arcs, deps
+from runner.components.scores import Scores
 from runner.corpus.example import Example
 from runner.corpus.lexemes import hash64
 from runner.errors import RunnerError
@@ -159,7 +160,7 @@ class DependencyParser(Component):
             doc.deps = [self.labels[i] for i in labels[start:end]] if labels is not None else [""] * len(doc)
             doc.sent_starts = sentence_starts(doc.heads)
 
-    def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
+    def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         return deps(ignore_punct=self.ignore_punct)(examples)
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:

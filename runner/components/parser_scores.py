@@ -18,8 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from runner import registry
-from runner.components.scores import PerType, Scorer, Scores, prf
+from runner.components.scores import PerType, Scorer, Scores, scored
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.model.trees import sentence_starts
@@ -30,7 +29,6 @@ PUNCT_LABELS = frozenset({"punct", "p"})
 Arc = tuple[int, int, str]  # token, head (itself: root), label; tokens of the reference
 
 
-@registry.scorers("deps")
 def deps(ignore_punct: bool = True) -> Scorer:
     """dep_uas, dep_las, sents_p, sents_r, sents_f over all examples whose reference has trees, and p, r, f, support by label."""
 
@@ -41,14 +39,13 @@ def deps(ignore_punct: bool = True) -> Scorer:
         for example in examples:
             sentences = [a + b for a, b in zip(sentences, sentence_counts(example), strict=True)]
             n_attached += count_arcs(example, ignore_punct, right, predicted, gold)
-        per_type: PerType = {}
-        for label in sorted(gold | predicted):
-            p, r, f = prf(right[label], predicted[label], gold[label])
-            per_type[label] = {"p": p, "r": r, "f": f, "support": gold[label]}
-        uas = prf(n_attached, predicted.total(), gold.total())[2]
-        las = prf(right.total(), predicted.total(), gold.total())[2]
-        sents_p, sents_r, sents_f = prf(*sentences)
-        return {"dep_uas": uas, "dep_las": las, "sents_p": sents_p, "sents_r": sents_r, "sents_f": sents_f}, per_type
+        per_type = {label: scored(right[label], predicted[label], gold[label]) for label in sorted(gold | predicted)}
+        scores: Scores = {
+            "dep_uas": scored(n_attached, predicted.total(), gold.total())["f"],
+            "dep_las": scored(right.total(), predicted.total(), gold.total())["f"],
+        }
+        of_sentences = scored(*sentences)
+        return {**scores, **{f"sents_{key}": of_sentences[key] for key in "prf"}}, per_type
 
     return score
 

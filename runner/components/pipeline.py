@@ -375,7 +375,10 @@ class Pipeline:
     # Scoring
 
     def evaluate(self, examples: Sequence[Example]) -> dict[str, Any]:
-        """Predict the examples' tokens and score them: every component's scores, token_acc, speed (words/s), per_type."""
+        """Predict the examples' tokens and score them: every component's scores, token_acc, speed (words/s), per_type.
+
+        A score that the examples hold no gold for is None.
+        """
         examples = list(examples)  # the same ones are predicted and scored
         docs = [e.predicted.copy_unannotated() if self.changes_tokens else e.predicted for e in examples]
         started = time.perf_counter()
@@ -383,14 +386,16 @@ class Pipeline:
         seconds = time.perf_counter() - started
         if self.changes_tokens:
             examples = [Example(doc, e.reference) for doc, e in zip(docs, examples, strict=True)]
+        return {**self.score(examples), "speed": sum(map(len, docs)) / max(seconds, 1e-9)}
+
+    def score(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """Score the examples' docs as they are predicted now: every component's scores, token_acc, and per_type."""
         scores: dict[str, Any] = dict(token_scorer()(examples)[0])
         per_type: dict[str, PerType] = {}
         for component, some in self._scored(examples):
             found, per_type[component.name] = component.score(some)
             scores.update(found)
-        scores["speed"] = sum(map(len, docs)) / max(seconds, 1e-9)
-        scores["per_type"] = per_type
-        return scores
+        return {**scores, "per_type": per_type}
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
         """What each doc, predicted as it is, contributes to the components' main scores (counts.py)."""
@@ -450,12 +455,16 @@ def _by_words(docs: Sequence[Doc], limit: int) -> Iterator[list[Doc]]:
         yield batch
 
 
-def final_score(scores: Mapping[str, Any], weights: Mapping[str, float]) -> float:
-    """The weighted mean that picks the best epoch. Raises RunnerError for a score that no component gives."""
-    total = sum(weights.values())
-    known = [key for key, value in scores.items() if isinstance(value, float)]
+def final_score(scores: Mapping[str, Any], weights: Mapping[str, float]) -> float | None:
+    """The weighted mean that picks the best epoch, over the scores that there is gold for.
+
+    None where there is gold for none of them, or all weights are 0. Raises RunnerError for a score that no component gives.
+    """
+    known = [key for key, value in scores.items() if value is None or isinstance(value, float)]
     for key in weights:
         if key not in known:
             fact = f"no component gives the score {key!r}; {suggest(key, known)}"
             raise RunnerError(fact, place="pipeline.score_weights")
-    return float(sum(scores[key] * weight for key, weight in weights.items()) / total) if total else 0.0
+    given = {key: weight for key, weight in weights.items() if scores[key] is not None}
+    total = sum(given.values())
+    return float(sum(scores[key] * weight for key, weight in given.items()) / total) if total else None

@@ -3,6 +3,10 @@
 Entities count as right when start, end and label all are (the CoNLL 2003 rule, seqeval's in strict mode). A gold entity
 that does not align with the predicted tokens is left out, and counted; so are predicted entities over tokens whose gold is
 not known.
+
+Absent is not zero: without gold there is nothing to find, and precision, recall and F are None, of a label as of all.
+Where there is gold and no prediction, precision is 0 as in seqeval and scikit-learn (zero_division=0), so that silence is
+never rewarded.
 """
 
 from __future__ import annotations
@@ -10,11 +14,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from runner import registry
 from runner.corpus.example import Example
 
-Scores = dict[str, float]
-PerType = dict[str, dict[str, float]]
+Scores = dict[str, float | None]  # None: there is no gold to score against
+PerType = dict[str, dict[str, float | None]]
 Entity = tuple[int, int, str]  # start, end, label
 Scorer = Callable[[Sequence[Example]], tuple[Scores, PerType]]
 
@@ -30,7 +33,16 @@ def prf(n_right: int, n_predicted: int, n_gold: int) -> tuple[float, float, floa
     return p, r, 2 * p * r / (p + r) if p + r else 0.0
 
 
-@registry.scorers("ents")
+def scored(n_right: int, n_predicted: int, n_gold: int) -> dict[str, float | None]:
+    """p, r, f and support (n_gold) of one label or of all; None where there is no gold.
+
+    >>> scored(0, 0, 4), scored(0, 4, 0)
+    ({'p': 0.0, 'r': 0.0, 'f': 0.0, 'support': 4}, {'p': None, 'r': None, 'f': None, 'support': 0})
+    """
+    p, r, f = prf(n_right, n_predicted, n_gold) if n_gold else (None, None, None)
+    return {"p": p, "r": r, "f": f, "support": n_gold}
+
+
 def ents() -> Scorer:
     """ents_p, ents_r, ents_f over all examples whose reference has entities annotated (micro average), and by type."""
 
@@ -45,12 +57,9 @@ def ents() -> Scorer:
             right.update(label for _, _, label in found & expected)
             predicted.update(label for _, _, label in found)
             gold.update(label for _, _, label in expected)
-        p, r, f = prf(right.total(), predicted.total(), gold.total())
-        per_type: PerType = {}
-        for label in sorted(gold | predicted):
-            tp, tr, tf = prf(right[label], predicted[label], gold[label])
-            per_type[label] = {"p": tp, "r": tr, "f": tf, "support": gold[label]}
-        return {"ents_p": p, "ents_r": r, "ents_f": f}, per_type
+        every = scored(right.total(), predicted.total(), gold.total())
+        per_type = {label: scored(right[label], predicted[label], gold[label]) for label in sorted(gold | predicted)}
+        return {f"ents_{key}": every[key] for key in "prf"}, per_type
 
     return score
 
@@ -66,13 +75,12 @@ def entities(example: Example) -> tuple[set[Entity], set[Entity]]:
     return found, set(example.aligned_ents())
 
 
-@registry.scorers("tokens")
 def tokens() -> Scorer:
     """token_acc: right tokens / predicted tokens; a token is right when a gold one has the same characters."""
 
     def score(examples: Sequence[Example]) -> tuple[Scores, PerType]:
         counts = [example.token_counts() for example in examples]
         n_right, n_predicted = sum(c[0] for c in counts), sum(c[1] for c in counts)
-        return {"token_acc": n_right / n_predicted if n_predicted else 0.0}, {}
+        return {"token_acc": n_right / n_predicted if n_predicted else None}, {}
 
     return score

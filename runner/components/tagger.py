@@ -18,7 +18,7 @@ from runner import registry
 from runner.components.base import Component, PerType
 from runner.components.counts import Counts
 from runner.components.inputs import Batch
-from runner.components.scores import prf
+from runner.components.scores import Scores, scored
 from runner.components.tag_map import TagMap, read_tag_map
 from runner.corpus.example import Example
 from runner.model import softmax
@@ -115,7 +115,7 @@ class Tagger(Component):
                 doc.pos = [universal[i][0] for i in found]
                 doc.meta[FEATS] = [universal[i][1] for i in found]
 
-    def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
+    def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         """tag_acc and, with a tag map, pos_acc; each tag's p, r, f and support. See `accuracy`."""
         tag_acc, per_tag = accuracy(examples, "tags")
         found = {"tag_acc": tag_acc}
@@ -132,8 +132,10 @@ class Tagger(Component):
         return found
 
 
-def accuracy(examples: Sequence[Example], attribute: str) -> tuple[float, PerType]:
+def accuracy(examples: Sequence[Example], attribute: str) -> tuple[float | None, PerType]:
     """The share of tokens whose value is right, and precision, recall, F and support (gold tokens) of each value.
+
+    None where no token has a gold value.
 
     attribute: "tags" or "pos". On gold tokens this is plain accuracy over the tokens that have a gold value. Where the
     tokens differ it is spaCy's: the F-score of the pairs (gold token, value) that the predicted tokens give. A predicted
@@ -145,11 +147,8 @@ def accuracy(examples: Sequence[Example], attribute: str) -> tuple[float, PerTyp
     gold: Counter[str] = Counter()
     for example in examples:
         count_values(example, attribute, right, predicted, gold)
-    per_value: PerType = {}
-    for value in sorted(gold | predicted):
-        p, r, f = prf(right[value], predicted[value], gold[value])
-        per_value[value] = {"p": p, "r": r, "f": f, "support": gold[value]}
-    return prf(right.total(), predicted.total(), gold.total())[2], per_value
+    per_value = {value: scored(right[value], predicted[value], gold[value]) for value in sorted(gold | predicted)}
+    return scored(right.total(), predicted.total(), gold.total())["f"], per_value
 
 
 def count_values(

@@ -19,6 +19,7 @@ from runner import registry
 from runner.components.base import Component, PerType
 from runner.components.counts import Counts
 from runner.components.inputs import Batch
+from runner.components.scores import Scores
 from runner.components.textcat_scores import cats, cats_counts
 from runner.corpus.example import Example
 from runner.errors import RunnerError
@@ -131,7 +132,7 @@ class TextCategorizer(Component):
         for doc, values in zip(batch.docs, P.T.tolist(), strict=True):
             doc.cats = dict(zip(self.labels, values, strict=True))
 
-    def score(self, examples: Sequence[Example]) -> tuple[dict[str, float], PerType]:
+    def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         return cats(self.exclusive, self.threshold)(examples)
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:

@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner import registry
 from runner.components.counts import Counts
-from runner.components.scores import PerType, Scorer, Scores, prf
+from runner.components.scores import PerType, Scorer, Scores, prf, scored
 from runner.corpus.example import Example
 
 
-@registry.scorers("cats")
 def cats(exclusive: bool = True, threshold: float | None = None) -> Scorer:
     """Scores over all examples whose reference has categories.
 
     cats_p, cats_r, cats_f: micro, over all labels' decisions (all three are the accuracy where exclusive and threshold 0).
-    cats_macro_p, cats_macro_r, cats_macro_f: means over the labels that occur, in gold or prediction.
-    cats_macro_auc: mean over the labels that have both texts in them and texts not in them; 0 where there is none.
+    cats_macro_p, cats_macro_r, cats_macro_f: means over the labels that occur, in gold or prediction; what one label has no
+    gold or no prediction for counts 0 there, as in scikit-learn.
+    cats_macro_auc: mean over the labels that have both texts in them and texts not in them; None where there is none.
     cats_score: cats_macro_f where exclusive, else cats_macro_auc. By label: p, r, f, support, and auc where defined.
+    All are None where no text is of any label; see scores.py for those of one label.
 
     exclusive: the most probable label is the decision, if its probability is at least `threshold` (null: 0), and the
     gold label is the one with the largest value; texts whose values are all 0 are left out. Otherwise each label with at
@@ -38,18 +38,19 @@ def cats(exclusive: bool = True, threshold: float | None = None) -> Scorer:
         per_label: PerType = {}
         aucs: list[float] = []
         for i, label in enumerate(labels):
-            p, r, f = prf(int(right[i]), int(n_found[i]), int(n_gold[i]))
-            per_label[label] = {"p": p, "r": r, "f": f, "support": int(n_gold[i])}
+            per_label[label] = scored(int(right[i]), int(n_found[i]), int(n_gold[i]))
             is_known = ~np.isnan(gold[:, i])
             auc = area_under_curve(is_gold[is_known, i], found[is_known, i])
             if auc is not None:
                 per_label[label]["auc"] = auc
                 aucs.append(auc)
-        p, r, f = prf(int(right.sum()), int(n_found.sum()), int(n_gold.sum()))
-        macro = [per_label[label] for i, label in enumerate(labels) if n_found[i] or n_gold[i]]
-        scores = {"cats_p": p, "cats_r": r, "cats_f": f}
-        for key in "prf":
-            scores[f"cats_macro_{key}"] = _mean([row[key] for row in macro])
+        every = scored(int(right.sum()), int(n_found.sum()), int(n_gold.sum()))
+        rows = [
+            prf(int(right[i]), int(n_found[i]), int(n_gold[i])) for i in range(len(labels)) if n_found[i] or n_gold[i]
+        ]
+        scores: Scores = {f"cats_{key}": every[key] for key in "prf"}
+        for i, key in enumerate("prf"):
+            scores[f"cats_macro_{key}"] = _mean([row[i] for row in rows]) if n_gold.any() else None
         scores["cats_macro_auc"] = _mean(aucs)
         scores["cats_score"] = scores["cats_macro_f" if exclusive else "cats_macro_auc"]
         return scores, per_label
@@ -122,5 +123,5 @@ def _only_largest(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     return is_largest
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(sum(values) / len(values)) if values else 0.0
+def _mean(values: Sequence[float]) -> float | None:
+    return float(sum(values) / len(values)) if values else None

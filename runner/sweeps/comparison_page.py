@@ -122,9 +122,9 @@ def _scores(found: Comparison) -> str:
     x_label, place = _axis(found.runs)
     lines = []
     for letter, run in zip(found.letters, found.runs, strict=True):
-        steps = [point.step for point in run.points]
+        steps = [point.step for point in run.points if point.score is not None]
         best = run.best.get("step")
-        xy = [(place(run, i), 100 * point.score) for i, point in enumerate(run.points)]
+        xy = [(place(run, i), 100 * point.score) for i, point in enumerate(run.points) if point.score is not None]
         lines.append(Line(letter, xy, steps.index(int(best)) if best is not None and int(best) in steps else None))
     return line_chart("Score on the dev texts, %", lines, x_label)
 

@@ -10,11 +10,14 @@ from collections.abc import Callable
 
 from runner.config.schema import RunConfig
 
-Judge = Callable[[int, float], bool]
+Judge = Callable[[int, float | None], bool]
 
 
 def make_judge(config: RunConfig) -> Judge | None:
-    """(number of the evaluation, score) → whether to stop. None where no search asks for it."""
+    """(number of the evaluation, score) → whether to stop. None where no search asks for it.
+
+    Without a score there is nothing to judge by, and the trial goes on.
+    """
     ticket = config.sweep
     if ticket is None or ticket.study is None or config.job_number is None:
         return None
@@ -28,7 +31,9 @@ def make_judge(config: RunConfig) -> Judge | None:
         study, storage.get_trial_id_from_study_id_trial_number(study._study_id, config.job_number)
     )
 
-    def judge(number: int, score: float) -> bool:
+    def judge(number: int, score: float | None) -> bool:
+        if score is None:
+            return False
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a resumed trial: reported before
             trial.report(score, number)

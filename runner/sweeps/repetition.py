@@ -108,7 +108,7 @@ def verdict(past: PastRun, again: PastRun, reasons: Sequence[str]) -> Verdict:
     for name, is_equal in zip(names, same, strict=True):
         now = "now the same" if is_equal else f"now {again.weights[name][:16]}…"
         lines.append(f"  {name}  weights {past.weights[name][:16]}…, {now}")
-    if past.best and again.best and not is_same:
+    if "score" in past.best and "score" in again.best and not is_same:
         lines.append(f"  best score  {100 * past.best['score']:.2f}, now {100 * again.best['score']:.2f}")
     if reasons:
         lines.append(f"  It was no repetition: {'; '.join(reasons)}.")

@@ -53,8 +53,8 @@ def compare(a: Sequence[Counts], b: Sequence[Counts], *, rounds: int = ROUNDS, s
 
 
 def keys_of(docs: Sequence[Counts]) -> list[str]:
-    """The scores that docs have counts for, in their order."""
-    return list(dict.fromkeys(key for doc in docs for key in doc))
+    """The scores that docs have gold for, in their order."""
+    return list(dict.fromkeys(key for doc in docs for key in doc if any(t[2] for _, t in _by_label(doc[key]))))
 
 
 def gold_of(docs: Sequence[Counts], key: str) -> list[object]:

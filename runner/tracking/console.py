@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from runner import registry
 from runner.tracking.base import RunInfo, Status
-from runner.tracking.table import Table
+from runner.tracking.table import Table, percent
 from runner.training.step import Best, Step
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class ConsoleTracker:
     def finish(self, status: Status, error: str | None = None, models: Mapping[str, Path] | None = None) -> None:
         self._clear()
         if self._best is not None:
-            line = f"Best: {_epochs(self._best)}, score {100 * self._best.score:.2f}"
+            line = f"Best: {_epochs(self._best)}, score {percent(self._best.score)}"
             where = (models or {}).get("model-best")
             self._print("", f"{line}, {_short(where)}" if where is not None else line)
         if self._excluded:

@@ -209,12 +209,17 @@ def flatten(config: Mapping[str, Any]) -> dict[str, str]:
     return flat
 
 
-def per_type_rows(step: int, per_type: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[dict[str, Any]]:
-    """Scores by component and type → rows of a table, the most frequent type first."""
+def per_type_rows(step: int, per_type: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> list[dict[str, Any]]:
+    """Scores by component and type → rows of a table, the most frequent type first. A score without gold is None."""
+
+    def row(component: str, label: str, scores: Mapping[str, float | None]) -> dict[str, Any]:
+        numbers = {key: float(score) if score is not None else None for key, score in scores.items()}
+        return {"step": step, "component": component, "type": label, **numbers}
+
     return [
-        {"step": step, "component": component, "type": label, **{key: float(score) for key, score in scores.items()}}
+        row(component, label, scores)
         for component, types in per_type.items()
-        for label, scores in sorted(types.items(), key=lambda item: (-item[1].get("support", 0), item[0]))
+        for label, scores in sorted(types.items(), key=lambda item: (-(item[1].get("support") or 0), item[0]))
     ]
 
 

@@ -343,7 +343,7 @@ class MlflowTracker:
         """Logged whenever they change, at the step they speak of: an interrupted run has them too."""
         epochs = best.epochs if len(set(best.epochs.values())) > 1 else {}
         return {
-            "best_score": best.score,
+            **({"best_score": best.score} if best.score is not None else {}),
             "best_epoch": best.epoch,
             "best_step": best.step,
             **{
@@ -373,6 +373,6 @@ def weights_sha256(model: Path) -> str | None:
 
 
 def _scores(scored: Evaluation | Best) -> dict[str, float]:
-    """The final score, and every score that is a number."""
-    numbers = {clean_name(key): value for key, value in scored.scores.items() if isinstance(value, int | float)}
-    return {"score": scored.score, **numbers}
+    """The final score, and every other; those without gold are absent."""
+    found = {"score": scored.score, **{clean_name(key): value for key, value in scored.scores.items()}}
+    return {key: value for key, value in found.items() if isinstance(value, int | float)}

@@ -39,7 +39,8 @@ def note(start: Mapping[str, Any], finish: Mapping[str, Any] | None = None, tabl
         best = finish["best"]
         each = [f"{key.removeprefix(EACH)} {best[key]:.0f}" for key in best if key.startswith(EACH)]
         at = f"epochs {', '.join(each)}" if each else f"epoch {best['best_epoch']:.0f}"
-        lines += [f"Best score **{100 * best['best_score']:.2f}** at {at}.", ""]
+        score = f"**{100 * best['best_score']:.2f}**" if "best_score" in best else "unknown (dev has no gold),"
+        lines += [f"Best score {score} at {at}.", ""]
     if finish is not None and finish.get("error"):
         lines += [f"{finish['status']}: {finish['error']}", ""]
     if start["tags"].get("command_line"):

@@ -31,7 +31,7 @@ class Point:
 
     step: int
     epoch: float
-    score: float
+    score: float | None  # None: the dev set has no gold
     loss: float | None = None
 
 
@@ -125,19 +125,25 @@ def _from_files(
         tags=tags,
         datasets=start.get("datasets", ()),
         points=points(
-            [(event["step"], event["values"]["epoch"], event["values"]["score"]) for event in evaluations],
+            [(event["step"], event["values"]["epoch"], event["values"].get("score")) for event in evaluations],
             ((event["step"], event["values"]["loss"], event["values"]["words"]) for event in metrics),
         ),
-        best={key: float(best[key]) for key in ("score", "epoch", "step") if key in best},
+        best={key: float(best[key]) for key in ("score", "epoch", "step") if best.get(key) is not None},
         scores=only_scores(best.get("scores", {})),
-        final={"score": values["score"], "epoch": values["epoch"], "step": last["step"]} if values else {},
+        final=_final(values, last["step"]) if values else {},
         figures={key: float(value) for key, value in figures.items() if value is not None},
         weights=weights,
         predictions=path if path.is_file() else None,
     )
 
 
-def points(evaluations: Sequence[tuple[int, float, float]], updates: Iterable[tuple[int, float, float]]) -> list[Point]:
+def _final(values: Mapping[str, float], step: int) -> dict[str, float]:
+    return {**{key: values[key] for key in ("score", "epoch") if key in values}, "step": step}
+
+
+def points(
+    evaluations: Sequence[tuple[int, float, float | None]], updates: Iterable[tuple[int, float, float]]
+) -> list[Point]:
     """evaluations: (step, epoch, score). updates: (step, loss, words) of every step.
 
     >>> points([(2, 1, 0.5), (4, 2, 0.7)], [(1, 8.0, 2), (2, 4.0, 2), (3, 3.0, 3), (4, 1.0, 5)])[1]
@@ -146,7 +152,7 @@ def points(evaluations: Sequence[tuple[int, float, float]], updates: Iterable[tu
     found = []
     queue = sorted(updates)
     position = 0
-    for step, epoch, score in sorted(evaluations):
+    for step, epoch, score in sorted(evaluations, key=lambda one: one[:2]):
         loss = words = 0.0
         while position < len(queue) and queue[position][0] <= step:
             loss, words = loss + queue[position][1], words + queue[position][2]
@@ -156,11 +162,11 @@ def points(evaluations: Sequence[tuple[int, float, float]], updates: Iterable[tu
 
 
 def only_scores(values: Mapping[str, Any]) -> dict[str, float]:
-    """Of the metrics of an evaluation those that are scores."""
+    """Of the metrics of an evaluation those that are scores, and there is gold for."""
     return {
         key: float(value)
         for key, value in values.items()
-        if key not in _NO_SCORES and not key.endswith("_loss") and not key.startswith("best_")
+        if value is not None and key not in _NO_SCORES and not key.endswith("_loss") and not key.startswith("best_")
     }
 
 

@@ -75,11 +75,11 @@ class Table:
         cells = [str(step.epoch), str(step.step)]
         for name, kind in self._components.items():
             cells.append(_number(evaluation.losses.get(name)))
-            cells += [_percent(evaluation.scores.get(key)) for key, _ in COMPONENT_COLUMNS.get(kind, ("", ()))[1]]
+            cells += [percent(evaluation.scores.get(key)) for key, _ in COMPONENT_COLUMNS.get(kind, ("", ()))[1]]
         cells += [
-            _percent(evaluation.scores.get("token_acc")),
+            percent(evaluation.scores.get("token_acc")),
             f"{evaluation.words_per_second:,.0f}",
-            _percent(evaluation.score),
+            percent(evaluation.score),
             "*" if step.is_best else "",
         ]
         self.lines.append(_line(self._columns, cells))
@@ -94,7 +94,8 @@ def _line(columns: Sequence[Column], cells: Sequence[str]) -> str:
     return GAP.join(cell.rjust(column.width) for column, cell in zip(columns, cells, strict=True)).rstrip()
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
+    """Two decimals; "-" where there is no score."""
     return "-" if share is None or math.isnan(share) else f"{100 * share:.2f}"
 
 

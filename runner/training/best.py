@@ -2,6 +2,9 @@
 
 Components with a tok2vec each learn side by side and need not peak together; put together from their own best epochs
 they are as good as each alone. What is put together is scored again before it counts.
+
+A score without gold (None) is never compared. Where the final score is None, the last evaluation counts as the best; a
+component whose own score is None takes the weights of the evaluation at which another one became better.
 """
 
 from __future__ import annotations
@@ -39,16 +42,19 @@ class Chooser:
         Whether `best` changed, which then holds these weights or, in place of a copy, what was put together.
         """
         if not self._weights_of:
-            if self.best is not None and not found.score > self.best.score:
+            before = self.best.score if self.best is not None else None
+            if before is not None and (found.score is None or not found.score > before):
                 return False
             epochs = {name: epoch for name, one in self._pipeline.components.items() if one.has_weights}
             self.best = Best(step, epoch, found.score, found.scores, found.per_type, epochs, params)
             return True
         own = {name: final_score(found.scores, weights) for name, weights in self._weights_of.items()}
-        better = [name for name, score in own.items() if score > self._own_scores.get(name, -math.inf)]
-        if not better:
+        known = {name: score for name, score in own.items() if score is not None}
+        better = [name for name, score in known.items() if score > self._own_scores.get(name, -math.inf)]
+        if known and not better:
             return False
-        self._own_scores |= {name: own[name] for name in better}
+        self._own_scores |= {name: known[name] for name in better}
+        better += [name for name in own if name not in known]
         epochs = {**(self.best.epochs if self.best is not None else {}), **dict.fromkeys(better, epoch)}
         params = params or self._pipeline.parameters.views(self._pipeline.parameters.weights)  # no averages are kept
         mixed = dict(self.best.params) if self.best is not None else {}

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 Weights = Mapping[str, NDArray[np.float32]]  # by path; empty: those of the pipeline as they are
+Scores = Mapping[str, float | None]  # 0 to 1; None: there is no gold to score against
+PerType = Mapping[str, Mapping[str, Scores]]  # {"ner": {"LOC": {"p": …, "r": …, "f": …, "support": n}}}
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """Scores of the averaged parameters on the dev set."""
 
-    score: float  # the weighted final score that picks the best epoch, 0 to 1
-    scores: Mapping[str, float]  # ents_p, ents_r, ents_f, token_acc, … 0 to 1
-    per_type: Mapping[
-        str, Mapping[str, Mapping[str, float]]
-    ]  # {"ner": {"LOC": {"p": …, "r": …, "f": …, "support": n}}}
+    score: float | None  # the weighted final score that picks the best epoch, 0 to 1; None: no gold for any part of it
+    scores: Scores  # ents_p, ents_r, ents_f, token_acc, …
+    per_type: PerType
     losses: Mapping[str, float]  # component → loss summed since the last evaluation
     words_per_second: float  # prediction speed
     device: str = "cpu"
@@ -32,9 +32,9 @@ class Best:
 
     step: int  # at which they became it
     epoch: int
-    score: float
-    scores: Mapping[str, float]
-    per_type: Mapping[str, Mapping[str, Mapping[str, float]]]
+    score: float | None
+    scores: Scores
+    per_type: PerType
     epochs: Mapping[str, int]  # component → the epoch that its weights are of
     params: Weights
 

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 import runner
+from runner.components.pipeline import Pipeline, final_score
 from runner.components.storage import weights_sha256
+from runner.corpus.doc import Doc
+from runner.corpus.example import Example
+from runner.errors import RunnerError
 
 TRAIN_DATA = [
     ("Uber blew through $1 million a week", {"entities": [(0, 4, "ORG")]}),
@@ -271,3 +275,18 @@ def test_a_component_may_have_a_dropout_of_its_own():
     for path in plain:
         np.testing.assert_array_equal(plain[path], same[path], err_msg=path)
         assert (plain[path] == other[path]).all() == (not path.startswith("ner/") or not plain[path].any()), path
+
+
+def test_a_layer_without_gold_has_no_score_and_the_final_score_is_of_the_others():
+    nlp = Pipeline("en", seed=1)
+    nlp.add_pipe("tagger")
+    nlp.add_pipe("ner")
+    tagged = [Example.from_doc(Doc(["Ada", "sleeps"], tags=["NNP", "VBZ"])) for _ in range(2)]
+    nlp.initialize(lambda: [*tagged, Example.from_doc(Doc(["Ada"], ents=[(0, 1, "PER")]))])
+    found = nlp.evaluate(tagged)
+    assert found["tag_acc"] is not None
+    assert (found["ents_p"], found["ents_r"], found["ents_f"]) == (None, None, None)
+    assert final_score(found, {"tag_acc": 0.5, "ents_f": 0.5}) == found["tag_acc"]
+    assert final_score(found, {"ents_f": 1.0}) is None
+    with pytest.raises(RunnerError, match="no component gives the score 'dep_las'"):
+        final_score(found, {"dep_las": 1.0})

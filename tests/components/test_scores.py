@@ -51,14 +51,24 @@ def test_f_equals_seqevals(docs):
     scores, per_type = ents()([example_of(*doc) for doc in docs])
     gold = [iob2(n, spans) for n, spans, _ in docs]
     found = [iob2(n, spans) for n, _, spans in docs]
-    if not any(tag != "O" for tags in gold + found for tag in tags):
+    if not any(tag != "O" for tags in gold for tag in tags):
+        assert set(scores.values()) == {None}
         return
     p, r, f, _ = precision_recall_fscore_support(gold, found, average="micro", scheme=IOB2, zero_division=0)
     assert (scores["ents_p"], scores["ents_r"], scores["ents_f"]) == pytest.approx((p, r, f))
     labels = sorted(per_type)
     by_type = precision_recall_fscore_support(gold, found, average=None, scheme=IOB2, zero_division=0)
-    assert [per_type[label]["f"] for label in labels] == pytest.approx(list(by_type[2]))
-    assert [per_type[label]["support"] for label in labels] == list(by_type[3])
+    for i, label in enumerate(labels):  # seqeval says 0 of a label that gold does not have
+        expected = [part[i] for part in by_type[:3]] if by_type[3][i] else [None] * 3
+        assert [per_type[label][key] for key in "prf"] == pytest.approx(expected)
+        assert per_type[label]["support"] == by_type[3][i]
+
+
+def test_without_gold_there_is_no_score_and_without_predictions_precision_is_0():
+    assert ents()([example_of(2, [(0, 1, "LOC")], [])])[0] == {"ents_p": 0.0, "ents_r": 0.0, "ents_f": 0.0}
+    scores, per_type = ents()([example_of(2, [], [(0, 1, "LOC")])])
+    assert scores == {"ents_p": None, "ents_r": None, "ents_f": None}
+    assert per_type == {"LOC": {"p": None, "r": None, "f": None, "support": 0}}
 
 
 def test_entities_that_do_not_align_are_left_out():

@@ -62,8 +62,14 @@ def test_any_number_of_categories_by_hand():
 def test_nothing_to_score():
     scores, by_label = cats()([])
     assert by_label == {}
-    assert set(scores.values()) == {0.0}
-    assert cats(exclusive=False)([example({"A": 1.0}, None)])[0]["cats_macro_auc"] == 0.0
+    assert set(scores.values()) == {None}
+    scores, by_label = cats(exclusive=False)(
+        [example({"A": 1.0}, {"A": 0.9, "B": 0.7})]
+    )  # no text lacks A, none knows B
+    assert (scores["cats_macro_auc"], scores["cats_score"], scores["cats_f"]) == (None, None, 1.0)
+    assert by_label["B"] == {"p": None, "r": None, "f": None, "support": 0}
+    scores, _ = cats(exclusive=False)([example({"A": 0.0}, {"A": 0.9})])  # no text is of any label: not even precision
+    assert set(scores.values()) == {None}
 
 
 @settings(max_examples=200, deadline=None)

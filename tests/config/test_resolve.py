@@ -110,14 +110,14 @@ def test_optional_blocks_literals_and_open_factories(monkeypatch: pytest.MonkeyP
         return options
 
     factories: dict[str, Callable[..., Any]] = {"fancy": fancy, "loose": loose}
-    monkeypatch.setattr(registry.scorers, "_factories", factories)
-    monkeypatch.setattr(registry.scorers, "_is_filled", True)
+    monkeypatch.setattr(registry.augmenters, "_factories", factories)
+    monkeypatch.setattr(registry.augmenters, "_is_filled", True)
     # The hints of a local function are strings here, too: `from __future__ import annotations` is on.
-    assert resolve({"type": "fancy", "mode": "a", "size": None}, "scorers", "x") == ("a", None, None)
-    assert fails({"type": "fancy", "mode": "c"}, "scorers", "x").startswith("x.mode: 'c' is not one of a, b")
-    assert resolve({"type": "loose", "what": [1, True]}, "scorers", "x") == {"what": [1, True]}
-    assert accepted("scorers", "loose") is None
-    assert accepted("scorers", "fancy") == {"mode", "size", "path"}
+    assert resolve({"type": "fancy", "mode": "a", "size": None}, "augmenters", "x") == ("a", None, None)
+    assert fails({"type": "fancy", "mode": "c"}, "augmenters", "x").startswith("x.mode: 'c' is not one of a, b")
+    assert resolve({"type": "loose", "what": [1, True]}, "augmenters", "x") == {"what": [1, True]}
+    assert accepted("augmenters", "loose") is None
+    assert accepted("augmenters", "fancy") == {"mode", "size", "path"}
 
 
 @given(

@@ -6,7 +6,9 @@ import pytest
 
 from runner.errors import RunnerError
 from runner.sweeps.comparison import compare_runs
+from runner.sweeps.comparison_page import page
 from runner.sweeps.comparison_text import markdown, p_value, points, table
+from runner.tracking.past_run import Point
 
 BAD = [{"ents_f": [0, 1, 1]}] * 10
 GOOD = [{"ents_f": [1, 1, 1]}] * 10
@@ -129,3 +131,14 @@ def test_tables_are_aligned_and_hold_what_markdown_would_read():
 def test_numbers():
     assert [points(x) for x in (0.0123, -0.2, 0.0)] == ["+1.23", "−20.00", "0.00"]
     assert [p_value(0.04, rounds) for rounds in (10_000, 100, 10)] == ["0.040", "0.04", "< 0.1"]
+
+
+def test_a_score_without_gold_is_not_compared(past_run):
+    """Dev texts that are annotated and hold no entity: a predicts none, b some; neither has an F."""
+    a = past_run("a", [{"ents_f": [0, 0, 0], "tag_acc": [1, 1, 1]}] * 3, scores={"tag_acc": 1.0})
+    b = past_run("b", [{"ents_f": [0, 2, 0], "tag_acc": [1, 1, 1]}] * 3, scores={"tag_acc": 1.0})
+    assert [one.difference.key for one in compared(a, b).tested] == ["tag_acc"]
+    without = {"best": {"epoch": 2, "step": 20}, "final": {"epoch": 3, "step": 30}}
+    found = compared(past_run("c", None, points=[Point(10, 1, None, 8.0)], **without), past_run("d", GOOD))
+    assert next(row.cells for row in found.metrics if row.name == "best score") == ("–", "100.00")
+    assert "Comparison of A, B" in page(found)

@@ -82,3 +82,14 @@ def test_repeats_differ_in_the_seed_alone(tmp_path):
     assert [point.overrides for point in points] == [("optimizer=adam",), ("optimizer=sgd",)]
     assert points[0].spread.mean == pytest.approx(0.2)
     assert points[1].spread.n == 1
+
+
+def test_a_run_without_a_score_takes_no_part_in_the_choice(tmp_path):
+    absent = write(
+        tmp_path / "0", status="FINISHED", fingerprint="f", best={"epoch": 1, "score": None, "scores": {"ents_f": None}}
+    )
+    poor = write(tmp_path / "1", status="FINISHED", fingerprint="f", best={"epoch": 1, "score": 0.0, "scores": {}})
+    outcomes = [outcome(job(0, "seed=0"), absent), outcome(job(1, "seed=1"), poor)]
+    assert best_of(outcomes) is outcomes[1]
+    assert (outcomes[0].score, outcomes[0].scores) == (None, {})
+    assert repeats(outcomes)[0].spread == (1, 0.0, 0.0, 0.0, 0.0)

@@ -77,3 +77,19 @@ def test_name_of_a_component_is_not_its_type(tmp_path: Path) -> None:
     table = Table.of(dataclasses.replace(run, components=["people"]))
     assert "NER F" in table.lines[0]
     assert "GPU WPS" in table.lines[0]
+
+
+def test_a_score_without_gold_is_a_dash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    absent = dataclasses.replace(
+        make_evaluation(0.4), score=None, scores={"ents_p": None, "ents_r": None, "ents_f": None, "token_acc": 1.0}
+    )
+    tracker = ConsoleTracker()
+    tracker.start(make_run(tmp_path))
+    tracker.record(make_step(2, evaluation=absent, is_best=True))
+    tracker.finish("FINISHED")
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "    1        2    1234.50       -       -       -   100.00    25,123       -     *",
+        "",
+        "Best: epoch 1, score -",
+        "3 dev entities do not fit the tokens: no prediction can be right there",
+    ]

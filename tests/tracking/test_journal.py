@@ -101,3 +101,10 @@ def test_per_type_rows_put_the_frequent_first() -> None:
         (9, "ner", "LOC", 0.5),
     ]
     assert json.dumps(rows)
+
+
+def test_a_type_without_gold_keeps_its_row_and_has_no_numbers() -> None:
+    absent = {"p": None, "r": None, "f": None, "support": 0}
+    rows = per_type_rows(2, {"ner": {"ORG": absent, "LOC": {"p": 1.0, "r": 0.5, "f": 2 / 3, "support": 2}}})
+    assert [row["type"] for row in rows] == ["LOC", "ORG"]
+    assert rows[1] == {"step": 2, "component": "ner", "type": "ORG", **absent}

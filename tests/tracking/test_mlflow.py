@@ -23,6 +23,7 @@ from runner.tracking.base import Resumed, RunInfo
 from runner.tracking.journal import FILE_NAME, JournalWriter, read_journal
 from runner.tracking.mlflow_client import MAX_KEYS, MlflowTracker
 from runner.tracking.mlflow_store import MODEL_FOLDER, fetch, store_uri
+from runner.tracking.past_run import PastRun, from_folder
 
 from .conftest import make_evaluation, make_models, make_run, make_step, three_steps
 
@@ -167,6 +168,25 @@ def test_every_metric_once_and_with_its_step(store: Store) -> None:
     assert (metrics["best_step"], metrics["train_words"]) == (2, 300)
     assert store.client.get_metric_history(store.ids["finished"], "best_score")[0].step == 2
     assert len(metrics) < 60
+
+
+def test_scores_without_gold_are_absent(store: Store, tmp_path: Path) -> None:
+    absent = dataclasses.replace(make_evaluation(0.4), score=None, scores={"ents_f": None, "token_acc": 1.0})
+    tracker = MlflowTracker(store.uri)
+    tracker.start(make_run(tmp_path / "unscored", name="unscored"))
+    tracker.record(make_step(1, evaluation=absent, is_best=True))
+    run_id = tracker.finish("FINISHED", None, make_models(tmp_path / "unscored"))
+    run = store.client.get_run(run_id)
+    assert (run.info.status, run.data.metrics["token_acc"], run.data.metrics["best_epoch"]) == ("FINISHED", 1.0, 1.0)
+    assert not {"score", "ents_f", "best_score"} & set(run.data.metrics)
+    past = from_folder_with_summary(tmp_path / "unscored")
+    assert ([point.score for point in past.points], past.final, past.scores) == ([None], {"epoch": 1, "step": 1}, {})
+
+
+def from_folder_with_summary(folder: Path) -> PastRun:
+    best = {"score": None, "epoch": 1, "step": 1, "scores": {"ents_f": None}}
+    (folder / "summary.json").write_text(json.dumps({"status": "FINISHED", "best": best}), encoding="utf8")
+    return from_folder(folder)
 
 
 def test_data_sets_of_one_file_are_two(store: Store) -> None:

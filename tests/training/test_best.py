@@ -59,6 +59,31 @@ def test_each_puts_the_best_epochs_together_and_scores_the_result():
     assert not chooser.is_better(scored(0.6, 0.3), 30, 3, params(3), never)
 
 
+def test_a_score_without_gold_is_never_compared():
+    chooser = Chooser(pipeline("tagger"), {"tag_acc": 1.0}, is_each=False)
+    absent = Evaluation(None, {"tag_acc": None}, {}, {}, 1.0)
+    assert chooser.is_better(absent, 10, 1, params(1), never)
+    assert chooser.is_better(absent, 20, 2, params(2), never)  # nothing tells them apart: the last one counts
+    assert chooser.is_better(scored(0.0, 0.0), 30, 3, params(3), never)
+    assert not chooser.is_better(absent, 40, 4, params(4), never)
+
+
+def test_each_takes_a_component_without_gold_along_with_the_others():
+    chooser = Chooser(pipeline("tagger", "ner"), WEIGHTS, is_each=True)
+
+    def of_tags(tag_acc: float) -> Evaluation:
+        return Evaluation(tag_acc, {"tag_acc": tag_acc, "ents_f": None}, {}, {}, 1.0)
+
+    assert chooser.is_better(of_tags(0.5), 10, 1, params(1), never)
+    assert not chooser.is_better(of_tags(0.4), 20, 2, params(2), never)
+    assert chooser.is_better(of_tags(0.6), 30, 3, params(3), never)
+    assert chooser.best is not None
+    assert chooser.best.epochs == {"tagger": 3, "ner": 3}
+    again = Chooser(pipeline("tagger", "ner"), WEIGHTS, is_each=True)
+    again.restore(*chooser.snapshot())
+    assert not again.is_better(of_tags(0.6), 40, 4, params(4), never)
+
+
 class Recorder:
     def __init__(self, answer: Evaluation) -> None:
         self.answer = answer
