@@ -20,6 +20,7 @@ import runner
 PACKAGE = Path(runner.__file__).parent
 ORDER = (
     "errors",
+    "spacy_names",
     "files",
     "registry",
     "config",
@@ -113,7 +114,7 @@ def test_the_early_rooms_know_registry_and_errors_only():
     """config, corpus and model could be used without each other."""
     for early in ("config", "corpus", "model"):
         known = {room_of(found.target) for found in ALL if found.room == early} - {None, early}
-        allowed = {"errors", "registry", "files", *(("corpus",) if early == "model" else ())}
+        allowed = {"errors", "spacy_names", "registry", "files", *(("corpus",) if early == "model" else ())}
         assert known <= allowed, (early, known)
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from math import isfinite
+from numbers import Real
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -139,26 +141,29 @@ def by_words(size: registry.Schedule, tolerance: float = 0.2, discard_oversize: 
 
 
 def minibatch(items: Iterable[Item], size: float | Callable[[int], float] | Iterator[float]) -> Iterator[list[Item]]:
-    """Cut `items` into lists; `size` is a number, a schedule of the batch's number, or an iterator of sizes.
+    """Cut `items` into lists; `size` is a number, an iterator of sizes, or a function of the batch's number.
+
+    runner.compounding and its like are iterators: a schedule that several epochs share goes on where the last epoch left
+    it. An iterator that ends leaves its last size. Raises RunnerError for a size that is none of these.
 
     >>> [len(batch) for batch in minibatch(range(10), size=4)]
     [4, 4, 2]
+    >>> sizes = iter([1, 2, 3, 4])
+    >>> [len(batch) for _ in range(2) for batch in minibatch(range(3), size=sizes)]
+    [1, 2, 3]
     """
     source = iter(items)
-    count = 0
     value = 1.0
-    while True:
-        if callable(size):
-            value = size(count)
-        elif isinstance(size, Iterator):
-            value = next(size, value)  # an iterator that ends leaves its last size
+    for number, first in enumerate(source):  # no size is drawn where nothing is left
+        if isinstance(size, Iterator):
+            value = next(size, value)
         else:
-            value = size
-        batch = list(islice(source, max(int(value), 1)))
-        if not batch:
-            return
-        yield batch
-        count += 1
+            value = size(number) if callable(size) else size
+        if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
+            raise RunnerError(
+                f"the size of a batch is {value!r}", hint="Give a number, or runner.compounding(1, 32, 1.001)."
+            )
+        yield [first, *islice(source, max(int(value), 1) - 1)]
 
 
 def shuffled(n: int, seed: Sequence[int]) -> Ints:

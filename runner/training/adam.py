@@ -22,7 +22,7 @@ from runner.errors import RunnerError
 from runner.model.parameters import Parameters
 from runner.model.tables import Touched
 from runner.training.lazy_rows import History, LazyRows, RowState
-from runner.training.optimizers import Flat, Optimizer, Used, check_betas, clipping
+from runner.training.optimizers import Flat, Optimizer, Used, clipping
 
 _BLOCK = 1 << 15  # values a pass: the arrays of one block fit into the second-level cache
 _READ = np.zeros(0, dtype="int32")  # the places of what was read do not matter any more once there is a gradient
@@ -83,12 +83,28 @@ def update_block(w: Flat, g: Flat, m: Flat, v: Flat, a: Flat | None, t: Flat, nu
         a += t
 
 
-class Adam(Optimizer):
-    """See above. Tables are updated lazily unless something asks for their gradient as a whole."""
+class Betas(NamedTuple):
+    """Of one step."""
 
-    def __init__(self, *, beta1: float, beta2: float, eps: float, **rest: Any) -> None:
+    beta1: float
+    beta2: float
+    eps: float
+
+
+class Adam(Optimizer):
+    """See above. Tables are updated lazily unless something asks for their gradient as a whole.
+
+    beta1, beta2, eps: a number or a schedule each.
+    """
+
+    beta1: Any
+    beta2: Any
+    eps: Any
+
+    def __init__(self, *, beta1: Any, beta2: Any, eps: Any, **rest: Any) -> None:
         super().__init__(**rest)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self._betas = self._betas_now()  # those that the state is scaled by
         self._kernels: ModuleType | None = None
         self._lazy: dict[str, LazyRows] = {}
         self._history: History | None = None
@@ -98,6 +114,32 @@ class Adam(Optimizer):
     @property
     def _names(self) -> tuple[str, ...]:
         return ("mean", "variance", *super()._names)
+
+    def check_together(self) -> None:
+        """beta2=0 forgets every squared gradient, so momentum must be 0 too: it would be divided by eps alone."""
+        if not {"beta1", "beta2"} <= self.__dict__.keys():
+            return
+        beta1, beta2 = self.beta1(self.step), self.beta2(self.step)
+        if beta2 == 0 < beta1:
+            raise RunnerError(
+                f"beta2 is 0 while beta1 is {beta1}: a weight whose gradient is 0 once would move by its momentum / eps",
+                hint=f"Set beta2 above beta1 * beta1 ({beta1 * beta1:.4g}), or beta1 to 0 as well.",
+            )
+
+    def _betas_now(self) -> Betas:
+        return Betas(self.now("beta1"), self.now("beta2"), self.now("eps"))
+
+    def _take_betas(self) -> None:
+        """Where beta1, beta2 or eps are others than at the last step, go on from the same moments."""
+        betas = self._betas_now()
+        if betas == self._betas:
+            return
+        self.check_together()
+        self.settle()
+        for name, old, new in (("mean", self._betas.beta1, betas.beta1), ("variance", self._betas.beta2, betas.beta2)):
+            if name in self.state:
+                self.state[name] *= np.float32((1.0 - old) / (1.0 - new))
+        self._betas, self._bound = betas, None
 
     def settle(self) -> None:
         """Bring weights, moments and averages of all rows up to date."""
@@ -121,6 +163,9 @@ class Adam(Optimizer):
         self._bound, self._lazy, self._history = None, {}, None
         if not self.step:
             return
+        self.step -= 1  # the state is scaled by the betas of the last update
+        self._betas = self._betas_now()
+        self.step += 1
         self._bind(parameters)
         assert self._history is not None
         self._history.restore(int(about["origin"]), self.step, arrays["history"])
@@ -133,6 +178,7 @@ class Adam(Optimizer):
     def __call__(self, parameters: Parameters) -> Used:
         """Update the weights from the gradient, and set the gradient to zero."""
         self._kernels = parameters.kernels
+        self._take_betas()
         self._bind(parameters)
         is_coupled = not self.L2_is_weight_decay and self.L2(self.step) != 0
         if not self._lazy or parameters.is_gradient_seen or parameters.frozen or is_coupled:
@@ -154,17 +200,18 @@ class Adam(Optimizer):
         parameters.settle()
         self._lazy = {}
         self._fit(parameters)
-        self._history = history = History(self.beta1, self.beta2, self.step, parameters.kernels)
-        is_fading = self.beta1**2 < self.beta2  # else what a moment carries on grows from step to step
+        beta1, beta2, eps = self._betas
+        self._history = history = History(beta1, beta2, self.step, parameters.kernels)
+        is_fading = beta1**2 < beta2  # else what a moment carries on grows from step to step
         for path, table in parameters.tables.items() if is_fading else ():
             offset, shape = parameters.layout[path]
             mean, variance, *averages = (
                 self.state[name][offset : offset + prod(shape)].reshape(shape) for name in self._names
             )
-            eps = self.eps / sqrt(1.0 - self.beta2)
             self._lazy[path] = table.lazy = LazyRows(
-                table, mean, variance, averages[0] if averages else None, history, eps, parameters.kernels
-            )
+                table, mean, variance, averages[0] if averages else None, history, eps / sqrt(1.0 - beta2),
+                parameters.kernels,
+            )  # fmt: skip
         parameters.settle = self.settle
         self._bound, self._bound_weights = parameters, weights
         tables = [parameters.layout[path] for path in self._lazy]
@@ -172,14 +219,15 @@ class Adam(Optimizer):
 
     def _numbers(self, rate: float, decay: float, gradient_scale: float) -> Numbers:
         """For the step that self.step counts already."""
-        fix1, fix2 = 1.0 - self.beta1**self.step, 1.0 - self.beta2**self.step
-        scale1, scale2 = 1.0 - self.beta1, sqrt(1.0 - self.beta2)
+        beta1, beta2, eps = self._betas
+        fix1, fix2 = 1.0 - beta1**self.step, 1.0 - beta2**self.step
+        scale1, scale2 = 1.0 - beta1, sqrt(1.0 - beta2)
         f = np.float32
         shrink = rate * decay
         return Numbers(
-            keep1=f(self.beta1),
-            keep2=f(self.beta2),
-            eps=f(self.eps / scale2),
+            keep1=f(beta1),
+            keep2=f(beta2),
+            eps=f(eps / scale2),
             step_size=f(rate * sqrt(fix2) / fix1 * scale1 / scale2),
             decay=f(shrink if shrink > _INVISIBLE else 0.0),
             catch_up=f(1.0 - self._average_decay()) if self.use_averages else None,
@@ -202,7 +250,7 @@ class Adam(Optimizer):
         assert self._history is not None
         weights, gradient = parameters.arrays()
         touched = [_merged(table.touched, self._lazy[path]) for path, table in parameters.tables.items()]
-        rate, L2, clip = self.learn_rate(self.step), self.L2(self.step), self.grad_clip(self.step)
+        rate, L2, clip = self.now("learn_rate"), self.now("L2"), self.now("grad_clip")
         squares = {
             owner: sum(float(np.dot(gradient[at], gradient[at])) for at in spans)
             for owner, spans in self._dense.items()
@@ -295,7 +343,6 @@ def adam(
     use_averages: bool = True,
 ) -> Optimizer:
     """Adam. learn_rate, L2, grad_clip: number or schedule (grad_clip 0: never clip). beta1, beta2: decay of the moments."""
-    check_betas(beta1, beta2, eps)
     return Adam(
         beta1=beta1, beta2=beta2, eps=eps, learn_rate=learn_rate, L2=L2, L2_is_weight_decay=L2_is_weight_decay,
         grad_clip=grad_clip, use_averages=use_averages,

@@ -43,7 +43,7 @@ class History:
 
     def __init__(self, beta1: float, beta2: float, step: int, kernels: ModuleType | None = None) -> None:
         self._kernels = kernels  # see model/ops.py
-        self.fading = beta1 / sqrt(beta2)  # of u, a step
+        self.fading = beta1 / sqrt(beta2) if beta2 else 0.0  # of u, a step; no row is lazy where beta2 is 0
         ages = np.arange(LIMIT + 2)
         self.fades = np.stack([beta1**ages, beta2**ages])  # of mean and variance, by age
         self.all_coefficients = np.zeros((6, LIMIT + 2))  # u's own fading, P, Q, A, B, C; those in use come first

@@ -24,9 +24,9 @@ from runner.corpus.batching import Batch, Batcher, shuffled
 from runner.corpus.example import Example
 from runner.corpus.packed import n_words
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunFailed, RunnerError
+from runner.registry import Schedule
 from runner.training.best import Chooser
 from runner.training.optimizers import Optimizer
-from runner.training.schedules import Schedule
 from runner.training.step import Evaluation, Rollback, Step, Weights
 
 

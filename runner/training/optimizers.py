@@ -1,8 +1,8 @@
 """Optimizers over the flat parameters: what all share, and RAdam and SGD through thinc. Adam, our own, is in adam.py.
 
 Every optimizer clips each component's gradient by its L2 norm (so that none holds another back), applies L2 either
-decoupled (weight decay) or as part of the gradient, and keeps the moving average of all weights. Learning rate, L2 and
-clipping may each be a schedule of the step.
+decoupled (weight decay) or as part of the gradient, and keeps the moving average of all weights. Its numbers may be
+schedules of the step, and may be set between updates: `sgd.learn_rate = 0.01` (see settings.py).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from thinc.api import Optimizer as ThincOptimizer
 from runner import registry
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunnerError
 from runner.model.parameters import Parameters, Shape
+from runner.training.settings import Settings
 
 Flat = NDArray[np.float32]
 _MAX_DECAY = 0.9999
@@ -33,22 +34,24 @@ class Used(NamedTuple):
     grad_norm: float
 
 
-class Optimizer:
+class Optimizer(Settings):
     """Shared by all: schedules, the step counter, clipping, averages, and state by address.
 
-    `averages` maps each parameter's path to its moving average, for `nlp.use_params`.
+    learn_rate, L2, grad_clip: a number or a schedule each, read as a schedule. `averages` maps each parameter's path to its
+    moving average, for `nlp.use_params`.
     """
 
+    learn_rate: Any
+    L2: Any
+    grad_clip: Any
+
     def __init__(self, learn_rate: Any, L2: Any, L2_is_weight_decay: bool, grad_clip: Any, use_averages: bool) -> None:
-        self.learn_rate = _schedule(learn_rate)
-        self.L2 = _schedule(L2)
-        self.L2_is_weight_decay = L2_is_weight_decay
-        self.grad_clip = _schedule(grad_clip)
-        for name in ("learn_rate", "L2", "grad_clip"):
-            if (value := getattr(self, name)(0)) < 0:
-                raise RunnerError(f"{name} is {value} at step 0; it must not be negative")
-        self.use_averages = use_averages
         self.step = 0  # updates done
+        self.learn_rate = learn_rate
+        self.L2 = L2
+        self.L2_is_weight_decay = L2_is_weight_decay
+        self.grad_clip = grad_clip
+        self.use_averages = use_averages
         self.state: dict[str, Flat] = {}  # flat arrays, one value a weight
         self._layout: dict[str, tuple[int, Shape]] = {}
 
@@ -63,7 +66,7 @@ class Optimizer:
     def __call__(self, parameters: Parameters) -> Used:
         """Update the weights from the gradient, and set the gradient to zero."""
         self._fit(parameters)
-        rate, L2, clip = self.learn_rate(self.step), self.L2(self.step), self.grad_clip(self.step)
+        rate, L2, clip = self.now("learn_rate"), self.now("L2"), self.now("grad_clip")
         gradient = parameters.gradient
         if L2 and not self.L2_is_weight_decay:
             gradient += np.float32(L2) * parameters.weights
@@ -166,6 +169,24 @@ class ThroughThinc(Optimizer):
             averages += np.float32(1.0 - self._average_decay()) * (parameters.weights - averages)
 
 
+class RAdam(ThroughThinc):
+    """beta1, beta2, eps: a number or a schedule each."""
+
+    beta1: Any
+    beta2: Any
+    eps: Any
+
+    def __init__(self, *, beta1: Any, beta2: Any, eps: Any, **rest: Any) -> None:
+        thinc = ThincOptimizer(0.0, L2=0.0, grad_clip=0.0, use_averages=False, use_radam=True)
+        super().__init__(thinc, {"mean": "mom1", "variance": "mom2"}, **rest)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+
+    def __call__(self, parameters: Parameters) -> Used:
+        thinc = self._thinc
+        thinc.b1, thinc.b2, thinc.eps = self.now("beta1"), self.now("beta2"), self.now("eps")
+        return super().__call__(parameters)
+
+
 @registry.optimizers("radam")
 def radam(
     learn_rate: registry.Schedule = 0.001,  # type: ignore[assignment]
@@ -178,13 +199,9 @@ def radam(
     use_averages: bool = True,
 ) -> Optimizer:
     """Rectified Adam (Liu et al., 2020), thinc's own; arguments as for adam."""
-    check_betas(beta1, beta2, eps)
-    thinc = ThincOptimizer(
-        0.0, beta1=beta1, beta2=beta2, eps=eps, L2=0.0, grad_clip=0.0, use_averages=False, use_radam=True
-    )
-    return ThroughThinc(
-        thinc, {"mean": "mom1", "variance": "mom2"}, learn_rate=learn_rate, L2=L2,
-        L2_is_weight_decay=L2_is_weight_decay, grad_clip=grad_clip, use_averages=use_averages,
+    return RAdam(
+        beta1=beta1, beta2=beta2, eps=eps, learn_rate=learn_rate, L2=L2, L2_is_weight_decay=L2_is_weight_decay,
+        grad_clip=grad_clip, use_averages=use_averages,
     )  # fmt: skip
 
 
@@ -221,21 +238,6 @@ def clipping(squares: Mapping[str, float], clip: float, step: int) -> tuple[floa
 def not_finite(step: int) -> Diverged:
     """The error where the norm of the gradient is not finite; step: updates done."""
     return Diverged("the gradient is not finite", hint=AFTER_DIVERGENCE).at_step(step + 1)
-
-
-def _schedule(value: Any) -> Any:
-    if callable(value):
-        return value
-    number = float(value)
-    return lambda step: number
-
-
-def check_betas(beta1: float, beta2: float, eps: float) -> None:
-    for name, value in (("beta1", beta1), ("beta2", beta2)):
-        if not 0 <= value < 1:
-            raise RunnerError(f"{name} is {value}; it must be at least 0 and less than 1")
-    if eps <= 0:
-        raise RunnerError(f"eps is {eps}; it must be more than 0")
 
 
 def _views(flat: Flat, layout: Mapping[str, tuple[int, Shape]]) -> dict[str, Flat]:

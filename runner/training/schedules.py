@@ -1,26 +1,60 @@
 """Schedules: functions of the step, so that a run can go on from step 8,191 as if it had never stopped.
 
-Steps are counted from 0: `schedule(0)` is the value of the first update.
+Steps are counted from 0: `schedule(0)` is the value of the first update. `next(schedule)` draws one value after the
+other, for loops that count no steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 
 from runner import registry
 from runner.errors import RunnerError
 
-Schedule = Callable[[int], float]
+
+class Schedule(Iterator[float]):
+    """A function of the step, and an endless iterator of its own values from step 0 on.
+
+    Calling it draws nothing, and drawing does not change what a call returns.
+
+    >>> size = Schedule(lambda step: 2.0**step)
+    >>> next(size), next(size), size(0), next(size)
+    (1.0, 2.0, 1.0, 4.0)
+    """
+
+    def __init__(self, value_at: Callable[[int], float]) -> None:
+        self._value_at = value_at
+        self._steps = count()
+
+    def __call__(self, step: int) -> float:
+        return self._value_at(step)
+
+    def __next__(self) -> float:
+        return self._value_at(next(self._steps))
+
+
+class Constant(float):
+    """A number that is a schedule too: `sgd.learn_rate *= 0.5` and `sgd.learn_rate(step)` both work."""
+
+    def __call__(self, step: int) -> float:
+        return float(self)
+
+    def __iter__(self) -> Iterator[float]:
+        return self
+
+    def __next__(self) -> float:
+        return float(self)
 
 
 @registry.schedules("constant")
-def constant(value: float) -> Schedule:
+def constant(value: float) -> Constant:
     """Always `value`.
 
     >>> constant(0.001)(5000)
     0.001
     """
-    return lambda step: value
+    return Constant(value)
 
 
 @registry.schedules("compounding")
@@ -36,14 +70,14 @@ def compounding(start: float, stop: float, compound: float) -> Schedule:
     if compound != 1 and (stop > start) != (compound > 1) and stop != start:
         raise RunnerError(f"compound {compound} leads from start {start} away from stop {stop}")
 
-    def schedule(step: int) -> float:
+    def value_at(step: int) -> float:
         try:
             value = start * compound**step
         except OverflowError:
             return stop
         return min(value, stop) if stop >= start else max(value, stop)
 
-    return schedule
+    return Schedule(value_at)
 
 
 @registry.schedules("decaying")
@@ -59,7 +93,7 @@ def decaying(start: float, stop: float, decay: float) -> Schedule:
     if decay < 0:
         raise RunnerError(f"decay is {decay}; it must not be negative", hint="It is what is taken off each step.")
     floor = min(start, stop)
-    return lambda step: max(start - decay * step, floor)
+    return Schedule(lambda step: max(start - decay * step, floor))
 
 
 @registry.schedules("linear")
@@ -72,7 +106,7 @@ def linear(start: float, stop: float, steps: int) -> Schedule:
     """
     if steps < 1:
         raise RunnerError(f"steps is {steps}; it must be at least 1")
-    return lambda step: start + (stop - start) * min(step / steps, 1.0)
+    return Schedule(lambda step: start + (stop - start) * min(step / steps, 1.0))
 
 
 @registry.schedules("warmup_linear")
@@ -89,9 +123,9 @@ def warmup_linear(initial_rate: float, warmup_steps: int, total_steps: int) -> S
             hint="total_steps must be more than warmup_steps, and neither negative.",
         )
 
-    def schedule(step: int) -> float:
+    def value_at(step: int) -> float:
         if step < warmup_steps:
             return initial_rate * step / warmup_steps
         return initial_rate * max(0.0, (total_steps - step) / (total_steps - warmup_steps))
 
-    return schedule
+    return Schedule(value_at)

@@ -31,3 +31,34 @@ def test_a_schedule_that_cannot_arrive_is_refused():
 
 def test_decaying_from_below_its_floor_stays_there():
     assert schedules.decaying(start=0.1, stop=0.2, decay=0.01)(50) == 0.1
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        schedules.constant(0.5),
+        schedules.compounding(1.0, 8.0, 2.0),
+        schedules.decaying(0.6, 0.2, 0.1),
+        schedules.linear(1.0, 0.0, 4),
+        schedules.warmup_linear(1.0, 2, 6),
+    ],
+)
+def test_a_schedule_is_a_function_and_an_iterator(schedule):
+    values = [schedule(step) for step in range(6)]
+    assert [next(schedule) for _ in range(4)] == values[:4]
+    assert schedule(0) == values[0]
+    assert [value for value, _ in zip(schedule, range(2), strict=False)] == values[4:6]
+
+
+def test_a_schedule_that_epochs_share_goes_on():
+    sizes = schedules.compounding(1.0, 8.0, 2.0)
+    epochs = [[len(batch) for batch in batching.minibatch(range(7), size=sizes)] for _ in range(3)]
+    assert epochs == [[1, 2, 4], [7], [7]]  # 8 and 8 are asked for
+    by_number = [[len(batch) for batch in batching.minibatch(range(7), size=lambda i: 2**i)] for _ in range(2)]
+    assert by_number == [[1, 2, 4], [1, 2, 4]]
+
+
+@pytest.mark.parametrize("size", ["3", None, float("nan"), True])
+def test_a_size_that_is_no_number_is_refused(size):
+    with pytest.raises(RunnerError, match="the size of a batch is"):
+        list(batching.minibatch(range(3), size=size))

@@ -1,0 +1,279 @@
+"""Names that users of spaCy and thinc type, and what does the same here.
+
+    >>> print(unknown("nlp", Exception(), "begin_training"))
+    nlp has no 'begin_training'
+      Write nlp.initialize(get_examples) for new weights, nlp.resume_training() for a trained pipeline.
+
+Data and one function. Nothing here makes a name work; a class calls `unknown` from its `__getattr__`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runner.errors import RunnerError
+
+_NO_VOCAB = "Words need no Vocab here: Doc(words, spaces), labels and tags are plain strings."
+_NOT_PREDICTED = "Nothing here predicts it."
+_NEW_PIPELINE = "Build the pipeline anew: runner.blank(lang), then nlp.add_pipe for each component."
+_SELECT = (
+    "Write nlp.select_pipes(disable=[NAME]); it acts at once, with `with` until the block ends, and has restore()."
+)
+_PICKLE = "Write nlp.to_disk(path), or pickle.dumps(nlp)."
+_LOAD = "Write runner.load(path), or pickle.loads(data)."
+_GOLD = (
+    'Give nlp.update a dict: nlp.update([doc], [{"entities": [(0, 4, "ORG")]}]); or write Example.from_dict(doc, {…}).'
+)
+_COMPONENTS = "Write nlp.components, a dict of name → component; nlp.pipe_names are those that take part."
+_GET_PIPE = "Write nlp.get_pipe(NAME)."
+_ONE_VECTOR = "There are no word vectors, and no similarity."
+_UNITS = "Write [token.text for token in doc]; labels and tags are plain strings, no numbers."
+_TREE = "Follow token.head; doc.heads holds the position of each token's head."
+
+MODULES: Mapping[str, str] = {
+    "util": "Write `from runner import minibatch, compounding, decaying`.",
+    "gold": "Write `from runner import Example, offsets_to_biluo, biluo_to_offsets`. There is no GoldParse. " + _GOLD,
+    "tokens": "Write `from runner import Doc, Span, Token`.",
+    "language": "Write `runner.blank(lang)` in place of Language().",
+    "pipeline": "Write `nlp.add_pipe(NAME)`; `from runner import Pipeline` is the class of nlp.",
+    "vocab": _NO_VOCAB,
+    "strings": _NO_VOCAB,
+    "lang": 'Write `runner.blank("en")`.',
+    "scorer": "Write `nlp.evaluate(examples)`.",
+    "matcher": "Token patterns are used by `python -m runner bootstrap TEXTS --patterns FILE`.",
+    "optimizers": "Write `from runner import adam, radam, sgd`.",
+    "displacy": "There is no viewer; doc.ents and doc.heads hold what it would draw.",
+    "cli": "Write `python -m runner` on the command line; `python -m runner --help` lists the commands.",
+    "attrs": _UNITS,
+    "symbols": _UNITS,
+    "schedules": "Write `from runner import constant, compounding, decaying, linear, warmup_linear`.",
+}
+_RUNNER: Mapping[str, str] = {
+    **MODULES,
+    "Language": 'Write runner.blank("en"); the class is runner.Pipeline.',
+    "Vocab": _NO_VOCAB,
+    "GoldParse": _GOLD,
+    "GoldCorpus": "Write `python -m runner corpus=files corpus.train=FILE corpus.dev=FILE`.",
+    "Corpus": "Write `python -m runner corpus=files corpus.train=FILE corpus.dev=FILE`.",
+    "DocBin": "Write `python -m runner convert FILE.spacy FILE.jsonl`; training reads .spacy files as they are.",
+    "Scorer": "Write nlp.evaluate(examples).",
+    "Matcher": MODULES["matcher"],
+    "PhraseMatcher": MODULES["matcher"],
+    "EntityRuler": MODULES["matcher"],
+    "EntityRecognizer": 'Write nlp.add_pipe("ner").',
+    "Tagger": 'Write nlp.add_pipe("tagger").',
+    "DependencyParser": 'Write nlp.add_pipe("parser").',
+    "TextCategorizer": 'Write nlp.add_pipe("textcat").',
+    "Adam": "Write runner.adam(learn_rate=0.001).",
+    "RAdam": "Write runner.radam(learn_rate=0.001).",
+    "SGD": "Write runner.sgd(learn_rate=0.01).",
+    "Optimizer": "Write runner.adam(), runner.radam() or runner.sgd().",
+    "fix_random_seed": 'Write runner.blank("en", seed=0): a seed belongs to a pipeline.',
+    "prefer_gpu": "There is no GPU support; leave it out.",
+    "require_gpu": "There is no GPU support; leave it out.",
+    "require_cpu": "Everything computes on the CPU; leave it out.",
+    "explain": "Labels are those of your data; nothing explains them.",
+    "info": "Read meta.json and config.yaml in the model's folder.",
+    "biluo_tags_from_offsets": "Write runner.offsets_to_biluo(doc, entities).",
+    "offsets_from_biluo_tags": "Write runner.biluo_to_offsets(doc, tags).",
+    "offsets_to_biluo_tags": "Write runner.offsets_to_biluo(doc, entities).",
+    "biluo_tags_to_offsets": "Write runner.biluo_to_offsets(doc, tags).",
+}
+_NLP: Mapping[str, str] = {
+    "begin_training": "Write nlp.initialize(get_examples) for new weights, nlp.resume_training() for a trained pipeline.",
+    "create_optimizer": "Write runner.adam(), or nlp.resume_training().",
+    "create_pipe": 'Write nlp.add_pipe("ner"): it makes the component, adds and returns it.',
+    "has_pipe": 'Write "ner" in nlp.components; nlp.pipe_names are those that take part.',
+    "remove_pipe": f"Leave a component out with nlp.select_pipes(disable=NAME). {_NEW_PIPELINE}",
+    "replace_pipe": _NEW_PIPELINE,
+    "rename_pipe": _NEW_PIPELINE,
+    "disable_pipes": _SELECT,
+    "disable_pipe": _SELECT,
+    "enable_pipe": "Call restore() of what nlp.select_pipes returned, or write nlp.select_pipes(enable=[NAME]).",
+    "disabled": "Write set(nlp.components) - set(nlp.pipe_names).",
+    "pipeline": "Write nlp.components.items(), pairs of name and component.",
+    "component_names": "Write list(nlp.components).",
+    "pipe_factories": "Write nlp.blocks, a dict of name → `type:` block.",
+    "factory_names": _COMPONENTS,
+    "pipe_labels": "Write {name: component.labels for name, component in nlp.components.items()}.",
+    "add_label": 'Write nlp.get_pipe("ner").add_label(LABEL).',
+    "move_names": 'Write nlp.get_pipe("ner").labels.',
+    "labels": 'Write nlp.get_pipe("ner").labels.',
+    "entity": _GET_PIPE,
+    "tagger": _GET_PIPE,
+    "parser": _GET_PIPE,
+    "vocab": _NO_VOCAB,
+    "tokenizer": 'Write nlp.make_doc(text); choose another with runner.blank("en", tokenizer={"type": NAME}).',
+    "config": "Write nlp.describe().",
+    "Defaults": "Write nlp.describe(); settings are given to runner.blank and nlp.add_pipe.",
+    "path": "Keep the path that you gave runner.load.",
+    "rehearse": "Mix texts that the trained model has annotated into the examples of nlp.update.",
+    "preprocess_gold": "Leave it out: nlp.update takes texts and dicts as they are.",
+    "to_bytes": _PICKLE,
+    "from_bytes": _LOAD,
+    "from_disk": _LOAD,
+    "from_config": "Write `python -m runner`, or nlp.add_pipe(NAME, config).",
+    "max_length": "There is no limit; leave it out.",
+    "batch_size": "Write nlp.pipe(texts, batch_size=256).",
+    "factory": "Write @runner.registry.components(NAME), see 'Add your own' in README.md.",
+    "component": "Write @runner.registry.components(NAME), see 'Add your own' in README.md.",
+    "analyze_pipes": "Write nlp.describe().",
+    "memory_zone": "Leave it out: memory for new words is bounded.",
+}
+_COMPONENT: Mapping[str, str] = {
+    "move_names": "Write component.labels.",
+    "model": "Write component.head; all weights are nlp.parameters.",
+    "cfg": "Write nlp.blocks[component.name].",
+    "vocab": _NO_VOCAB,
+    "begin_training": "Write nlp.initialize(get_examples).",
+    "initialize": "Write nlp.initialize(get_examples).",
+    "resume_training": "Write nlp.resume_training().",
+    "create_optimizer": "Write runner.adam().",
+    "predict": "Write nlp(text), or nlp.pipe(texts).",
+    "pipe": "Write nlp.pipe(texts).",
+    "set_annotations": "Write nlp(text); a component annotates in place.",
+    "rehearse": _NLP["rehearse"],
+    "use_params": "Write nlp.use_params(sgd.averages).",
+    "to_disk": "Write nlp.to_disk(path).",
+    "from_disk": _LOAD,
+    "to_bytes": _PICKLE,
+    "from_bytes": _LOAD,
+    "beam_parse": "Write nlp.ent_candidates(docs, threshold) for entities with their probabilities.",
+    "label_data": "Write component.labels.",
+}
+_DOC: Mapping[str, str] = {
+    "vocab": _NO_VOCAB,
+    "noun_chunks": _NOT_PREDICTED,
+    "vector": _ONE_VECTOR,
+    "has_vector": _ONE_VECTOR,
+    "similarity": _ONE_VECTOR,
+    "tensor": _ONE_VECTOR,
+    "char_span": "Compare span.start_char and span.end_char, or token.idx.",
+    "set_ents": "Write doc.set_ents([(start, end, label)]), in tokens.",
+    "user_data": "Write doc.meta, a dict.",
+    "_": "Write doc.meta, a dict.",
+    "set_extension": "Write doc.meta, a dict.",
+    "has_annotation": "Compare the layer with None: doc.tags, doc.pos, doc.deps, doc.heads, doc.cats; doc.has_ents.",
+    "is_tagged": "Write doc.tags is not None.",
+    "is_parsed": "Write doc.heads is not None.",
+    "is_nered": "Write doc.has_ents.",
+    "is_sentenced": "Write doc.sent_starts is not None.",
+    "to_json": "Write `python -m runner convert`, or doc.text, doc.words and doc.ents.",
+    "to_bytes": "Write pickle.dumps(doc).",
+    "from_bytes": "Write pickle.loads(data).",
+    "to_array": "Write doc.tags, doc.pos, doc.deps, doc.heads: lists of one value a token.",
+    "merge": "Write doc.retokenize([(start, end)]), in tokens.",
+    "text_with_ws": "Write doc.text.",
+    "lang_": "Write nlp.lang.",
+    "spans": "Write doc.ents.",
+    "sentiment": _NOT_PREDICTED,
+}
+_NUMBER = "Write token.{}_: labels and tags are plain strings, no numbers."
+_TOKEN: Mapping[str, str] = {
+    **{name: _NUMBER.format(name) for name in ("tag", "pos", "dep", "ent_type", "whitespace")},
+    **dict.fromkeys(("orth", "orth_", "string", "lex", "rank"), "Write token.text."),
+    "lower_": "Write token.text.lower().",
+    "lower": "Write token.text.lower().",
+    "norm_": "Write token.text.lower().",
+    "prefix_": "Write token.text[0].",
+    "suffix_": "Write token.text[-3:].",
+    "shape_": "Write runner.corpus.lexemes.shape(token.text).",
+    "lemma_": _NOT_PREDICTED,
+    "lemma": _NOT_PREDICTED,
+    "morph": 'Write doc.meta["feats"][token.i], where the tagger has a tag map.',
+    "is_alpha": "Write token.text.isalpha().",
+    "is_digit": "Write token.text.isdigit().",
+    "is_lower": "Write token.text.islower().",
+    "is_upper": "Write token.text.isupper().",
+    "is_title": "Write token.text.istitle().",
+    "is_space": "Write token.text.isspace().",
+    "is_punct": 'Write token.pos_ == "PUNCT", where the tagger has a tag map.',
+    "is_stop": "There are no lists of stop words.",
+    "like_num": "Write token.text.isnumeric().",
+    "text_with_ws": "Write token.text + token.whitespace_.",
+    "ent_iob_": "Compare token.i with span.start and span.end of doc.ents.",
+    "ent_iob": "Compare token.i with span.start and span.end of doc.ents.",
+    "is_sent_start": "Write doc.sent_starts[token.i].",
+    "sent": "Look for token.i in doc.sents.",
+    **dict.fromkeys(("children", "lefts", "rights", "subtree", "ancestors", "conjuncts", "left_edge", "right_edge"), _TREE),
+    "nbor": "Write doc[token.i + 1].",
+    "vector": _ONE_VECTOR,
+    "has_vector": _ONE_VECTOR,
+    "similarity": _ONE_VECTOR,
+    "vocab": _NO_VOCAB,
+    "_": "Write token.doc.meta, a dict.",
+}  # fmt: skip
+_SPAN: Mapping[str, str] = {
+    "root": "Write span.doc[span.doc.anchor(span.start, span.end)].",
+    "sent": "Look for span.start in doc.sents.",
+    "orth_": "Write span.text.",
+    "string": "Write span.text.",
+    "text_with_ws": "Write span.text.",
+    "lower_": "Write span.text.lower().",
+    "lemma_": _NOT_PREDICTED,
+    "ents": "Choose from doc.ents by start and end.",
+    "noun_chunks": _NOT_PREDICTED,
+    "as_doc": "Write nlp.make_doc(span.text).",
+    "kb_id_": _NOT_PREDICTED,
+    "ent_id_": _NOT_PREDICTED,
+    "merge": "Write doc.retokenize([(span.start, span.end)]).",
+    "vector": _ONE_VECTOR,
+    "similarity": _ONE_VECTOR,
+    "vocab": _NO_VOCAB,
+    "_": "Write span.doc.meta, a dict.",
+}
+_EXAMPLE: Mapping[str, str] = {
+    "x": "Write example.predicted.",
+    "y": "Write example.reference.",
+    "text": "Write example.reference.text.",
+    "get_aligned": "Write example.aligned_tags(), aligned_pos(), aligned_deps(), aligned_heads() or aligned_ents().",
+    "get_aligned_ner": "Write example.biluo().",
+    "get_aligned_parse": "Write example.aligned_heads() and example.aligned_deps().",
+    "get_aligned_sent_starts": "Write example.aligned_sent_starts().",
+    "get_aligned_spans_y2x": "Write example.aligned_ents().",
+    "to_dict": "Write example.reference, a Doc with tags, pos, heads, deps, cats and ents.",
+    "split_sents": "Write example.reference.sents.",
+}
+_OPTIMIZER: Mapping[str, str] = {
+    **dict.fromkeys(("alpha", "lr", "learning_rate", "rate", "lr_scale"), "Set learn_rate."),
+    "b1": "Set beta1.",
+    "b2": "Set beta2.",
+    "epsilon": "Set eps.",
+    **dict.fromkeys(("max_grad_norm", "grad_norm_clip", "clip", "max_norm"), "Set grad_clip."),
+    **dict.fromkeys(("weight_decay", "l2", "L2_penalty"), "Set L2; L2_is_weight_decay says whether it is decoupled."),
+    **dict.fromkeys(("decay", "schedules"), "Set learn_rate to a schedule, such as runner.decaying(0.001, 0.0001, 1e-6)."),
+    **dict.fromkeys(("step_schedules", "last_seen"), "Leave it out: schedules go by the updates done."),
+    **dict.fromkeys(("mom1", "mom2"), "Write sgd.state, a dict of flat arrays."),
+    "nr_update": "Write sgd.step, the number of updates done.",
+    "nr_iter": "Write sgd.step, the number of updates done.",
+    "use_radam": "Write runner.radam() in place of runner.adam().",
+    "to_gpu": "There is no GPU support; leave it out.",
+    "to_cpu": "Leave it out: everything is on the CPU.",
+}  # fmt: skip
+
+_TABLES: Mapping[str, Mapping[str, str]] = {
+    "runner": _RUNNER,
+    "nlp": _NLP,
+    "component": _COMPONENT,
+    "doc": _DOC,
+    "token": _TOKEN,
+    "span": _SPAN,
+    "example": _EXAMPLE,
+    "the optimizer": _OPTIMIZER,
+}
+
+
+class UnknownName(RunnerError, AttributeError):
+    """A name of spaCy or thinc, and what to write in its place. For `hasattr`, copy and pickle an AttributeError."""
+
+
+def unknown(kind: str, owner: object, name: str) -> AttributeError:
+    """The error to raise from `__getattr__` for a name that `owner` does not have.
+
+    kind: what users call it: "nlp", "doc", "token", …, a key of the tables above. A name of neither spaCy nor thinc gives
+    Python's own message.
+    """
+    hint = _TABLES[kind].get(name)
+    if hint is None:
+        return AttributeError(f"{type(owner).__name__!r} object has no attribute {name!r}", name=name, obj=owner)
+    return UnknownName(f"{kind} has no {name!r}", hint=hint)
