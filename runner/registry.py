@@ -16,6 +16,7 @@ import importlib
 import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import RLock
 from typing import Annotated, Any, TypeVar
 
 from runner.errors import RunnerError, suggest
@@ -31,6 +32,8 @@ class Registry:
         self._modules = modules
         self._factories: dict[str, Callable[..., Any]] = {}
         self._is_filled = False
+        self._is_filling = False
+        self._lock = RLock()  # the first look-ups may come from several threads at once
 
     def __call__(self, name: str) -> Callable[[Factory], Factory]:
         """Register the decorated factory under `name`.
@@ -68,11 +71,18 @@ class Registry:
     def _fill(self) -> None:
         if self._is_filled:
             return
-        self._is_filled = True  # first: the modules below register themselves while they are imported
-        for module in self._modules:
-            importlib.import_module(module)
-        for entry in importlib.metadata.entry_points(group=f"runner.{self.kind}"):
-            self._add(entry.name, entry.load())
+        with self._lock:
+            if self._is_filled or self._is_filling:  # filling: a module below asks while it is imported
+                return
+            self._is_filling = True
+            try:
+                for module in self._modules:
+                    importlib.import_module(module)
+                for entry in importlib.metadata.entry_points(group=f"runner.{self.kind}"):
+                    self._add(entry.name, entry.load())
+                self._is_filled = True
+            finally:
+                self._is_filling = False
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.corpus.doc import Doc
-from runner.corpus.lexemes import Lexemes
+from runner.corpus.lexemes import Lexemes, LexemeTable
 from runner.model.layout import Layout, Packed, Tokens
 
 
@@ -20,12 +20,13 @@ class Batch:
     docs: Sequence[Doc]
     layout: Layout
     rows: NDArray[np.int64]  # (n_tokens,) the lexeme of each token
-    lexemes: Lexemes
+    lexemes: LexemeTable
     vectors: Packed | None = None  # the tok2vec's, for components that have one
 
     @classmethod
     def of(cls, docs: Sequence[Doc], lexemes: Lexemes) -> Batch:
-        return cls(docs, Layout([len(doc) for doc in docs]), lexemes.rows(docs), lexemes)
+        table = lexemes.table
+        return cls(docs, Layout([len(doc) for doc in docs]), table.rows(docs), table)
 
     def tokens(self, features: Sequence[str]) -> Tokens:
         """The distinct lexemes with the hashes of the asked attributes, and where they stand."""

@@ -8,6 +8,10 @@
         nlp.to_disk("model")
 
 It knows nothing of loops, schedules or MLflow.
+
+Any number of threads may predict with one pipeline at once, each its own docs; the answers are those of one thread.
+Whatever changes the pipeline (`update`, `use_params`, `select_pipes`, `add_pipe`) changes it for all threads, so no other
+thread may use it meanwhile; threads that need other components or weights each load a pipeline of their own.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from thinc.api import Model
@@ -83,6 +88,7 @@ class Pipeline:
         self._tokenize: Callable[[str], tuple[list[str], list[bool]]] | None = None
         self._sgd: Optimizer | None = None
         self._met = object()  # what an example is marked with once its labels and words are learned
+        self._lock = RLock()  # held while models are built, and while rows are brought up to date
 
     # Building
 
@@ -166,12 +172,18 @@ class Pipeline:
 
     def _build(self, rebuild: bool = False, given: Given | None = None) -> None:
         """Make the models that are missing, and bind their parameters; known values stay. given: see Parameters.bind."""
+        if rebuild or any(component.head is None for component in self.components.values()):
+            with self._lock:
+                self._build_stale(rebuild, given)
+
+    def _build_stale(self, rebuild: bool, given: Given | None) -> None:
         stale = [name for name, component in self.components.items() if rebuild or component.head is None]
-        if not stale:
+        if not stale:  # another thread was faster
             return
         if rebuild:
             self._tok2vecs = {}
         models: dict[str, Model] = {}
+        heads: dict[str, Model | None] = {name: component.head for name, component in self.components.items()}
         for name, component in self.components.items():
             if component.build_tok2vec is not None and name not in self._tok2vecs:
                 shared = next(iter(self._tok2vecs.values()), None) if self.shared_tok2vec else None
@@ -181,14 +193,22 @@ class Pipeline:
             tok2vec = self._tok2vecs.get(name)
             if name in stale:
                 width = tok2vec.get_dim("nO") if tok2vec is not None else 0
-                component.head = component.build_head(width, component.noise)
-            for part, model in (("tok2vec", tok2vec), ("head", component.head)):
+                heads[name] = component.build_head(width, component.noise)
+            for part, model in (("tok2vec", tok2vec), ("head", heads[name])):
                 if model is not None:
                     models[f"{name}/{part}"] = model
                     for node in model.walk():
                         node.ops = self.ops
         self.parameters.kernels = kernels_of(self.ops)
         self.parameters.bind(models, self.seed, given)
+        for name in stale:  # last: whoever finds a head finds it with its weights
+            self.components[name].head = heads[name]
+
+    def _prepare(self) -> None:
+        """Build what is missing, and bring weights up to date that an optimizer has put off."""
+        self._build()
+        with self._lock:
+            self.parameters.settle()
 
     def _freeze_disabled(self) -> None:
         if not self._disabled:
@@ -231,12 +251,12 @@ class Pipeline:
 
     def predict(self, docs: Sequence[Doc]) -> None:
         """Annotate docs in place."""
-        self._build()
-        self.parameters.settle()
+        self._prepare()
+        names = self.pipe_names  # once: all docs of a call pass the same components
         for some in _by_words(docs, _WORDS_PER_BATCH):
             batch = Batch.of(some, self.lexemes)
             vectors: dict[int, Packed] = {}  # by tok2vec: a shared one runs once
-            for name in self.pipe_names:
+            for name in names:
                 tok2vec = self._tok2vecs.get(name)
                 if tok2vec is not None and id(tok2vec) not in vectors:
                     vectors[id(tok2vec)] = tok2vec.predict(batch.tokens(tok2vec.attrs["features"]))
@@ -249,7 +269,7 @@ class Pipeline:
 
         (start, end, label, probability); they may overlap. The docs are not annotated.
         """
-        self._build()
+        self._prepare()
         found: list[list[tuple[int, int, str, float]]] = [[] for _ in docs]
         position = 0
         for some in _by_words(docs, _WORDS_PER_BATCH):

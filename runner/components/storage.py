@@ -30,6 +30,7 @@ from srsly.msgpack import unpackb
 
 from runner.config import bounded_yaml
 from runner.config.resolve import check, load_code
+from runner.corpus.lexemes import Lexemes
 from runner.errors import RunFailed, RunnerError
 from runner.files import write_file, write_folder
 from runner.model.ops import make_ops
@@ -130,7 +131,7 @@ def load(path: Path, code: Sequence[str | Path] = (), ops: str = "numpy") -> Pip
         pipeline = Pipeline(lang, tokenizer=config["tokenizer"], shared_tok2vec=shared, ops=ops)
         for name, block in blocks.items():
             pipeline.add_pipe(name, block).add_labels(_labels(meta["labels"][name]))
-        pipeline.lexemes.frequencies = _frequencies(_verified(path, LEXEMES, meta))
+        pipeline.lexemes = Lexemes(_frequencies(_verified(path, LEXEMES, meta)))
         pipeline._build(given=lambda shapes: _weights(path, meta, shapes))
     except RunnerError as error:
         raise error if str(path) in (error.place or "") else _at(error, path) from error.__cause__

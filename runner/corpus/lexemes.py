@@ -2,13 +2,21 @@
 
 A word is looked up once a doc; from then on it is a row number. Attributes are hashed to 64 bits with BLAKE2b, which
 needs no table and gives the same value in every process.
+
+Any number of threads may look words up at once. A table only grows, and it grows under its lock; a row is handed out
+after its word is there, and a column is replaced by a longer one after that is filled. So whoever holds a row can read
+all that belongs to it without waiting. `count` and `learn` change what was there before: they belong to training, which
+one thread does alone.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import islice
+from threading import RLock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,85 +67,111 @@ def hash64(text: str) -> int:
 class _Rows(dict[str, int]):
     """word → row; a word that is asked for the first time gets the next one. words: by row."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.words: list[str] = []
+    def __init__(self, words: Sequence[str], lock: RLock) -> None:
+        super().__init__(zip(words, range(len(words)), strict=True))
+        self.words = list(words)
+        self._lock = lock
 
     def __missing__(self, word: str) -> int:
-        self[word] = row = len(self.words)
-        self.words.append(word)
-        return row
+        with self._lock:
+            row = self.get(word)  # another thread may have been faster
+            if row is None:
+                row = len(self.words)
+                self.words.append(word)
+                self[word] = row  # last: whoever finds a row finds its word
+            return row
 
 
-class Lexemes:
-    """word → row; attribute tables by row; and how often each norm was seen while training.
+class _Column:
+    """An array that grows at its end. `values` holds what is there so far; `extend` is called under a lock."""
 
-    `capacity` bounds the memory that an endless stream of new words takes: past it the rows start again, empty. What was
-    learned of frequencies stays.
+    __slots__ = ("_room", "values")
+
+    def __init__(self, dtype: str) -> None:
+        self.values: NDArray[Any] = np.zeros(0, dtype)  # a view of the first part of _room
+        self._room = self.values
+
+    def extend(self, fresh: NDArray[Any]) -> None:
+        n = len(self.values)
+        end = n + len(fresh)
+        if end > len(self._room):
+            room = np.empty(max(2 * n, end), self._room.dtype)
+            room[:n] = self.values
+            self._room = room
+        self._room[n:end] = fresh
+        self.values = self._room[:end]  # last: whoever reads sees filled values only
+
+
+class LexemeTable:
+    """Words by row, and their attributes. words: those of the training corpus, which come first.
+
+    The rows of one table mean nothing to another, so a batch keeps to the table that it began with.
     """
 
-    def __init__(self, capacity: int = 500_000) -> None:
-        self._capacity = capacity
-        self.frequencies: dict[int, int] = {}  # hash of a norm → times seen, at least 1
-        self._start()
-
-    def _start(self) -> None:
-        self._rows = _Rows()
+    def __init__(self, frequencies: dict[int, int], words: Sequence[str] = ()) -> None:
+        self.key = object()  # what docs remember of the table their rows belong to
+        self._lock = RLock()
+        self._rows = _Rows(words, self._lock)
         self._words = self._rows.words
-        self._hashes: dict[str, LongLongs] = {}  # attribute → (rows so far,)
+        self._frequencies = frequencies  # hash of a norm → times seen in training, at least 1
+        self._hashes = {attribute: _Column("uint64") for attribute in ATTRIBUTES}
+        self._n_counted = len(words)  # rows of the training corpus: the same in every process that trains on it
+        self._forget_counts()
+
+    def _forget_counts(self) -> None:
         self._norms: dict[int, int] = {}  # hash of a norm → its number
-        self._norm_of = np.zeros(0, dtype="int64")  # (rows so far,) number of the norm
-        self._counts = np.zeros(0, dtype="int64")  # (norms so far,)
-        self._generation = object()
-        self._n_counted = 0  # rows of the training corpus: the same in every process that trains on it
+        self._norm_of = _Column("int64")  # by row: number of the norm
+        self._counts = _Column("int64")  # by number of the norm
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._words)
+
+    @property
+    def n_new(self) -> int:
+        """Words that are not of the training corpus."""
+        return len(self._words) - self._n_counted
+
+    def without_new(self) -> LexemeTable:
+        """A table of the training corpus's words alone, in the same rows."""
+        return LexemeTable(self._frequencies, self._words[: self._n_counted])
 
     def rows(self, docs: Sequence[Doc]) -> NDArray[np.int64]:
         """The row of each token of all docs, one after the other: (n_tokens,)."""
-        if len(self._rows) > self._capacity:
-            self._start()
         parts = [np.zeros(0, dtype="int64")]
         table = self._rows
         for doc in docs:
             cached = doc.lexeme_ids
-            if cached is None or cached[0] is not self._generation:
+            if cached is None or cached[0] is not self.key:
                 found = np.fromiter(map(table.__getitem__, doc.words), "int64", len(doc.words))
-                doc.lexeme_ids = cached = (self._generation, found)
+                doc.lexeme_ids = cached = (self.key, found)
             parts.append(cached[1])
         return np.concatenate(parts)
 
     def hashes(self, attribute: str, rows: NDArray[np.int64]) -> LongLongs:
         """The attribute's hash for these rows: (n,) uint64."""
-        known = self._hashes.get(attribute)
-        n_known = 0 if known is None else len(known)
-        if known is None or n_known < len(self._rows):
-            compute = ATTRIBUTES[attribute]
-            words = self._words[n_known:]
-            fresh = np.fromiter((hash64(compute(word)) for word in words), "uint64", len(words))
-            known = self._hashes[attribute] = fresh if known is None else np.concatenate([known, fresh])
-        return known[rows]
+        column = self._hashes[attribute]
+        if len(column.values) < len(self._words):
+            with self._lock:
+                compute = ATTRIBUTES[attribute]
+                words = self._words[len(column.values) :]
+                column.extend(np.fromiter((hash64(compute(word)) for word in words), "uint64", len(words)))
+        return column.values[rows]
 
     def counts(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """How often the norms of these rows were seen while training: (n,), 0 for an unknown word."""
-        if len(self._norm_of) < len(self._rows):
-            fresh = self.hashes("norm", np.arange(len(self._norm_of), len(self._rows))).tolist()
-            numbers = [self._norms.setdefault(norm, len(self._norms)) for norm in fresh]
-            self._norm_of = np.concatenate([self._norm_of, np.array(numbers, dtype="int64")])
-            norms = islice(reversed(self._norms), len(self._norms) - len(self._counts))  # the new ones, last first
-            added = [self.frequencies.get(norm, 0) for norm in norms][::-1]
-            self._counts = np.concatenate([self._counts, np.array(added, dtype="int64")])
-        return self._counts[self._norm_of[rows]]
+        if len(self._norm_of.values) < len(self._words):
+            with self._lock:
+                self._extend_counts()
+        norms = self._norm_of.values[rows]  # first: a norm's count is there before the norm is
+        return self._counts.values[norms]
 
-    def count(self, docs: Sequence[Doc]) -> None:
-        """Add these docs' words to the frequencies; done once with a training corpus."""
-        self._add(*np.unique(self.rows(docs), return_counts=True))
-
-    def count_words(self, words: Sequence[str], times: Sequence[int]) -> None:
-        """The same with distinct words, in order of first appearance, and how often each occurs."""
-        rows = list(map(self._rows.__getitem__, words))
-        self._add(np.array(rows, dtype="int64"), np.array(times, dtype="int64"))
+    def _extend_counts(self) -> None:
+        fresh = self.hashes("norm", np.arange(len(self._norm_of.values), len(self._words))).tolist()
+        numbers = [self._norms.setdefault(norm, len(self._norms)) for norm in fresh]
+        n_new = len(self._norms) - len(self._counts.values)
+        added = [self._frequencies.get(norm, 0) for norm in islice(reversed(self._norms), n_new)]  # last first
+        self._counts.extend(np.array(added[::-1], dtype="int64"))
+        self._norm_of.extend(np.array(numbers, dtype="int64"))
 
     def distinct(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
         """Each row once, and where the given ones are among these: (n,), and as many as `rows`.
@@ -153,11 +187,13 @@ class Lexemes:
         place[order] = np.arange(len(order))
         return found[order], place[inverse]
 
-    def _add(self, rows: NDArray[np.int64], times: NDArray[np.int64]) -> None:
-        for norm, n in zip(self.hashes("norm", rows).tolist(), times.tolist(), strict=True):
-            self.frequencies[norm] = self.frequencies.get(norm, 0) + n
-        self._n_counted = len(self._rows)
-        self.refresh()
+    def count_words(self, words: Sequence[str], times: Sequence[int]) -> None:
+        """Add distinct words, in order of first appearance, to the training corpus, and how often each occurs."""
+        rows = np.array(list(map(self._rows.__getitem__, words)), dtype="int64")
+        for norm, n in zip(self.hashes("norm", rows).tolist(), times, strict=True):
+            self._frequencies[norm] = self._frequencies.get(norm, 0) + n
+        self._n_counted = len(self._words)
+        self._forget_counts()
 
     def learn(self, docs: Sequence[Doc]) -> None:
         """Words that were never seen have been seen once from now on."""
@@ -165,11 +201,40 @@ class Lexemes:
         new = rows[self.counts(rows) == 0]
         if len(new):
             for norm in self.hashes("norm", new).tolist():
-                self.frequencies[norm] = 1
-            self._counts[self._norm_of[new]] = 1
+                self._frequencies[norm] = 1
+            self._counts.values[self._norm_of.values[new]] = 1
 
-    def refresh(self) -> None:
-        """Read the counts from `frequencies` again, after it was changed from outside."""
-        self._norms = {}
-        self._norm_of = np.zeros(0, dtype="int64")
-        self._counts = np.zeros(0, dtype="int64")
+
+class Lexemes:
+    """The table that a pipeline looks words up in, and how often each norm was seen while training.
+
+    `capacity` bounds the memory that an endless stream of new words takes: when a table has that many beside the
+    training corpus's, batches that begin from then on use a new one. frequencies: hash of a norm → times seen, at
+    least 1; they stay.
+    """
+
+    def __init__(self, frequencies: dict[int, int] | None = None, capacity: int = 500_000) -> None:
+        self.frequencies = frequencies if frequencies is not None else {}
+        self._capacity = capacity
+        self._table = LexemeTable(self.frequencies)
+
+    @property
+    def table(self) -> LexemeTable:
+        """The table to use for one batch."""
+        table = self._table
+        if table.n_new > self._capacity:
+            self._table = table = table.without_new()  # by several threads at once: each has a table that works
+        return table
+
+    def count(self, docs: Sequence[Doc]) -> None:
+        """Add these docs' words to the frequencies; done once with a training corpus."""
+        times = Counter(word for doc in docs for word in doc.words)
+        self.table.count_words(list(times), list(times.values()))
+
+    def count_words(self, words: Sequence[str], times: Sequence[int]) -> None:
+        """The same with distinct words, in order of first appearance, and how often each occurs."""
+        self.table.count_words(words, times)
+
+    def learn(self, docs: Sequence[Doc]) -> None:
+        """Words that were never seen have been seen once from now on."""
+        self.table.learn(docs)

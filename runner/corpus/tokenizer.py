@@ -28,6 +28,7 @@ Not here: sentence splitting, lower-casing, and any treatment of languages that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from threading import Lock
 from typing import Any
 
 from runner.errors import RunnerError
@@ -110,8 +111,12 @@ def spacy(lang: str = "en") -> Tokenizer:
             f"spaCy has no tokenizer for the language {lang!r}", hint="Give a code such as en, de, fr, es, zh."
         ) from error
 
+    lock = Lock()  # the libraries behind some languages refuse a second thread
+
     def tokenize(text: str) -> tuple[list[str], list[bool]]:
-        return cover(text, [(token.idx, token.text) for token in nlp.make_doc(text)])
+        with lock:
+            doc = nlp.make_doc(text)
+        return cover(text, [(token.idx, token.text) for token in doc])
 
     return tokenize
 
