@@ -228,8 +228,7 @@ class Pipeline:
         if self._tokenize is None:
             self._tokenize = resolve(self.tokenizer_block, "tokenizers", "pipeline.tokenizer")
             assert self._tokenize is not None
-        words, spaces = self._tokenize(text)
-        return Doc(words, spaces)
+        return Doc.tokenized(text, self._tokenize(text))
 
     def __call__(self, text: str | Doc) -> Doc:
         """Annotate one text."""

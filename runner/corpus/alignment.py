@@ -227,6 +227,16 @@ def word_edges(text: str, words: Sequence[str], place: str | None = None) -> tup
     return starts, ends
 
 
+def respelt(text: str, starts: Sequence[int], ends: Sequence[int], words: Sequence[str]) -> str:
+    """The text with `words` in the place of those that stand at these edges, and its own white space between them.
+
+    >>> respelt("  New  York", [2, 7], [5, 11], ["Nu", "York"])
+    '  Nu  York'
+    """
+    gaps = [text[end:start] for end, start in zip([0, *ends], [*starts, len(text)], strict=True)]
+    return gaps[0] + "".join([word + gap for word, gap in zip(words, gaps[1:], strict=True)])
+
+
 def _word_edges_by_character(text: str, words: Sequence[str], place: str | None) -> tuple[list[int], list[int]]:
     """The slow way, for words that hold white space which the text spells otherwise, and for the error."""
     word_text, edges = _edges(words)

@@ -4,11 +4,11 @@
     {"words": ["Ada", "slept"], "tags": ["NNP", "VBD"], "heads": [1, 1], "deps": ["nsubj", "root"],
      "entities": ["U-PER", "O"]}
 
-`text`, `words` or both (then they agree up to white space); `spaces` says whether a space follows each word. Entities
-are [start, end, label] or {"start", "end", "label"} in characters of the text (of the words joined by their spaces
-where there is no text), or one BILUO tag a word. `tags`, `pos`, `deps`, `heads`, `sent_starts` hold one value a word,
-null where unknown; a root is its own head. `cats`: label → 0 to 1, or true and false. A key that is null counts as
-absent; any other key is kept in `Doc.meta`.
+`text`, `words` or both: then they agree up to white space, and the text is `Doc.text`. `spaces` says whether a space
+follows each word, where there is no text. Entities are [start, end, label] or {"start", "end", "label"} in characters of
+the text (of the words joined by their spaces where there is no text), or one BILUO tag a word. `tags`, `pos`, `deps`,
+`heads`, `sent_starts` hold one value a word, null where unknown; a root is its own head. `cats`: label → 0 to 1, or true
+and false. A key that is null counts as absent; any other key is kept in `Doc.meta`.
 
 An entity that does not fit the words cannot be an entity of the Doc: the words it touches become `Doc.unknown_ents`,
 and `Doc.meta[UNALIGNED]` lists it as (first word, end word, label), so that `Example` can count it.
@@ -56,14 +56,13 @@ def read_annotations(record: Mapping[str, Any], tokenizer: Tokenizer | None, sou
     if not words:
         raise RunnerError("there are no words", place=source, hint="Remove the example, or give it a text.")
 
+    raw, edges = text, None
     starts: list[int] | None = None
     ends: list[int] | None = None
     if text is not None and spaces is not None and text == _spelt(words, spaces):
         pass  # the words spell the text: their edges are asked for below, if at all
     elif text is not None:
-        starts, ends = word_edges(text, words, place=source)
-        if spaces is None:
-            spaces = [end < start for end, start in zip(ends, [*starts[1:], len(text)], strict=True)]
+        starts, ends = edges = word_edges(text, words, place=source)
     entities = record.get("entities")
     fit = None
     if entities is not None:
@@ -75,7 +74,7 @@ def read_annotations(record: Mapping[str, Any], tokenizer: Tokenizer | None, sou
     meta = {key: value for key, value in record.items() if key not in _KEYS}
     if fit is not None and fit.unaligned:
         meta[UNALIGNED] = fit.unaligned
-    columns: dict[str, list[Any] | None] = {
+    columns: dict[str, Any] = {
         "tags": _values(record, "tags", str, "a string or null", source, nullable=True),
         "pos": _values(record, "pos", str, "a string or null", source, nullable=True),
         "deps": _values(record, "deps", str, "a string or null", source, nullable=True),
@@ -85,7 +84,7 @@ def read_annotations(record: Mapping[str, Any], tokenizer: Tokenizer | None, sou
     for key, values in columns.items():
         if values is not None and len(values) != len(words):
             raise _mismatch(key, len(values), len(words), source)
-    return Doc(
+    doc = Doc(
         words,
         spaces,
         ents=fit.ents if fit is not None else None,
@@ -95,6 +94,9 @@ def read_annotations(record: Mapping[str, Any], tokenizer: Tokenizer | None, sou
         source=source,
         **columns,
     )
+    if raw is not None and edges is not None:
+        doc.take(raw, *edges)
+    return doc
 
 
 def _read_entities(

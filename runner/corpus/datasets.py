@@ -333,8 +333,7 @@ def _on_words_of(tokenizer: Tokenizer) -> Callable[[Doc], Doc]:
     """Reference → what a pipeline is to predict on."""
 
     def predict(reference: Doc) -> Doc:
-        words, spaces = tokenizer(reference.text)
-        return Doc(words, spaces, meta=reference.meta, source=reference.source)
+        return Doc.tokenized(reference.text, tokenizer(reference.text), meta=reference.meta, source=reference.source)
 
     return predict
 

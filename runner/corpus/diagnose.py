@@ -9,7 +9,6 @@ kind of annotation; nothing here reads a file or knows a model.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -113,7 +112,7 @@ def part_facts(examples: Sequence[Example]) -> Part:
                 texts["duplicates that disagree"].add(f"{place} = {before}")
         else:
             first[key] = i, example
-        spans.update(ent.text.lower() for ent in doc.ents)
+        spans.update(" ".join(ent.text.lower().split()) for ent in doc.ents)
     annotations = {kind: count(examples) for kind, count in _COUNTERS.items()}
     return Part(
         n_docs=len(examples),
@@ -210,7 +209,7 @@ def entities(examples: Sequence[Example]) -> Annotation:
             here = f"{place} {ent.text[:40]!r}"
             if any(_is_blank(word) for word in (words[0], words[-1])):
                 facts.trouble("bordering white space").add(here)
-            elif any(_is_odd(word) or _is_blank(word) for word in words) or re.search(r"\s\s|[^\S ]", ent.text):
+            elif any(_is_odd(word) or _is_blank(word) for word in words):
                 facts.trouble("holding odd white space").add(here)
             if starts.intersection(range(ent.start + 1, ent.end)):
                 facts.trouble("crossing a sentence's end").add(here)

@@ -1,7 +1,10 @@
-"""`Doc`: words, the spaces after them, and annotations; `Span` and `Token`: views of it.
+"""`Doc`: words, the text they stand in, and annotations; `Span` and `Token`: views of it.
 
 An annotation that is None was never made (its loss is skipped); an empty one was made and found nothing.
 Tokens are counted from 0; spans end before `end`. Characters are Python's (code points).
+
+The text is kept as it came in: leading blanks, line breaks and runs of white space included, and all offsets count in it.
+Most texts are their words with one blank or nothing between them; only another text is stored (`Doc.raw`).
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+from runner.corpus.alignment import respelt, word_edges
 from runner.errors import RunnerError
 
 
@@ -80,7 +84,15 @@ class Token:
 
     @property
     def whitespace_(self) -> str:
-        return " " if self.doc.spaces[self.i] else ""
+        """The white space between this token and the next, as the text has it."""
+        if self.doc.raw is None:
+            return " " if self.doc.spaces[self.i] else ""
+        offsets, end = self.doc.offsets, self.idx + len(self.text)
+        return self.doc.raw[end : offsets[self.i + 1] if self.i + 1 < len(offsets) else None]
+
+    @property
+    def text_with_ws(self) -> str:
+        return self.text + self.whitespace_
 
     @property
     def tag_(self) -> str:
@@ -124,19 +136,22 @@ def _at(values: Sequence[str | None] | None, i: int) -> str:
 class Doc:
     """A tokenized text with optional annotations.
 
-    words: the tokens, none empty. spaces: whether a space follows each token (default: after every token but the last).
+    words: the tokens, none empty. spaces: whether white space follows each token (default: after every token but the
+    last). text: the words with any white space around them (default: as `spaces` says, one blank or nothing); `spaces`
+    then follows it. A word that holds white space keeps its own spelling where the text spells that otherwise.
+    raw: the text where it was given and may not be what words and spaces spell, else None.
     ents: (start, end, label) in tokens, in order, not overlapping; None where entities were never annotated.
     unknown_ents: (start, end) token ranges whose entities are not known (annotated elsewhere, not here).
     tags, pos, deps: one string a token, None where unknown. heads: index of each token's head, a root's is its own.
     sent_starts: whether a sentence starts at each token. cats: label → 0.0 to 1.0. meta: whatever else came along.
     source: "file:line" for error messages.
 
-    Raises RunnerError where lengths or ranges do not fit.
+    Raises RunnerError where lengths or ranges do not fit, and where words and text differ in more than white space.
     """
 
     __slots__ = (
-        "_ents", "_offsets", "_text", "cats", "deps", "heads", "lexeme_ids", "meta", "pos", "sent_starts", "source",
-        "spaces", "tags", "unknown_ents", "words",
+        "_ents", "_offsets", "_text", "cats", "deps", "heads", "lexeme_ids", "meta", "pos", "raw", "sent_starts",
+        "source", "spaces", "tags", "unknown_ents", "words",
     )  # fmt: skip
 
     def __init__(
@@ -144,6 +159,7 @@ class Doc:
         words: Sequence[str],
         spaces: Sequence[bool] | None = None,
         *,
+        text: str | None = None,
         ents: Sequence[tuple[int, int, str]] | None = None,
         unknown_ents: Sequence[tuple[int, int]] = (),
         tags: Sequence[str | None] | None = None,
@@ -179,11 +195,29 @@ class Doc:
         self.cats = dict(cats) if cats is not None else None
         self.meta = dict(meta) if meta else {}
         self.lexeme_ids: Any = None  # cache of components.inputs
+        self.raw: str | None = None
         self._text: str | None = None
         self._offsets: list[int] | None = None
         self._ents: list[Span] | None = None
+        if text is not None and text != self.spelt:
+            self.take(text, *word_edges(text, self.words, place=source))
         if ents is not None:
             self.set_ents(ents)
+
+    @classmethod
+    def tokenized(cls, text: str, tokens: tuple[list[str], list[bool]], **annotations: Any) -> Doc:
+        """The doc of a text and of the (words, spaces) that a tokenizer made of it, which are not held against it."""
+        doc = cls(*tokens, **annotations)
+        doc.raw = text
+        return doc
+
+    def take(self, text: str, starts: Sequence[int], ends: Sequence[int]) -> None:
+        """Make `text` the doc's. starts, ends: the characters of each word in it."""
+        is_spelt = all(map(text.startswith, self.words, starts))
+        self.raw = text if is_spelt else respelt(text, starts, ends, self.words)
+        self._text = self.raw
+        self.spaces = [end < start for end, start in zip(ends, [*starts[1:], len(text)], strict=False)]
+        self._offsets = None
 
     def set_ents(self, ents: Sequence[tuple[int, int, str]]) -> None:
         """Replace the entities, given as (start, end, label) in tokens.
@@ -208,14 +242,21 @@ class Doc:
 
     @property
     def text(self) -> str:
+        """The text as it came in."""
         if self._text is None:
-            pairs = zip(self.words, self.spaces, strict=True)
-            self._text = "".join([word + " " if space else word for word, space in pairs])
+            self._text = self.raw if self.raw is not None else self.spelt
         return self._text
+
+    @property
+    def spelt(self) -> str:
+        """The words, with a blank or nothing between them."""
+        return "".join([word + " " if space else word for word, space in zip(self.words, self.spaces, strict=True)])
 
     @property
     def offsets(self) -> list[int]:
         """Where each word starts, in characters of the text."""
+        if self._offsets is None and self.raw is not None:
+            self._offsets, _ = word_edges(self.raw, self.words, place=self.source)
         if self._offsets is None:
             lengths = [len(word) + bool(space) for word, space in zip(self.words, self.spaces, strict=True)]
             self._offsets = list(accumulate(lengths, initial=0))[:-1]
@@ -271,6 +312,7 @@ class Doc:
         self.__init__(  # type: ignore[misc]  # the same doc, on other tokens
             words,
             [self.spaces[end - 1] for _, end in members],
+            text=self.raw,
             ents=kept if self.has_ents else None,
             unknown_ents=unknown,
             tags=[self.tags[i] for i in anchors] if self.tags is not None else None,
@@ -296,8 +338,8 @@ class Doc:
         return self.with_words(self.words)
 
     def with_words(self, words: Sequence[str]) -> Doc:
-        """A copy with other words, one for each; every annotation stays at its token."""
-        return Doc(
+        """A copy with other words, one for each; every annotation stays at its token, and white space where it was."""
+        doc = Doc(
             words,
             self.spaces,
             ents=[ent.as_tuple() for ent in self.ents] if self.has_ents else None,
@@ -311,10 +353,17 @@ class Doc:
             meta=self.meta,
             source=self.source,
         )
+        if self.raw is not None:
+            starts = self.offsets
+            ends = [start + len(word) for start, word in zip(starts, self.words, strict=True)]
+            doc.raw = respelt(self.raw, starts, ends, doc.words)
+        return doc
 
     def copy_unannotated(self) -> Doc:
         """The same tokens without annotations; meta may hold some (lemmas, features), so it stays behind."""
-        return Doc(self.words, self.spaces, source=self.source)
+        doc = Doc(self.words, self.spaces, source=self.source)
+        doc.raw = self.raw
+        return doc
 
     def __len__(self) -> int:
         return len(self.words)

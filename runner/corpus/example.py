@@ -67,7 +67,7 @@ class Example:
         [(0, 2, 'LOC')]
         """
         if not predicted.words and "words" not in annotations:  # an empty text, with nothing to annotate
-            return cls(predicted, Doc([], ents=() if "entities" in annotations else None))
+            return cls(predicted, Doc([], text=predicted.text, ents=() if "entities" in annotations else None))
         record: dict[str, Any] = {"text": predicted.text, "words": predicted.words, **annotations}
         if "words" not in annotations:
             record["spaces"] = annotations.get("spaces") or predicted.spaces
@@ -76,9 +76,8 @@ class Example:
     @classmethod
     def from_text(cls, text: str, annotations: Mapping[str, Any], tokenizer: Tokenizer) -> Example:
         """Tokenize raw text; its annotations are in the simple training style, offsets count in the text as given."""
-        words, spaces = tokenizer(text)
-        predicted = Doc(words, spaces)
-        record: dict[str, Any] = {"text": text, "words": words, **annotations}
+        predicted = Doc.tokenized(text, tokenizer(text))
+        record: dict[str, Any] = {"text": text, "words": predicted.words, **annotations}
         return cls(predicted, read_annotations(record, None))
 
     @property

@@ -2,7 +2,8 @@
 
 A doc's layers are decoded when they are first asked for, and are the doc's own from then on: what is changed in one
 touches no other. Opening holds the columns against each other, in pieces of bounded size, so that whatever a doc asks for
-is there: a file that was made up is `Damaged`, and is made again. Only the JSON of `rest` is looked at when it is used.
+is there: a file that was made up is `Damaged`, and is made again. Only texts and the JSON of `rest` are looked at when they
+are used.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.corpus import packer
+from runner.corpus.alignment import word_edges
 from runner.corpus.annotations import UNALIGNED
 from runner.corpus.arrays import Arrays, Damaged
 from runner.corpus.doc import Doc, Span
@@ -119,9 +121,12 @@ class PackedDocs:
                 meta[UNALIGNED] = [tuple(span) for span in meta[UNALIGNED]]
             return dict(meta), source
         except (ValueError, TypeError, RecursionError) as error:
-            raise RunnerError(
-                f"the packed data is damaged ({error})", place=str(self.arrays.path), hint="Delete this file."
-            ) from None
+            raise self.damaged(error) from None
+
+    def damaged(self, error: Exception) -> RunnerError:
+        """For what is not looked at before it is used."""
+        fact = f"the packed data is damaged ({error})"
+        return RunnerError(fact, place=str(self.arrays.path), hint="Delete this file.")
 
 
 def _check(arrays: Arrays, n_files: int) -> None:
@@ -149,8 +154,9 @@ def _check(arrays: Arrays, n_files: int) -> None:
             _fits(len(arrays[name]) == n_words and _top(arrays[name]) <= largest, name)
     _check_parts(arrays["span_end"], n_docs, len(arrays["span"]) // 3, "span")
     _check_parts(arrays["cat_end"], n_docs, len(arrays["cat"]), "cat")
-    _check_parts(arrays["rest_end"], n_docs, len(arrays["rest"]), "rest")
-    _fits(arrays["rest"].dtype == np.uint8, "rest")
+    for name in ("raw", "rest"):
+        _check_parts(arrays[f"{name}_end"], n_docs, len(arrays[name]), name)
+        _fits(arrays[name].dtype == np.uint8, name)
     _fits(len(arrays["span"]) % 3 == 0 and _top(arrays["span"][2::3]) <= n_strings["ents"], "span")
     _fits(_top(arrays["cat"]) <= n_strings["cats"] and len(arrays["cat"]) == len(arrays["cat_value"]), "cat")
     values = arrays["cat_value"]
@@ -243,6 +249,20 @@ def _spaces(doc: PackedDoc) -> list[bool]:
     return spaces
 
 
+def _raw(doc: PackedDoc) -> str | None:
+    """The text of a doc that has one of its own; it holds the words, or the file is damaged."""
+    docs = doc._docs
+    content = docs.arrays["raw"][docs.part("raw", doc._i)].tobytes()
+    if not content:
+        return None
+    try:
+        text = content.decode("utf-8", "surrogatepass")
+        word_edges(text, doc.words)
+    except (UnicodeDecodeError, RunnerError) as error:
+        raise docs.damaged(error) from None
+    return text
+
+
 def _layer(name: str) -> Callable[[PackedDoc], list[str | None] | None]:
     def decode(doc: PackedDoc) -> list[str | None] | None:
         docs = doc._docs
@@ -316,6 +336,7 @@ def _source(doc: PackedDoc) -> str | None:
 
 
 _DECODERS: dict[str, Callable[[PackedDoc], Any]] = {
+    "raw": _raw,
     "words": _words,
     "spaces": _spaces,
     "heads": _heads,

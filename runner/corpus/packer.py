@@ -1,6 +1,7 @@
 """Docs → columns (see packed.py for the way back): what was annotated, what was not, and where each doc came from.
 
-    of each doc     where its words, spans, categories and rest end in their columns; which layers it has; its line
+    of each doc     where its words, spans, categories, raw and rest end in their columns; which layers it has; its line
+    raw             the text, of docs whose words and spaces do not spell it
     of each word    its number in the table of words, the space after it, and a number a layer: tag, head, …
     rest            JSON: what a reader put into `Doc.meta`, but for lists of one string a word, which are columns too
 
@@ -21,7 +22,7 @@ from runner.corpus.arrays import ArrayWriter, Column
 from runner.corpus.doc import Doc
 from runner.errors import RunnerError
 
-FORMAT = 1  # of the columns; a file of another is made anew
+FORMAT = 2  # of the columns; a file of another is made anew
 STRINGS = ("words", "tags", "pos", "deps", "ents", "cats", "meta")  # the tables
 LAYERS = ("tags", "pos", "deps")  # one string a word
 SENT_STARTS = (None, False, True)
@@ -68,6 +69,11 @@ class Strings:
                 ends.append(end)
 
 
+def _is_odd(doc: Doc) -> bool:
+    """Whether the text is not what words and spaces spell."""
+    return doc.raw is not None and doc.raw != doc.spelt
+
+
 class Packer:
     """Takes docs, file by file: `open(path)`, then `add(doc, predicted)` for each of its docs; at last `finish`.
 
@@ -85,9 +91,9 @@ class Packer:
         make = writer.column
         self._word, self._space = make("word", "I"), make("space", "B")
         self._span, self._cat, self._cat_value = make("span", "I"), make("cat", "I"), make("cat_value", "d")
-        self._rest = make("rest", "B")
+        self._raw, self._rest = make("raw", "B"), make("rest", "B")
         self._flags, self._line = make("flags", "I"), make("line", "Q")
-        self._ends = {name: make(f"{name}_end", "Q") for name in ("word", "span", "cat", "rest")}
+        self._ends = {name: make(f"{name}_end", "Q") for name in ("word", "span", "cat", "raw", "rest")}
         self._predicted: tuple[Column, Column, Column] | None = None
 
     def open(self, path: Path) -> None:
@@ -134,7 +140,9 @@ class Packer:
             self._cat_value.extend(doc.cats.values())
         flags |= self._add_meta(doc, n)
         self._flags.append(flags)
-        sizes = len(self._word), len(self._span) // 3, len(self._cat), len(self._rest)
+        if _is_odd(doc) or (predicted is not None and _is_odd(predicted)):
+            self._raw.write(doc.text.encode("utf-8", "surrogatepass"))
+        sizes = len(self._word), len(self._span) // 3, len(self._cat), len(self._raw), len(self._rest)
         for column, size in zip(self._ends.values(), sizes, strict=True):
             column.append(size)
         if predicted is not None:

@@ -74,7 +74,7 @@ def test_from_dict_with_offsets_tags_and_own_words():
 
 def test_from_text_counts_offsets_in_the_text_as_given():
     example = Example.from_text("  Lake\n\nAurel froze", {"entities": [(2, 13, "LOC")]}, whitespace())
-    assert example.predicted.text == "Lake Aurel froze"
+    assert example.predicted.text == example.reference.text == "  Lake\n\nAurel froze"
     assert example.aligned_ents() == [(0, 2, "LOC")]
     assert Example.from_text("a bc", {"entities": [(2, 3, "X")]}, whitespace()).excluded_ents == 1
 

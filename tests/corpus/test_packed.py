@@ -48,9 +48,12 @@ def docs(draw):
     meta = draw(st.dictionaries(strings, plain, max_size=2))
     for key in draw(st.lists(st.sampled_from(["lemmas", "feats"]), unique=True)):
         meta[key] = draw(st.lists(st.none() | labels, min_size=n, max_size=n))
+    words = draw(st.lists(strings, min_size=n, max_size=n))
+    gaps = draw(st.none() | st.lists(st.sampled_from(["", " ", "  ", "\n", "\u3000"]), min_size=n + 1, max_size=n + 1))
     return Doc(
-        draw(st.lists(strings, min_size=n, max_size=n)),
+        words,
         draw(st.lists(st.booleans(), min_size=n, max_size=n)),
+        text=gaps[0] + "".join(map(str.__add__, words, gaps[1:])) if gaps is not None else None,
         ents=draw(st.sampled_from([None, (), spans])),
         unknown_ents=[span[:2] for span in spans] if draw(st.booleans()) else (),
         tags=layer(st.none() | labels),

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from runner.corpus.doc import Doc
 from runner.corpus.readers.lines import MAX_LINE, bomb, no_examples, unpacked_limit
 from runner.corpus.readers.reader import Reader
-from runner.corpus.tokenizer import Tokenizer, syntok
+from runner.corpus.tokenizer import Tokenizer, syntok, whitespace
 from runner.errors import RunnerError
 from runner.registry import readers
 
@@ -52,8 +52,7 @@ def zipped_texts(encoding: str = "utf-8", is_tokenized: bool = False) -> Reader:
         if found is None:
             raise RunnerError("this is no zip archive", place=str(path), hint="Give a path to a file named .zip.")
         archive, pattern = found
-        if not is_tokenized and tokenizer is None:
-            tokenizer = syntok()
+        split = whitespace() if is_tokenized else tokenizer or syntok()
         try:
             left = unpacked_limit(archive)
             with zipfile.ZipFile(archive) as stream:
@@ -75,10 +74,10 @@ def zipped_texts(encoding: str = "utf-8", is_tokenized: bool = False) -> Reader:
                     label = PurePosixPath(name).parent.name
                     if not label:
                         raise RunnerError("the file lies in no folder", place=place, hint="Its folder is its category.")
-                    words, spaces = (text.split(), None) if tokenizer is None or is_tokenized else tokenizer(text)
-                    if not words:
+                    tokens = split(text)
+                    if not tokens[0]:
                         raise RunnerError("there are no words in the file", place=place, hint="Remove it.")
-                    yield Doc(words, spaces, cats={label: 1.0}, source=place)
+                    yield Doc.tokenized(text, tokens, cats={label: 1.0}, source=place)
         except (
             zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, ValueError, LookupError, OverflowError,
         ) as error:  # fmt: skip

@@ -20,7 +20,7 @@ from pathlib import Path
 from runner.corpus.doc import Doc
 from runner.corpus.readers.lines import no_examples, read_lines
 from runner.corpus.readers.reader import Reader
-from runner.corpus.tokenizer import Tokenizer, syntok
+from runner.corpus.tokenizer import Tokenizer, syntok, whitespace
 from runner.errors import RunnerError, suggest
 from runner.registry import readers
 
@@ -68,7 +68,7 @@ def table(
         known = (
             sorted({item for _, row in body for item in _split(row[at[columns[0]]], separator)}) if separator else []
         )
-        split = tokenizer or syntok()
+        split = whitespace() if is_tokenized else tokenizer or syntok()
         for number, row in body:
             place = f"{path}:{number}"
             cats = (
@@ -77,10 +77,10 @@ def table(
                 else _from_columns(row, columns, at, place)
             )
             content = row[at[text]]
-            words, spaces = (content.split(), None) if is_tokenized else split(content)
-            if not words:
+            tokens = split(content)
+            if not tokens[0]:
                 raise RunnerError(f"the cell {text!r} is empty", place=place, hint="Remove the row, or give it a text.")
-            yield Doc(words, spaces, cats=cats, source=place)
+            yield Doc.tokenized(content, tokens, cats=cats, source=place)
 
     return read
 

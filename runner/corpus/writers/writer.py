@@ -26,6 +26,7 @@ def plain_words(doc: Doc, format_name: str, left_out: LeftOut) -> Doc:
 
     Raises RunnerError at a word that holds a tab or a line's end among other characters, or has a blank at its edges.
     """
+    _count_white_space(doc, format_name, left_out)
     joined = "".join(doc.words)
     if not any(character in joined for character in " \t\n\r"):
         return doc
@@ -43,6 +44,14 @@ def plain_words(doc: Doc, format_name: str, left_out: LeftOut) -> Doc:
         return doc
     left_out[f"words of mere white space ({format_name} has no place for them)"] += len(blank)
     return without(doc, blank, left_out)
+
+
+def _count_white_space(doc: Doc, format_name: str, left_out: LeftOut) -> None:
+    """Tally what parts the words of the text and is not one blank."""
+    if doc.raw is None or doc.raw == doc.spelt:
+        return
+    n = sum(token.whitespace_ not in ("", " ") for token in doc) + (doc.offsets[0] > 0)
+    left_out[f"white space that is not one blank ({format_name} has no place for it)"] += n
 
 
 def without(doc: Doc, positions: Sequence[int], left_out: LeftOut) -> Doc:

@@ -36,7 +36,7 @@ def test_raw_text_goes_through_the_default_tokenizer(tmp_path):
 def test_quotes_hold_commas_quotes_and_line_breaks_and_lines_are_still_counted(tmp_path):
     content = 'text,label\n"He said ""go"", twice",A\n"two\nlines",B\n\nlast,A\n'
     docs = read(tmp_path, content)
-    assert [doc.text for doc in docs] == ['He said "go", twice', "two lines", "last"]
+    assert [doc.text for doc in docs] == ['He said "go", twice', "two\nlines", "last"]
     assert [doc.source.rpartition(":")[2] for doc in docs] == ["2", "3", "6"]
 
 
