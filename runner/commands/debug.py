@@ -124,11 +124,11 @@ def run_report(config: RunConfig) -> dict[str, Any]:
         kind = judge.KIND_OF.get(component.type)
         report["config"]["components"][name] = {"type": component.type, "kind": kind, "labels": component.labels}
         if kind is not None:
-            given = component.score(corpus.dev[:1])[0]
-            is_scored = any(plan.score_weights.get(key) for key in given)
-            found += judge.of_component(component, kind, train, dev, shared, is_scored)
+            found += judge.of_component(component, kind, train, dev, shared)
         elif reason := judge.missing_labels(component, corpus):
             found.append(judge.Finding("error", name, reason, ("corpus.train",)))
+    if not any(finding.level == "error" for finding in found):
+        found += _worth(pipeline, corpus, plan.score_weights)
     report["config"]["parameters"] = int(pipeline.parameters.weights.size)
     if not any(finding.level == "error" for finding in found):
         try:
@@ -138,6 +138,18 @@ def run_report(config: RunConfig) -> dict[str, Any]:
         except RunnerError as error:
             found.append(_as_finding("rehearsal", error))
     return _closed(report, found)
+
+
+def _worth(pipeline: Any, corpus: Any, weights: Any) -> Iterator[Any]:
+    """What makes the result mean little or nothing, as the run itself finds it."""
+    from runner.commands.degenerate import flaws
+    from runner.commands.findings import Finding
+
+    try:
+        for place, flaw in flaws(pipeline, corpus, weights):
+            yield Finding("error" if flaw.is_fatal else "warning", "text", flaw.fact, (place,), flaw.hint)
+    except RunnerError as error:
+        yield _as_finding("rehearsal", error)
 
 
 def _check_scores(pipeline: Any, dev: Any, weights: Any) -> None:

@@ -1,7 +1,7 @@
 """From facts about a corpus to findings: what stops a run, what should be looked at, and what is good to know.
 
-Errors are what makes a run fail or its score mean nothing: a component without training labels, a scored component whose
-annotation dev lacks, what the rehearsal of one step ran into. Everything else that looks wrong is a warning.
+Errors are what makes a run fail or its score mean nothing: a component without training labels, what degenerate.py refuses,
+what the rehearsal of one step ran into. Everything else that looks wrong is a warning.
 """
 
 from __future__ import annotations
@@ -73,9 +73,7 @@ def of_text(train: Part, dev: Part, shared: Shared) -> Iterator[Finding]:
     yield Finding(level, "text", f"{_percent(shared.unknown_words)} of dev's words are not in train")
 
 
-def of_component(
-    component: Component, kind: str, train: Part, dev: Part, shared: Shared, is_scored: bool
-) -> Iterator[Finding]:
+def of_component(component: Component, kind: str, train: Part, dev: Part, shared: Shared) -> Iterator[Finding]:
     """Labels and annotation of one component."""
     name, unit = component.name, UNIT[kind]
     in_train, in_dev = train.annotations[kind], dev.annotations[kind]
@@ -85,9 +83,7 @@ def of_component(
         return
     if not in_dev.n_annotated:
         hint = "Annotate some, choose another corpus.dev, or hold back a part of train: corpus.dev=null corpus.folds=5."
-        level: Level = "error" if is_scored else "warning"
-        fact = "no example of the dev data is annotated" + (", and its score decides" if is_scored else "")
-        yield Finding(level, name, fact, ("corpus.dev",), hint)
+        yield Finding("warning", name, "no example of the dev data is annotated", ("corpus.dev",), hint)
     elif not any(in_dev.labels.values()):
         yield Finding("warning", name, f"dev has no {unit} at all: there is nothing to find", ("corpus.dev",))
     for part_name, facts in (("train", in_train), ("dev", in_dev)):

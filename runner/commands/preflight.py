@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from runner.commands.train import check_labels, make_corpus, make_pipeline, make_plan, set_compute
+from runner.commands.degenerate import check_worth
+from runner.commands.train import make_corpus, make_pipeline, make_plan, set_compute
 from runner.components.pipeline import Pipeline
 from runner.config.resolve import load_code, resolve
 from runner.config.schema import RunConfig
@@ -31,7 +32,7 @@ class Preflight:
     """Raises RunnerError for a job that would fail; remembers what it has seen, so that siblings cost little.
 
     Jobs that differ in nothing but seed, place and tracking are one job here. whole: read the corpora to their ends, and
-    refuse a component that would find no label in the training data.
+    refuse a job that has nothing to learn or nothing to be scored on.
     """
 
     def __init__(self, whole: bool = False) -> None:
@@ -68,7 +69,7 @@ def rehearse(config: RunConfig, corpus: Corpus, *, needs_labels: bool) -> None:
     some = spread(corpus.train, FIRST_DOCS)
     pipeline.initialize(lambda: corpus.train if needs_labels else some, sgd=sgd)
     if needs_labels:
-        check_labels(pipeline)
+        check_worth(pipeline, corpus, plan.score_weights, warn=False)
     batch = sorted(some, key=lambda example: len(example.predicted))[:BATCH]
     pipeline.update(batch, drop=plan.dropout(0), sgd=sgd)
     evaluate(pipeline, spread(corpus.dev, BATCH), plan.score_weights, sgd.averages)

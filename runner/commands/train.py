@@ -14,6 +14,7 @@ from typing import Any
 import srsly
 import yaml
 
+from runner.commands.degenerate import check_worth
 from runner.commands.resume import adopt, find
 from runner.components import predictions
 from runner.components.pipeline import Pipeline
@@ -77,7 +78,7 @@ def run(
     sgd: Optimizer = resolve(config.optimizer, "optimizers", "optimizer")
     plan = make_plan(config, pipeline, corpus.train)
     pipeline.initialize(lambda: corpus.train, sgd=sgd)
-    check_labels(pipeline)
+    check_worth(pipeline, corpus, plan.score_weights)
     write_file(config.output_dir / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True))
     result = Result()
     training = Training(pipeline, corpus.train, corpus.dev, plan, sgd)
@@ -264,17 +265,6 @@ def make_plan(config: RunConfig, pipeline: Pipeline, train: Sequence[Example] = 
         seed=config.seed,
         augment=make_augmentation(config, train),
     )
-
-
-def check_labels(pipeline: Pipeline) -> None:
-    """Raises RunnerError for a component that has nothing to learn."""
-    for component in pipeline.components.values():
-        if component.has_weights and not component.labels:
-            raise RunnerError(
-                f"no example in the training data has a label for {component.name!r}",
-                place="corpus.train",
-                hint=f"{component.heading} needs annotations; is this the right file, and corpus.reader the right reader?",
-            )
 
 
 def make_augmentation(config: RunConfig, train: Sequence[Example]) -> Augmentation | None:

@@ -7,7 +7,8 @@ component returns their gradient.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +21,15 @@ from runner.corpus.example import Example
 from runner.errors import Diverged, RunFailed
 from runner.model.layout import Floats2d
 from runner.model.noise import Noise
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """What makes a result mean little or nothing. is_fatal: nothing; else a part of it."""
+
+    fact: str
+    hint: str
+    is_fatal: bool = True
 
 
 class Component(ABC):
@@ -89,6 +99,13 @@ class Component(ABC):
 
         Of a packed corpus it is shown the examples that hold, between them, every value of each layer.
         """
+
+    def flaws(self, examples: Iterable[Example]) -> Iterator[Flaw]:
+        """Why learning from these training examples is worth little, their labels being known; as a rule there are none.
+
+        Look no further into the examples than it takes: they may be many, and on disk.
+        """
+        return iter(())
 
     @abstractmethod
     def build_head(self, width: int, noise: Noise) -> Model[Any, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.components.base import Component, PerType
+from runner.components.base import Component, Flaw, PerType
 from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.components.scores import Scores, entities, ents
@@ -60,6 +60,12 @@ class EntityRecognizer(Component):
 
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
         return sorted({ent.label for example in examples for ent in example.reference.ents})
+
+    def flaws(self, examples: Iterable[Example]) -> Iterator[Flaw]:
+        """Entities of one label, and no word outside them: lists of names."""
+        if len(self.labels) == 1 and not any(_has_other_words(example) for example in examples):
+            fact = f"every word of the training data is in an entity {self.labels[0]!r}, so {self.name!r} finds them everywhere"
+            yield Flaw(fact, "Add texts with words that are in no entity.", is_fatal=False)
 
     def build_head(self, width: int, noise: Noise) -> Model[Packed, Floats2d]:
         n_labels = len(self.labels)
@@ -126,3 +132,10 @@ class EntityRecognizer(Component):
             predicted, gold = entities(example)
             found.append({"ents_f": (len(predicted & gold), len(predicted), len(gold))})
         return found
+
+
+def _has_other_words(example: Example) -> bool:
+    """Whether a word is known to be in no entity."""
+    doc = example.reference
+    inside = sum(ent.end - ent.start for ent in doc.ents) + sum(end - start for start, end in doc.unknown_ents)
+    return doc.has_ents and inside < len(doc)

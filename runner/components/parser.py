@@ -7,7 +7,7 @@ is learned and decoded like any other, and left out of the scores.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.components.base import Component, PerType
+from runner.components.base import Component, Flaw, PerType
 from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.components.parser_scores import count_arcs, deps
@@ -104,6 +104,15 @@ class DependencyParser(Component):
 
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
         return sorted({label for example in examples for label in example.reference.deps or () if label})
+
+    def flaws(self, examples: Iterable[Example]) -> Iterator[Flaw]:
+        """Trees without an arc from one word to another."""
+        heads = (enumerate(example.reference.heads or ()) for example in examples)
+        if not any(head is not None and head != i for doc in heads for i, head in doc):
+            fact = f"every word of the training data is a root, so {self.name!r} learns nothing"
+            yield Flaw(
+                fact, "A parser needs words that hang from other words. Were heads read from the right column or key?"
+            )
 
     def build_head(self, width: int, noise: Noise) -> Model[Any, Parse]:
         return parser_head(

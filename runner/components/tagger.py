@@ -7,7 +7,7 @@ tagger writes `Doc.pos` and `Doc.meta["feats"]` beside `Doc.tags`, without one i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.components.base import Component, PerType
+from runner.components.base import Component, Flaw, PerType
 from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.components.scores import Scores, scored
@@ -70,6 +70,12 @@ class Tagger(Component):
         if self.tag_map is not None:
             self.tag_map.check(tags)
         return tags
+
+    def flaws(self, examples: Iterable[Example]) -> Iterator[Flaw]:
+        """A single tag everywhere."""
+        if len(self.labels) == 1:
+            fact = f"every tagged word of the training data has the same tag, {self.labels[0]!r}, so {self.name!r} learns nothing"
+            yield Flaw(fact, "A tagger needs two tags at least. Were the tags read from the right column or key?")
 
     def describe(self, block: Mapping[str, Any]) -> dict[str, Any]:
         """The block with the map itself in the place of the file it came from: a model must not need that file."""

@@ -8,7 +8,8 @@ The architecture is a block of its own (model/classifiers.py). Token vectors are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.components.base import Component, PerType
+from runner.components.base import Component, Flaw, PerType
 from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.components.scores import Scores
@@ -85,6 +86,63 @@ class TextCategorizer(Component):
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
         return sorted({label for example in examples for label in example.reference.cats or ()})
 
+    def flaws(self, examples: Iterable[Example]) -> Iterator[Flaw]:
+        """Categories that no two texts differ in. Raises RunnerError where the categories of a text do not add up."""
+        return self._flaws_exclusive(examples) if self.exclusive else self._flaws_independent(examples)
+
+    def _flaws_exclusive(self, examples: Iterable[Example]) -> Iterator[Flaw]:
+        key = f"pipeline.components.{self.name}.exclusive"
+        if len(self.labels) == 1:
+            label = self.labels[0]
+            fact = f"{self.name!r} chooses one category for each text, and the training data has only {label!r}"
+            text = json.dumps({"cats": {label: 0}}, ensure_ascii=False)
+            yield Flaw(
+                fact, f"Add texts of a second category; or texts that are not {label!r} ({text}), and {key}=false."
+            )
+            return
+        first: NDArray[np.float32] | None = None
+        for example in examples:
+            gold = self._gold(example)
+            if first is not None and gold.any() and (gold != first).any():
+                return
+            first = gold if first is None and gold.any() else first
+        if first is None:
+            yield Flaw(
+                f"no text of the training data is of any category of {self.name!r}", "Give each text one, with 1."
+            )
+            return
+        fact = f"every text of the training data is of the same category, {self.labels[int(first.argmax())]!r}"
+        yield Flaw(f"{fact}, so {self.name!r} learns nothing", "Add texts of other categories.")
+
+    def _flaws_independent(self, examples: Iterable[Example]) -> Iterator[Flaw]:
+        seen: dict[str, float] = {}  # the labels that have had one value only
+        varied: set[str] = set()
+        for example in examples:
+            for label, value in (example.reference.cats or {}).items():
+                if label not in varied and seen.setdefault(label, value) != value:
+                    varied.add(label)
+            if len(varied) == len(self.labels):
+                return
+        same = [label for label in self.labels if label not in varied]
+        lacking = json.dumps({"cats": dict.fromkeys(same[:2], 0)}, ensure_ascii=False)
+        hint = (
+            f"A label is learned from texts that have it and texts that lack it. Name those it lacks with 0: {lacking}"
+        )
+        if not varied:
+            fact = "every label has the same value in all texts of the training data"
+            if all(seen.values()) or not any(seen.values()):
+                fact = f"no text of the training data {'lacks' if any(seen.values()) else 'has'} a label"
+            if len(same) > 1:
+                hint += f"; or, where each text is of one category, set pipeline.components.{self.name}.exclusive=true"
+            yield Flaw(f"{fact}, so {self.name!r} learns nothing", f"{hint}.")
+            return
+        for fact, labels in (("lacks", [x for x in same if seen[x]]), ("has", [x for x in same if not seen[x]])):
+            if labels:
+                names = ", ".join(labels[:8]) + (", …" if len(labels) > 8 else "")
+                yield Flaw(
+                    f"no text of the training data {fact} {names}: nothing is learned of it", f"{hint}.", is_fatal=False
+                )
+
     def build_head(self, width: int, noise: Noise) -> Model[Texts, NDArray[np.float32]]:
         return self.architecture.build(self.name, len(self.labels), width, noise)
 
@@ -117,7 +175,7 @@ class TextCategorizer(Component):
                     raise RunnerError(
                         f"the values of the categories add up to {total:.4g}, and {self.name!r} is exclusive",
                         place=example.reference.source,
-                        hint=f"Set components.{self.name}.exclusive=false where a text can be of several categories.",
+                        hint=f"Set pipeline.components.{self.name}.exclusive=false where a text can be of several categories.",
                     )
                 gold /= np.float32(total or 1.0)
             cached = (n_labels, gold)

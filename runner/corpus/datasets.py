@@ -66,6 +66,7 @@ class Corpus:
     dev: Sequence[Example]
     sources: list[Source]
     digest: str  # sha256, in hex, of the files' contents and of how they were cut
+    is_folded: bool = False  # train and dev are parts of the same files
     left_out: LeftOut = field(default_factory=LeftOut)  # what the readers found no place for in a Doc, and how often
     _read_test: Callable[[], list[Example]] = field(repr=False, default=list)
 
@@ -166,7 +167,7 @@ def load_corpus(
         return [make(doc) for path in locate(test, "corpus.test") for doc in islice(read(path), limit)]
 
     digest = _digest(f"{folds},{fold},{limit},{gold_tokens}", sources)
-    return Corpus(name, examples["train"], examples["dev"], sources, digest, left_out, read_test)
+    return Corpus(name, examples["train"], examples["dev"], sources, digest, folds is not None, left_out, read_test)
 
 
 def _check_parts(train: Any, dev: Any, folds: int | None, fold: int) -> None:
