@@ -91,6 +91,7 @@ def run(
     if found is not None:
         print(f"goes on after step {training.n_updates:,} in {config.output_dir}", flush=True)
     keeper = Keeper(config.output_dir, config.training.checkpoint_seconds, config.training.checkpoint_steps)
+    checkpoint_seconds = result.checkpoint_seconds
     identity = {"fingerprint": settings(config), "data_digest": corpus.digest}
 
     def snapshot() -> Snapshot:
@@ -111,7 +112,7 @@ def run(
         for tracker in trackers:
             tracker.start(run_info(config, corpus, found.resumed if found is not None else None, all_tags))
         with deferred() as interrupts:
-            for step in steps(training, keeper, plan.max_rollbacks):
+            for step in () if result.pruned else steps(training, keeper, plan.max_rollbacks):
                 result.rollbacks += len(step.rollbacks)
                 keep(step, pipeline, sgd, corpus, config, result)
                 for tracker in trackers:
@@ -123,28 +124,30 @@ def run(
                 keeper.offer(step.step, snapshot)
                 if result.pruned:
                     break
+        interrupts.is_between = True  # trained to its end: what is left takes seconds, now or when it is resumed
+        result.checkpoint_seconds = checkpoint_seconds + keeper.seconds_spent
+        seconds = time.perf_counter() - started
+        write_summary(config, result, "FINISHED", None, seconds)  # kept, should the process be killed now
+        run_id = finish(trackers, "FINISHED", None, config, result)
+        write_summary(config, result, "FINISHED", run_id, seconds)
     except BaseException as error:
         del reserve
-        if interrupts.is_between:
-            keep_for_resume(keeper, training.n_updates, snapshot)
+        if interrupts.is_between and isinstance(error, KeyboardInterrupt):
+            keep_for_resume(keeper, training.n_updates, snapshot, config)
         keeper.close()
-        result.checkpoint_seconds += keeper.seconds_spent
+        result.checkpoint_seconds = checkpoint_seconds + keeper.seconds_spent
         finish_early(error, trackers, config, result, time.perf_counter() - started)
         raise
     keeper.close()
-    result.checkpoint_seconds += keeper.seconds_spent
-    seconds = time.perf_counter() - started
-    write_summary(config, result, "FINISHED", None, seconds)  # kept, should the tracking server fail us now
-    run_id = finish(trackers, "FINISHED", None, config, result)
-    write_summary(config, result, "FINISHED", run_id, seconds)
     remove(keeper.folder)
 
 
-def keep_for_resume(keeper: Keeper, n: int, snapshot: Callable[[], Snapshot]) -> None:
+def keep_for_resume(keeper: Keeper, n: int, snapshot: Callable[[], Snapshot], config: RunConfig) -> None:
     """Keep what an interrupt between two steps leaves behind, and say how it goes on."""
     try:
         keeper.offer(n, snapshot, force=True)
-        print(f"kept at step {n:,}: the same command with resume=auto goes on from there", file=sys.stderr)
+        how = "the same command" if config.sweep is not None else "the same command with resume=auto"
+        print(f"kept at step {n:,}: {how} goes on from there", file=sys.stderr)
     except RunnerError as problem:  # the interrupt is what is to be told, and this beside it
         print(problem, file=sys.stderr)
 

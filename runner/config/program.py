@@ -11,7 +11,6 @@ the dependency is bounded to 1.3.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from runner.config.compose import CONFIG_NAME, compose_node, conf_dir, explained, job_error, register, run_config
+from runner.config.signals import WORKER, raised
 from runner.errors import Interrupted, RunnerError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def run_app(
 
     argv: without the program's name. check: called with each job's config of a multirun before the first job starts;
     where it raises, none does (see sweep.py). board: makes the one that is told of a multirun before its first job and
-    after its last. 0 done, 1 a run failed, 2 config or data wrong, 130 Ctrl-C, 143 SIGTERM; of a multirun the worst.
+    after its last. 0 done, 1 a run failed, 2 config or data wrong, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP; of a multirun the worst.
     Messages go to stderr.
     """
     runs = Runs(job, check, board)
@@ -68,7 +68,7 @@ def run_app(
     try:
         from runner.config.guard import guarded
 
-        with _signals(), _full_errors(), guarded():
+        with raised(), _full_errors(), guarded():
             try:
                 _start(argv, runs)
             finally:
@@ -90,7 +90,7 @@ def run_app(
 def run_alone(job: Callable[[], int]) -> int:
     """Run a job that makes its own config, with the signals and exit codes of `run_app`; what it returns, or its error's."""
     try:
-        with _signals():
+        with raised():
             code = job()
             sys.stdout.flush()
             return code
@@ -125,6 +125,13 @@ class Failure:
         return f"job {self.number} ({self.name or ' '.join(self.overrides) or 'no overrides'}): {first}"
 
 
+@dataclass(frozen=True)
+class Stopped:
+    """A job in a launcher's worker that a signal has ended."""
+
+    exit_code: int
+
+
 @dataclass
 class Runs:
     """What Hydra calls with each job's config; keeps the failures, so that one does not stop the others."""
@@ -143,6 +150,16 @@ class Runs:
         return {**self.__dict__, "check": None, "board": None, "failures": []}
 
     def __call__(self, node: DictConfig) -> Any:
+        """What the job returns; from a launcher's worker also Failure and Stopped, which must not be raised there."""
+        if os.getpid() == self.process:
+            return self._run(node)
+        try:
+            with WORKER.job():
+                return self._run(node)
+        except KeyboardInterrupt as error:
+            return Stopped(error.exit_code if isinstance(error, Interrupted) else Interrupted().exit_code)
+
+    def _run(self, node: DictConfig) -> Any:
         from hydra.core.hydra_config import HydraConfig
         from omegaconf import OmegaConf
 
@@ -349,25 +366,3 @@ def _full_errors() -> Iterator[None]:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = before
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """SIGTERM and Ctrl-C become `Interrupted` where the program is; a signal that is ignored stays ignored."""
-    codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
-
-    def interrupt(number: int, frame: Any) -> NoReturn:
-        raise Interrupted(codes[signal.Signals(number)])
-
-    before: dict[signal.Signals, Any] = {}
-    try:
-        for number in codes:
-            if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                before[number] = signal.signal(number, interrupt)
-    except ValueError:  # not the main thread: whoever runs us there handles signals
-        pass
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -205,6 +205,11 @@ class Ticket:
     study: Path | None = None  # of a search that prunes
     n_jobs: int = 0  # in all
 
+    @property
+    def stop_file(self) -> Path:
+        """Exists once the sweep was interrupted: jobs that have not begun do not begin."""
+        return self.folder / ".interrupted"
+
 
 @dataclass
 class RunConfig:

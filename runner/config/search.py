@@ -22,11 +22,11 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSw
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import OmegaConf
 
+from runner.config import workers
 from runner.config.compose import OPTUNA
-from runner.config.program import Failure, Runs
+from runner.config.program import Runs
 from runner.config.sweep import (
     checked,
-    end_workers,
     jobs_at_a_time,
     join_cluster,
     place,
@@ -110,6 +110,7 @@ class OptunaSweeper(Sweeper):
         if at_a_time > 1:
             self.launcher = side_by_side(self, runs, at_a_time)
         join_cluster(self.launcher)
+        workers.in_order(self.launcher, runs)
         study = make_study(runs.ticket.folder / STUDY, self.sampler, self.pruner if n_seeds == 1 else "none", self.seed)
         if n_seeds == 1 and self.pruner != "none":
             runs.ticket = board.with_study(runs.ticket.folder / STUDY)
@@ -121,7 +122,7 @@ class OptunaSweeper(Sweeper):
             status = "FAILED"
             raise
         finally:
-            end_workers()
+            workers.end()
             board.end(status, {f.number: f.message for f in runs.failures if f.number is not None})
 
     def _search(
@@ -161,9 +162,7 @@ class OptunaSweeper(Sweeper):
 
     def _run(self, board: Any, overrides: Sequence[Sequence[str]], first: int) -> None:
         self.runs.ticket = board.add(self._configs(overrides, first))
-        for one in self.launcher.launch(overrides, initial_job_idx=first):
-            if isinstance(one.return_value, Failure):
-                self.runs.failures.append(one.return_value)
+        self.launcher.launch(overrides, initial_job_idx=first)
 
     def _configs(self, overrides: Sequence[Sequence[str]], first: int) -> list[Any]:
         loader = self.hydra_context.config_loader

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,9 +27,10 @@ from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict
 
+from runner.config import workers
 from runner.config.compose import CONFIG_NAME, compose_lone, job_error, run_config
 from runner.config.explain import explain
-from runner.config.program import Failure, Runs
+from runner.config.program import Runs
 from runner.errors import RunFailed, RunnerError
 
 if TYPE_CHECKING:
@@ -100,17 +100,15 @@ def checked_sweeps(runs: Runs) -> Iterator[None]:
         if (n := jobs_at_a_time(self.config, board.n_to_run)) > 1:
             self.launcher = side_by_side(self, runs, n)
         join_cluster(self.launcher)
+        workers.in_order(self.launcher, runs)
         status = "KILLED"
         try:
             returned = original(self, words)
-            runs.failures += [
-                one.return_value for batch in returned for one in batch if isinstance(one.return_value, Failure)
-            ]
             status = "FAILED" if runs.failures else "FINISHED"
             return returned
         except Exception as error:
             status = "FAILED"
-            if worker_was_killed(error):
+            if workers.were_killed(error):
                 raise RunFailed(
                     "a process of the sweep was killed, for lack of memory perhaps",
                     place="hydra.launcher",
@@ -118,7 +116,7 @@ def checked_sweeps(runs: Runs) -> Iterator[None]:
                 ) from error
             raise
         finally:
-            end_workers()
+            workers.end()
             board.end(status, {f.number: f.message for f in runs.failures if f.number is not None})
 
     sweeper.sweep, basic_launcher.run_job = sweep, run_and_forget
@@ -191,17 +189,6 @@ def join_cluster(launcher: Any) -> None:
     if ray is not None and ray.init.get("address") is not None and "object_store_memory" not in ray.init:
         with open_dict(ray):
             ray.init.object_store_memory = None
-
-
-def end_workers() -> None:
-    """joblib keeps its processes for the next call, which may come from another folder or with other variables."""
-    loky = sys.modules.get("joblib.externals.loky.reusable_executor")
-    if loky is not None and loky._executor is not None:
-        loky.get_reusable_executor().shutdown(wait=True)
-
-
-def worker_was_killed(error: Exception) -> bool:
-    return type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool")
 
 
 def refuse_broken(jobs: Sequence[Job]) -> None:

@@ -20,7 +20,7 @@ from runner.errors import RunnerError
 from runner.files import write_file
 from runner.sweeps.fingerprint import fingerprint
 from runner.sweeps.gains import gains, name_of_first, rows_of_gains
-from runner.sweeps.job import forget_failure
+from runner.sweeps.job import forget_ends
 from runner.sweeps.report import as_markdown, as_text, percent, rows_of_jobs, rows_of_repeats, swept, value_of
 from runner.sweeps.results import SUMMARY, Outcome, Planned, Repeats, best_of, finished, outcome, repeats
 from runner.tracking.base import Resumed, RunInfo, Status
@@ -96,7 +96,7 @@ class Board:
         done = {job.number: run for job in self._jobs if (run := self._run_before(job, folder)) is not None}
         names = dict(enumerate(names_of([job.overrides for job in self._jobs])))
         self._ticket = Ticket(key, folder, names, done, configs[0].fail_fast, n_jobs=n_jobs or len(self._jobs))
-        forget_failure(self._ticket)
+        forget_ends(self._ticket)
         is_told = is_told and not self.n_to_run and search is None
         self._about = {
             "fingerprint": identity,
@@ -220,8 +220,9 @@ class Board:
         if self._tracker is None:
             return
         values = _values(found, points, has_repeats) | {f"gain_{gain.name}": gain.spread.mean for gain in won}
-        self._tracker.end(status, values, files, text, _failed(found, status))
-        if has_repeats:
+        is_interrupted = status == "KILLED"  # then numbers of the whole are for the command that ends it
+        self._tracker.end(status, {} if is_interrupted else values, files, text, _failed(found, status))
+        if has_repeats and not is_interrupted:
             self._track_repeats(points)
         self._about["is_told"] = status == "FINISHED"
         self._write()
@@ -243,7 +244,7 @@ class Board:
             is_again = self._is_again and (folder / FILE_NAME).exists()
             tracker.start(
                 RunInfo(
-                    name=f"{point.spread.n} seeds: {names[i]}",
+                    name=f"{len(point.outcomes)} seeds: {names[i]}",
                     experiment=configs[0].experiment,
                     output_dir=folder,
                     config=_shared([config.as_dict() for config in configs]),

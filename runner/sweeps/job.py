@@ -34,6 +34,8 @@ def run_job(config: RunConfig, train: Callable[[RunConfig], None], *, is_apart: 
         score = (found.get("best") or {}).get("score")
         print(f"{name}: has finished before, score {percent(score)}", flush=True)
         return score
+    if ticket.stop_file.exists():
+        return None
     marker = ticket.folder / FAILED
     if ticket.fail_fast and marker.exists():
         print(f"{name}: not started, as another has failed", flush=True)
@@ -46,6 +48,9 @@ def run_job(config: RunConfig, train: Callable[[RunConfig], None], *, is_apart: 
     try:
         with _log(config.output_dir / LOG) if is_apart else contextlib.nullcontext():
             train(config)
+    except KeyboardInterrupt:
+        print(f"{told}: interrupted{_kept(config.output_dir)}", flush=True)
+        raise
     except RunnerError:
         if ticket.fail_fast:
             with contextlib.suppress(OSError):
@@ -57,9 +62,16 @@ def run_job(config: RunConfig, train: Callable[[RunConfig], None], *, is_apart: 
     return score
 
 
-def forget_failure(ticket: Ticket) -> None:
+def _kept(folder: Path) -> str:
+    """From which step an interrupted job goes on."""
+    step = next((step for step, _ in checkpoints(folder / FOLDER)), None)
+    return f", kept at step {step:,}" if step is not None else ""
+
+
+def forget_ends(ticket: Ticket) -> None:
     """A sweep that is issued again starts its jobs again."""
-    (ticket.folder / FAILED).unlink(missing_ok=True)
+    for marker in (ticket.folder / FAILED, ticket.stop_file):
+        marker.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

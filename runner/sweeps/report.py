@@ -62,7 +62,7 @@ def rows_of_jobs(outcomes: Sequence[Outcome]) -> list[list[str]]:
                 percent(one.score),
                 str(one.epoch) if one.epoch is not None else "-",
                 f"{one.seconds:,.1f}" if one.seconds is not None else "-",
-                one.status.lower(),
+                _status(one),
                 "*" if one is best else "",
             ]
         )
@@ -108,6 +108,12 @@ def as_markdown(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f}"
+
+
+def _status(one: Outcome) -> str:
+    if one.status != "KILLED":
+        return one.status.lower()
+    return "interrupted" if one.step is None else f"interrupted at step {one.step:,}"
 
 
 def _is_number(cell: str) -> bool:

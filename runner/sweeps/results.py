@@ -31,7 +31,8 @@ class Planned:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A job, and how it ended. score, epoch, seconds: None where it has not got so far."""
+    """A job, and how it ended. score, epoch, seconds: None where it has not got so far. step: of an interrupted job, from
+    which it goes on."""
 
     job: Planned
     status: str  # FINISHED, FAILED, KILLED, PRUNED, or "not started"
@@ -42,6 +43,7 @@ class Outcome:
     scores: Mapping[str, float] | None = None
     run_id: str | None = None
     error: str | None = None
+    step: int | None = None
 
 
 class Spread(NamedTuple):
@@ -74,6 +76,9 @@ def read_summary(folder: Path) -> dict[str, Any]:
 def outcome(job: Planned, folder: Path) -> Outcome:
     """How that job ended in that folder. A summary of another job, left there before, does not count."""
     found = read_summary(folder)
+    step = next((step for step, _ in checkpoints(folder / FOLDER)), None)
+    if not found and step is not None:  # killed before it could write one
+        return Outcome(job, "KILLED", folder, step=step)
     if found.get("fingerprint") != job.fingerprint:
         return Outcome(job, WAITING, folder)
     best = found.get("best") or {}
@@ -87,6 +92,7 @@ def outcome(job: Planned, folder: Path) -> Outcome:
         scores={key: value for key, value in (best.get("scores") or {}).items() if isinstance(value, int | float)},
         run_id=found.get("run_id"),
         error=found.get("error"),
+        step=step,
     )
 
 

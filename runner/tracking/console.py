@@ -85,6 +85,7 @@ class ConsoleTracker:
         if self._excluded:
             noun = "entity does" if self._excluded == 1 else "entities do"
             self._print(f"{self._excluded:,} dev {noun} not fit the tokens: no prediction can be right there")
+        self._best, self._excluded = None, 0  # told once, though an interrupt may end the run again
 
     def _clear(self) -> None:
         if self._bar is not None:

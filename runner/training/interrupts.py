@@ -1,23 +1,24 @@
-"""Ctrl-C and SIGTERM between two steps: what was begun is ended first, so that the state can be kept.
+"""Ctrl-C, SIGTERM and SIGHUP between two steps: what was begun is ended first, so that the state can be kept.
 
     with deferred() as interrupts:
         for step in training:
             interrupts.check()          # raises Interrupted here, and not within the step
 
-A step that takes longer than GRACE_SECONDS is broken off, and so is everything by a second signal.
+A step that takes longer than GRACE_SECONDS is broken off, and so is everything by a second signal; in a worker of a sweep
+that is the parent's to do (config/signals.py).
 """
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from runner.config.signals import CODES, WORKER, received_by
 from runner.errors import Interrupted
 
 GRACE_SECONDS = 2.5
-_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 class Interrupts:
@@ -37,10 +38,12 @@ class Interrupts:
     def _receive(self, number: int, frame: Any) -> None:
         if number == getattr(signal, "SIGALRM", None):
             raise Interrupted(self._code or 130)
+        if not WORKER.is_first(number):
+            return
         if self._code is not None:
             self._stop_clock()
-            raise Interrupted(_CODES[signal.Signals(number)])
-        self._code = _CODES[signal.Signals(number)]
+            raise Interrupted(CODES[signal.Signals(number)])
+        self._code = CODES[signal.Signals(number)]
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
 
@@ -51,18 +54,21 @@ class Interrupts:
 
 @contextmanager
 def deferred() -> Iterator[Interrupts]:
-    """Take the signals over for a while, where somebody handles them at all; elsewhere nothing is done."""
+    """Take the signals over for a while, those that somebody handles; elsewhere nothing is done.
+
+    A signal that came after the last `check` is raised at the end.
+    """
     interrupts = Interrupts()
-    before: dict[signal.Signals, Any] = {}
-    try:
-        if all(callable(signal.getsignal(number)) for number in _CODES):
-            for number in (*_CODES, *([signal.SIGALRM] if hasattr(signal, "SIGALRM") else [])):
-                before[number] = signal.signal(number, interrupts._receive)
-    except ValueError:  # not the main thread: whoever runs us there handles signals
-        before = {}
-    try:
-        yield interrupts
-    finally:
-        interrupts._stop_clock() if before else None
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    alarm: Any = getattr(signal, "SIGALRM", None)
+    before = None
+    with received_by(interrupts._receive, where_handled=True):
+        if alarm is not None:
+            with suppress(ValueError):  # not the main thread
+                before = signal.signal(alarm, interrupts._receive)
+        try:
+            yield interrupts
+        finally:
+            if before is not None:
+                interrupts._stop_clock()
+                signal.signal(alarm, before)
+    interrupts.check()
