@@ -11,6 +11,7 @@ import argparse
 import gc
 import gzip
 import inspect
+import re
 import signal
 import sys
 import tempfile
@@ -111,7 +112,11 @@ def run(arguments: argparse.Namespace) -> None:
                 try:
                     convert(job, arguments.source, options, total, advance, Path(folder))
                 except RunnerError as error:
-                    raise _standard_input_named(error, folder) from None
+                    place = _standard_input_named(error.place, Path(folder)) if error.place else None
+                    hint = _standard_input_named(own_spelling(error.hint), Path(folder)) if error.hint else None
+                    raise type(error)(error.fact, place=place, hint=hint) from None
+    for line in total.left_out.lines():
+        print(_standard_input_named(own_spelling(line), Path(folder)), file=sys.stderr)
     where = arguments.output if arguments.output != STANDARD else "standard output"
     lines = total.lines(where, len(jobs))
     print("\n".join(lines), file=sys.stderr if arguments.output == STANDARD else sys.stdout)
@@ -153,7 +158,7 @@ def convert(
             if str(path) == STANDARD:
                 path = keep_standard_input(folder)
             total.files += 1
-            name = format_of(path) if source == "auto" else source
+            name = format_of(path, options) if source == "auto" else source
             read = bind(make_reader(name, options, path), None, total.left_out)
             yield from total.counted(read(path), advance, path.name)
 
@@ -201,6 +206,8 @@ def reader_options(arguments: argparse.Namespace) -> dict[str, Any]:
             options[key] = yaml.safe_load(value)
         except yaml.YAMLError:
             options[key] = value
+        if not isinstance(options[key], bool | int | float | list) and value not in ("null", "~"):
+            options[key] = value  # as it stands: `|` means something to YAML
     if arguments.n_sents is not None:
         if arguments.n_sents < 1:
             raise RunnerError(f"{arguments.n_sents} sentences a document", place="--n-sents", hint="Give 1 or more.")
@@ -257,12 +264,22 @@ def _because(left_out: LeftOut) -> str:
     return " (left out: " + "; ".join(f"{n:,} {what}" for what, n in left_out.items()) + ")" if left_out else ""
 
 
-def _standard_input_named(error: RunnerError, folder: str) -> RunnerError:
-    """The error, with "standard input" in place of the file that it was kept in."""
-    for name in ("stdin.gz", "stdin"):
-        place = error.place.replace(f"{folder}/{name}", "standard input") if error.place else None
-        error = type(error)(error.fact, place=place, hint=error.hint) if place != error.place else error
-    return error
+def own_spelling(hint: str) -> str:
+    """A reader's hint with its config keys as this command says them.
+
+    >>> own_spelling("Read it with corpus.reader.scheme=iob1, or \"corpus.reader.delimiter=';'\".")
+    "Read it with --option scheme=iob1, or --option 'delimiter=;'."
+    """
+    hint = re.sub(r"\"corpus\.reader\.(\w+)='([^']*)'\"", r"--option '\1=\2'", hint)
+    hint = re.sub(r"corpus\.reader\.type=(\w+)", r"--from \1", hint)
+    hint = re.sub(r"corpus\.reader\.n_sents=(\d+)", r"--n-sents \1", hint)
+    hint = re.sub(r"corpus\.reader\.merge_subtokens=true", "--merge-subtokens", hint)
+    return re.sub(r"corpus\.reader\.(\w+)", r"--option \1", hint)
+
+
+def _standard_input_named(text: str, folder: Path) -> str:
+    """The text, with "standard input" in place of the file that it was kept in."""
+    return text.replace(f"{folder}/stdin.gz", "standard input").replace(f"{folder}/stdin", "standard input")
 
 
 def _terminable() -> Any:

@@ -70,6 +70,7 @@ def run(
             started -= found.resumed.seconds
     trackers = make_trackers(config)
     corpus = make_corpus(config)
+    print_remarks(corpus)
     if found is not None:
         found.check_data(corpus.digest)
     if check is not None:
@@ -221,9 +222,15 @@ def make_corpus(config: RunConfig) -> Corpus:
     corpus["tokenizer"] = resolve(config.pipeline.tokenizer, "tokenizers", "pipeline.tokenizer")
     corpus["recipe"] = reading_recipe(config)
     loaded = load_corpus(**corpus)
-    for what, n in sorted(loaded.left_out.items()):
-        print(f"left out of the data: {n:,} {what}")
     return loaded
+
+
+def print_remarks(corpus: Corpus) -> None:
+    """What was left out of the data, and what was read on a guess or looks like a mistake."""
+    for what, n in sorted(corpus.left_out.items()):
+        print(f"left out of the data: {n:,} {what}")
+    for line in corpus.left_out.lines():
+        print(line)
 
 
 def reading_recipe(config: RunConfig) -> str:

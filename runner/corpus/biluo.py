@@ -17,7 +17,8 @@ from runner.errors import RunnerError
 Span = tuple[int, int, str]
 
 UNKNOWN = "-"
-SCHEMES = ("auto", "iob1", "iob2", "biluo")
+WHOLE = {"biluo": "BILU", "iobes": "BIES", "bmewo": "BMEW", "bmes": "BMES"}  # begin, inside, last, unit
+SCHEMES = ("auto", "iob1", "iob2", *WHOLE)
 
 
 class TagError(RunnerError):
@@ -60,45 +61,48 @@ def biluo_to_offsets(doc: Doc, tags: Sequence[str]) -> list[Span]:
     ]
 
 
-def biluo_to_spans(tags: Sequence[str]) -> list[Span]:
+def biluo_to_spans(tags: Sequence[str], letters: str = WHOLE["biluo"]) -> list[Span]:
     """Entities as (start, end, label) in tokens; `-` belongs to none. Raises TagError on an illegal sequence.
+
+    letters: what begins the tag of a first, inner, last and single token; other schemes than BILUO have their own.
 
     >>> biluo_to_spans(["U-PER", "O", "B-LOC", "I-LOC", "L-LOC"])
     [(0, 1, 'PER'), (2, 5, 'LOC')]
     """
+    begin, inside, last, unit = tuple(letters)
     spans: list[Span] = []
     start, label = -1, ""  # of the open entity
     for i, tag in enumerate(tags):
         if tag in ("O", UNKNOWN):
             prefix, name = tag, ""
         else:
-            prefix, name = split_tag(tag, i, "BILU")
-        if start >= 0 and (prefix not in ("I", "L") or name != label):
+            prefix, name = split_tag(tag, i, letters)
+        if start >= 0 and (prefix not in (inside, last) or name != label):
             raise TagError(
                 f"tag {tag!r} (token {i}) follows {tags[i - 1]!r}, which leaves an entity open",
                 index=i,
-                hint=f"Close it with 'L-{label}', or mark an entity of one token as 'U-{label}'.",
+                hint=f"Close it with '{last}-{label}', or mark an entity of one token as '{unit}-{label}'.",
             )
-        if start < 0 and prefix in ("I", "L"):
+        if start < 0 and prefix in (inside, last):
             raise TagError(
                 f"tag {tag!r} (token {i}) follows {tags[i - 1]!r}"
                 if i
                 else f"tag {tag!r} (token 0) opens the sequence",
                 index=i,
-                hint=f"Open an entity with 'B-{name}'; one of a single token is 'U-{name}'.",
+                hint=f"Open an entity with '{begin}-{name}'; one of a single token is '{unit}-{name}'.",
             )
-        if prefix == "U":
+        if prefix == unit:
             spans.append((i, i + 1, name))
-        elif prefix == "B":
+        elif prefix == begin:
             start, label = i, name
-        elif prefix == "L":
+        elif prefix == last:
             spans.append((start, i + 1, label))
             start = -1
     if start >= 0:
         raise TagError(
             f"the entity opened by {tags[start]!r} (token {start}) has no last token",
             index=start,
-            hint=f"Close it with 'L-{label}', or mark an entity of one token as 'U-{label}'.",
+            hint=f"Close it with '{last}-{label}', or mark an entity of one token as '{unit}-{label}'.",
         )
     return spans
 
@@ -137,23 +141,32 @@ def unknown_ranges(tags: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def detect_scheme(sequences: Iterable[Sequence[str]]) -> str:
-    """The scheme that all these sequences are written in: "biluo", "iob1" or "iob2".
+    """The scheme that all these sequences are written in, by the letters of their tags.
 
-    L- and U- exist in BILUO alone. In IOB1 a B- only parts an entity from one of the same type right before it, so a
-    B- anywhere else means IOB2 (whose faults are then reported, not read as IOB1). Tags that fit both give "iob2" where
-    no I- opens an entity, which reads the same.
+    "biluo": L- and U- exist there alone; "iobes": E- and S-, or E-; "bmewo": W-; "bmes": M- without W-. In IOB1 a B- only
+    parts an entity from one of the same type right before it, so a B- anywhere else means IOB2. Tags that fit both give
+    "iob2" where no I- opens an entity, which reads the same.
     """
     has_opening_i = has_opening_b = False
+    letters: set[str] = set()
     for tags in sequences:
         before = "O"
         for tag in tags:
             if tag != "O":
-                prefix, continues = tag[:2], before[2:] == tag[2:] and before[:2] in ("B-", "I-")
-                if prefix in ("L-", "U-"):
-                    return "biluo"
-                has_opening_b |= prefix == "B-" and not continues
-                has_opening_i |= prefix == "I-" and not continues
+                prefix = tag[:2]
+                if prefix in ("B-", "I-"):
+                    continues = before[2:] == tag[2:] and before[:2] in ("B-", "I-")
+                    has_opening_b |= prefix == "B-" and not continues
+                    has_opening_i |= prefix == "I-" and not continues
+                else:
+                    letters.add(prefix)
             before = tag
+    if letters & {"L-", "U-"}:
+        return "biluo"
+    if letters & {"M-", "W-"}:
+        return "bmewo" if "W-" in letters or "S-" not in letters else "bmes"
+    if letters & {"E-", "S-"}:
+        return "iobes"
     return "iob1" if has_opening_i and not has_opening_b else "iob2"
 
 
@@ -165,6 +178,8 @@ def iob_to_biluo(tags: Sequence[str], scheme: str = "auto") -> list[str]:
 
     >>> iob_to_biluo(["I-LOC", "B-LOC", "I-LOC", "O"], "iob1")
     ['U-LOC', 'B-LOC', 'L-LOC', 'O']
+    >>> iob_to_biluo(["S-PER", "O", "B-LOC", "E-LOC"])
+    ['U-PER', 'O', 'B-LOC', 'L-LOC']
     """
     return spans_to_biluo(len(tags), iob_to_spans(tags, scheme), unknown_ranges(tags))
 
@@ -175,9 +190,30 @@ def iob_to_spans(tags: Sequence[str], scheme: str = "auto") -> list[Span]:
         raise RunnerError(f"unknown scheme {scheme!r}", hint=f"Choose one of {', '.join(SCHEMES)}.")
     if scheme == "auto":
         scheme = detect_scheme([tags])
-    if scheme == "biluo":
-        return biluo_to_spans(tags)
+    if scheme in WHOLE:
+        return biluo_to_spans(tags, WHOLE[scheme])
+    spans, opened = lenient_spans(tags)
+    if opened and scheme == "iob2":
+        i, name = opened[0], tags[opened[0]][2:]
+        raise TagError(
+            f"tag {tags[i]!r} follows {tags[i - 1]!r}" if i else f"tag {tags[i]!r} opens a sentence",
+            index=i,
+            hint=f"Open the entity with 'B-{name}', or read the file with corpus.reader.scheme=iob1.",
+        )
+    return spans
+
+
+def lenient_spans(tags: Sequence[str]) -> tuple[list[Span], list[int]]:
+    """Entities as (start, end, label) in tokens from B-, I- and O, and the tokens whose I- opens an entity.
+
+    That is how the field's scorers read tags: an I- that continues nothing opens an entity as a B- does.
+    Raises TagError for any other tag.
+
+    >>> lenient_spans(["B-LOC", "I-LOC", "I-PER", "O", "I-LOC"])
+    ([(0, 2, 'LOC'), (2, 3, 'PER'), (4, 5, 'LOC')], [2, 4])
+    """
     spans: list[Span] = []
+    opened: list[int] = []
     start, label = -1, ""
     for i, tag in enumerate(tags):
         if tag == "O" or tag == UNKNOWN:
@@ -186,20 +222,16 @@ def iob_to_spans(tags: Sequence[str], scheme: str = "auto") -> list[Span]:
                 start = -1
             continue
         prefix, name = split_tag(tag, i, "BI")
-        if prefix == "I" and start >= 0 and name == label:
-            continue
-        if prefix == "I" and scheme == "iob2":
-            raise TagError(
-                f"tag {tag!r} follows {tags[i - 1]!r}" if i else f"tag {tag!r} opens a sentence",
-                index=i,
-                hint=f"Open the entity with 'B-{name}', or read the file with corpus.reader.scheme=iob1.",
-            )
+        if prefix == "I":
+            if start >= 0 and name == label:
+                continue
+            opened.append(i)
         if start >= 0:
             spans.append((start, i, label))
         start, label = i, name
     if start >= 0:
         spans.append((start, len(tags), label))
-    return spans
+    return spans, opened
 
 
 def split_tag(tag: str, index: int, prefixes: str) -> tuple[str, str]:

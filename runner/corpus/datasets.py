@@ -97,7 +97,7 @@ class Corpus:
             n_excluded = sum(example.excluded_ents for example in examples)
             rows.append(row + (f", {n_excluded:,} unaligned" if n_excluded else ""))
         rows += [f"left out: {n:,} {what}" for what, n in sorted(self.left_out.items())]
-        return rows
+        return rows + self.left_out.lines()
 
 
 def load_corpus(

@@ -56,6 +56,7 @@ class PackedDocs:
         self.left_out = {
             str(what): int(n) for what, n in arrays.about.get("left_out", {}).items()
         }  # when they were read
+        self.remarks: list[list[Any]] = list(arrays.about.get("remarks", []))  # likewise, see LeftOut.plain_remarks
         self.meta_columns = {str(key): int(bit) for key, bit in arrays.about["meta"].items()}
         self.file_starts = np.concatenate([[0], np.cumsum(self.n_docs_of)]).astype("int64")  # (n_files + 1,)
         strings = self.strings("words")

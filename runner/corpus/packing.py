@@ -76,7 +76,7 @@ def read_or_pack(
     tally: LeftOut = left_out if left_out is not None else LeftOut()
     is_looked_up = _size(files) > BYTES_PER_WORD * packing.in_memory_words
     if is_looked_up and (known := _open(files, packing)) is not None:
-        return _known(known, tally)
+        return _known(known, files, tally)
     docs: list[list[Doc]] = []
     n_words = 0
     for path, _ in files:
@@ -89,13 +89,14 @@ def read_or_pack(
                 if known is None:
                     return PackedExamples(_pack(files, docs, stream, read, predict, packing, tally))
                 tally.clear()
-                return _known(known, tally)
+                return _known(known, files, tally)
     return docs
 
 
-def _known(packed: PackedDocs, left_out: LeftOut) -> PackedExamples:
-    """The packed docs; what was left out when they were read is told again."""
+def _known(packed: PackedDocs, files: Sequence[tuple[Path, str]], left_out: LeftOut) -> PackedExamples:
+    """The packed docs; what was left out and remarked when they were read is told again."""
     left_out.update(packed.left_out)
+    left_out.restore_remarks(packed.remarks, [path for path, _ in files])
     return PackedExamples(packed)
 
 
@@ -133,7 +134,8 @@ def _pack(
             for (data, _), signed in zip(files, before, strict=True):
                 if signature(_file(data)) != signed:
                     raise RunnerError("the file changed while it was read", place=str(data), hint="Start again.")
-            packer.finish(path, {"format": FORMAT, "key": path.stem, "left_out": dict(left_out)})
+            about = {"left_out": dict(left_out), "remarks": left_out.plain_remarks([data for data, _ in files])}
+            packer.finish(path, {"format": FORMAT, "key": path.stem, **about})
     except OSError as error:
         raise _refused(path.parent, error) from error
     packed = _open(files, packing)

@@ -162,10 +162,10 @@ def test_mistakes_end_in_two_lines(run, words, fact):
 
 def test_an_error_leaves_the_old_output(run):
     Path("b.jsonl").write_text("old")
-    Path("bad.iob").write_text(IOB + "\nx\tI-LOC\n")
+    Path("bad.iob").write_text(IOB + "\nx\tI_LOC\n")
     code, _, err = run("bad.iob", "b.jsonl")
     assert code == 2
-    assert err.startswith("bad.iob:7: tag 'I-LOC'")
+    assert err.startswith("bad.iob:7: 'I_LOC' is no entity tag")
     assert Path("b.jsonl").read_text() == "old"
     assert not list(Path().glob(".*.tmp"))
 

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from runner.corpus.doc import Doc
 from runner.corpus.readers.lines import MAX_LINE, bomb, no_examples, unpacked_limit
+from runner.corpus.readers.not_utf8 import guess_encoding
 from runner.corpus.readers.reader import Reader
 from runner.corpus.tokenizer import Tokenizer, syntok, whitespace
 from runner.errors import RunnerError
@@ -101,8 +102,10 @@ def _decoded(raw: bytes, encoding: str, place: str) -> str:
         return raw.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
+        guess = guess_encoding(raw)
+        hint = "Set corpus.reader.encoding to the encoding of the texts."
+        if guess is not None and guess != "UTF-8":
+            hint = f"They look like {guess}: corpus.reader.encoding={guess.lower()}"
         raise RunnerError(
-            f"byte 0x{raw[error.start]:02x} is not {encoding}",
-            place=f"{place}:{line}",
-            hint="Set corpus.reader.encoding to the encoding of the texts, such as latin-1.",
+            f"byte 0x{raw[error.start]:02x} is not {encoding}", place=f"{place}:{line}", hint=hint
         ) from None

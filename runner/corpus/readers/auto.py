@@ -4,7 +4,7 @@
     .spacy                                     docbin
     .zip                                       zipped_texts
     .csv                                       table
-    .tsv, .tab                                 table where the first line has the columns text and label, else as below
+    .tsv, .tab                                 table where the first line names columns of texts and labels, else as below
     .jsonl, .ndjson, .json                     spacy_json, prodigy or jsonl, as the first object's keys say
     .iob, .iob2, .bio, .biluo, .conll          conllu where the first line that is no comment is one of its, else iob
 
@@ -14,21 +14,19 @@ with a word's number, and what remains is a token file. A path into an archive (
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from runner.corpus.doc import Doc
-from runner.corpus.readers.archive import archive_of, zipped_texts
-from runner.corpus.readers.conllu import COLUMNS, conllu, is_id
-from runner.corpus.readers.docbin import docbin
-from runner.corpus.readers.iob import iob
-from runner.corpus.readers.jsonl import jsonl
+from runner.corpus.readers.archive import archive_of
+from runner.corpus.readers.conllu import COLUMNS, is_id
+from runner.corpus.readers.iob import Scheme
 from runner.corpus.readers.lines import read_bytes, read_lines
-from runner.corpus.readers.prodigy import is_task, prodigy
-from runner.corpus.readers.reader import LeftOut, Reader, bind
-from runner.corpus.readers.spacy_json import spacy_json
-from runner.corpus.readers.table import table
+from runner.corpus.readers.prodigy import is_task
+from runner.corpus.readers.reader import LeftOut, Reader, Remark, bind
+from runner.corpus.readers.table import OWN_OPTIONS, looks_like_table
 from runner.corpus.tokenizer import Tokenizer
 from runner.registry import readers
 
@@ -39,28 +37,53 @@ _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
 
 @readers("auto")
-def auto(n_sents: int = 1, merge_subtokens: bool = False) -> Reader:
-    """A reader that chooses among the others. n_sents: sentences a doc, for `conllu` and `iob`. merge_subtokens: as there."""
-    by_format = {
-        "jsonl": jsonl(),
-        "conllu": conllu(n_sents=n_sents, merge_subtokens=merge_subtokens),
-        "iob": iob(n_sents=n_sents),
-        "spacy_json": spacy_json(),
-        "docbin": docbin(),
-        "prodigy": prodigy(),
-        "table": table(),
-        "zipped_texts": zipped_texts(),
-    }
+def auto(
+    n_sents: int | None = None,
+    merge_subtokens: bool | None = None,
+    scheme: Scheme | None = None,
+    text: str | None = None,
+    label: str | list[str] | None = None,
+    separator: str | None = None,
+    delimiter: str | None = None,
+    is_tokenized: bool | None = None,
+    encoding: str | None = None,
+) -> Reader:
+    """A reader that chooses among the others, and hands them those of its options that they take; null: theirs.
+
+    n_sents: sentences a doc, for `conllu` and `iob`. merge_subtokens: for `conllu`. scheme: for `iob`. text, label,
+    separator, delimiter: for `table`. is_tokenized: for `table` and `zipped_texts`. encoding: for `zipped_texts`.
+    """
+    given = {name: value for name, value in locals().items() if value is not None}
+    made: dict[str, Callable[..., Iterator[Doc]]] = {}
 
     def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
-        reader = by_format[format_of(path)]
-        return bind(reader, tokenizer, left_out if left_out is not None else LeftOut())(path)
+        tally = left_out if left_out is not None else LeftOut()
+        name = format_of(path, given)
+        taken = inspect.signature(readers.get(name)).parameters
+        if name not in made:
+            made[name] = readers.get(name)(**{key: value for key, value in given.items() if key in taken})
+        unused = [key for key in given if key not in taken]
+        for i, doc in enumerate(bind(made[name], tokenizer, tally)(path)):
+            if not i and unused:
+                _remark_unused(unused, name, taken, tally, path)
+            yield doc
 
     return read
 
 
-def format_of(path: Path) -> str:
-    """The name of the reader that fits the file. Raises RunnerError where it cannot be read."""
+def _remark_unused(unused: list[str], name: str, taken: Collection[str], left_out: LeftOut, path: Path) -> None:
+    """Say which options the reader of this file does not take."""
+    remarks = left_out.remarks.get(path) or left_out.opened(path)
+    own = f"takes {', '.join(taken)}" if taken else "takes no option"
+    for key in unused:
+        remarks.add(Remark(f"corpus.reader.{key} is not used: the file is read by {name!r}, which {own}", "", True))
+
+
+def format_of(path: Path, options: Collection[str] = ()) -> str:
+    """The name of the reader that fits the file, and the options where both are possible.
+
+    Raises RunnerError where the file cannot be read.
+    """
     if archive_of(path) is not None:
         return "zipped_texts"
     name = path.name.lower().removesuffix(".gz")
@@ -79,7 +102,7 @@ def format_of(path: Path) -> str:
             return _json_format(line, may_be_whole=not name.endswith((".jsonl", ".ndjson")))
         if is_first and not has_name and line.strip() in ("{", "["):
             return "spacy_json"
-        if is_first and name.endswith((".tsv", ".tab")) and {"text", "label"} <= set(line.rstrip("\r").split("\t")):
+        if is_first and name.endswith((".tsv", ".tab")) and (OWN_OPTIONS & set(options) or looks_like_table(line)):
             return "table"
         is_first = False
         if not line.startswith("#"):  # a comment, or the hash sign as a token: the lines below tell

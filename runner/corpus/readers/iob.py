@@ -9,22 +9,35 @@ white space. The first of the columns between token and tag becomes `Doc.tags` (
 as CoNLL 2003's chunks, `Doc.meta["columns"]`: a list of values a column. Lines whose token is -DOCSTART- end a
 document; the doc that follows one has `Doc.meta["opens_document"]`.
 
-Tags are IOB1, IOB2 or BILUO, and `-` where nobody knows; a doc of nothing but `-` was not annotated. `auto` looks at the
-whole file before it decides (biluo.detect_scheme), so that one wrong tag is an error and no change of scheme. Texts are
-the tokens joined by single spaces.
+Lines that begin with # where a sentence begins and that look like no token (other columns, or no tag) are comments:
+`Doc.meta["comments"]`, a list of lines a sentence.
+
+Tags are IOB1, IOB2, BILUO, IOBES, BMEWO or BMES, and `-` where nobody knows; a doc of nothing but `-` was not annotated.
+`auto` looks at the whole file before it decides (biluo.detect_scheme). It reads an I- that continues nothing as a B-, as
+the field's scorers do, and counts it; the named schemes refuse it. Texts are the tokens joined by single spaces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from runner.corpus.biluo import UNKNOWN, TagError, detect_scheme, iob_to_spans, unknown_ranges
+from runner.corpus.biluo import (
+    UNKNOWN,
+    WHOLE,
+    Span,
+    TagError,
+    detect_scheme,
+    iob_to_spans,
+    lenient_spans,
+    unknown_ranges,
+)
 from runner.corpus.doc import Doc
 from runner.corpus.readers.lines import no_examples, read_lines
-from runner.corpus.readers.reader import Reader
+from runner.corpus.readers.reader import LeftOut, Reader, Remark, Remarks
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError
 from runner.registry import readers
@@ -32,19 +45,32 @@ from runner.registry import readers
 DOCSTART = "-DOCSTART-"
 COLUMNS = "columns"  # keys in Doc.meta
 OPENS_DOCUMENT = "opens_document"
+COMMENTS = "comments"
+Scheme = Literal["auto", "iob1", "iob2", "biluo", "iobes", "bmewo", "bmes"]
+
+_OPENING_I = Remark("entity opens with I-, read as B-", "entities open with I-, read as B-")
+_COMMENT = Remark("line that begins with # is read as a comment", "lines that begin with # are read as comments")
+_LOOK = {
+    "iob1": Remark("the tags are read as IOB1, where I- opens an entity too"),
+    "iobes": Remark("the tags are read as IOBES (S = U, E = L in BILUO)"),
+    "bmewo": Remark("the tags are read as BMEWO (M = I, E = L, W = U in BILUO)"),
+    "bmes": Remark("the tags are read as BMES (M = I, E = L, S = U in BILUO)"),
+}  # what a file that looks like the scheme is told
+_TAG = re.compile(r"[A-Z]-.+")
 
 
 @dataclass
 class Sentence:
     line: int  # of its first token
     opens_document: bool = False
+    comments: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     between: list[list[str]] = field(default_factory=list)  # the columns between word and tag, of each word
     tags: list[str] = field(default_factory=list)
 
 
 @readers("iob")
-def iob(scheme: Literal["auto", "iob1", "iob2", "biluo"] = "auto", n_sents: int = 1) -> Reader:
+def iob(scheme: Scheme = "auto", n_sents: int = 1) -> Reader:
     """A reader of token files.
 
     scheme: how the tags are written. n_sents: sentences a doc, at most; a document's end ends a doc too.
@@ -54,26 +80,73 @@ def iob(scheme: Literal["auto", "iob1", "iob2", "biluo"] = "auto", n_sents: int 
             f"n_sents is {n_sents}", place="corpus.reader.n_sents", hint="Give 1 or more sentences a doc."
         )
 
-    def read(path: Path, tokenizer: Tokenizer | None = None) -> Iterator[Doc]:
+    def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
         """The docs of one file; they have words already, so the tokenizer is not needed."""
-        sentences = read_sentences(path)
-        found = detect_scheme(sentence.tags for sentence in sentences) if scheme == "auto" else scheme
+        remarks = (left_out if left_out is not None else LeftOut()).opened(path)
+        sentences = read_sentences(path, remarks)
+        if scheme == "auto":
+            found = detect_scheme(sentence.tags for sentence in sentences)
+            to_spans = _by_look(found, path, remarks)
+        else:
+            to_spans = _as_told(scheme, path)
         group: list[Sentence] = []
         for sentence in sentences:
             if group and (len(group) == n_sents or sentence.opens_document):
-                yield make_doc(group, found, path)
+                yield make_doc(group, to_spans, path)
                 group = []
             group.append(sentence)
-        yield make_doc(group, found, path)
+        yield make_doc(group, to_spans, path)
 
     return read
 
 
-def read_sentences(path: Path) -> list[Sentence]:
+ToSpans = Callable[[Sentence], list[Span]]
+
+
+def _as_told(scheme: str, path: Path) -> ToSpans:
+    def to_spans(sentence: Sentence) -> list[Span]:
+        try:
+            return iob_to_spans(sentence.tags, scheme)
+        except TagError as error:
+            raise error.at(f"{path}:{sentence.line + error.index}") from None
+
+    return to_spans
+
+
+def _by_look(scheme: str, path: Path, remarks: Remarks) -> ToSpans:
+    """Spans in the scheme that the file looks like. What is read on that guess is remarked."""
+    if scheme in _LOOK:
+        remarks.add(_LOOK[scheme])
+    if scheme in WHOLE:
+        told = _as_told(scheme, path)
+
+        def whole_spans(sentence: Sentence) -> list[Span]:
+            try:
+                return told(sentence)
+            except TagError as error:
+                guess = f"The file looks like {scheme.upper()}; if it is another: corpus.reader.scheme=iob2"
+                raise RunnerError(error.fact, place=error.place, hint=f"{error.hint} {guess}") from None
+
+        return whole_spans
+
+    def to_spans(sentence: Sentence) -> list[Span]:
+        try:
+            spans, opened = lenient_spans(sentence.tags)
+        except TagError as error:
+            raise error.at(f"{path}:{sentence.line + error.index}") from None
+        if opened and scheme == "iob2":
+            remarks.add(_OPENING_I, f"{path}:{sentence.line + opened[0]}", len(opened))
+        return spans
+
+    return to_spans
+
+
+def read_sentences(path: Path, remarks: Remarks) -> list[Sentence]:
     """The file's sentences, tags not yet checked. Raises RunnerError at file:line, also where there are none."""
     sentences: list[Sentence] = []
+    comments: list[str] = []  # of the sentence to come
     is_inside = opens_document = False
-    n_columns = 0
+    n_columns = n_due = 0
     for number, line in read_lines(path):
         if "\t" in line:
             columns = [column.strip(" \r") for column in line.split("\t")]
@@ -85,6 +158,12 @@ def read_sentences(path: Path) -> list[Sentence]:
         if columns[0] == DOCSTART:
             is_inside, opens_document = False, True
             continue
+        if not is_inside and line[0] == "#":
+            n_due = n_due or _n_columns(path)
+            if _is_comment(line, columns, n_due):
+                comments.append(line.rstrip("\r"))
+                remarks.add(_COMMENT, f"{path}:{number}")
+                continue
         if len(columns) != n_columns:
             if n_columns or len(columns) < 2:
                 raise _wrong_columns(columns, n_columns, path, number, sentences)
@@ -96,8 +175,8 @@ def read_sentences(path: Path) -> list[Sentence]:
                 hint="Give a token first and its tag last; a sentence ends with a blank line.",
             )
         if not is_inside:
-            sentences.append(Sentence(number, opens_document))
-            is_inside, opens_document = True, False
+            sentences.append(Sentence(number, opens_document, comments))
+            is_inside, opens_document, comments = True, False, []
         sentence = sentences[-1]
         sentence.words.append(columns[0])
         sentence.tags.append(columns[-1])
@@ -108,7 +187,36 @@ def read_sentences(path: Path) -> list[Sentence]:
     return sentences
 
 
-def make_doc(sentences: list[Sentence], scheme: str, path: Path) -> Doc:
+def _columns(line: str) -> list[str]:
+    if "\t" in line:
+        return [column.strip(" \r") for column in line.split("\t")]
+    return [column for column in line.rstrip("\r").split(" ") if column]
+
+
+def _n_columns(path: Path) -> int:
+    """The columns of the first line that is surely a token's; where all begin with #, of the first that ends in a tag."""
+    n = 0
+    for _, line in read_lines(path):
+        columns = _columns(line)
+        if any(columns) and columns[0] != DOCSTART:
+            if line[0] != "#":
+                return len(columns)
+            n = n or (len(columns) if _is_tag(columns[-1]) else 0)
+    return n
+
+
+def _is_comment(line: str, columns: list[str], n_columns: int) -> bool:
+    """Whether a line with # that opens a sentence is no token: other columns, or `# ` and no tag at the end."""
+    if len(columns) != n_columns:
+        return n_columns > 0
+    return line[1:2] in ("", " ", "\t") and not _is_tag(columns[-1])
+
+
+def _is_tag(column: str) -> bool:
+    return column in ("O", UNKNOWN) or bool(_TAG.fullmatch(column))
+
+
+def make_doc(sentences: list[Sentence], to_spans: ToSpans, path: Path) -> Doc:
     """One doc of these sentences. Raises RunnerError at file:line on an illegal tag."""
     words: list[str] = []
     between: list[list[str]] = []
@@ -117,11 +225,7 @@ def make_doc(sentences: list[Sentence], scheme: str, path: Path) -> Doc:
     sent_starts: list[bool | None] = []
     for sentence in sentences:
         n = len(words)
-        try:
-            spans = iob_to_spans(sentence.tags, scheme)
-        except TagError as error:
-            raise error.at(f"{path}:{sentence.line + error.index}") from None
-        ents.extend((n + start, n + end, label) for start, end, label in spans)
+        ents.extend((n + start, n + end, label) for start, end, label in to_spans(sentence))
         unknown.extend((n + start, n + end) for start, end in unknown_ranges(sentence.tags))
         words.extend(sentence.words)
         between.extend(sentence.between)
@@ -132,6 +236,8 @@ def make_doc(sentences: list[Sentence], scheme: str, path: Path) -> Doc:
     is_annotated = any(tag != UNKNOWN for sentence in sentences for tag in sentence.tags)
     if sentences[0].opens_document:
         meta[OPENS_DOCUMENT] = True
+    if any(sentence.comments for sentence in sentences):
+        meta[COMMENTS] = [sentence.comments for sentence in sentences]
     return Doc(
         words,
         ents=ents if is_annotated else None,
@@ -149,6 +255,8 @@ def _wrong_columns(
     found = f"{len(columns)} column{'s' if len(columns) != 1 else ''}"
     if n_columns:
         fact = f"{found} where line {sentences[0].line} has {n_columns}"
+        if columns[0][:1] == "#":
+            fact += ", and # is taken for a token: a comment stands before a sentence, after a blank line"
         hint = "Give every line the same columns, token first and tag last; tabs where tokens hold spaces."
     else:
         fact, hint = f"{found} (expected 2 or more)", "Give a token first and its tag last, parted by tabs or spaces."

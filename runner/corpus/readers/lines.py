@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.corpus.readers.not_utf8 import check_block, not_utf8
 from runner.errors import RunnerError
 
 MAX_LINE = 10_000_000  # bytes; a line becomes objects of twenty times its size
@@ -29,7 +30,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with gzip.open(path, "rb") if path.name.endswith(".gz") else open(path, "rb") as stream:
             left = unpacked_limit(path) if isinstance(stream, gzip.GzipFile) else None
-            rest = b""
+            rest, is_first = b"", True
             while True:
                 content = stream.read(_BLOCK)
                 if left is not None:
@@ -39,6 +40,9 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 block = rest + content
                 end = block.rfind(b"\n") + 1 if content else len(block)
                 block, rest = block[:end], block[end:]
+                if is_first and (block or rest):
+                    check_block(block or rest, path)
+                    is_first = False
                 if block:
                     try:
                         lines = block.decode("utf-8").split("\n")
@@ -62,11 +66,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 if not content:
                     return
     except UnicodeDecodeError as error:
-        raise RunnerError(
-            f"byte 0x{error.object[error.start]:02x} at position {error.start} of the line is not UTF-8",
-            place=f"{path}:{number}",
-            hint="Save the file as UTF-8; from Latin-1: iconv -f LATIN1 -t UTF-8 FILE > NEW_FILE.",
-        ) from None
+        fact = f"byte 0x{error.object[error.start]:02x} at position {error.start} of the line is not UTF-8"
+        raise not_utf8(path, f"{path}:{number}", fact) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise RunnerError(
             f"the file cannot be unpacked ({error})",

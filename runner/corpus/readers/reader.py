@@ -3,21 +3,94 @@
 A factory registered with `@registry.readers("name")` takes the options of the config's `reader` block and returns such
 a callable. The tokenizer is for formats that hold raw text; a reader that never needs one may take the path alone. A
 reader of a format that holds what no Doc can takes a third argument, a tally: it counts there, by reason, what it leaves
-out. `bind` calls each accordingly. Readers raise RunnerError with file:line and guess nothing.
+out, and remarks what it reads on a guess. `bind` calls each accordingly. Readers raise RunnerError with file:line.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from runner.corpus.doc import Doc
 from runner.corpus.tokenizer import Tokenizer
 
-LeftOut = Counter[str]  # what was left out, and why, in words → how often
+
+class Remark(NamedTuple):
+    """Something that a user should know of how a file was read."""
+
+    one: str  # "entity opens with I-, read as B-"; after the count, where there is a plural
+    many: str = ""  # "entities open with I-, read as B-"; "": the remark is about the file
+    is_warning: bool = False  # a likely mistake, told with the share of records that have it; else a note
+
+
+class Remarks:
+    """The remarks on one file: how often each applies, and where first."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.n_records = 0
+        self.counts: Counter[Remark] = Counter()
+        self.places: dict[Remark, str] = {}  # the first, without the path: ":12"
+
+    def add(self, remark: Remark, place: str = "", n: int = 1) -> None:
+        """Count it. place: "path:line" of its first occurrence, or ""."""
+        if remark not in self.places:
+            self.places[remark] = place.removeprefix(str(self.path)) if place else ""
+        self.counts[remark] += n
+
+    def texts(self) -> Iterator[tuple[Remark, str, str]]:
+        """(remark, place, text with its count) of each."""
+        for remark, n in self.counts.items():
+            if remark.many:
+                text = f"{n:,} {remark.one if n == 1 else remark.many}"
+            elif remark.is_warning and self.n_records:
+                text = f"{remark.one} ({n:,} of {self.n_records:,} line{'s' if self.n_records > 1 else ''})"
+            else:
+                text = remark.one
+            yield remark, f"{self.path}{self.places[remark]}", text
+
+
+class LeftOut(Counter[str]):
+    """What was left out, and why, in words → how often; `remarks`: those of each file that was read."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.remarks: dict[Path, Remarks] = {}
+
+    def opened(self, path: Path) -> Remarks:
+        """New remarks for a file that is read from its start: a file that is read twice is remarked on once."""
+        self.remarks[path] = Remarks(path)
+        return self.remarks[path]
+
+    def remark_texts(self) -> Iterator[tuple[Remark, str, str]]:
+        """(remark, place, text) of all files."""
+        for remarks in self.remarks.values():
+            yield from remarks.texts()
+
+    def lines(self) -> list[str]:
+        """The remarks for a console: "note: a.iob:4: 1 entity opens with I-, read as B-"."""
+        return [f"{'warning' if r.is_warning else 'note'}: {place}: {text}" for r, place, text in self.remark_texts()]
+
+    def plain_remarks(self, paths: Sequence[Path]) -> list[list[Any]]:
+        """The remarks on these files as JSON has them, for `restore_remarks`."""
+        return [
+            [i, self.remarks[path].n_records, *remark, self.remarks[path].places[remark], n]
+            for i, path in enumerate(paths)
+            if path in self.remarks
+            for remark, n in self.remarks[path].counts.items()
+        ]
+
+    def restore_remarks(self, rows: Sequence[Sequence[Any]], paths: Sequence[Path]) -> None:
+        """Take the remarks of `plain_remarks` for files of the same content at these paths."""
+        for path in paths:
+            self.opened(path)
+        for i, n_records, one, many, is_warning, place, n in rows:
+            remarks = self.remarks[paths[i]]
+            remarks.n_records = n_records
+            remarks.add(Remark(one, many, is_warning), f"{remarks.path}{place}" if place else "", n)
 
 
 class Reader(Protocol):

@@ -22,6 +22,7 @@ from runner.corpus.annotations import read_annotations
 from runner.corpus.doc import Doc
 from runner.corpus.readers.jsonl import check_text, parse
 from runner.corpus.readers.lines import no_examples, read_bytes
+from runner.corpus.readers.not_utf8 import check_block, not_utf8
 from runner.corpus.readers.reader import LeftOut, Reader
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError
@@ -55,6 +56,7 @@ def root_label(label: Any) -> Any:
 
 
 MAX_OBJECT_BYTES = 700 << 20  # that the objects of one file may take; a file of 64 MB as spaCy writes it takes 500 MB
+_SAMPLE = 1 << 18  # bytes from which the encoding is told
 _STRING_BYTES, _OBJECT_BYTES = 60, 232  # the smallest string that is not shared, in its list; the smallest dict
 
 
@@ -70,14 +72,12 @@ def ud_features(features: Any) -> Any:
 def _documents(path: Path) -> Iterator[tuple[str, Any]]:
     """(place, document) of the whole file. Raises RunnerError at file:line where it is not JSON."""
     raw = read_bytes(path)
+    check_block(raw[:_SAMPLE], path)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise RunnerError(
-            f"byte 0x{raw[error.start]:02x} is not UTF-8",
-            place=f"{path}:{raw.count(bytes([10]), 0, error.start) + 1}",
-            hint="Save the file as UTF-8; from Latin-1: iconv -f LATIN1 -t UTF-8 FILE > NEW_FILE.",
-        ) from None
+        place = f"{path}:{raw.count(bytes([10]), 0, error.start) + 1}"
+        raise not_utf8(path, place, f"byte 0x{raw[error.start]:02x} is not UTF-8") from None
     if not text.strip():
         raise no_examples(path)
     needed = _STRING_BYTES * text.count(",") + _OBJECT_BYTES * (text.count("[") + text.count("{"))

@@ -8,22 +8,43 @@ them, or `label` lists columns, one a category, that hold 1, 0 (true, false, yes
 where it is not known. With a separator, a category that the file uses and a row does not have is 0 there; an empty cell is a
 text of no category. Without one, an empty cell is an error.
 
-Cells may be quoted with ", hold line breaks then, and "" stands for a quote (RFC 4180).
+Cells may be quoted with ", hold line breaks then, and "" stands for a quote (RFC 4180). Where neither options nor the usual
+names say it, the header line tells what stands between cells and which columns are meant; what was guessed is remarked.
 """
 
 from __future__ import annotations
 
 import csv
+import difflib
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.corpus.doc import Doc
 from runner.corpus.readers.lines import no_examples, read_lines
-from runner.corpus.readers.reader import Reader
+from runner.corpus.readers.reader import LeftOut, Reader, Remark, Remarks
 from runner.corpus.tokenizer import Tokenizer, syntok, whitespace
 from runner.errors import RunnerError, suggest
 from runner.registry import readers
 
+OWN_OPTIONS = frozenset(("text", "label", "separator", "delimiter"))
+TEXT_NAMES = (
+    "sentence",
+    "review",
+    "content",
+    "message",
+    "tweet",
+    "utterance",
+    "document",
+    "comment",
+    "body",
+    "headline",
+)
+LABEL_NAMES = ("labels", "category", "class", "sentiment", "intent", "target", "topic", "emotion", "polarity", "stars")
+
+_DELIMITERS = (",", "\t", ";", "|")
+_NAMED_DELIMITERS = {"tab": "\t", r"\t": "\t"}  # as a command line can say them
 _TRUTH = {"1": 1.0, "true": 1.0, "yes": 1.0, "0": 0.0, "false": 0.0, "no": 0.0}
 _MAX_CELL = 10_000_000  # characters; the csv module stops at 131,072 by itself, which a long text can pass
 
@@ -32,57 +53,154 @@ Row = tuple[int, list[str]]  # with the number of its first line
 
 @readers("table")
 def table(
-    text: str = "text",
-    label: str | list[str] = "label",
+    text: str | None = None,
+    label: str | list[str] | None = None,
     separator: str | None = None,
     delimiter: str | None = None,
     is_tokenized: bool = False,
 ) -> Reader:
-    """A reader of tables. text: the column of the texts. label: the column of the category, or a list of columns.
+    """A reader of tables.
 
-    separator: between categories of one cell; null: a cell is one category. delimiter: between cells; null: a tab in
-    files named .tsv or .tab, else a comma. is_tokenized: white space separates the words of a text.
+    text: the column of the texts; null: `text`, or the one column with a usual name. label: the column of the category, or
+    a list of columns; null: `label`, or likewise. separator: between categories of one cell; null: a cell is one category.
+    delimiter: between cells ("tab" is one); null: as the header line shows. is_tokenized: white space separates words.
     """
-    columns = [label] if isinstance(label, str) else list(label)
-    if not columns or len({text, *columns}) < len(columns) + 1:
+    columns = [label] if isinstance(label, str) else list(label) if label is not None else None
+    if columns is not None and (not columns or len({text or "text", *columns}) < len(columns) + 1):
         raise RunnerError("text and label must name different columns, and label at least one")
-    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-        raise RunnerError(f"{delimiter!r} is no delimiter", hint="Give one character, such as ';'.")
-    if separator is not None and (not separator or not isinstance(label, str)):
+    if delimiter is not None:
+        delimiter = _NAMED_DELIMITERS.get(delimiter, delimiter)
+        if len(delimiter) != 1 or delimiter in '"\r\n':
+            raise RunnerError(f"{delimiter!r} is no delimiter", hint="Give one character, such as ';', or tab.")
+    if separator is not None and (not separator or not isinstance(label, str | None)):
         raise RunnerError(
             f"the separator {separator!r} does not fit", hint="Give it some characters, and name one label column."
         )
 
-    def read(path: Path, tokenizer: Tokenizer | None = None) -> Iterator[Doc]:
+    def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
         """The docs of one file. tokenizer: None is the default one."""
-        name = path.name.lower().removesuffix(".gz")
-        rows = _rows(path, delimiter or ("\t" if name.endswith((".tsv", ".tab")) else ","))
-        _, header = next(rows, (0, []))
-        if not header:
-            raise no_examples(path)
-        header = [cell.strip() for cell in header]
-        at = {column: _position(column, header, path) for column in (text, *columns)}
-        body = list(rows)
+        remarks = (left_out if left_out is not None else LeftOut()).opened(path)
+        header = _header(path, delimiter, text, columns)
+        at = header.positions(text, columns, remarks)
+        body = list(_rows(path, header.delimiter))[1:]
         if not body:
             raise no_examples(path)
-        known = (
-            sorted({item for _, row in body for item in _split(row[at[columns[0]]], separator)}) if separator else []
-        )
+        labels = [name for name in at if name is not None]
+        known = sorted({item for _, row in body for item in _split(row[at[labels[0]]], separator)}) if separator else []
         split = whitespace() if is_tokenized else tokenizer or syntok()
         for number, row in body:
             place = f"{path}:{number}"
             cats = (
-                _one_hot(row[at[columns[0]]], known, separator, place)
-                if isinstance(label, str)
-                else _from_columns(row, columns, at, place)
+                _from_columns(row, labels, at, place)
+                if isinstance(label, list)
+                else _one_hot(row[at[labels[0]]], known, separator, place)
             )
-            content = row[at[text]]
+            content = row[at[_TEXT]]
             tokens = split(content)
             if not tokens[0]:
-                raise RunnerError(f"the cell {text!r} is empty", place=place, hint="Remove the row, or give it a text.")
+                name = header.cells[at[_TEXT]]
+                raise RunnerError(f"the cell {name!r} is empty", place=place, hint="Remove the row, or give it a text.")
             yield Doc.tokenized(content, tokens, cats=cats, source=place)
 
     return read
+
+
+_TEXT = None  # the key of the text's position, which no column has
+
+
+@dataclass
+class _Header:
+    """The first line, cut at one delimiter."""
+
+    path: Path
+    number: int
+    delimiter: str
+    usual: str  # the delimiter that the file's name promises
+    cells: list[str]
+
+    def find(self, name: str | None, default: str, usual: Sequence[str]) -> int | None:
+        """The position of the column that is named, of the default one, or of the only one with a usual name."""
+        if name is not None or self.cells.count(default) == 1:
+            wanted = default if name is None else name
+            return self.cells.index(wanted) if self.cells.count(wanted) == 1 else None
+        found = [i for i, cell in enumerate(self.cells) if cell.lower() in (default, *usual)]
+        return found[0] if len(found) == 1 else None
+
+    def has(self, text: str | None, columns: Sequence[str] | None) -> bool:
+        """Whether all columns are there."""
+        labels: Sequence[str | None] = columns or [None]
+        return self.find(text, "text", TEXT_NAMES) is not None and all(
+            self.find(name, "label", LABEL_NAMES) is not None for name in labels
+        )
+
+    def positions(self, text: str | None, columns: Sequence[str] | None, remarks: Remarks) -> dict[str | None, int]:
+        """Column → position, the text's first, under `_TEXT`. Remarks what is guessed; RunnerError for what is missing."""
+        at: dict[str | None, int] = {_TEXT: self._position(text, "text", TEXT_NAMES)}
+        names: Sequence[str | None] = columns or [None]
+        for name in names:
+            position = self._position(name, "label", LABEL_NAMES)
+            at[self.cells[position]] = position
+        if self.delimiter != self.usual:
+            remarks.add(Remark(f"the cells are parted by {self.delimiter!r}"), f"{self.path}:{self.number}")
+        for is_named, default, position in (
+            (text is not None, "text", at[_TEXT]),
+            (columns is not None, "label", list(at.values())[1]),
+        ):
+            if not is_named and self.cells[position] != default:
+                fact = f"the column {self.cells[position]!r} is read as the {default}"
+                remarks.add(Remark(fact), f"{self.path}:{self.number}")
+        return at
+
+    def _position(self, name: str | None, default: str, usual: Sequence[str]) -> int:
+        position = self.find(name, default, usual)
+        if position is not None:
+            return position
+        wanted = default if name is None else name
+        place = f"{self.path}:{self.number}"
+        if self.cells.count(wanted) > 1:
+            fact = f"{self.cells.count(wanted)} columns are called {wanted!r}"
+            raise RunnerError(fact, place=place, hint="Give each column a name of its own.")
+        fact = f"there is no column {wanted!r}; {suggest(wanted, self.cells)}"
+        if len(self.cells) < 2:
+            hint = """Say what stands between the cells: "corpus.reader.delimiter='#'" for a #."""
+            raise RunnerError(fact, place=place, hint=hint)
+        near = difflib.get_close_matches(wanted, self.cells, n=1)
+        likely = near[0] if near else self.cells[0 if default == "text" else -1]
+        hint = f"The first line names the columns; say which one is the {default}: {option(default, likely)}"
+        raise RunnerError(fact, place=place, hint=hint)
+
+
+def _header(path: Path, delimiter: str | None, text: str | None, columns: Sequence[str] | None) -> _Header:
+    """The first line, cut where the columns are then there; else at the delimiter that gives most cells."""
+    name = path.name.lower().removesuffix(".gz")
+    usual = "\t" if name.endswith((".tsv", ".tab")) else ","
+    headers = []
+    for character in [delimiter] if delimiter else sorted(_DELIMITERS, key=lambda c: c != usual):
+        try:
+            number, cells = next(_rows(path, character), (0, []))
+        except RunnerError:
+            if character == (delimiter or usual):
+                raise
+            continue
+        if not cells:
+            raise no_examples(path)
+        header = _Header(path, number, character, delimiter or usual, [cell.strip() for cell in cells])
+        if header.has(text, columns):
+            return header
+        headers.append(header)
+    return max(headers, key=lambda header: len(header.cells))
+
+
+def looks_like_table(line: str) -> bool:
+    """Whether the first line of a file named .tsv is a table's: columns of a text and of a label."""
+    return _Header(Path(), 1, "\t", "\t", line.rstrip("\r").split("\t")).has(None, None)
+
+
+def option(key: str, value: str) -> str:
+    """How a command line says an option of the reader, quoted where it must be."""
+    if re.fullmatch(r"[A-Za-z_][\w.-]*", value):
+        return f"corpus.reader.{key}={value}"
+    return f"\"corpus.reader.{key}='{value}'\""
 
 
 def _rows(path: Path, delimiter: str) -> Iterator[Row]:
@@ -110,18 +228,10 @@ def _rows(path: Path, delimiter: str) -> Iterator[Row]:
             raise RunnerError(
                 f"{_cells(len(row))} in a table of {width} columns",
                 place=f"{path}:{number}",
-                hint=f"Put cells that hold {delimiter!r} in quotes, or set corpus.reader.delimiter.",
+                hint=f"Put cells that hold {delimiter!r} in quotes, or say what stands between them with "
+                "corpus.reader.delimiter.",
             )
         yield number, row
-
-
-def _position(column: str, header: Sequence[str], path: Path) -> int:
-    if header.count(column) != 1:
-        fact = f"there is no column {column!r}; {suggest(column, header)}"
-        if column in header:
-            fact = f"{header.count(column)} columns are called {column!r}"
-        raise RunnerError(fact, place=f"{path}:1", hint="Set corpus.reader.text and corpus.reader.label.")
-    return header.index(column)
 
 
 def _split(cell: str, separator: str) -> list[str]:
@@ -142,7 +252,7 @@ def _one_hot(cell: str, known: Sequence[str], separator: str | None, place: str)
 
 
 def _from_columns(
-    row: Sequence[str], columns: Sequence[str], at: dict[str, int], place: str
+    row: Sequence[str], columns: Sequence[str], at: dict[str | None, int], place: str
 ) -> dict[str, float] | None:
     """Category → value of the cells that are not empty; None where all are."""
     cats: dict[str, float] = {}

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from runner.commands.convert import main
 from runner.corpus.readers.auto import auto
-from runner.corpus.readers.reader import bind
+from runner.corpus.readers.reader import LeftOut, bind
 from runner.corpus.tokenizer import syntok
 from runner.corpus.writers.conllu import conllu as conllu_writer
 from runner.corpus.writers.iob import iob as iob_writer
@@ -287,7 +287,7 @@ def check(name: str, path: Path, out: Path) -> str:
         )
         assert place, message
         return "error"
-    left_out = Counter[str]()
+    left_out = LeftOut()
     docs = list(bind(auto(), syntok(), left_out)(path))
     written = [line for line in out.read_text("utf-8").split("\n") if line]
     assert len(written) == len(docs)
@@ -312,7 +312,7 @@ def found_is_words(path: Path) -> bool:
     return path.suffix in (".conllu", ".iob", ".conll", ".biluo")
 
 
-def expected(path: Path, left_out: Counter[str]) -> int | None:
+def expected(path: Path, left_out: LeftOut) -> int | None:
     """Docs (of JSON lines) or words (of token files) that a plain count of lines gives; None where there is none as plain."""
     text = path.read_bytes().decode("utf-8", "replace").removeprefix("\ufeff")
     lines = [line for line in text.split("\n") if line.strip(" \t\r")]
@@ -326,13 +326,18 @@ def expected(path: Path, left_out: Counter[str]) -> int | None:
         return sum(
             re.split(r"[\t ]", line.strip(" ") if "\t" not in line else line)[0].strip(" \r") != "-DOCSTART-"
             for line in lines
+        ) - sum(
+            n
+            for remarks in left_out.remarks.values()
+            for remark, n in remarks.counts.items()
+            if "comments" in remark.many
         )
     return None
 
 
 def check_written(docs: list[Any], write: Any, path: Path) -> None:
     """What a writer makes of the docs is read again: the same words, entities and, in JSON lines, everything."""
-    left_out = Counter[str]()
+    left_out = LeftOut()
     text, fault = "", ""
     try:
         text = "".join(write(docs, left_out))

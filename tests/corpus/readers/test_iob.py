@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.corpus.readers.iob import iob
+from runner.corpus.readers.reader import LeftOut
 from runner.errors import RunnerError
 
 MIRROR = os.environ.get("RUNNER_DATA_MIRROR")
@@ -67,6 +68,73 @@ def test_biluo_and_byte_order_mark(tmp_path):
     assert docs[0].unknown_ents == [(3, 4)]
 
 
+def remarked(tmp_path, text, **options):
+    """The docs, and what was said of how they were read."""
+    path = tmp_path / "a.iob"
+    path.write_bytes(text.encode("utf-8"))
+    tally = LeftOut()
+    docs = list(iob(**options)(path, None, tally))
+    return docs, [line.replace(f"{tmp_path}/", "") for line in tally.lines()]
+
+
+def test_an_i_that_opens_an_entity_is_read_as_b_and_counted(tmp_path):
+    text = "Oslo B-LOC\nis O\n\nAnn I-PER\nLee I-PER\n"
+    docs, lines = remarked(tmp_path, text)
+    assert [ents(doc) for doc in docs] == [[(0, 1, "LOC")], [(0, 2, "PER")]]
+    assert lines == ["note: a.iob:4: 1 entity opens with I-, read as B-"]
+    docs, lines = remarked(tmp_path, text + "Bo I-LOC\n")
+    assert ents(docs[1]) == [(0, 2, "PER"), (2, 3, "LOC")]
+    assert lines == ["note: a.iob:4: 2 entities open with I-, read as B-"]
+    with pytest.raises(RunnerError, match=r"a\.iob:4: tag 'I-PER' opens a sentence\n.*corpus\.reader\.scheme=iob1"):
+        remarked(tmp_path, text, scheme="iob2")
+    docs, lines = remarked(tmp_path, text, scheme="iob1")  # the advice
+    assert (ents(docs[1]), lines) == ([(0, 2, "PER")], [])
+
+
+@pytest.mark.parametrize(
+    ("tags", "told"),
+    [
+        ("S-PER O B-LOC I-LOC E-LOC", "IOBES"),
+        ("W-PER O B-LOC M-LOC E-LOC", "BMEWO"),
+        ("S-PER O B-LOC M-LOC E-LOC", "BMES"),
+        ("U-PER O B-LOC I-LOC L-LOC", None),
+        ("B-PER O B-LOC I-LOC I-LOC", None),
+        ("I-PER O I-LOC I-LOC I-LOC", "IOB1"),
+    ],
+)
+def test_schemes_are_known_by_their_look_and_told(tmp_path, tags, told):
+    text = "".join(f"{word} {tag}\n" for word, tag in zip("Ann saw Rio de Janeiro".split(), tags.split(), strict=True))
+    (doc,), lines = remarked(tmp_path, text)
+    assert ents(doc) == [(0, 1, "PER"), (2, 5, "LOC")]
+    assert len(lines) == (told is not None)
+    assert all(f"read as {told}" in line for line in lines)
+
+
+def test_a_wrong_tag_of_a_guessed_scheme_says_how_to_find_the_odd_one(tmp_path):
+    text = "New B-LOC\nYork I-LOC\n\nAnn L-PER\n"
+    with pytest.raises(RunnerError, match=r"looks like BILUO; if it is another: corpus\.reader\.scheme=iob2"):
+        read(tmp_path, text)
+    with pytest.raises(RunnerError, match=r"a\.iob:4: 'L-PER' is no entity tag"):  # the advice finds it
+        read(tmp_path, text, scheme="iob2")
+
+
+def test_comments_before_a_sentence_are_kept(tmp_path):
+    docs, lines = remarked(tmp_path, "# id 3f\tdomain=en\nAnn _ _ B-PER\n\n# id 9\tdomain=en\n# b\n#win _ _ B-LOC\n")
+    assert [doc.words for doc in docs] == [["Ann"], ["#win"]]
+    assert docs[0].meta["comments"] == [["# id 3f\tdomain=en"]]
+    assert docs[1].meta["comments"] == [["# id 9\tdomain=en", "# b"]]
+    assert lines == ["note: a.iob:1: 3 lines that begin with # are read as comments"]
+
+
+def test_hash_signs_that_are_tokens_stay_tokens(tmp_path):
+    assert [doc.words for doc in read(tmp_path, "# O\n1 O\n\n#win B-X\n")] == [["#", "1"], ["#win"]]
+    assert [doc.words for doc in read(tmp_path, "# O\n\n#a B-X\n")] == [["#"], ["#a"]]
+    with pytest.raises(RunnerError, match=r"a\.iob:2: 3 columns where line 1 has 2, and # is taken for a token"):
+        read(tmp_path, "a O\n# x y\nb O\n")
+    with pytest.raises(RunnerError, match=r"a\.iob:3: 'B_X' is no entity tag"):
+        read(tmp_path, "a O\n\n#win B_X\n")
+
+
 FAULTS = [
     ("a B-LOC\nb\n", 2, "1 column where line 1 has 2"),
     ("a\n", 1, r"1 column \(expected 2 or more\)"),
@@ -88,7 +156,7 @@ FAULTS = [
 @pytest.mark.parametrize(("text", "line", "fact"), FAULTS)
 def test_faults_name_file_line_and_fact(tmp_path, text, line, fact):
     with pytest.raises(RunnerError, match=fact) as caught:
-        read(tmp_path, text)
+        read(tmp_path, text, scheme="iob2" if "I-LOC' " in fact or "I-PER" in fact else "auto")
     lines = str(caught.value).split("\n")
     assert lines[0].startswith(f"{tmp_path / 'a.iob'}:{line}: ")
     assert len(lines) == 2

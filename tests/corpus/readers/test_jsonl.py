@@ -160,7 +160,9 @@ def test_faults_name_file_line_and_fact(tmp_path, line, fact):
 def test_latin_1_names_the_line_and_the_cure(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"text": "fine"}\n{"text": "caf\xe9"}\n')
-    with pytest.raises(RunnerError, match=r"a.jsonl:2: byte 0xe9 .* not UTF-8\n.*iconv -f LATIN1"):
+    with pytest.raises(
+        RunnerError, match=r"a.jsonl:2: byte 0xe9 .* not UTF-8; the file looks like LATIN1\n.*iconv -f LATIN1"
+    ):
         list(jsonl()(path))
 
 

@@ -7,6 +7,8 @@ import gzip
 import pytest
 
 from runner.corpus.example import Example
+from runner.corpus.readers.auto import auto
+from runner.corpus.readers.reader import LeftOut
 from runner.corpus.readers.table import table
 from runner.corpus.tokenizer import whitespace
 from runner.errors import RunnerError
@@ -115,3 +117,65 @@ def test_bytes_that_are_not_utf8(tmp_path):
 def test_options_that_do_not_fit(options):
     with pytest.raises(RunnerError):
         table(**options)
+
+
+def remarked(tmp_path, content, name="a.csv", **options):
+    path = tmp_path / name
+    path.write_text(content, "utf-8")
+    tally = LeftOut()
+    docs = list(auto(**options)(path, whitespace(), tally))
+    return docs, [line.replace(f"{tmp_path}/", "") for line in tally.lines()]
+
+
+@pytest.mark.parametrize(
+    ("name", "delimiter"), [("a.csv", ";"), ("a.csv", "\t"), ("a.csv", "|"), ("a.tsv", "\t"), ("a.csv", ",")]
+)
+def test_what_stands_between_cells_is_seen_in_the_header(tmp_path, name, delimiter):
+    docs, lines = remarked(tmp_path, "text,label\nbye,B\n".replace(",", delimiter), name)
+    assert [(doc.text, doc.cats) for doc in docs] == [("bye", {"B": 1.0})]
+    is_usual = delimiter == ("\t" if name == "a.tsv" else ",")
+    assert lines == ([] if is_usual else [f"note: {name}:1: the cells are parted by {delimiter!r}"])
+
+
+def test_a_comma_in_a_cell_of_a_table_with_semicolons(tmp_path):
+    docs, _ = remarked(tmp_path, 'text;label\nhello, you;A\n"a;b";B\n')
+    assert [doc.text for doc in docs] == ["hello, you", "a;b"]
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("sentence\tlabel", "a.tsv"),
+        ("review,sentiment", "a.csv"),
+        ("Text,Category", "a.csv"),
+        ("id;tweet;class", "a.csv"),
+    ],
+)
+def test_usual_names_of_columns_are_read_and_told(tmp_path, header, name):
+    delimiter = next(c for c in "\t;," if c in header)
+    row = delimiter.join(["7", "good", "A"][-1 - header.count(delimiter) :])
+    (doc,), lines = remarked(tmp_path, f"{header}\n{row}\n", name)
+    assert (doc.text, doc.cats) == ("good", {"A": 1.0})
+    assert any("is read as the " in line for line in lines)
+
+
+def test_columns_that_could_be_several_are_asked_for_and_the_advice_works(tmp_path):
+    content = "my title,body,comment,lable\nx,good film,y,A\n"
+    with pytest.raises(RunnerError, match=r"a\.csv:1: there is no column 'text'") as caught:
+        remarked(tmp_path, content)
+    assert caught.value.hint.endswith("""which one is the text: "corpus.reader.text='my title'\"""")
+    with pytest.raises(RunnerError, match=r"no column 'label'; did you mean 'lable'.*\n.*corpus\.reader\.label=lable"):
+        remarked(tmp_path, content, text="body")
+    (doc,), _ = remarked(tmp_path, content, text="body", label="lable")
+    assert (doc.text, doc.cats) == ("good film", {"A": 1.0})
+
+
+def test_auto_hands_its_options_on_and_says_which_it_could_not(tmp_path):
+    docs, lines = remarked(tmp_path, "a#b\nbye#B\n", text="a", label="b", delimiter="#")
+    assert (docs[0].cats, lines) == ({"B": 1.0}, [])
+    docs, lines = remarked(tmp_path, "a\tb\nbye\tB\n", "a.tsv", text="a", label="b", delimiter="tab")
+    assert (docs[0].cats, lines) == ({"B": 1.0}, [])
+    _, lines = remarked(tmp_path, "a O\n", "a.iob", delimiter=";", scheme="iob2")
+    assert lines == [
+        "warning: a.iob: corpus.reader.delimiter is not used: the file is read by 'iob', which takes scheme, n_sents"
+    ]
