@@ -52,28 +52,35 @@ __all__ = [
 
 
 def blank(
-    lang: str = "en", *, seed: int = 0, tokenizer: Mapping[str, Any] | None = None, ops: str = "numpy"
+    lang: str = "en",
+    *,
+    seed: int = 0,
+    tokenizer: Mapping[str, Any] | None = None,
+    ops: str = "numpy",
+    threads: int | None = 1,
 ) -> Pipeline:
-    """An empty pipeline; add components with `add_pipe`. seed: of initial weights and dropout. ops: as for `load`."""
+    """An empty pipeline; add components with `add_pipe`. seed: of initial weights and dropout. ops, threads: as for `load`."""
     from runner.components.pipeline import Pipeline
 
-    return Pipeline(lang, seed=seed, tokenizer=tokenizer, ops=ops)
+    return Pipeline(lang, seed=seed, tokenizer=tokenizer, ops=ops, threads=threads)
 
 
-def load(path: str | Path, *, code: Sequence[str | Path] = (), ops: str = "numpy") -> Pipeline:
+def load(path: str | Path, *, code: Sequence[str | Path] = (), ops: str = "numpy", threads: int | None = 1) -> Pipeline:
     """A trained pipeline from a model folder, or from MLflow: "runs:/RUN_ID/model-best" or "models:/NAME/VERSION".
 
     code: Python files to run first, for a model with entries of its maker's own; without them it is refused, and nothing
     in a model is ever run. ops: what computes, as compute.ops; "numba", an extra, is the fastest, and compiles for some
-    seconds at its first use. Raises RunnerError where there is no model, it is damaged, or it needs code, or numba is missing.
+    seconds at its first use. threads: of BLAS, while the pipeline predicts or learns; afterwards the process has its own
+    number back. 1, as in a run: our products are small, and more threads only cost. None: as the process has them.
+    Raises RunnerError where there is no model, it is damaged, or it needs code, or numba is missing.
     """
     from runner.components.storage import load as load_folder
 
     if str(path).startswith(("runs:/", "models:/")):
         from runner.tracking.mlflow_store import fetch
 
-        return load_folder(fetch(str(path)), code, ops)
-    return load_folder(Path(path), code, ops)
+        return load_folder(fetch(str(path)), code, ops, threads)
+    return load_folder(Path(path), code, ops, threads)
 
 
 def __getattr__(name: str) -> Any:

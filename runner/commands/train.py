@@ -247,6 +247,7 @@ def make_pipeline(config: RunConfig) -> Pipeline:
         seed=config.seed,
         shared_tok2vec=config.pipeline.shared_tok2vec,
         ops=config.compute.ops,
+        threads=config.compute.threads,
     )
     for name, block in config.pipeline.components.items():
         pipeline.add_pipe(name, block)

@@ -40,6 +40,7 @@ from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
 from runner.corpus.packed import PackedExamples
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunnerError, suggest
+from runner.model.blas import with_own_threads
 from runner.model.layout import Packed
 from runner.model.noise import Noise
 from runner.model.ops import kernels_of, make_ops
@@ -60,7 +61,7 @@ class Pipeline:
 
     lang: language code, kept with the model. tokenizer: `type:` block. seed: of the initial weights and dropout.
     shared_tok2vec: one tok2vec, the first component's, for all; else one each. ops: "numpy", "blis" or "numba", see
-    model/ops.py.
+    model/ops.py. threads: of BLAS, while the pipeline predicts or learns; None: as the process has them.
     """
 
     def __init__(
@@ -71,12 +72,16 @@ class Pipeline:
         seed: int = 0,
         shared_tok2vec: bool = False,
         ops: str = "numpy",
+        threads: int | None = 1,
     ) -> None:
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise RunnerError(f"threads is {threads!r}; it must be at least 1", hint="None leaves BLAS as it is.")
         self.lang = lang
         self.shared_tok2vec = shared_tok2vec
         self.seed = seed
         self.tokenizer_block = dict(tokenizer or DEFAULT_TOKENIZER)
         self.ops = make_ops(ops)
+        self.threads = threads
         self.components: dict[str, Component] = {}
         self.blocks: dict[str, dict[str, Any]] = {}
         self.meta: dict[str, Any] = {}
@@ -248,6 +253,7 @@ class Pipeline:
         self.predict(batch)
         yield from batch
 
+    @with_own_threads
     def predict(self, docs: Sequence[Doc]) -> None:
         """Annotate docs in place."""
         self._prepare()
@@ -263,6 +269,7 @@ class Pipeline:
                 if not self.components[name].has_weights:  # the tokens are others now
                     batch, vectors = Batch.of(some, self.lexemes), {}
 
+    @with_own_threads
     def ent_candidates(self, docs: Sequence[Doc], threshold: float) -> list[list[tuple[int, int, str, float]]]:
         """For each doc every entity that an entity recognizer holds at least that probable, on the doc's own tokens.
 
@@ -285,6 +292,7 @@ class Pipeline:
 
     # Learning
 
+    @with_own_threads
     def update(
         self,
         examples: Sequence[Any],

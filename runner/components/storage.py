@@ -101,11 +101,11 @@ def save(pipeline: Pipeline, path: Path) -> None:
     write_folder(path, fill)
 
 
-def load(path: Path, code: Sequence[str | Path] = (), ops: str = "numpy") -> Pipeline:
+def load(path: Path, code: Sequence[str | Path] = (), ops: str = "numpy", threads: int | None = 1) -> Pipeline:
     """Read a folder that `save` wrote.
 
-    code: Python files to run first, for a model that cannot be built without; never those that it names itself. ops: see
-    model/ops.py.
+    code: Python files to run first, for a model that cannot be built without; never those that it names itself. ops,
+    threads: see Pipeline.
     Raises RunnerError where a file is missing, damaged, or does not fit the others, or the model needs code.
     """
     from runner.components.pipeline import Pipeline
@@ -128,7 +128,7 @@ def load(path: Path, code: Sequence[str | Path] = (), ops: str = "numpy") -> Pip
         if not isinstance(lang, str) or not isinstance(shared, bool):
             raise TypeError("lang or shared_tok2vec is of another kind")
         check(config["tokenizer"], "tokenizers", "tokenizer")
-        pipeline = Pipeline(lang, tokenizer=config["tokenizer"], shared_tok2vec=shared, ops=ops)
+        pipeline = Pipeline(lang, tokenizer=config["tokenizer"], shared_tok2vec=shared, ops=ops, threads=threads)
         for name, block in blocks.items():
             pipeline.add_pipe(name, block).add_labels(_labels(meta["labels"][name]))
         pipeline.lexemes = Lexemes(_frequencies(_verified(path, LEXEMES, meta)))
