@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from runner.components.base import Flaw
 from runner.components.pipeline import Pipeline, final_score
@@ -15,7 +17,7 @@ from runner.corpus.datasets import Corpus
 from runner.corpus.example import Example
 from runner.errors import RunnerError
 
-HOLD_BACK = "corpus.dev=null corpus.folds=5"
+_OR_FOLDS = ", or hold back a part of the training data: corpus.dev=null corpus.folds=5"
 
 
 def check_worth(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float], *, warn: bool = True) -> None:
@@ -38,10 +40,11 @@ def flaws(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]) -> I
     for component in pipeline.components.values():
         for flaw in component.flaws(corpus.train) if component.labels else ():
             yield "corpus.train", flaw
-    for flaw in dev_flaws(pipeline, corpus.dev, weights):
+    for flaw in gold_flaws(pipeline, corpus.dev, weights, "dev"):
         yield "corpus.dev", flaw
-    for flaw in file_flaws(corpus):
-        yield "corpus.dev", flaw
+    for flaw in gold_flaws(pipeline, corpus.test, weights, "test") if corpus.test else ():
+        yield "corpus.test", replace(flaw, is_fatal=False)
+    yield from file_flaws(corpus)
 
 
 def check_labels(pipeline: Pipeline) -> None:
@@ -55,46 +58,51 @@ def check_labels(pipeline: Pipeline) -> None:
             )
 
 
-def dev_flaws(pipeline: Pipeline, dev: Sequence[Example], weights: Mapping[str, float]) -> Iterator[Flaw]:
-    """Scores that the dev set has no gold for, and components none of whose gold labels occurs in training.
+def gold_flaws(
+    pipeline: Pipeline, examples: Sequence[Example], weights: Mapping[str, float], part: str
+) -> Iterator[Flaw]:
+    """Scores that a part of the corpus has no gold for, and components none of whose gold labels occurs in training.
 
     The examples are not predicted yet: which scores are None depends on the gold annotation alone.
     """
-    found = pipeline.score(dev)
+    found = pipeline.score(examples)
     final = final_score(found, weights)
     asked = [key for key, weight in weights.items() if weight]
     absent = [key for key in asked if key in found and found[key] is None]
     if absent and final is None:
-        fact = f"nothing in the dev data tells a good epoch from a bad one: it has no gold for {', '.join(absent)}"
-        yield Flaw(fact, _advice(absent))
+        fact = f"nothing in the {part} data tells a good model from a bad one: it has no gold for {', '.join(absent)}"
+        yield Flaw(fact, _advice(absent, part))
     elif absent:
-        fact = f"the dev data has no gold for {', '.join(absent)}: the final score is that of the other scores"
-        yield Flaw(fact, _advice(absent), is_fatal=False)
+        fact = f"the {part} data has no gold for {', '.join(absent)}: the final score is that of the other scores"
+        yield Flaw(fact, _advice(absent, part), is_fatal=False)
     for name, rows in found["per_type"].items():
         gold = [label for label, row in rows.items() if row.get("support")]
         known = {part for label in pipeline.components[name].labels for part in (label, label.split(":", 1)[0])}
         if gold and known.isdisjoint(gold):
-            fact = f"no label of the dev data occurs in the training data for {name!r}: {', '.join(gold[:5])}"
+            fact = f"no label of the {part} data occurs in the training data for {name!r}: {', '.join(gold[:5])}"
             yield Flaw(fact, "They can never be predicted. Are both files annotated with the same labels?", False)
 
 
-def _advice(absent: Sequence[str]) -> str:
+def _advice(absent: Sequence[str], part: str) -> str:
     if "cats_score" in absent or "cats_macro_auc" in absent:
         return (
             "It takes texts that have a label and texts that lack it, which are annotated with 0: "
             '{"cats": {"A": 1, "B": 0}}.'
         )
-    return f"Annotate some texts, choose another corpus.dev, or hold back a part of the training data: {HOLD_BACK}."
+    return f"Annotate some texts, or choose another corpus.{part}{_OR_FOLDS if part == 'dev' else ''}."
 
 
-def file_flaws(corpus: Corpus) -> Iterator[Flaw]:
-    """A file that is read as training data and as dev data; folds cut their parts from the same files."""
-    if corpus.is_folded:
-        return
-    train = {source.sha256: source.path for source in corpus.sources if source.split == "train"}
+def file_flaws(corpus: Corpus) -> Iterator[tuple[str, Flaw]]:
+    """A file that the training data or the choice of the epoch has seen; folds cut two parts from the same files."""
+    files: dict[str, dict[str, Path]] = {"train": {}, "dev": {}, "test": {}}
     for source in corpus.sources:
-        if source.split == "dev" and source.sha256 in train:
-            fact = f"{source.path.name} is also training data: the score tells what was learned by heart"
-            yield Flaw(
-                fact, f"Choose another corpus.dev, or hold back a part of the training data: {HOLD_BACK}.", False
-            )
+        files[source.split][source.sha256] = source.path
+    for part in ("test",) if corpus.is_folded else ("dev", "test"):
+        for path in (path for sha, path in files[part].items() if sha in files["train"]):
+            fact = f"{path.name} is also training data: the score tells what was learned by heart"
+            hint = f"Choose another corpus.{part}{_OR_FOLDS if part == 'dev' else ''}."
+            yield f"corpus.{part}", Flaw(fact, hint, is_fatal=False)
+    for sha, path in files["test"].items():
+        if sha in files["dev"] and sha not in files["train"]:
+            fact = f"{path.name} is also dev data: the epoch is chosen by what is held out"
+            yield "corpus.test", Flaw(fact, "Choose another corpus.test.", False)

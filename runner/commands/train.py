@@ -15,6 +15,7 @@ import srsly
 import yaml
 
 from runner.commands.degenerate import check_worth
+from runner.commands.held_out import scores_on_test
 from runner.commands.resume import adopt, find
 from runner.components import predictions
 from runner.components.pipeline import Pipeline
@@ -125,6 +126,9 @@ def run(
                 keeper.offer(step.step, snapshot)
                 if result.pruned:
                     break
+            if not result.pruned:
+                result.test = scores_on_test(config.output_dir / BEST, corpus.test, plan.score_weights, config)
+                interrupts.check()
         interrupts.is_between = True  # trained to its end: what is left takes seconds, now or when it is resumed
         result.checkpoint_seconds = checkpoint_seconds + keeper.seconds_spent
         seconds = time.perf_counter() - started
@@ -172,6 +176,7 @@ class Result:
     n_evaluations: int = 0
     pruned: bool = False  # ended early by a search, as it fell behind
     best: dict[str, Any] | None = None  # epoch, step, score, scores, epochs
+    test: dict[str, Any] | None = None  # score, scores of model-best on the test set
     rollbacks: int = 0  # after a loss, gradient or weight that was not finite
     train_words: int = 0
     train_seconds: float = 0.0
@@ -357,9 +362,10 @@ def _about(when: Step | Best, scored: Evaluation | Best) -> dict[str, Any]:
 def finish(trackers: list[Tracker], status: Status, error: str | None, config: RunConfig, result: Result) -> str | None:
     """Tell the trackers how it ended; the MLflow run's id where there is one."""
     models = {name: config.output_dir / name for name in (BEST, LAST) if (config.output_dir / name).is_dir()}
+    test = {"test": {"score": result.test["score"], **result.test["scores"]}} if result.test is not None else {}
     run_id = None
     for tracker in trackers:
-        run_id = tracker.finish(status, error, models) or run_id
+        run_id = tracker.finish(status, error, models, **test) or run_id
     return run_id
 
 
@@ -374,6 +380,7 @@ def write_summary(
         "run_id": run_id,
         "error": error,
         "best": result.best,
+        "test": result.test,
         "model_best": _folder(config.output_dir / BEST),
         "model_last": _folder(config.output_dir / LAST),
         "rollbacks": result.rollbacks,

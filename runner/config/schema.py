@@ -64,7 +64,10 @@ class CorpusConfig:
     name: Optional[str] = key(None, "name of the data set in tables and in MLflow")
     train: Any = key(None, "path, or list of paths, of the training data")
     dev: Any = key(None, "path, or list of paths, of the data that picks the best epoch")
-    test: Any = key(None, "path, or list of paths, of held-out data; never read while training")
+    test: Any = key(None, "path, or list of paths, of held-out data, which no choice is made by")
+    score_test: bool = key(
+        True, "score model-best on corpus.test once, when the run ends; false: leave the test data alone, as for tuning"
+    )
     reader: dict[str, Any] = key(dict, "reads the files", block="readers")
     gold_tokens: bool = key(True, "train and score on the tokens of the data; false: tokenize its raw text")
     folds: Optional[int] = key(None, "cut the training data into this many folds; null: the files decide", low=2)

@@ -26,7 +26,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,7 @@ class Source:
 
 @dataclass
 class Corpus:
-    """Examples to train on and to score on, and where they came from. `test` is read when first asked for."""
+    """Examples to train on and to score on, and where they came from. digest: of train and dev, which make the weights."""
 
     name: str
     train: Sequence[Example]
@@ -68,12 +67,7 @@ class Corpus:
     digest: str  # sha256, in hex, of the files' contents and of how they were cut
     is_folded: bool = False  # train and dev are parts of the same files
     left_out: LeftOut = field(default_factory=LeftOut)  # what the readers found no place for in a Doc, and how often
-    _read_test: Callable[[], list[Example]] = field(repr=False, default=list)
-
-    @cached_property
-    def test(self) -> list[Example]:
-        """Held-out examples, empty where there are none. Raises RunnerError as load_corpus does."""
-        return self._read_test()
+    test: list[Example] = field(default_factory=list)  # held-out examples
 
     @property
     def n_train_words(self) -> int:
@@ -106,6 +100,7 @@ def load_corpus(
     train: Any,
     dev: Any,
     test: Any = None,
+    score_test: bool = True,
     reader: Reader | Callable[[Path], Iterator[Doc]],
     tokenizer: Tokenizer,
     gold_tokens: bool = True,
@@ -119,6 +114,7 @@ def load_corpus(
     """Find, verify and read a data set.
 
     name: for tables. train, dev, test: see above; relative paths start at the current folder.
+    score_test: read the test data; false: leave its files alone.
     reader: one file → docs; it is handed the tokenizer too where it takes two arguments. tokenizer: raw text → words.
     gold_tokens: predict on the reference's tokens; otherwise on the tokenizer's, made from the reference's text.
     folds, fold: train on all of `folds` contiguous parts of `train` but the `fold`th (from 0; None is 0), the dev set.
@@ -138,15 +134,17 @@ def load_corpus(
         return Example(predict(doc), doc) if predict is not None else Example.from_doc(doc)
 
     paths = {"train": locate(train, "corpus.train"), "dev": locate(dev, "corpus.dev") if dev is not None else []}
+    paths |= {"test": locate(test, "corpus.test")} if test is not None and score_test else {}
     packing = None
     if in_memory_words is not None and recipe is not None:
         packing = Packing(in_memory_words, Path(cache) if cache else None, f"{recipe} {limit} {gold_tokens}")
     keep = packing.cache if packing is not None else None
     contents = {split: [(path, sha256_of(path, keep)) for path in paths[split]] for split in paths}
     docs = read_or_pack(contents["train"], lambda path: islice(read(path), limit), predict, packing, left_out)
-    parts: dict[str, _Docs] = {"train": docs, "dev": [list(islice(read(path), limit)) for path in paths["dev"]]}
+    others = {split: [list(islice(read(path), limit)) for path in paths[split]] for split in paths if split != "train"}
+    parts: dict[str, _Docs] = {"train": docs, **others}
     if folds is not None:
-        parts, contents["dev"] = _fold(docs, folds, fold), contents["train"]
+        parts, contents["dev"] = parts | _fold(docs, folds, fold), contents["train"]
     sources = [
         Source(name, split, path, sha256, docs_in_file, words_in_file)
         for split, part in parts.items()
@@ -161,13 +159,9 @@ def load_corpus(
     for split, some in examples.items():
         _check_is_some(split, some)
 
-    def read_test() -> list[Example]:
-        if test is None:
-            return []
-        return [make(doc) for path in locate(test, "corpus.test") for doc in islice(read(path), limit)]
-
-    digest = _digest(f"{folds},{fold},{limit},{gold_tokens}", sources)
-    return Corpus(name, examples["train"], examples["dev"], sources, digest, folds is not None, left_out, read_test)
+    digest = _digest(f"{folds},{fold},{limit},{gold_tokens}", [one for one in sources if one.split != "test"])
+    held_out = list(examples.get("test", ()))
+    return Corpus(name, examples["train"], examples["dev"], sources, digest, folds is not None, left_out, held_out)
 
 
 def _check_parts(train: Any, dev: Any, folds: int | None, fold: int) -> None:

@@ -27,6 +27,7 @@ def settings(config: RunConfig) -> dict[str, Any]:
     """What decides about the bits, as plain JSON values: settings by their dotted keys, and the user's code."""
     plain = {key: value for key, value in config.as_dict().items() if key not in _FREE}
     plain["training"] = {key: value for key, value in plain["training"].items() if key not in _FREE_TRAINING}
+    plain["corpus"] = {key: value for key, value in plain["corpus"].items() if key != "score_test"}
     plain["code"] = [sha256_of(Path(path).expanduser()) for path in config.code]
     flat = dict(_flat(plain, ""))
     return dict(json.loads(json.dumps(flat, sort_keys=True, default=str)))

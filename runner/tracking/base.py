@@ -65,9 +65,15 @@ class Tracker(Protocol):
     def flush(self) -> None:
         """Before a checkpoint: what was recorded outlives a loss of power."""
 
-    def finish(self, status: Status, error: str | None = None, models: Mapping[str, Path] | None = None) -> str | None:
+    def finish(
+        self,
+        status: Status,
+        error: str | None = None,
+        models: Mapping[str, Path] | None = None,
+        test: Mapping[str, float | None] | None = None,
+    ) -> str | None:
         """After the last step, however the run ended.
 
-        error: why the run failed or was killed. models: name → model folder. Returns the id of the tracked run, None
-        where there is none.
+        error: why the run failed or was killed. models: name → model folder. test: model-best's scores on the test set,
+        given only where there are some. Returns the id of the tracked run, None where there is none.
         """

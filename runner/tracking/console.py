@@ -76,12 +76,21 @@ class ConsoleTracker:
     def flush(self) -> None:
         pass
 
-    def finish(self, status: Status, error: str | None = None, models: Mapping[str, Path] | None = None) -> None:
+    def finish(
+        self,
+        status: Status,
+        error: str | None = None,
+        models: Mapping[str, Path] | None = None,
+        test: Mapping[str, float | None] | None = None,
+    ) -> None:
         self._clear()
         if self._best is not None:
             line = f"Best: {_epochs(self._best)}, score {percent(self._best.score)}"
             where = (models or {}).get("model-best")
             self._print("", f"{line}, {_short(where)}" if where is not None else line)
+        if test is not None:
+            others = ", ".join(f"{key} {percent(value)}" for key, value in test.items() if key != "score")
+            self._print(f"Test: score {percent(test['score'])} ({others})")
         if self._excluded:
             noun = "entity does" if self._excluded == 1 else "entities do"
             self._print(f"{self._excluded:,} dev {noun} not fit the tokens: no prediction can be right there")

@@ -231,7 +231,13 @@ class MlflowTracker:
             self._delivery.hear()
         self.seconds_spent += time.perf_counter() - began
 
-    def finish(self, status: Status, error: str | None = None, models: Mapping[str, Path] | None = None) -> str | None:
+    def finish(
+        self,
+        status: Status,
+        error: str | None = None,
+        models: Mapping[str, Path] | None = None,
+        test: Mapping[str, float | None] | None = None,
+    ) -> str | None:
         """End the run and wait until everything is in MLflow, or it does not answer; returns the run's id.
 
         Raises RunnerError where a FINISHED run has a store of no use; otherwise says on stderr what is missing.
@@ -241,7 +247,7 @@ class MlflowTracker:
             return self.run_id
         self._is_over = True
         step = self._last.step if self._last is not None else self._recorded
-        end: Mapping[str, Any] = {"step": step, "values": self._final_values()}
+        end: Mapping[str, Any] = {"step": step, "values": self._final_values() | self._test_values(test or {})}
         if status == "FINISHED" and self._ended is not None and self._ended["step"] == step:
             end = self._ended  # MLflow may have these numbers already, and keeps equal ones once
         self._journal.event(
@@ -330,6 +336,10 @@ class MlflowTracker:
         if self._last is not None and self._last.evaluation is None:  # else the step has this key already
             values["tracking_share"] = self._share()
         return values
+
+    def _test_values(self, test: Mapping[str, float | None]) -> dict[str, float]:
+        named = {clean_name(f"test/{key}"): value for key, value in test.items() if value is not None}
+        return {key: float(named[key]) for key in self._admitted(named)}
 
     def _key(self) -> str:
         """By which the run is found in MLflow before its id is known."""

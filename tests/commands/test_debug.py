@@ -88,7 +88,7 @@ def test_the_same_for_people_and_nothing_is_left_behind(folder):
         (["pipeline=tagger"], "tagger: no example in the training data has a label"),
         (
             ["corpus.dev=plain.jsonl"],
-            "text: nothing in the dev data tells a good epoch from a bad one",
+            "text: nothing in the dev data tells a good model from a bad one",
         ),
         (["corpus.train=broken.jsonl"], "corpus: the line is not JSON (Expecting value, column 1)"),
         (["corpus.train=none.jsonl"], "corpus: there is no file none.jsonl"),

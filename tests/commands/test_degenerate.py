@@ -43,7 +43,7 @@ SOME = cats({"A": 1, "B": 0}, {"A": 0, "B": 1})
 
 
 def write(folder: Path, train: list[dict[str, Any]], dev: list[dict[str, Any]]) -> None:
-    for name, records in (("train", train), ("dev", dev)):
+    for name, records in (("train", train), ("dev", dev), ("plain", [words()])):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf8")
 
 
@@ -100,6 +100,8 @@ WARNED: dict[str, tuple[tuple[str, ...], list[dict[str, Any]], list[dict[str, An
         ("pipeline=ner",), [NAMES], [words(entities=["U-PERSON", "O", "O"])], "no label of the dev data occurs in the",
     ),
     "dev is train": (("pipeline=ner",), [NAMES], [NAMES], "dev.jsonl is also training data"),
+    "test is dev": (("pipeline=ner", "corpus.test=dev.jsonl"), [NAMES, NAMES], [NAMES], "dev.jsonl is also dev data"),
+    "test without gold": (("pipeline=ner", "corpus.test=plain.jsonl"), [NAMES, NAMES], [NAMES], "nothing in the test data"),
 }  # fmt: skip
 
 
@@ -110,7 +112,7 @@ def test_warned_of(kind, tmp_path, capsys):
     judged(tmp_path, *overrides)
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
-    assert said[0].startswith(("warning: corpus.train: ", "warning: corpus.dev: "))
+    assert said[0].startswith(("warning: corpus.train: ", "warning: corpus.dev: ", "warning: corpus.test: "))
     assert said[0].split(": ", 2)[2].startswith(fact)
 
 

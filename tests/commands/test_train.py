@@ -32,8 +32,8 @@ TINY = (
 )  # fmt: skip
 
 SUMMARY_KEYS = {
-    "status", "run_id", "error", "best", "model_best", "model_last", "train_words", "seconds", "train_words_per_second",
-    "weights_sha256", "checkpoint_seconds", "fingerprint", "pruned", "rollbacks",
+    "status", "run_id", "error", "best", "test", "model_best", "model_last", "train_words", "seconds", "train_words_per_second",
+    "weights_sha256", "checkpoint_seconds", "fingerprint", "pruned", "rollbacks", "kernel",
 }  # fmt: skip
 
 

@@ -60,8 +60,15 @@ def test_the_digest_follows_the_contents_and_the_cut(files):
 def test_lists_limit_and_test(files):
     corpus = load(train=["train.iob", Path("train.iob")], limit=2, test="dev.jsonl")
     assert len(corpus.train) == 4
-    assert [source.n_docs for source in corpus.sources] == [2, 2, 1]
+    assert [(source.split, source.n_docs) for source in corpus.sources] == [
+        ("train", 2), ("train", 2), ("dev", 1), ("test", 1),
+    ]  # fmt: skip
     assert corpus.test[0].predicted.words == ["Ada", "ran", "."]
+    assert corpus.digest == load(train=["train.iob", Path("train.iob")], limit=2).digest  # of what makes the weights
+    assert load(test="none.jsonl", score_test=False).test == []  # not even looked for
+    with pytest.raises(RunnerError, match=r"there is no file none\.jsonl"):
+        load(test="none.jsonl")
+    assert [s.split for s in load(dev=None, folds=2, test="dev.jsonl").sources] == ["train", "dev", "test"]
 
 
 @pytest.mark.parametrize(("fold", "dev"), [(None, [0, 1]), (0, [0, 1]), (1, [2, 3, 4])])
@@ -206,6 +213,8 @@ def test_conf_files_fit_load_corpus(path):
 def test_data_sets(name, sizes):
     config = yaml.safe_load((CONF / f"{name}.yaml").read_text("utf-8"))
     block = dict(config.pop("reader"))
+    assert config["score_test"] is (config["test"] is None)  # a published test set is for the last measurement
+    config["score_test"] = True
     corpus = load_corpus(**config, reader=readers.get(block.pop("type"))(**block), tokenizer=whitespace())
     assert (len(corpus.train), len(corpus.dev), len(corpus.test)) == sizes
 

@@ -1,0 +1,29 @@
+"""The test set: scored once, by model-best, when the training is over; no choice is made by it.
+
+It is read and checked with the rest of the data before the first step, so that an hour's training does not end in a
+misspelt path. `corpus.score_test=false` leaves it alone: not even its files are opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runner.components.storage import load
+from runner.config.schema import RunConfig
+from runner.corpus.example import Example
+from runner.training.loop import evaluate
+
+
+def scores_on_test(
+    folder: Path, test: Sequence[Example], weights: Mapping[str, float], config: RunConfig
+) -> dict[str, Any] | None:
+    """The final score and all scores of the model in the folder; None where there are no test examples.
+
+    weights: score → its weight in the final score. Raises RunnerError where the model cannot be read.
+    """
+    if not test:
+        return None
+    found = evaluate(load(folder, config.code, config.compute.ops), test, weights, {})
+    return {"score": found.score, "scores": dict(found.scores)}
