@@ -1,9 +1,16 @@
-"""Files that are whole or absent: written under a temporary name, flushed to the disk, renamed."""
+"""Files that are whole or absent: written under a temporary name, flushed to the disk, renamed, their folder flushed too.
+
+A process that is killed leaves `.NAME.PID.tmp`, or of a folder that it was replacing `.NAME.PID.old`; `recover` clears that
+up. A temporary file is locked while it is written, so that one that is still in use is told from one that was left.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,22 +18,18 @@ from typing import BinaryIO
 
 from runner.errors import RunFailed
 
+try:
+    import fcntl
+except ImportError:  # no such locks on this system
+    fcntl = None  # type: ignore[assignment]
+
+_LEFTOVER = re.compile(r"\.(.+)\.[0-9a-f]+\.(tmp|old)")
+
 
 def write_file(path: Path, content: bytes | str) -> None:
     """Write one file atomically. Raises RunFailed where the system refuses (full disk, no permission)."""
-    data = content.encode("utf8") if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise RunFailed(f"cannot write: {error.strerror}", place=str(path)) from error
+    with open_whole(path) as file:
+        file.write(content.encode("utf8") if isinstance(content, str) else content)
 
 
 @contextmanager
@@ -38,19 +41,24 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with open_temporary(temporary) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise RunFailed(f"cannot write: {error.strerror}", place=str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Replace a folder by what `fill(temporary)` puts into a new one; the old one stays until the new one is complete."""
+    """Replace a folder by what `fill(temporary)` puts into a new one; the old one stays until the new one is complete.
+
+    Raises RunFailed where the system refuses. A kill between the two renames is for `recover` to undo.
+    """
     path = path.absolute()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
@@ -59,8 +67,10 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
         temporary.mkdir(parents=True)
         fill(temporary)
         if path.exists():
+            shutil.rmtree(old, ignore_errors=True)  # of a killed process with the same number
             path.rename(old)
         temporary.rename(path)
+        sync_folder(path.parent)
         shutil.rmtree(old, ignore_errors=True)
     except RunFailed as error:
         raise RunFailed(error.fact, place=str(path), hint=error.hint) from error
@@ -70,3 +80,81 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
         raise RunFailed(f"cannot write: {error.strerror}", place=str(path)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def recover(folder: Path, is_ours: Callable[[str], bool]) -> None:
+    """Clear up what killed processes have left.
+
+    A folder whose replacement was cut off between the two renames gets its old content back; other leftovers are
+    removed, but for files that a process is still writing. is_ours: whether files and folders of that name are written by
+    this program; others are not touched. Nobody else may be replacing a folder in `folder` meanwhile: hold its lock where
+    there is such a thing. Raises OSError where the system refuses.
+    """
+    if not folder.is_dir():
+        return
+    found = [(path, match) for path in folder.iterdir() if (match := _LEFTOVER.fullmatch(path.name)) is not None]
+    for path, match in sorted(found, key=lambda one: one[0].lstat().st_mtime, reverse=True):
+        target = folder / match[1]
+        if not is_ours(match[1]):
+            continue
+        if match[2] == "old" and not target.exists():
+            path.rename(target)
+            sync_folder(folder)
+        elif path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif stat.S_ISREG(path.lstat().st_mode) and (file := open_locked(path, is_certain=True)) is not None:
+            path.unlink(missing_ok=True)
+            file.close()
+
+
+def open_temporary(path: Path) -> BinaryIO:
+    """A new, empty file to be renamed when it is whole, locked until it is closed. Raises OSError."""
+    file = open_locked(path)
+    if file is None:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    file.truncate(0)  # what a killed process with the same number has written
+    file.seek(0)
+    return file
+
+
+def open_locked(path: Path, *, is_certain: bool = False) -> BinaryIO | None:
+    """Open a file to append to it, make it where it is missing, and lock it until it is closed.
+
+    None where another process has locked it. Where a system or file system has no locks, it is opened all the same, but
+    with `is_certain` it is None. Whoever has the lock may remove the file: those who opened it meanwhile notice that, and
+    open the next. Raises OSError where the system refuses.
+    """
+    while True:
+        file = path.open("ab")
+        try:
+            if fcntl is None:
+                raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if is_certain or error.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
+                file.close()
+                return None
+            return file
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder, where it is there. Raises OSError where the system refuses."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed, made or removed in a folder last, where the system can."""
+    if os.name == "posix":
+        with suppress(OSError):  # some network file systems have no such thing
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

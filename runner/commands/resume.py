@@ -10,18 +10,24 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from numpy.typing import NDArray
 
+from runner.commands.folder import taken
+from runner.config import bounded_yaml
+from runner.config.program import remove_empty_run
 from runner.config.schema import RunConfig
 from runner.errors import RunnerError
-from runner.sweeps.fingerprint import settings
+from runner.sweeps.fingerprint import PATHS, settings
+from runner.sweeps.results import finished, read_summary
 from runner.tracking.base import Resumed
 from runner.tracking.journal import FILE_NAME
+from runner.tracking.past_run import CONFIG, SUMMARY
 from runner.training import checkpoint
 from runner.training.keeper import FOLDER, checkpoints, is_locked
 
@@ -63,54 +69,113 @@ class Found:
             )
 
 
-def find(config: RunConfig) -> Found | None:
-    """The checkpoint that `config.resume` asks for; None where it asks for none, or "auto" finds none.
+@contextmanager
+def begun(config: RunConfig) -> Iterator[tuple[RunConfig, Found | None]]:
+    """Hold the folder that a run belongs into, until the run has ended.
 
-    Raises RunnerError where the run that was named cannot go on.
+    Gives the config with that folder as its output_dir, and the checkpoint that `config.resume` asks for; None where it
+    asks for none, or "auto" finds none. Raises RunnerError where the run that was named cannot go on, or another process
+    trains in the folder.
     """
-    if config.resume is None:
-        return None
-    own = settings(config)
-    if config.resume == "auto":
-        for folder in _interrupted(config):
-            about = _first_about(folder)
-            if about is not None and about["fingerprint"] == own and not is_locked(folder / FOLDER):
-                return _last_whole(folder)
-        return None
-    folder = _named(config)
-    found = _last_whole(folder)
-    differences = _differences(found.about["fingerprint"], own)
-    if differences:
-        raise RunnerError(
-            f"the run was started with other settings: {', '.join(differences[:5])}",
-            place="resume",
-            hint="Give the same command again; its settings are in config.yaml of the run's folder.",
+    with ExitStack() as stack:
+        found = None
+        if config.resume == "auto":
+            found = _last_of_this_command(config, stack)
+        elif config.resume is not None:
+            folder = _named(config)
+            stack.enter_context(taken(folder))
+            found = _last_whole(folder)
+            differences = _differences(found.about["fingerprint"], settings(config))
+            if differences:
+                raise RunnerError(
+                    f"the run was started with other settings: {', '.join(differences[:5])}",
+                    place="resume",
+                    hint="Give the same command again; its settings are in config.yaml of the run's folder.",
+                )
+        if found is not None:
+            yield _adopted(config, found.output_dir), found
+        else:
+            stack.enter_context(taken(config.output_dir))
+            yield config, None
+
+
+def has_finished(config: RunConfig, fingerprint: str) -> bool:
+    """Whether the run that `resume=auto` asks for has come to its end; says so, and what is begun anew instead if not.
+
+    fingerprint: of the run that would be begun.
+    """
+    folders = [config.output_dir] if config.has_own_folder else _siblings(config, SUMMARY)
+    known = {folder: finished(folder) for folder in folders}
+    done = next((folder for folder in reversed(folders) if known[folder] == fingerprint), None)
+    if done is not None:
+        score = (read_summary(done).get("best") or {}).get("score")
+        told = f", best score {100 * score:.2f}" if isinstance(score, float) else ""
+        print(f"has finished before: {done}{told}; without resume=auto it is trained again", flush=True)
+        return True
+    if config.has_own_folder and known[config.output_dir] is not None:
+        differences = _differences(_recorded_settings(config), settings(config))
+        what = f"settings: {', '.join(differences[:5])}" if differences else "data or code"
+        print(
+            RunnerError(
+                f"the run in {config.output_dir} has finished, with other {what}",
+                place="resume",
+                hint="It has kept no checkpoint to go on from, so that this is a new run from its first step.",
+            ),
+            file=sys.stderr,
+            flush=True,
         )
-    return found
+    return False
 
 
-def adopt(config: RunConfig, found: Found) -> RunConfig:
-    """The config in the folder of the interrupted run; a folder that was made for a new one is taken away."""
-    from runner.config.program import remove_empty_run
+def _recorded_settings(config: RunConfig) -> dict[str, Any]:
+    """The settings of the run that has finished in this run's folder; those of this run where they cannot be read."""
+    own = settings(config)
+    try:
+        kept = bounded_yaml.read((config.output_dir / CONFIG).read_bytes())
+        return {**settings(dataclasses.replace(config, resolved=kept)), "code": own["code"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+        return own
 
-    if found.output_dir != config.output_dir:
+
+def _last_of_this_command(config: RunConfig, stack: ExitStack) -> Found | None:
+    """The last checkpoint of the run that this command has begun, in a folder that is held by `stack` from now on."""
+    own = settings(config)
+    for folder in _interrupted(config):
+        with ExitStack() as attempt:
+            try:
+                attempt.enter_context(taken(folder))
+            except RunnerError:
+                if folder == config.output_dir:
+                    raise
+                continue
+            about = _first_about(folder)
+            if about is not None and not _differences(about["fingerprint"], own):
+                found = _last_whole(folder)
+                stack.enter_context(attempt.pop_all())
+                return found
+    return None
+
+
+def _adopted(config: RunConfig, folder: Path) -> RunConfig:
+    """The config in the folder of an earlier run; a folder that was made for a new one is taken away."""
+    if folder != config.output_dir:
         remove_empty_run(config.output_dir, has_own_name=config.has_own_folder)
-    resolved = {**config.as_dict(), "output_dir": str(found.output_dir)}
-    return dataclasses.replace(config, output_dir=found.output_dir, resolved=resolved)
+    resolved = {**config.as_dict(), "output_dir": str(folder)}
+    return dataclasses.replace(config, output_dir=folder, resolved=resolved)
 
 
 def _interrupted(config: RunConfig) -> Iterator[Path]:
     """Folders with checkpoints where this command may have been before, the last touched first."""
-    roots = [config.output_dir] if config.has_own_folder else _siblings(config)
+    roots = [config.output_dir] if config.has_own_folder else _siblings(config, FOLDER)
     folders = [folder for folder in roots if checkpoints(folder / FOLDER)]
     yield from sorted(folders, key=lambda folder: (folder / FOLDER).stat().st_mtime, reverse=True)
 
 
-def _siblings(config: RunConfig) -> list[Path]:
-    """The folders of all runs below the same outputs/."""
+def _siblings(config: RunConfig, name: str) -> list[Path]:
+    """The folders below the same outputs/ that hold something of that name."""
     depth = 3 if config.is_multirun else 2
     root = config.output_dir.parents[depth - 1]
-    return [path.parent for path in root.glob("*/" * depth + FOLDER)]
+    return [path.parent for path in sorted(root.glob("*/" * depth + name))]
 
 
 def _named(config: RunConfig) -> Path:
@@ -172,9 +237,18 @@ def _first_about(folder: Path) -> dict[str, Any] | None:
 
 
 def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
-    """The keys whose values differ, as `key (then → now)`."""
+    """The keys whose values differ, as `key (then → now)`; of the corpus's paths those where the files still lie.
+
+    Files that have moved are the same data or not by its digest, see `Found.check_data`.
+    """
     return [
         f"{key} ({theirs.get(key, 'absent')} → {ours.get(key, 'absent')})"
         for key in sorted({*theirs, *ours})
-        if theirs.get(key) != ours.get(key)
+        if theirs.get(key) != ours.get(key) and not (key in PATHS and _are_gone(theirs.get(key)))
     ]
+
+
+def _are_gone(paths: Any) -> bool:
+    """Whether nothing lies at these places any more."""
+    named = paths if isinstance(paths, list) else [paths]
+    return all(isinstance(one, str) and not Path(one).expanduser().exists() for one in named)

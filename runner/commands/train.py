@@ -15,11 +15,13 @@ import srsly
 import yaml
 
 from runner.commands.degenerate import check_worth
+from runner.commands.folder import make_room
 from runner.commands.held_out import scores_on_test
-from runner.commands.resume import adopt, find
+from runner.commands.resume import Found, begun, has_finished
 from runner.components import predictions
 from runner.components.pipeline import Pipeline
 from runner.components.storage import weights_sha256
+from runner.config.program import remove_empty_run
 from runner.config.resolve import load_code, resolve, resolve_argument
 from runner.config.schema import RunConfig
 from runner.corpus.augment import Augmentation
@@ -40,7 +42,7 @@ from runner.tracking.base import DatasetInfo, Resumed, RunInfo, Status, Tracker
 from runner.tracking.past_run import KERNEL
 from runner.tracking.provenance import provenance_tags
 from runner.training.interrupts import Interrupts, deferred
-from runner.training.keeper import Keeper, Snapshot, clear, remove
+from runner.training.keeper import FOLDER, Keeper, Snapshot, clear
 from runner.training.loop import Plan, Training
 from runner.training.optimizers import Optimizer
 from runner.training.rollback import steps
@@ -64,9 +66,22 @@ def run(
     started = time.perf_counter()
     load_code(config.code)
     set_compute(config)
-    found = find(config)
+    with begun(config) as (config, found):
+        _run(config, found, started, check, tags or {})
+    remove_empty_run(
+        config.output_dir, has_own_name=config.has_own_folder
+    )  # of a run that has finished elsewhere before
+
+
+def _run(
+    config: RunConfig,
+    found: Found | None,
+    started: float,
+    check: Callable[[Corpus], None] | None,
+    tags: Mapping[str, str],
+) -> None:
+    """`run`, in a folder that is held. found: where an interrupted run goes on. started: by the clock perf_counter."""
     if found is not None:
-        config = adopt(config, found)
         with found.fitting():
             started -= found.resumed.seconds
     trackers = make_trackers(config)
@@ -74,6 +89,8 @@ def run(
     print_remarks(corpus)
     if found is not None:
         found.check_data(corpus.digest)
+    elif config.resume == "auto" and has_finished(config, fingerprint(config, corpus.sources)):
+        return
     if check is not None:
         check(corpus)
     pipeline = make_pipeline(config)
@@ -81,7 +98,6 @@ def run(
     plan = make_plan(config, pipeline, corpus.train)
     pipeline.initialize(lambda: corpus.train, sgd=sgd)
     check_worth(pipeline, corpus, plan.score_weights)
-    write_file(config.output_dir / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True))
     result = Result()
     training = Training(pipeline, corpus.train, corpus.dev, plan, sgd)
     if found is not None:
@@ -90,8 +106,7 @@ def run(
             training.restore(found.about["training"], found.arrays)
     note_kernel(result, kernel(config.compute.ops))
     result.fingerprint = fingerprint(config, corpus.sources)
-    if found is not None:
-        print(f"goes on after step {training.n_updates:,} in {config.output_dir}", flush=True)
+    begin_folder(config, training.n_updates if found is not None else None)
     keeper = Keeper(config.output_dir, config.training.checkpoint_seconds, config.training.checkpoint_steps)
     checkpoint_seconds = result.checkpoint_seconds
     identity = {"fingerprint": settings(config), "data_digest": corpus.digest}
@@ -103,13 +118,12 @@ def run(
         seconds = time.perf_counter() - started
         return {**identity, "seconds": seconds, "result": dataclasses.asdict(result), "training": about}, arrays
 
-    all_tags = {**(tags or {}), KERNEL: result.kernel}
+    all_tags = {**tags, KERNEL: result.kernel}
     judge = make_judge(config)
     interrupts = Interrupts()
     reserve = bytearray(RESERVE)
     try:
         if found is None:
-            clear(keeper.folder)
             keeper.offer(0, snapshot, force=True)
         for tracker in trackers:
             tracker.start(run_info(config, corpus, found.resumed if found is not None else None, all_tags))
@@ -144,7 +158,21 @@ def run(
         finish_early(error, trackers, config, result, time.perf_counter() - started)
         raise
     keeper.close()
-    remove(keeper.folder)
+    clear(keeper.folder)
+
+
+def begin_folder(config: RunConfig, step: int | None) -> None:
+    """The first write: the config and Hydra's notes. step: where the run goes on; None for a new run, which gets the
+    folder for itself."""
+    if step is not None:
+        print(f"goes on after step {step:,} in {config.output_dir}", flush=True)
+    else:
+        clear(config.output_dir / FOLDER)
+        if (place := make_room(config.output_dir)) is not None:
+            print(f"the run that was in {config.output_dir} is kept in {place}", flush=True)
+    for name, text in config.notes.items():
+        write_file(config.output_dir / name, text)
+    write_file(config.output_dir / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True))
 
 
 def keep_for_resume(keeper: Keeper, n: int, snapshot: Callable[[], Snapshot], config: RunConfig) -> None:

@@ -48,6 +48,7 @@ def guarded() -> Iterator[None]:
             _depth -= 1
         return
 
+    import hydra.core.utils
     import omegaconf._utils
     import omegaconf.basecontainer
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -72,7 +73,11 @@ def guarded() -> Iterator[None]:
         check_hydra(config.get("hydra"))
         return config
 
+    def no_notes(*_: Any) -> None:
+        """The run writes them, see program.hydras_notes."""
+
     patches: list[tuple[Any, str, Any]] = [
+        (hydra.core.utils, "_save_config", no_notes),
         (omegaconf._utils, "get_yaml_loader", bounded_loader),
         (omegaconf.basecontainer, "get_yaml_loader", bounded_loader),
         (Container, "_resolve_interpolation_from_parse_tree", bounded_resolve),

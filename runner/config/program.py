@@ -149,6 +149,11 @@ class Runs:
         """For a launcher's workers: what the jobs themselves need."""
         return {**self.__dict__, "check": None, "board": None, "failures": []}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In such a worker."""
+        self.__dict__.update(state)
+        leave_notes_to_runs()
+
     def __call__(self, node: DictConfig) -> Any:
         """What the job returns; from a launcher's worker also Failure and Stopped, which must not be raised there."""
         if os.getpid() == self.process:
@@ -164,6 +169,7 @@ class Runs:
         from omegaconf import OmegaConf
 
         hydra = HydraConfig.get()
+        os.chdir(hydra.runtime.cwd)  # hydra.job.chdir or not: relative paths belong to the folder of the command
         self.is_multirun = hydra.mode is not None and hydra.mode.name == "MULTIRUN"
         number = int(hydra.job.num) if self.is_multirun else None
         overrides = [str(item) for item in OmegaConf.to_container(hydra.overrides.task) or []]
@@ -180,6 +186,7 @@ class Runs:
                 is_multirun=self.is_multirun,
             )
             config.sweep = self.ticket
+            config.notes = hydras_notes(node)
             if config.repeat > 1 and not self.is_multirun:
                 raise RunnerError("repeat makes several runs of one", place="repeat", hint="Add -m to the command.")
             return self.job(config)
@@ -218,6 +225,25 @@ class Runs:
             print(f"{len(self.failures)} of the jobs failed:", file=sys.stderr)
             for failure in self.failures:
                 print(f"  {failure}", file=sys.stderr)
+
+
+def hydras_notes(node: DictConfig) -> dict[str, str]:
+    """What Hydra would write into the job's folder before the job: file names in the folder, and texts."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    hydra = HydraConfig.get()
+    if hydra.output_subdir is None:
+        return {}
+    notes = {"config": node, "hydra": HydraConfig.instance().cfg, "overrides": hydra.overrides.task}
+    return {f"{hydra.output_subdir}/{name}.yaml": OmegaConf.to_yaml(about) for name, about in notes.items()}
+
+
+def leave_notes_to_runs() -> None:
+    """From now on Hydra itself writes nothing into a job's folder: another process may be training there."""
+    import hydra.core.utils
+
+    hydra.core.utils._save_config = lambda *_: None
 
 
 def _start(argv: Sequence[str], runs: Runs) -> None:
@@ -331,12 +357,7 @@ def _report(error: Exception, argv: Sequence[str]) -> int:
 
 
 def remove_empty_run(folder: Path, *, has_own_name: bool) -> None:
-    """A refused run leaves nothing behind: take away the folder that holds only Hydra's notes, and empty ones above."""
-    import shutil
-
-    if not folder.is_dir() or any(entry.name != ".hydra" for entry in folder.iterdir()):
-        return
-    shutil.rmtree(folder / ".hydra", ignore_errors=True)
+    """A refused run leaves nothing behind: take away the folder that was made for it, and empty ones above."""
     parents = [] if has_own_name else [folder.parent, folder.parent.parent]
     for empty in (folder, *parents):
         try:

@@ -246,6 +246,7 @@ class RunConfig:
     fail_fast: bool = False
     repeat: int = 1
     sweep: Ticket | None = None  # of the multirun that this is a job of
+    notes: dict[str, str] = field(default_factory=dict)  # Hydra's, which the run writes: name in output_dir → text
     resolved: dict[str, Any] = field(default_factory=dict)  # all of it as nested plain values, for config.yaml
 
     def as_dict(self) -> dict[str, Any]:

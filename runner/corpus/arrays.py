@@ -27,6 +27,8 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.files import open_temporary, sync_folder
+
 Kind = Literal["B", "I", "Q", "d"]  # bytes; whole numbers from 0, up to 32 and 64 bits; floats
 
 _MAGIC = b"runner.arrays.1\n"
@@ -111,7 +113,7 @@ class ArrayWriter:
         """Write the file, in the writer's folder, in the place of what has that name. Raises OSError."""
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
         try:
-            with open(temporary, "xb") as file:
+            with open_temporary(temporary) as file:
                 file.write(_MAGIC)
                 entries = {name: _append(file, column) for name, column in self._columns.items()}
                 footer = json.dumps({"arrays": entries, "about": dict(about)}).encode()
@@ -119,7 +121,7 @@ class ArrayWriter:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -213,13 +215,3 @@ def _checksum(file: IO[bytes], offset: int, length: int) -> int:
         checksum = zlib.crc32(content, checksum)
         length -= len(content)
     return checksum
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in it last, where the system can."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

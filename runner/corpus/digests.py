@@ -18,7 +18,7 @@ from pathlib import Path
 
 from runner.corpus.readers.archive import archive_of
 from runner.errors import RunFailed, RunnerError
-from runner.files import write_file
+from runner.files import recover, write_file
 
 LARGE = 32 << 20  # bytes; a smaller file takes some hundredths of a second
 _SETTLED = 2.0  # seconds
@@ -46,7 +46,8 @@ def sha256_of(path: Path, cache: Callable[[], Path] | None = None) -> str:
             f"the file cannot be read ({error.strerror or error})", place=str(path), hint="Check the path."
         ) from None
     if after == before and time.time() - max(before["modified"], before["changed"]) / 1e9 > _SETTLED:
-        with suppress(RunFailed):  # it is read again next time, no more
+        with suppress(RunFailed, OSError):  # it is read again next time, no more
+            recover(record.parent, lambda name: name.endswith(".json"))
             write_file(record, json.dumps({**before, "sha256": sha256}))
     return sha256
 

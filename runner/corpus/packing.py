@@ -14,7 +14,6 @@ import errno
 import hashlib
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,11 +30,11 @@ from runner.corpus.packer import FORMAT, Packer
 from runner.corpus.readers.archive import archive_of
 from runner.corpus.readers.reader import LeftOut
 from runner.errors import RunFailed, RunnerError
+from runner.files import recover
 
 BYTES_PER_WORD = 8  # of a data file: where more fit, packed docs are looked for before anything is read
 
 _LIBRARIES = ("syntok", "regex", "spacy")
-_ABANDONED = 86_400.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,7 @@ def _pack(
 ) -> PackedDocs:
     """Write the docs read so far (which are let go), the rest of `stream`, the files after it, and what was left out."""
     path = _path(files, packing)
+    _tidy(path.parent)
     before = [signature(_file(data)) for data, _ in files]
 
     def pack(doc: Doc) -> None:
@@ -119,7 +119,6 @@ def _pack(
 
     try:
         with ArrayWriter(path.parent) as writer, _progress() as count:
-            _tidy(path.parent)
             packer = Packer(writer)
             n_started = len(docs)
             for i, (data, _) in enumerate(files):
@@ -169,16 +168,15 @@ def _progress() -> Iterator[Callable[[int], None]]:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove what a run that was killed while it wrote has left."""
-    for path in folder.glob(".*.tmp"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED:
-                path.unlink()
+    """Remove what a run that was killed while it packed has left."""
+    with suppress(OSError):  # a cache that can only be read, say
+        recover(folder, lambda name: name.endswith(".arrays"))
 
 
 def _open(files: Sequence[tuple[Path, str]], packing: Packing) -> PackedDocs | None:
     """The packed docs, where they are on disk, whole, and too many for memory."""
     path = _path(files, packing)
+    _tidy(path.parent)
     try:
         arrays = Arrays(path)
         if arrays.about.get("format") != FORMAT or arrays.about.get("key") != path.stem:

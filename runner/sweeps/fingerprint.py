@@ -35,13 +35,13 @@ def settings(config: RunConfig) -> dict[str, Any]:
 
 def fingerprint(config: RunConfig, sources: Iterable[Source]) -> str:
     """A digest of settings, data and code, 16 hexadecimal digits. Where the files lie does not count, what they hold does."""
-    chosen = {key: value for key, value in settings(config).items() if key not in _PATHS}
+    chosen = {key: value for key, value in settings(config).items() if key not in PATHS}
     data = sorted([source.split, source.sha256] for source in sources)
     text = json.dumps([chosen, data, code_digest()], sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf8")).hexdigest()[:_DIGITS]
 
 
-_PATHS = ("corpus.train", "corpus.dev", "corpus.test", "corpus.cache")  # the files' checksums speak for them
+PATHS = ("corpus.train", "corpus.dev", "corpus.test", "corpus.cache")  # the files' checksums speak for them
 
 
 @cache

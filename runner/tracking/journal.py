@@ -31,6 +31,7 @@ from runner.files import write_file
 FILE_NAME = "journal.jsonl"
 WRITE_SECONDS = 0.1  # that a step's line may wait for others
 SENT_NAME = "synced.json"
+ERROR_LOG = "tracking-error.log"  # beside a journal that was given up
 KEY_TAG = "journal"  # the tag whose value tells one journal's run from all others
 
 # What an event must hold to be one; whatever else a damaged journal holds is passed over.
@@ -121,13 +122,18 @@ class JournalReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.n_bytes = 0  # read so far
+        self._file: tuple[int, int] | None = None  # device and inode
 
     def read(self) -> list[dict[str, Any]]:
-        """New complete events; a line without its end is left for later.
+        """New complete events; a line without its end is left for later. None of another run's journal in its place.
 
         Raises OSError where the file cannot be read.
         """
         with self.path.open("rb") as file:
+            about = os.fstat(file.fileno())
+            self._file = self._file or (about.st_dev, about.st_ino)
+            if self._file != (about.st_dev, about.st_ino):
+                return []
             file.seek(self.n_bytes)
             data = file.read()
         end = data.rfind(b"\n") + 1

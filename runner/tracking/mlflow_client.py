@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import itertools
-import json
 import sys
 import time
 import uuid
@@ -27,6 +26,7 @@ from runner.tracking.delivery import IF_UNREACHABLE, Delivery, Unsent
 from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalWriter, flatten, now_ms, past_of, per_type_rows
 from runner.tracking.mlflow_limits import MAX_EXPERIMENT_NAME, clean_name
 from runner.tracking.mlflow_store import artifact_root, store_uri
+from runner.tracking.past_run import weights_sha256
 from runner.tracking.process import PROCESS_TAG, this_process
 from runner.tracking.reach import answers, can_ask, unreachable
 from runner.tracking.table import Table
@@ -371,15 +371,6 @@ class MlflowTracker:
             "sha256": sha256,
             **self._evaluated.get(name, {"step": 0, "values": {}}),
         }
-
-
-def weights_sha256(model: Path) -> str | None:
-    """What a model's meta.json says of its weights."""
-    try:
-        found = json.loads((model / "meta.json").read_bytes()).get("weights_sha256")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return str(found) if found else None
 
 
 def _scores(scored: Evaluation | Best) -> dict[str, float]:

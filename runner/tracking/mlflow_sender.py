@@ -21,7 +21,7 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 
 from runner.errors import RunFailed
-from runner.tracking.journal import KEY_TAG, JournalLock, JournalReader, Sent, now_ms
+from runner.tracking.journal import ERROR_LOG, KEY_TAG, JournalLock, JournalReader, Sent, now_ms
 from runner.tracking.mlflow_entities import (
     creation_lock,
     dataset_input,
@@ -34,6 +34,7 @@ from runner.tracking.mlflow_errors import explained, first_line, is_locked, is_o
 from runner.tracking.mlflow_limits import MAX_METRICS, MAX_PARAM_VALUE, MAX_PARAMS, MAX_TAG_VALUE, clean_name, cut
 from runner.tracking.mlflow_models import known_model, log_model, new_model
 from runner.tracking.mlflow_store import artifact_root
+from runner.tracking.past_run import weights_sha256
 from runner.tracking.process import PROCESS_TAG
 
 TABLE_SECONDS = 15.0  # between two uploads of the growing tables
@@ -41,7 +42,6 @@ PARENT_SECONDS = 20.0  # that a sweep's job waits for the sweep's own run
 GIVE_UP_SECONDS = 10.0  # of failed attempts after the run's end, or when the training process is gone
 BUSY_SECONDS = 30.0  # the same, of a SQLite store that other processes keep busy
 NEVER_SEEN_SECONDS = 2.0  # the same, where it has not answered even once
-ERROR_LOG = "tracking-error.log"  # beside the journal that was given up
 TABLE_FILE = "per_type_scores.json"
 
 Reply = Callable[..., None]
@@ -284,7 +284,10 @@ class RunSender:
             kept = self._models.get(name) or known_model(self.client, self._experiment_id, self.run_id, name)
             kept = kept or new_model(self.client, self._experiment_id, self.run_id, name, self._start)
             self._models[name] = kept
-            log_model(self.client, self.run_id, kept, model, self._here(model["path"]), self._start["time"], self._dev)
+            folder = self._here(model["path"])
+            if model.get("sha256") and weights_sha256(folder) != model["sha256"]:
+                raise ValueError(f"{folder} is not the model that this run made, and was not sent")
+            log_model(self.client, self.run_id, kept, model, folder, self._start["time"], self._dev)
             if model.get("sha256"):
                 self.client.set_tag(self.run_id, f"weights_sha256.{model['name']}", model["sha256"])
             self.reply(sent=1)

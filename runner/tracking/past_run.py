@@ -21,6 +21,7 @@ from runner.tracking.journal import flatten, read_journal
 
 CONFIG, SUMMARY, META = "config.yaml", "summary.json", "meta.json"
 BEST, LAST = "model-best", "model-last"
+PREVIOUS = "previous-run"  # inside a run's folder: the run that was in it before
 KERNEL = "kernel"  # tag, and key of summary.json: which machine code computed, see model/kernel.py
 _NO_SCORES = {"score", "epoch", "prediction_words_per_second", "excluded_entities", "tracking_share"}
 
@@ -83,7 +84,11 @@ def from_folder(folder: Path) -> PastRun:
 
 def folders_of(sweep: Path) -> list[Path]:
     """The folders of a multirun's jobs, in the order of their numbers. Raises RunnerError where there are none."""
-    found = [path.parent for path in sweep.rglob(SUMMARY) if (path.parent / CONFIG).is_file()]
+    found = [
+        path.parent
+        for path in sweep.rglob(SUMMARY)
+        if (path.parent / CONFIG).is_file() and not path.parent.name.startswith(PREVIOUS)
+    ]
     if not found:
         raise RunnerError("there is no run in this folder", place=str(sweep), hint="Name the folder of a multirun.")
     return sorted(found, key=lambda folder: [(len(part), part) for part in folder.relative_to(sweep).parts])
@@ -159,6 +164,15 @@ def points(
             position += 1
         found.append(Point(int(step), epoch, score, loss / words if words else None))
     return found
+
+
+def weights_sha256(model: Path) -> str | None:
+    """What a model's meta.json says of its weights."""
+    try:
+        found = json.loads((model / META).read_bytes()).get("weights_sha256")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return str(found) if found else None
 
 
 def only_scores(values: Mapping[str, Any]) -> dict[str, float]:

@@ -1,8 +1,8 @@
-"""Checkpoints on disk, written beside the training: the last two of a run, and the lock of the process that trains.
+"""Checkpoints on disk, written beside the training: the last two of a run; and the lock of the process that trains.
 
     checkpoint/step-000000812.ckpt     a file of checkpoint.py
     checkpoint/evaluation.ckpt         the same, of the training at its last evaluation: rollback.py goes back to it
-    checkpoint/.lock                   held by the process that is training, whatever becomes of it
+    checkpoint/.lock                   held by the process that is training, see commands/folder.py
 
 The training only copies its state; another thread writes it. Where the one before is still being written when the next
 is due, the next is put off. Where the disk is full, the training goes on without: it is said once, and tried again
@@ -12,23 +12,25 @@ when the next is due.
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
 from runner.errors import RunFailed, RunnerError
+from runner.files import open_locked
 from runner.training import checkpoint
 
 FOLDER = "checkpoint"
 _NAME = re.compile(r"step-(\d{9,})\.ckpt")
 _KEPT = 2
 _POINT = "evaluation.ckpt"
+_LOCK = ".lock"
 
 Snapshot = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
@@ -48,7 +50,6 @@ class Keeper:
         self._thread: threading.Thread | None = None
         self._error: RunnerError | None = None  # of the last attempt
         self._is_failing = False  # as the user knows
-        self._lock = lock(self.folder)
 
     def offer(self, step: int, snapshot: Callable[[], Snapshot], *, force: bool = False) -> None:
         """After a step: write a checkpoint where one is due. force: in any case, and wait until it is on the disk.
@@ -142,7 +143,6 @@ class Keeper:
         """No more will come."""
         self._join()
         self._tell()
-        self._lock.release()
 
 
 class Lock:
@@ -160,28 +160,26 @@ class Lock:
 def lock(folder: Path) -> Lock:
     """Make the folder and take it. Raises RunnerError where a running process has it, RunFailed where the system refuses."""
     try:
-        import fcntl
-    except ImportError:  # no such locks on this system
-        fcntl = None  # type: ignore[assignment]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("wb")
+        file = _open_lock(folder)
     except OSError as error:
         raise RunFailed(f"cannot write: {error.strerror}", place=str(folder)) from error
-    if fcntl is not None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            raise RunnerError(
-                "another process is training in this folder", place=str(folder.parent), hint="Wait for it, or end it."
-            ) from None
+    if file is None:
+        raise RunnerError(
+            "another process is training in this folder", place=str(folder.parent), hint="Wait for it, or end it."
+        )
     return Lock(file)
+
+
+def _open_lock(folder: Path) -> BinaryIO | None:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # a process that ended just now has removed the folder
+            return open_locked(folder / _LOCK)
 
 
 def is_locked(folder: Path) -> bool:
     """Whether a running process has the folder."""
-    if not (folder / ".lock").is_file():
+    if not (folder / _LOCK).is_file():
         return False
     try:
         lock(folder).release()
@@ -193,14 +191,23 @@ def is_locked(folder: Path) -> bool:
 
 
 def clear(folder: Path) -> None:
-    """Remove the checkpoints of a run that is not to go on."""
-    for path in (*(path for _, path in checkpoints(folder)), folder / _POINT):
+    """Remove the checkpoints of a run that is not to go on, the last one last: until then it could."""
+    for path in (folder / _POINT, *(path for _, path in reversed(checkpoints(folder)))):
         path.unlink(missing_ok=True)
 
 
-def remove(folder: Path) -> None:
-    """Remove the folder: its run has finished."""
-    shutil.rmtree(folder, ignore_errors=True)
+def is_checkpoint(name: str) -> bool:
+    """Whether files of this name are written here."""
+    return name == _POINT or _NAME.fullmatch(name) is not None
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove the folder where no checkpoint is in it; whoever calls this has its lock."""
+    if not checkpoints(folder):
+        with suppress(OSError):  # something of the user's is in it
+            clear(folder)
+            (folder / _LOCK).unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def checkpoints(folder: Path) -> list[tuple[int, Path]]:

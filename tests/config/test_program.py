@@ -109,7 +109,8 @@ def test_the_default_run(tmp_path: Path) -> None:
     assert config.tracking["type"] == "mlflow"
     assert (config.is_multirun, config.job_number, config.overrides) == (False, None, [])
     assert config.output_dir.is_relative_to(tmp_path / "outputs")
-    assert (config.output_dir / ".hydra" / "config.yaml").is_file()
+    assert "seed: 0" in config.notes[".hydra/config.yaml"]  # for the run to write, once it has the folder
+    assert not any(config.output_dir.iterdir())
     assert not list(config.output_dir.glob("*.log"))
 
 
@@ -124,7 +125,7 @@ def test_output_dir_is_the_runs_folder(tmp_path: Path) -> None:
     seen: list[RunConfig] = []
     run_app(["output_dir=here"], collect(seen))
     assert seen[0].output_dir == tmp_path / "here"
-    assert (tmp_path / "here" / ".hydra").is_dir()
+    assert (tmp_path / "here").is_dir()
     assert not (tmp_path / "outputs").exists()
 
 

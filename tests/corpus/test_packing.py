@@ -17,6 +17,7 @@ from runner.corpus.readers.jsonl import jsonl
 from runner.corpus.readers.prodigy import prodigy
 from runner.corpus.tokenizer import syntok
 from runner.errors import RunnerError
+from runner.files import open_temporary
 
 
 @pytest.fixture
@@ -163,16 +164,17 @@ def test_a_cache_folder_that_is_none(data):
     assert caught.value.exit_code == 2
 
 
-def test_what_a_killed_run_left_is_removed_after_a_day(data):
+def test_what_a_killed_run_left_is_removed_and_what_is_being_written_is_not(data):
     folder = data.parent / "cache" / "packed"
     folder.mkdir(parents=True)
-    old, new = folder / ".old.arrays.1.tmp", folder / ".new.arrays.2.tmp"
-    for path in (old, new):
+    left, written, other = folder / ".a.arrays.1f.tmp", folder / ".b.arrays.2.tmp", folder / ".notes.3.tmp"
+    for path in (left, other):
         path.touch()
-    os.utime(old, (0, 0))
-    load(data)
-    assert not old.exists()
-    assert new.exists()
+    with open_temporary(written):
+        load(data)
+        assert not left.exists()
+        assert written.exists()
+        assert other.exists()  # not one of ours
 
 
 def test_checksums_of_large_files_are_kept(data, monkeypatch):
