@@ -26,7 +26,9 @@ from runner.errors import RunnerError
 from runner.sweeps.fingerprint import PATHS, settings
 from runner.sweeps.results import finished, read_summary
 from runner.tracking.base import Resumed
-from runner.tracking.journal import FILE_NAME
+from runner.tracking.journal import FILE_NAME, past_of, store_of
+from runner.tracking.mlflow_store import store_uri
+from runner.tracking.moved import is_same_store, store_for
 from runner.tracking.past_run import CONFIG, SUMMARY
 from runner.training import checkpoint
 from runner.training.keeper import FOLDER, checkpoints, is_locked
@@ -93,10 +95,21 @@ def begun(config: RunConfig) -> Iterator[tuple[RunConfig, Found | None]]:
                     hint="Give the same command again; its settings are in config.yaml of the run's folder.",
                 )
         if found is not None:
+            _check_store(config, found.output_dir)
             yield _adopted(config, found.output_dir), found
         else:
             stack.enter_context(taken(config.output_dir))
             yield config, None
+
+
+def _check_store(config: RunConfig, folder: Path) -> None:
+    """Say where the run goes on in another place's store. Raises RunnerError where it is not clear which store is meant."""
+    past = past_of(folder / FILE_NAME)
+    if config.tracking["type"] != "mlflow" or not past:
+        return
+    before, own = store_of(past), store_uri(config.tracking.get("uri"))
+    if store_for(before, own, folder, "tracking.uri") and not is_same_store(before, own):
+        print(f"the run's store is gone from {before}: it goes on in {own}", flush=True)
 
 
 def has_finished(config: RunConfig, fingerprint: str) -> bool:

@@ -69,6 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
             _say(path, f"not sent: {error.strerror}")
             counts["not sent"] += 1
             continue
+        except RunnerError as error:
+            _say(path, f"not sent: {error.fact}\n  {error.hint}")
+            counts["not sent"] += 1
+            continue
         if journal.state in ("sent", "empty"):
             counts["already there"] += journal.state == "sent"
             continue

@@ -66,11 +66,11 @@ def run(
     started = time.perf_counter()
     load_code(config.code)
     set_compute(config)
-    with begun(config) as (config, found):
-        _run(config, found, started, check, tags or {})
-    remove_empty_run(
-        config.output_dir, has_own_name=config.has_own_folder
-    )  # of a run that has finished elsewhere before
+    try:
+        with begun(config) as (config, found):
+            _run(config, found, started, check, tags or {})
+    finally:  # of a run that was refused, or has finished elsewhere before
+        remove_empty_run(config.output_dir, has_own_name=config.has_own_folder)
 
 
 def _run(

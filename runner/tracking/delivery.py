@@ -48,6 +48,7 @@ class Delivery:
             "run": self.number,
             "resumes": n_resumes,
             "must_answer": must_answer,
+            "uri": uri,  # the journal has it without user and password
         }
         self.process = mlflow_process()
         self.process.send({**self._command, "run_id": run_id})

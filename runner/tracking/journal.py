@@ -6,7 +6,7 @@
     {"event":"evaluation","step":9,"time":ms,"values":{…},"table":"…","per_type":[{…}],
      "best":null or {"values":{…},"epochs":{…},"per_type":[{…}]}}
     {"event":"run","run_id":…}
-    {"event":"resume","step":7,"process":…}    a process that was interrupted is replaced by one that goes on from step 7
+    {"event":"resume","step":7,"process":…,"uri":…}    a process that was interrupted is replaced by one that goes on from step 7
     {"event":"finish","time":ms,"status":…,"error":…,"step":9,"values":{…},"best":{…},"models":[{…}],"artifacts":[{…}]}
 
 Steps go to the operating system together, those of a tenth of a second; everything else at once, and `flush` writes all: a
@@ -252,6 +252,14 @@ def parse_events(lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
             shape = _SHAPES.get(event["event"], {})
             if all(isinstance(event.get(key), kind) for key, kind in shape.items()):
                 yield event
+
+
+def store_of(events: Sequence[Mapping[str, Any]]) -> str:
+    """The address of the store that the run went to last; a process that resumes it in another place says so."""
+    resumed = next(
+        (event["uri"] for event in reversed(events) if event["event"] == "resume" and event.get("uri")), None
+    )
+    return str(resumed or events[0]["uri"])
 
 
 def past_of(path: Path) -> list[dict[str, Any]]:

@@ -138,7 +138,7 @@ class MlflowTracker:
                 ) from error
             tags = {**run.tags, "output_dir": str(output_dir)}
             changed = {key: tags[key] for key in _OF_EACH_PROCESS if key in tags}
-            self._journal.event("resume", step=run.resumed.step, process=this_process(), tags=changed)
+            self._journal.event("resume", step=run.resumed.step, process=this_process(), tags=changed, uri=self._uri)
         else:
             self._begin(run)
         n_resumes = sum(event["event"] == "resume" for event in past) + bool(past)

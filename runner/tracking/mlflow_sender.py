@@ -34,6 +34,7 @@ from runner.tracking.mlflow_errors import explained, first_line, is_locked, is_o
 from runner.tracking.mlflow_limits import MAX_METRICS, MAX_PARAM_VALUE, MAX_PARAMS, MAX_TAG_VALUE, clean_name, cut
 from runner.tracking.mlflow_models import known_model, log_model, new_model
 from runner.tracking.mlflow_store import artifact_root
+from runner.tracking.moved import follow_moved_files, is_same_store, refuse_lost_store
 from runner.tracking.past_run import weights_sha256
 from runner.tracking.process import PROCESS_TAG
 
@@ -148,10 +149,12 @@ class RunSender:
         self._start = event
         self._table = list(event.get("table", []))
         uri = self._uri or event["uri"]
+        refuse_lost_store(uri)
         with creation_lock(uri):
+            follow_moved_files(uri)
             self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
             self._experiment_id = experiment_id(self._client, event["experiment"], self._artifact_root(event))
-        if self._run_id is None or self._is_over:
+        if self._run_id is None or self._is_over or not is_same_store(uri, event["uri"]):
             self._run_id = self._known_run(event)
         if self._run_id is None:
             tags = self._tags(event) | self._parent_tag(event)

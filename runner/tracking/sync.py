@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from runner.tracking import moved
 from runner.tracking.child import mlflow_process, next_run_number
-from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalLock, parse_events, read_journal, read_sent
+from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalLock, parse_events, read_journal, read_sent, store_of
+from runner.tracking.mlflow_store import store_uri
 from runner.tracking.process import is_gone
 
 State = Literal["sent", "unsent", "busy", "elsewhere", "empty"]
@@ -51,9 +53,10 @@ def journals(folder: Path) -> list[Path]:
 
 
 def look(path: Path, uri: str | None = None) -> Journal:
-    """What is to be done about a journal. uri: the store that should have it; None for the one it names.
+    """What is to be done about a journal. uri: the store that should have it; None for the one it names, or in place of a
+    SQLite file that is gone the command's own.
 
-    Raises OSError where it cannot be read.
+    Raises OSError where it cannot be read, RunnerError where there is neither store.
     """
     start = _start_of(path)
     if start is None:
@@ -63,6 +66,11 @@ def look(path: Path, uri: str | None = None) -> Journal:
     if sent is not None and (sent.key, sent.uri) == (key, store) and sent.n_bytes >= _whole_bytes(path):
         return Journal(path, "sent", store, key, sent.run_id)
     events = read_journal(path)
+    if uri is None and moved.is_gone(store):
+        store = store_of(events)
+        if sent is not None and (sent.key, sent.uri) == (key, store) and sent.n_bytes >= _whole_bytes(path):
+            return Journal(path, "sent", store, key, sent.run_id)
+        store = moved.store_for(store, store_uri(None), path.parent, "--uri") if moved.is_gone(store) else store
     known = sent.run_id if sent is not None and sent.key == key else None
     run_id = next((str(event["run_id"]) for event in events if event["event"] == "run"), known)
     n_resumes = sum(event["event"] == "resume" for event in events)
