@@ -17,8 +17,9 @@ thread may use it meanwhile; threads that need other components or weights each 
 from __future__ import annotations
 
 import time
+import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from math import isfinite
@@ -30,10 +31,12 @@ from thinc.api import Model
 
 from runner.components.base import Component, PerType
 from runner.components.counts import Counts
+from runner.components.given import as_examples, check_drop, check_optimizer, examples_from
 from runner.components.inputs import Batch
 from runner.components.merge import Merger
 from runner.components.ner import EntityRecognizer
 from runner.components.scores import tokens as token_scorer
+from runner.components.selection import Selection, disabled
 from runner.config.resolve import accepted, code_behind, resolve
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
@@ -53,6 +56,8 @@ Block = Mapping[str, Any]
 DEFAULT_TOKENIZER: Block = {"type": "syntok"}
 DEFAULT_TOK2VEC: Block = {"type": "hash_embed_cnn"}
 _WORDS_PER_BATCH = 3000  # when predicting: of 1,000 to 4,000, the fastest or close to it for every component
+_SHARED = "tok2vec"  # owner of the weights of a tok2vec that components share
+ABOUT_WEIGHTS = ("epoch", "step", "score", "scores", "epochs", "data_digest", "seed", "weights_sha256")  # keys of meta
 _MET = ""  # key in Example.targets, no component's name: the pipeline that has learned the example's labels and words
 
 
@@ -89,11 +94,12 @@ class Pipeline:
         self.noise = Noise()
         self.lexemes = Lexemes()
         self._tok2vecs: dict[str, Model] = {}  # component → the model that reads its tokens
-        self._disabled: frozenset[str] = frozenset()
+        self._selections: list[Selection] = []  # in force, see `select_pipes`
         self._tokenize: Callable[[str], tuple[list[str], list[bool]]] | None = None
         self._sgd: Optimizer | None = None
         self._met = object()  # what an example is marked with once its labels and words are learned
         self._lock = RLock()  # held while models are built, and while rows are brought up to date
+        self._warned: set[str] = set()  # warnings given
 
     # Building
 
@@ -121,72 +127,108 @@ class Pipeline:
 
     def get_pipe(self, name: str) -> Component:
         if name not in self.components:
-            raise RunnerError(f"no component {name!r} in this pipeline; {suggest(name, self.components)}")
+            raise RunnerError(f"no component {name!r} in this pipeline; {suggest(str(name), self.components)}")
         return self.components[name]
 
     @property
     def pipe_names(self) -> list[str]:
         """The components that take part, see `select_pipes`."""
-        return [name for name in self.components if name not in self._disabled]
+        off = disabled(self._selections, self.components)
+        return [name for name in self.components if name not in off]
 
-    @contextmanager
     def select_pipes(
         self, *, enable: str | Sequence[str] | None = None, disable: str | Sequence[str] | None = None
-    ) -> Iterator[None]:
-        """For a while, only some components predict, learn and are scored; the weights of the others do not move.
+    ) -> Selection:
+        """From now on only some components predict, learn and are scored; the weights of the others do not move.
 
-        Give the ones to enable, or the ones to disable.
+        Give the ones to enable, or the ones to disable. Until `restore()` of what is returned, or the end of its `with`
+        block. A tok2vec that enabled components share with disabled ones goes on learning.
         """
         if (enable is None) == (disable is None):
-            raise RunnerError("give select_pipes either enable or disable")
+            hint = 'Write nlp.select_pipes(disable="ner") or nlp.select_pipes(enable=["tagger", "parser"]).'
+            raise RunnerError("select_pipes takes either enable or disable", hint=hint)
         given = enable if enable is not None else disable
         names = [given] if isinstance(given, str) else list(given or ())
         for name in names:
             self.get_pipe(name)
-        before = self._disabled
-        self._disabled = frozenset(set(self.components) - set(names) if enable is not None else names)
-        try:
-            yield
-        finally:
-            self._disabled = before
-            self.parameters.freeze([])
+        return Selection("enable" if enable is not None else "disable", names, self._selections)
 
     def initialize(
-        self, get_examples: Callable[[], Iterable[Example]] | None = None, *, sgd: Optimizer | None = None
+        self,
+        get_examples: Callable[[], Iterable[Any]] | Iterable[Any] | None = None,
+        *,
+        sgd: Optimizer | None = None,
+        start_over: bool = False,
     ) -> Optimizer:
-        """Learn the labels from the examples (where given), set all weights to their initial values, return an optimizer."""
-        examples = get_examples() if get_examples is not None else []
+        """Learn labels and words from the examples (where given), give weights their initial values, return an optimizer.
+
+        Only components that take part (see `select_pipes`) and have learned nothing yet get initial weights; one that was
+        loaded or updated keeps its own, with a warning. start_over: those begin again too; a warning names what they lose.
+        get_examples: a function that returns Examples or (text, annotations) pairs, or these themselves.
+        Raises RunnerError where `sgd` has updated weights that begin again.
+        """
+        examples = examples_from(get_examples, self.make_doc)
         packed = examples if isinstance(examples, PackedExamples) else None
         shown = list(packed.covering() if packed is not None else examples)
-        for component in self.components.values():
-            for label in component.labels_in(shown):
-                component.add_label(label)
-        self.lexemes = Lexemes()
-        if packed is not None:
-            self.lexemes.count_words(*packed.word_counts())
+        fresh = self._fresh_owners(start_over)
+        if sgd is not None:
+            check_optimizer(sgd, fresh)
+        for name in self.pipe_names:
+            for label in self.components[name].labels_in(shown):
+                self.components[name].add_label(label)
+        if self.parameters.learned - fresh:  # counts are part of what these have learned
+            self.lexemes.learn([example.predicted for example in shown if not example.is_augmented])
         else:
-            self.lexemes.count([example.predicted for example in shown])
+            self.lexemes = Lexemes()
+            if packed is not None:
+                self.lexemes.count_words(*packed.word_counts())
+            else:
+                self.lexemes.count([example.predicted for example in shown])
         self._met = object()
-        for example in shown:
-            example.targets[_MET] = self._met
-        self.parameters = Parameters()
-        self._build(rebuild=True)
-        self._sgd = sgd if sgd is not None else resolve({"type": "adam"}, "optimizers", "optimizer")
-        assert self._sgd is not None
+        if not self._selections:
+            for example in shown:
+                example.targets[_MET] = self._met
+        learned = ", ".join(sorted(self.parameters.learned & set(self.pipe_names)))
+        if learned and start_over:
+            warnings.warn(f"initialize sets the weights of {learned} back; what was learned is lost", stacklevel=2)
+        elif learned:
+            hint = "to begin again: nlp.initialize(start_over=True)"
+            warnings.warn(f"initialize keeps the weights that {learned} learned; {hint}", stacklevel=2)
+        self._build(fresh=fresh)
+        self._sgd = sgd if sgd is not None else _default_optimizer()
         return self._sgd
 
-    def _build(self, rebuild: bool = False, given: Given | None = None) -> None:
-        """Make the models that are missing, and bind their parameters; known values stay. given: see Parameters.bind."""
-        if rebuild or any(component.head is None for component in self.components.values()):
-            with self._lock:
-                self._build_stale(rebuild, given)
+    def resume_training(self, *, sgd: Optimizer | None = None) -> Optimizer:
+        """Return an optimizer, Adam unless one is given, to go on learning. No weight changes.
 
-    def _build_stale(self, rebuild: bool, given: Given | None) -> None:
-        stale = [name for name, component in self.components.items() if rebuild or component.head is None]
-        if not stale:  # another thread was faster
+        Components without weights get their initial ones. `update` without `sgd` does the same.
+        """
+        if sgd is not None:
+            check_optimizer(sgd)
+        self._build()
+        self._sgd = sgd if sgd is not None else _default_optimizer()
+        return self._sgd
+
+    def _fresh_owners(self, start_over: bool) -> set[str]:
+        """The owners of weights (see Parameters.owners) that `initialize` sets to initial values."""
+        fresh = {name for name in self.pipe_names if start_over or name not in self.parameters.learned}
+        readers = {name for name, component in self.components.items() if component.build_tok2vec is not None}
+        if self.shared_tok2vec and not (self.parameters.learned & readers) - fresh:
+            fresh.add(_SHARED)
+        return fresh
+
+    def _build(self, fresh: Collection[str] = (), given: Given | None = None) -> None:
+        """Make the models that are missing, and bind their parameters; known values stay. fresh, given: see Parameters.bind."""
+        if fresh or any(component.head is None for component in self.components.values()):
+            with self._lock:
+                self._build_stale(fresh, given)
+
+    def _build_stale(self, fresh: Collection[str], given: Given | None) -> None:
+        stale = [name for name, component in self.components.items() if component.head is None]
+        if not stale and not fresh:  # another thread was faster
             return
-        if rebuild:
-            self._tok2vecs = {}
+        if given is None:
+            self._forget_scores()
         models: dict[str, Model] = {}
         heads: dict[str, Model | None] = {name: component.head for name, component in self.components.items()}
         for name, component in self.components.items():
@@ -205,7 +247,7 @@ class Pipeline:
                     for node in model.walk():
                         node.ops = self.ops
         self.parameters.kernels = kernels_of(self.ops)
-        self.parameters.bind(models, self.seed, given)
+        self.parameters.bind(models, self.seed, given, fresh)
         for name in stale:  # last: whoever finds a head finds it with its weights
             self.components[name].head = heads[name]
 
@@ -215,12 +257,30 @@ class Pipeline:
         with self._lock:
             self.parameters.settle()
 
+    def _forget_scores(self) -> None:
+        """The weights change: what the trainer said of them holds no longer."""
+        for key in ABOUT_WEIGHTS:
+            self.meta.pop(key, None)
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            warnings.warn(text, stacklevel=5)  # the line that called update
+
     def _freeze_disabled(self) -> None:
-        if not self._disabled:
+        off = disabled(self._selections, self.components)
+        if not off:
+            if self.parameters.frozen:
+                self.parameters.freeze([])
             return
         moving = {id(self._tok2vecs[name]) for name in self.pipe_names if name in self._tok2vecs}
+        if any(name in off and id(model) in moving for name, model in self._tok2vecs.items()):
+            self._warn_once(
+                f"{', '.join(self.pipe_names)} learn with a tok2vec that {', '.join(sorted(off))} share: what the disabled "
+                "components predict changes as well"
+            )
         models = [model for name, model in self._tok2vecs.items() if id(model) not in moving]
-        models += [head for name in self._disabled if (head := self.components[name].head) is not None]
+        models += [head for name in off if (head := self.components[name].head) is not None]
         owners = {node.name for model in models for node in model.walk()}
         self.parameters.freeze(path for path in self.parameters.layout if path.rpartition("/")[0] in owners)
 
@@ -229,7 +289,8 @@ class Pipeline:
     def make_doc(self, text: str) -> Doc:
         """Tokenize."""
         if not isinstance(text, str):
-            raise RunnerError(f"a text is a string, not {type(text).__name__}")
+            hint = "Write nlp(text) for one text, nlp.pipe(texts) for many."
+            raise RunnerError(f"a text is a string, not {type(text).__name__}", hint=hint)
         if self._tokenize is None:
             self._tokenize = resolve(self.tokenizer_block, "tokenizers", "pipeline.tokenizer")
             assert self._tokenize is not None
@@ -242,22 +303,29 @@ class Pipeline:
         return doc
 
     def pipe(self, texts: Iterable[str | Doc], batch_size: int = 256) -> Iterator[Doc]:
-        """Annotate a stream of texts, `batch_size` at a time, in order."""
+        """Annotate a stream of texts, `batch_size` at a time, in order, by the components that take part now."""
+        if isinstance(texts, str | Doc):
+            raise RunnerError(
+                "nlp.pipe takes many texts, and was given one", hint="Write nlp(text), or nlp.pipe([text])."
+            )
+        return self._stream(texts, batch_size, self.pipe_names)
+
+    def _stream(self, texts: Iterable[str | Doc], batch_size: int, names: Sequence[str]) -> Iterator[Doc]:
         batch: list[Doc] = []
         for text in texts:
             batch.append(text if isinstance(text, Doc) else self.make_doc(text))
             if len(batch) >= batch_size:
-                self.predict(batch)
+                self.predict(batch, names)
                 yield from batch
                 batch = []
-        self.predict(batch)
+        self.predict(batch, names)
         yield from batch
 
     @with_own_threads
-    def predict(self, docs: Sequence[Doc]) -> None:
-        """Annotate docs in place."""
+    def predict(self, docs: Sequence[Doc], names: Sequence[str] | None = None) -> None:
+        """Annotate docs in place. names: of the components that predict, in their order; None: those that take part."""
         self._prepare()
-        names = self.pipe_names  # once: all docs of a call pass the same components
+        names = self.pipe_names if names is None else names  # once: all docs of a call pass the same components
         for some in _by_words(docs, _WORDS_PER_BATCH):
             batch = Batch.of(some, self.lexemes)
             vectors: dict[int, Packed] = {}  # by tok2vec: a shared one runs once
@@ -295,8 +363,8 @@ class Pipeline:
     @with_own_threads
     def update(
         self,
-        examples: Sequence[Any],
-        annotations: Sequence[Mapping[str, Any]] | None = None,
+        examples: Sequence[Any] | Doc | Example,
+        annotations: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None,
         *,
         drop: float = 0.0,
         sgd: Optimizer | None = None,
@@ -304,14 +372,35 @@ class Pipeline:
     ) -> Used:
         """One step: examples (or texts and their annotations), dropout rate, optimizer. Adds to `losses` by component.
 
-        Labels that the components have not met are added. Returns the values the optimizer used.
+        A single text, Doc or Example stands for a list of it. Labels that the components have not met are added; weights
+        are changed by the optimizer alone. sgd: by default the last one that `initialize`, `resume_training` or `update`
+        has made, else a new Adam. Returns the values the optimizer used. Raises RunnerError where there is nothing to learn
+        from, or something of another kind.
         """
-        batch = self._examples(examples, annotations)
-        optimizer = sgd or self._sgd
-        if optimizer is None:
-            optimizer = self.initialize(lambda: batch)
+        batch = as_examples(examples, annotations, self.make_doc)
+        if not batch:
+            raise RunnerError("there is no example to learn from", hint="Give at least one; pass over empty batches.")
+        check_drop(drop)
+        if sgd is not None:
+            check_optimizer(sgd)
         self._meet([example for example in batch if example.targets.get(_MET) is not self._met])
+        optimizer = sgd if sgd is not None else self._sgd or self.resume_training()
         self._reset_noise(drop, optimizer.step)
+        try:
+            self._collect_gradient(batch, losses, optimizer.step + 1)
+            self._freeze_disabled()
+            used = optimizer(self.parameters)
+        except BaseException:
+            self.parameters.forget_gradient()
+            raise
+        learned = [name for name in self.pipe_names if self.components[name].has_weights]
+        self.parameters.learned.update(learned, (_SHARED,) if self.shared_tok2vec else ())
+        if self.meta:
+            self._forget_scores()
+        return used
+
+    def _collect_gradient(self, batch: list[Example], losses: dict[str, float] | None, step: int) -> None:
+        """Add the gradient of these examples to the parameters', and the losses to `losses`. step: for errors."""
         inputs = Batch.of([example.predicted for example in batch], self.lexemes)
         vectors: dict[int, tuple[Packed, Callable[[Any], Any]]] = {}  # by tok2vec: a shared one runs once
         gradients: dict[int, Any] = {}
@@ -332,17 +421,10 @@ class Pipeline:
                 if dX is not None:
                     gradients[id(tok2vec)] = dX if id(tok2vec) not in gradients else gradients[id(tok2vec)] + dX
             if not isfinite(loss):
-                self.parameters.forget_gradient()
-                raise Diverged(f"the loss of {name} is {loss}", hint=AFTER_DIVERGENCE).at_step(optimizer.step + 1)
+                raise Diverged(f"the loss of {name} is {loss}", hint=AFTER_DIVERGENCE).at_step(step)
             if losses is not None:
                 losses[name] = losses.get(name, 0.0) + loss
         self._backprop(vectors, gradients)
-        self._freeze_disabled()
-        try:
-            return optimizer(self.parameters)
-        except Diverged:
-            self.parameters.forget_gradient()
-            raise
 
     def _reset_noise(self, drop: float, step: int) -> None:
         """Each component's masks are a function of its name, seed and step, whatever else is in the pipeline."""
@@ -357,25 +439,6 @@ class Pipeline:
         for key, dX in gradients.items():
             vectors[key][1](dX)
 
-    def _examples(self, items: Sequence[Any], annotations: Sequence[Mapping[str, Any]] | None) -> list[Example]:
-        if annotations is not None:
-            if len(annotations) != len(items):
-                raise RunnerError(f"{len(items)} texts and {len(annotations)} annotations", hint="Give one a text.")
-            items = list(zip(items, annotations, strict=True))
-        batch = []
-        for item in items:
-            if isinstance(item, Example):
-                batch.append(item)
-            elif isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Mapping):
-                text, annotation = item
-                batch.append(Example.from_dict(text if isinstance(text, Doc) else self.make_doc(text), annotation))
-            else:
-                raise RunnerError(
-                    f"cannot learn from a {type(item).__name__}",
-                    hint="Give Examples, or texts and dicts of annotations.",
-                )
-        return batch
-
     def _meet(self, examples: Sequence[Example]) -> None:
         """Learn the labels and the words of examples not seen before."""
         if examples:
@@ -383,7 +446,7 @@ class Pipeline:
                 for label in self.components[name].labels_in(examples):
                     self.components[name].add_label(label)
             self.lexemes.learn([example.predicted for example in examples if not example.is_augmented])
-            if not self._disabled:
+            if not self._selections:
                 for example in examples:
                     example.targets[_MET] = self._met
         self._build()
@@ -467,6 +530,11 @@ class Pipeline:
             "shared_tok2vec": self.shared_tok2vec,
             "components": {name: self.components[name].describe(block) for name, block in self.blocks.items()},
         }
+
+
+def _default_optimizer() -> Optimizer:
+    optimizer: Optimizer = resolve({"type": "adam"}, "optimizers", "optimizer")
+    return optimizer
 
 
 def _by_words(docs: Sequence[Doc], limit: int) -> Iterator[list[Doc]]:

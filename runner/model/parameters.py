@@ -9,7 +9,7 @@ parameters read row by row (tables.py), and are given their `Table` there.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import prod, sqrt
 from types import ModuleType
@@ -63,6 +63,7 @@ class Parameters:
         self.tables: dict[str, Table] = {}
         self.settle: Callable[[], None] = _nothing  # an optimizer's: bring rows up to date that it has put off
         self.is_gradient_seen = False  # the gradient as a whole was asked for since the last update, and maybe changed
+        self.learned: set[str] = set()  # owners whose weights are no longer their initial ones, see `owners`
         self._layers: list[tuple[Model, str, str]] = []
 
     @property
@@ -102,13 +103,17 @@ class Parameters:
         """For optimizers: the weights and the gradient of all that is not in tables, without settling anything."""
         return self._weights, self._gradient
 
-    def bind(self, models: Mapping[str, Model], seed: int, given: Given | None = None) -> None:
+    def bind(
+        self, models: Mapping[str, Model], seed: int, given: Given | None = None, fresh: Collection[str] = ()
+    ) -> None:
         """Give every parameter of `models` its place, keep the values of paths and shapes already known, initialize the rest.
 
         A parameter that grew along its axes keeps its old values in the old corner. Initial values are a function of
         `seed` and the path alone. given: gives all values for the shapes that it is told, before any array is made.
+        fresh: owners whose values are forgotten.
         """
-        known = {path: view.copy() for path, view in self.views(self.weights).items()}
+        views = self.views(self.weights)
+        known = {path: view.copy() for path, view in views.items() if path.partition("/")[0] not in fresh}
         layers: list[tuple[Model, str, str]] = []
         layout: dict[str, tuple[int, Shape]] = {}
         initial: dict[str, Initializer] = {}
@@ -141,6 +146,7 @@ class Parameters:
         self.is_gradient_seen = False
         self._layers = layers
         self.frozen = []
+        self.learned = set(self.owners()) if given is not None else self.learned - set(fresh)
         self._attach()
 
     def _attach(self) -> None:

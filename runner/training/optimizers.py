@@ -63,6 +63,11 @@ class Optimizer(Settings):
             return {}
         return _views(self.state["averages"], self._layout)
 
+    @property
+    def updated_owners(self) -> set[str]:
+        """The components whose weights this optimizer has moved, see Parameters.owners."""
+        return {path.partition("/")[0] for path in self._layout} if self.step else set()
+
     def __call__(self, parameters: Parameters) -> Used:
         """Update the weights from the gradient, and set the gradient to zero."""
         self._fit(parameters)
@@ -112,12 +117,21 @@ class Optimizer(Settings):
         return ("averages",) if self.use_averages else ()
 
     def _fit(self, parameters: Parameters) -> None:
-        """Make room for every parameter; values move along with their paths where the layout changed."""
+        """Make room for every parameter; values move along with their paths where the layout changed.
+
+        Averages begin at 0 for weights that begin with this optimizer. Those of learned, frozen and later weights begin at
+        the weights: else a frozen component's average would stay 0.
+        """
         if self._layout == parameters.layout and all(name in self.state for name in self._names):
             return
         for name in self._names:
             old = _views(self.state[name], self._layout) if name in self.state else {}
             flat = np.zeros_like(parameters.weights)
+            if name == "averages":
+                owners = parameters.owners().items()
+                spans = [at for owner, at in owners if self.step or owner in parameters.learned]
+                for at in (*spans, *parameters.frozen):
+                    flat[at] = parameters.weights[at]
             for path, view in parameters.views(flat).items():
                 if path in old and old[path].ndim == view.ndim:
                     corner = tuple(slice(min(a, b)) for a, b in zip(old[path].shape, view.shape, strict=True))

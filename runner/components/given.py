@@ -1,0 +1,84 @@
+"""What users give to learn from, or to be scored on: Examples, or texts and dicts of annotations.
+
+    as_examples([("Uber grows", {"entities": [(0, 4, "ORG")]})], None, nlp.make_doc)
+    as_examples("Uber grows", {"entities": [(0, 4, "ORG")]}, nlp.make_doc)
+
+The dicts are in the simple training style (corpus/annotations.py). Errors show what to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+from runner.corpus.doc import Doc
+from runner.corpus.example import Example
+from runner.corpus.packed import PackedExamples
+from runner.errors import RunnerError
+
+_FORM = 'Give Examples, or texts and dicts: nlp.update(["Uber grows"], [{"entities": [(0, 4, "ORG")]}]).'
+
+
+def as_examples(items: Any, annotations: Any, make_doc: Callable[[str], Doc]) -> list[Example]:
+    """One Example for each item, or text with its annotations; a single text, Doc or Example stands for a list of it.
+
+    Raises RunnerError where the numbers differ or an item is of another kind, with the way to write it.
+    """
+    items = [items] if isinstance(items, str | Doc | Example) else _listed(items, "examples")
+    if annotations is not None:
+        annotations = [annotations] if isinstance(annotations, Mapping) else _listed(annotations, "annotations")
+        if len(annotations) != len(items):
+            raise RunnerError(f"{len(items)} texts and {len(annotations)} annotations", hint="Give one a text.")
+        items = list(zip(items, annotations, strict=True))
+    return [item if isinstance(item, Example) else _as_example(item, make_doc) for item in items]
+
+
+def examples_from(given: Any, make_doc: Callable[[str], Doc]) -> Sequence[Example]:
+    """The examples that a function returns, or those given in its place; a packed corpus stays packed."""
+    items = given() if callable(given) else given
+    if items is None:
+        return []
+    return items if isinstance(items, PackedExamples) else as_examples(items, None, make_doc)
+
+
+def _as_example(item: Any, make_doc: Callable[[str], Doc]) -> Example:
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        raise RunnerError(f"cannot learn from a {type(item).__name__}", hint=_FORM)
+    text, annotation = item
+    if isinstance(text, Example):
+        raise RunnerError("an Example holds its annotations", hint="Give the Examples alone: nlp.update(examples).")
+    if not isinstance(text, str | Doc):
+        raise RunnerError(f"cannot learn from a {type(text).__name__} in the place of a text", hint=_FORM)
+    if not isinstance(annotation, Mapping):
+        hint = 'Give a dict that names the layer: {"entities": [(0, 4, "ORG")]}, {"cats": {"SPORT": 1.0}}, {"tags": [...]}.'
+        raise RunnerError(f"the annotations of {str(text)[:60]!r} are a {type(annotation).__name__}", hint=hint)
+    return Example.from_dict(text if isinstance(text, Doc) else make_doc(text), annotation)
+
+
+def _listed(items: Any, what: str) -> list[Any]:
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise RunnerError(f"the {what} are a {type(items).__name__}", hint=_FORM)
+    return list(items)
+
+
+def check_drop(drop: Any) -> None:
+    """Raises RunnerError for a dropout rate that is no number from 0 to below 1."""
+    if isinstance(drop, bool) or not isinstance(drop, Real):
+        hint = "Give a number; of a schedule the next value: drop=next(schedule)."
+        raise RunnerError(f"dropout is {drop!r:.80}, which is no number", hint=hint)
+    if not 0 <= float(drop) < 1:
+        raise RunnerError(f"dropout must be at least 0 and below 1, got {drop}")
+
+
+def check_optimizer(sgd: Any, fresh: Collection[str] = ()) -> None:
+    """Raises RunnerError for what is no optimizer, or has updated weights of these owners, which are to begin again."""
+    if not callable(sgd) or not isinstance(getattr(sgd, "step", None), int):
+        fact = f"sgd is a {type(sgd).__module__}.{type(sgd).__name__}, which is no optimizer"
+        raise RunnerError(fact, hint="Give runner.adam(), runner.radam() or runner.sgd(), or leave it out.")
+    updated = set(fresh).intersection(getattr(sgd, "updated_owners", ()))
+    if updated:
+        raise RunnerError(
+            f"the optimizer has updated {', '.join(sorted(updated))} before",
+            hint="Weights that begin again need a new one: leave sgd out, or give runner.adam().",
+        )

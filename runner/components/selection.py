@@ -1,0 +1,54 @@
+"""`nlp.select_pipes`: some components predict, learn and are scored, the others are left alone.
+
+    off = nlp.select_pipes(disable="ner")      # acts at once
+    off.restore()
+    with nlp.select_pipes(enable="tagger"):    # until the end of the block, whatever happens in it
+        nlp.update(examples, sgd=sgd)
+
+Selections add up: what one has disabled, another `disable` leaves disabled; `enable` names all that take part. Each is undone
+by itself, in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Literal
+
+from runner.errors import RunnerError
+
+
+class Selection:
+    """A call of `select_pipes` that holds until `restore`, or the end of its `with` block.
+
+    active: the pipeline's selections, this one among them as long as it holds.
+    """
+
+    def __init__(self, kind: Literal["enable", "disable"], names: Iterable[str], active: list[Selection]) -> None:
+        self.kind = kind
+        self.names = tuple(names)
+        self._active = active
+        active.append(self)
+
+    def restore(self) -> None:
+        """Undo this selection; what others have disabled stays so. A second call does nothing."""
+        if self in self._active:
+            self._active.remove(self)
+
+    def __enter__(self) -> Selection:
+        if self not in self._active:
+            raise RunnerError("this selection has been restored", hint="Call nlp.select_pipes again.")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.restore()
+
+    def __repr__(self) -> str:
+        return f"select_pipes({self.kind}={list(self.names)})"
+
+
+def disabled(active: Iterable[Selection], components: Collection[str]) -> frozenset[str]:
+    """The components that do not take part, after these selections in their order."""
+    off: set[str] = set()
+    for selection in active:
+        off = off | set(selection.names) if selection.kind == "disable" else set(components) - set(selection.names)
+    return frozenset(off)
