@@ -12,12 +12,12 @@ import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from runner.config.schema import RunConfig, Ticket
 from runner.corpus.datasets import Source
-from runner.errors import RunnerError
-from runner.files import write_file
+from runner.errors import RunFailed, RunnerError
+from runner.files import open_locked, write_file
 from runner.sweeps.fingerprint import fingerprint
 from runner.sweeps.gains import gains, name_of_first, rows_of_gains
 from runner.sweeps.job import forget_ends
@@ -30,6 +30,7 @@ from runner.tracking.provenance import command_line, provenance_tags
 
 FILE = "sweep.json"
 REPORT = "sweep.md"
+LOCK = ".lock"
 _SHARED = ("uri", "experiment", "if_unreachable")  # of a job's tracking
 _DEPTH = 2  # of a sweep's folder below outputs/multirun: date and time
 
@@ -46,6 +47,7 @@ class Board:
         self._about: dict[str, Any] = {}
         self._is_again = self._is_forced = False
         self._before: dict[str, Path] = {}
+        self._lock: BinaryIO | None = None  # of the sweep's folder, held until the process or the sweep ends
 
     @property
     def n_to_run(self) -> int:
@@ -64,7 +66,7 @@ class Board:
         is where it belongs. search: what tells a search from others; its jobs come later, by `add`, n_jobs in all, and
         configs are of two ends of its space.
 
-        Raises RunnerError where the folder holds another sweep.
+        Raises RunnerError where the folder holds another sweep, or another process runs one there.
         """
         self._configs = list(configs)
         self._jobs = [
@@ -91,6 +93,7 @@ class Board:
             key, is_told = str(about["key"]), bool(about.get("is_told"))
         else:
             key, is_told = uuid.uuid4().hex, False
+        self._take(folder)
         self._before = {} if force else _finished(root, 1 if is_named else _DEPTH + 1)
         self._is_forced = force
         done = {job.number: run for job in self._jobs if (run := self._run_before(job, folder)) is not None}
@@ -111,6 +114,24 @@ class Board:
             kind = "sweep" if search is None else "search"
             self._start_tracking(configs[0], f"{kind} {' '.join(keys)}", keys, is_again=known is not None)
         return self._ticket
+
+    def _take(self, folder: Path) -> None:
+        """Before the first write: two processes with the same sweep would write over each other's files and MLflow run."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = open_locked(folder / LOCK)
+        except OSError as error:
+            raise RunFailed(f"cannot write: {error.strerror}", place=str(folder)) from error
+        if self._lock is None:
+            raise RunnerError(
+                "another process runs a sweep in this folder", place=str(folder), hint="Wait for it, or end it."
+            )
+
+    def _leave(self, folder: Path) -> None:
+        if self._lock is not None:
+            (folder / LOCK).unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
 
     def add(self, configs: Sequence[RunConfig]) -> Ticket:
         """More jobs, of a search."""
@@ -187,6 +208,12 @@ class Board:
         """
         if self._ticket is None:
             return
+        try:
+            self._end(self._ticket, status, errors)
+        finally:
+            self._leave(self._ticket.folder)
+
+    def _end(self, ticket: Ticket, status: Status, errors: Mapping[int, str]) -> None:
         found = [
             dataclasses.replace(one, status="FAILED", error=errors[one.job.number])
             if one.status != "FINISHED" and one.job.number in errors
@@ -212,7 +239,7 @@ class Board:
             text += ["", told]
             markdown += ["", told]
         print("\n" + "\n".join(text), flush=True)
-        folder = self._ticket.folder
+        folder = ticket.folder
         write_file(folder / REPORT, "\n".join(markdown) + "\n")
         from runner.sweeps.pictures import draw
 

@@ -21,7 +21,7 @@ from runner.commands import train
 from runner.commands.folder import make_room, taken
 from runner.corpus.datasets import SAMPLE
 from runner.errors import RunFailed, RunnerError
-from runner.files import write_file, write_folder
+from runner.files import open_locked, write_file, write_folder
 from runner.training import checkpoint
 from runner.training.keeper import FOLDER, lock
 from tests.file_kills import COUNTER
@@ -78,6 +78,22 @@ class TestAnotherProcess:
             assert err.splitlines()[0] == f"{place / 'out'}: another process is training in this folder"
             assert contents(place) == before
         held.release()
+
+    def test_nor_a_sweep_while_the_same_one_runs(self, tmp_path):
+        words = ["-m", "seed=0,1", "hydra/launcher=basic", "output_dir=sweep"]
+        assert run(tmp_path, *words)[0] == 0
+        assert not (tmp_path / "sweep" / ".lock").exists()
+        (tmp_path / "sweep" / "0" / "summary.json").write_text("{}")  # there is something to do
+        held = open_locked(tmp_path / "sweep" / ".lock")
+        assert held is not None
+        before = contents(tmp_path)
+        code, _, err = run(tmp_path, *words, tracking="mlflow")
+        assert code == 2
+        assert err.splitlines()[0] == "sweep: another process runs a sweep in this folder"
+        assert contents(tmp_path) == before
+        held.close()
+        assert run(tmp_path, *words)[0] == 0
+        assert not (tmp_path / "sweep" / ".lock").exists()
 
     def test_nor_one_that_comes_before_the_first_file(self, tmp_path):
         """The other has taken the folder and reads its corpus."""
