@@ -112,9 +112,7 @@ def of_component(component: Component, kind: str, train: Part, dev: Part, shared
         text = f"{_percent(shared.unknown_entities)} of dev's entities are none of train's"
         yield Finding("note", name, text)
     if kind == "trees" and train.lengths["max"] > LONG_DOC:
-        hint = (
-            "Memory and time grow with the square; corpus.reader.n_sents=1 cuts them where the format knows sentences."
-        )
+        hint = "Memory and time grow with its length. Is it one sentence? Mark where sentences start, or cut the text."
         yield Finding("warning", name, f"the longest sentence has {train.lengths['max']:,} words", (), hint)
 
 

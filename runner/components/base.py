@@ -84,7 +84,7 @@ class Component(ABC):
         if not 0 <= own < 1:
             raise RunFailed(
                 f"the schedule gives {own} at step {step}",
-                place=f"components.{self.name}.dropout",
+                place=f"pipeline.components.{self.name}.dropout",
                 hint="It must stay from 0 to below 1.",
             )
         return own

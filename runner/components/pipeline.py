@@ -115,7 +115,7 @@ class Pipeline:
         block: dict[str, Any] = {"type": name, **(config or {})}
         if "tok2vec" in (accepted("components", str(block["type"])) or ()):
             block.setdefault("tok2vec", dict(DEFAULT_TOK2VEC))
-        component = resolve(block, "components", f"components.{name}", extra={"name": name})
+        component = resolve(block, "components", f"pipeline.components.{name}", extra={"name": name})
         self._met = object()
         self.components[name] = component
         self.blocks[name] = block

@@ -41,7 +41,7 @@ def tagger(
     tag_map: fine tag → universal tag and features: a YAML or JSON file, a bundled map's name (en_ptb), or the map
     itself; null: none, fine tags only. dropout: this component's own; null: the run's.
     """
-    universal = read_tag_map(tag_map, f"components.{name}.tag_map") if tag_map is not None else None
+    universal = read_tag_map(tag_map, f"pipeline.components.{name}.tag_map") if tag_map is not None else None
     component = Tagger(name, tok2vec, universal)
     component.dropout = dropout
     return component

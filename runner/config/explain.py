@@ -212,7 +212,7 @@ def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | N
         override = _quoted(text) or "it"
         key, _, value = override.partition("=")
         hint = "Add --multirun to run each."
-        if "." in key:
+        if _may_be_list(key):
             hint = f"Add --multirun to run each, or write a list as '{key}=[{value}]'."
         return RunnerError("several values for one run", place=override, hint=hint)
     there = re.search(r"Could not append to config. An item is already at '([^']*)'", text)
@@ -257,6 +257,13 @@ def _composition(text: str, overrides: Sequence[str], config_dir: str | Path | N
     return None
 
 
+def _may_be_list(key: str) -> bool:
+    """Whether a key, and not a group, may hold a list."""
+    entry = schema.manual_entry(key)
+    scalars = ("int", "float", "str", "bool")
+    return key not in group_names() and (entry is None or entry.type.removesuffix(" or null") not in scalars)
+
+
 def _no_such_key(name: str, overrides: Sequence[str], config_dir: str | Path | None) -> RunnerError:
     key, at, package = name.partition("@")
     if package and not any("@" in word for word in overrides):
@@ -267,7 +274,7 @@ def _no_such_key(name: str, overrides: Sequence[str], config_dir: str | Path | N
             hint="Make '# @package _global_' the first line of its file, with nothing before it.",
         )
     known = known_keys(overrides, config_dir)
-    if key in known and (at or key in group_names()):
+    if key in known and (at or key in group_names() or any(word.startswith(f"{key}@") for word in overrides)):
         hint = f"Choose a file as in {key}=NAME, and set keys as in {key}.KEY=VALUE."
         if key not in group_names():
             hint = f"Write {key}=VALUE."

@@ -112,7 +112,7 @@ def checked_sweeps(runs: Runs) -> Iterator[None]:
                 raise RunFailed(
                     "a process of the sweep was killed, for lack of memory perhaps",
                     place="hydra.launcher",
-                    hint="The same command goes on; hydra.launcher.n_jobs=1 runs one job at a time.",
+                    hint="The same command goes on; hydra/launcher=basic runs one job at a time.",
                 ) from error
             raise
         finally:

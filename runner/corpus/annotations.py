@@ -51,7 +51,7 @@ def read_annotations(record: Mapping[str, Any], tokenizer: Tokenizer | None, sou
         if spaces is not None:
             raise RunnerError("'spaces' without 'words'", place=source, hint="Give the words too, or only the text.")
         if tokenizer is None:
-            raise RunnerError("there is a text and no tokenizer", place=source, hint="Set corpus.tokenizer.")
+            raise RunnerError("there is a text and no tokenizer", place=source, hint="Set pipeline.tokenizer.")
         words, spaces = tokenizer(text)
     if not words:
         raise RunnerError("there are no words", place=source, hint="Remove the example, or give it a text.")

@@ -109,7 +109,7 @@ class Packer:
             raise RunnerError(
                 f"an annotation cannot be packed ({error})",
                 place=doc.source,
-                hint="Readers give strings and numbers, and JSON in Doc.meta; corpus.in_memory_words=1e9 packs nothing.",
+                hint="Readers give strings and numbers, and JSON in Doc.meta; corpus.in_memory_words=1000000000 packs nothing.",
             ) from None
 
     def _add(self, doc: Doc, predicted: Doc | None) -> None:

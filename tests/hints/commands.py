@@ -1,0 +1,133 @@
+"""Advice of the commands beside training, and about the folders that runs leave."""
+
+from __future__ import annotations
+
+import shutil
+
+import runner
+from runner.commands.convert import own_spelling
+from runner.components.storage import load
+from runner.sweeps.repetition import refusal
+from runner.tracking.past_run import PastRun, from_folder
+
+from .place import DEV, NAMES, TINY, Place, prepare
+from .story import story
+
+
+@story("commands/bootstrap", "Give --model FOLDER, --patterns FILE", "Train pipeline=ner first.")
+def nothing_to_propose_with(at: Place) -> None:
+    at.write("texts.txt", "Ada met Bo.\n")
+    at.write("patterns.jsonl", [{"label": "PER", "pattern": [{"LOWER": "ada"}]}])
+    at.command("bootstrap", "texts.txt", code=2)
+    assert '"PER"' in at.command("bootstrap", "texts.txt", "--patterns", "patterns.jsonl")
+    at.command(*TINY, "pipeline=tagger", "output_dir=tagger")
+    at.command("bootstrap", "texts.txt", "--model", "tagger/model-best", code=2)
+    at.command(*TINY, "pipeline=ner", "output_dir=ner")
+    at.command("bootstrap", "texts.txt", "--model", "ner/model-best")
+
+
+@story(
+    "commands/compare",
+    "Leave --log out.",
+    tracking__past_run="or the whole: --sweep FOLDER",
+    commands__flags="See {} --help.",
+)
+def runs_beside_each_other(at: Place) -> None:
+    for seed in (0, 1):
+        at.command(*TINY, f"seed={seed}", f"output_dir=runs/{seed}")
+    at.command("compare", "runs/0", "runs/1", "--rounds", "9", "--log", code=2)
+    at.command("compare", "runs/0", "runs/1", "--rounds", "9")
+    at.raised(from_folder, at.folder / "runs")
+    at.command("compare", "--sweep", "runs/", "--rounds", "9")
+    at.command("compare", "--nonsense", code=2)
+    assert "usage: python -m runner compare" in at.command("compare", "--help")
+
+
+@story(
+    "commands/convert", "Write --option KEY=VALUE.", "--option {}", commands__paths="or give --to",
+)  # fmt: skip
+def options_of_convert(at: Place) -> None:
+    at.command("convert", "train.iob", "out.jsonl", "--option", "scheme", code=2)
+    at.command("convert", "train.iob", "out.jsonl", "--option", "scheme=iob1")
+    at.command("convert", "train.iob", "out.what", code=2)
+    at.command("convert", "train.iob", "out.what", "--to", "iob")
+    hint = own_spelling(
+        """"corpus.reader.delimiter=';'" corpus.reader.type=table corpus.reader.n_sents=2 corpus.reader.merge_subtokens=true
+        corpus.reader.scheme=iob1"""
+    )
+    assert hint.split() == [
+        "--option", "'delimiter=;'", "--from", "table", "--n-sents", "2", "--merge-subtokens", "--option", "scheme=iob1",
+    ]  # fmt: skip
+    at.command("convert", "train.jsonl", "out.jsonl", "--option", "scheme=iob1", code=2)
+    at.command("convert", "train.jsonl", "out.jsonl")
+    at.command("convert", "train.iob", "out.jsonl", "--n-sents", "2", "--option", "scheme=iob1")
+    at.command("convert", "train.csv", "out.jsonl", "--from", "table", "--option", "delimiter=,")
+
+
+@story("commands/paths", "or give --from FORMAT")
+def a_folder_of_other_files(at: Place) -> None:
+    at.write("folder/a.what", '{"words": ["Ada"]}\n')
+    at.command("convert", "folder", "out", code=2)
+    at.command("convert", "folder", "out", "--from", "jsonl")
+
+
+@story(
+    "corpus/writers/conllu", "--to jsonl can hold it", corpus__writers__iob="--to jsonl can hold it",
+    corpus__writers__writer="--to jsonl can hold it",
+)  # fmt: skip
+def what_a_format_cannot_hold(at: Place) -> None:
+    at.write("tags.jsonl", [{"words": ["Ada"], "tags": ["a b"]}])
+    at.write("labels.jsonl", [{"words": ["Ada"], "tags": ["a\tb"], "entities": ["U-PER"]}])
+    at.write("words.jsonl", [{"words": ["A\tda"], "entities": ["U-PER"]}])
+    at.command("convert", "tags.jsonl", "out.conllu", code=2)
+    at.command("convert", "labels.jsonl", "out.iob", code=2)
+    at.command("convert", "words.jsonl", "out.iob", code=2)
+    for name in ("tags", "labels", "words"):
+        at.command("convert", f"{name}.jsonl", "out.jsonl", "--to", "jsonl")
+
+
+@story("commands/resume", "resume=auto looks for one that was interrupted", "without resume=auto it is trained again")
+def a_finished_run_is_resumed(at: Place) -> None:
+    at.command(*TINY, "output_dir=out")
+    at.command(*TINY, "resume=out", code=2)
+    assert "Best:" not in at.command(*TINY, "output_dir=out", "resume=auto")
+    assert "Best:" in at.command(*TINY, "output_dir=out")
+
+
+@story("components/storage", "give it: runner.load(path, code=")
+def a_model_with_code(at: Place) -> None:
+    at.write("mine.py", TOKENIZER)
+    at.write("texts.txt", "Ada met Bo.\n")
+    at.command(*TINY, "code=[mine.py]", "pipeline.tokenizer.type=hinted", "output_dir=out")
+    at.raised(load, at.folder / "out" / "model-best")
+    runner.load(at.folder / "out" / "model-best", code=["mine.py"])
+    at.command("bootstrap", "texts.txt", "--model", "out/model-best", "--code", "mine.py")
+
+
+TOKENIZER = """
+from runner.registry import tokenizers
+
+@tokenizers("hinted")
+def hinted():
+    return lambda text: (text.split(), [True] * len(text.split()))
+"""
+
+
+@story("sweeps/board", "Give another output_dir, or force=true")
+def another_sweep_lies_here(at: Place) -> None:
+    words = (*TINY, "-m", "hydra/launcher=basic")
+    at.command(*words, "seed=0,1", "output_dir=out")
+    at.command(*words, "seed=2,3", "output_dir=out", code=2)
+    at.command(*words, "seed=2,3", "output_dir=other")
+    at.command(*words, "seed=2,3", "output_dir=out", "force=true")
+
+
+@story("sweeps/repetition", "--force runs it nevertheless")
+def other_data_than_then(at: Place) -> None:
+    at.command(*TINY, "output_dir=out", "tracking=none")
+    at.write("train.jsonl", [NAMES, DEV])
+    at.told.append(str(refusal(PastRun("out", "out", "FINISHED"), "data", ["the train data"])))
+    at.command("rerun", "out/", "output_dir=again", code=2)
+    shutil.rmtree("again", ignore_errors=True)
+    at.command("rerun", "out/", "output_dir=again", "--force")
+    prepare(*TINY)

@@ -1,0 +1,254 @@
+"""Advice about the config and the command line of a run."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from omegaconf import ValidationError
+
+from runner.components.pipeline import Pipeline
+from runner.config.compose import compose, job_error
+from runner.config.explain import _group_needs_name, _wrong_type
+from runner.config.recorded import recorded_config
+from runner.config.resolve import load_code
+from runner.config.search import OptunaSweeper
+from runner.model.ops import make_ops
+
+from .data import takes_extra
+from .place import TINY, Place, prepare, takes
+from .story import story
+
+
+@story("__main__", "trains; see python -m runner --help")
+def no_such_command(at: Place) -> None:
+    at.command("trian", code=2)
+    prepare(*TINY, "pipeline=ner", "optimizer=adam")
+    at.command("--help")
+
+
+@story("config/check", "Choose pipeline=ner.")
+def nothing_to_train(at: Place) -> None:
+    at.follow(at.refused("~pipeline.components.ner"))
+
+
+@story("config/compose", "Lower the sizes in tok2vec and pipeline.components")
+def memory_runs_out(at: Place) -> None:
+    at.told.append(str(job_error(MemoryError("cannot allocate"), None, [], None)))
+    prepare(*TINY, "tok2vec.width=8", "pipeline.components.ner.hidden_width=8", "batch.stop=2", "corpus.limit=1")
+
+
+@story("config/explain", "--cfg job` prints every key")
+def no_such_key(at: Place) -> None:
+    at.refused("trainings.max_epochs=1")
+    assert "max_epochs: 1" in at.command(*TINY, "--cfg", "job")
+
+
+@story("config/explain", "a group may be replaced, as in optimizer=sgd")
+def a_group_is_deleted(at: Place) -> None:
+    at.follow(at.refused("~optimizer=[adam]"))
+
+
+@story("config/explain", "Add --multirun to run each.", "Add --multirun to run each, or write a list")
+def several_values(at: Place) -> None:
+    for words, is_list in (
+        (["training.max_epochs=1,2"], False),
+        (["optimizer=adam,radam"], False),
+        (["corpus.train=train.jsonl,dev.jsonl"], True),
+    ):
+        error = at.refused(*words)
+        assert ("write a list" in str(error)) is is_list
+        assert "2 jobs, none of them broken" in at.command("debug", "--multirun", *TINY, *words)
+        if is_list:
+            prepare(*TINY, str(error.hint).split("'")[1])
+
+
+@story("config/explain", "Overrides are KEY=VALUE; see python -m runner")
+def no_override(at: Place) -> None:
+    at.refused("training.max_epochs")
+    at.command("--help")
+
+
+@story("config/explain", "Write dropout=constant dropout.value={}.")
+def a_number_for_a_group(at: Place) -> None:
+    at.follow(at.refused("dropout=0.3"))
+
+
+@story("config/explain", "See python -m runner --help.", config__program="See python -m runner --help.")
+def not_understood_at_all(at: Place) -> None:
+    at.told.append(str(_group_needs_name([])))
+    at.command("--bogus", code=2)
+    at.command("--help")
+
+
+@story("config/program", "Add -m to the command.")
+def repeats_of_one_run(at: Place) -> None:
+    at.write("mine/experiment/twice.yaml", "# @package _global_\nrepeat: 2\n")
+    words = (*TINY, "--config-dir", "mine", "experiment=twice", "output_dir=out")
+    at.command(*words, code=2)
+    assert "2 jobs" in at.command("-m", *words, "hydra/launcher=basic")
+
+
+@story("config/explain", "unset it, or give {}=VALUE.")
+def a_variable_of_the_environment(at: Place) -> None:
+    with at.patch.context() as patch:
+        patch.setenv("learn_rate", "fast")
+        at.command(*TINY, "output_dir=out", code=2)
+        prepare(*TINY, "optimizer.learn_rate=0.001")
+    prepare(*TINY)
+
+
+@story(
+    "config/explain",
+    "Add {}=VALUE{}.",
+    "Give a plain value: {}=VALUE.",
+    "Leave ~{} out, or give {}=null",
+    "Write {}=[VALUE].",
+)
+def values_that_are_none(at: Place) -> None:
+    at.refused("corpus.name=???")
+    at.refused("corpus.name=${oc.env:NOT_THERE}")
+    prepare(*TINY, "corpus.name=mine")
+    at.follow(at.refused("~corpus.name"))
+    at.refused("code=3")
+    at.write("good.py", "value = 1\n")
+    prepare(*TINY, "code=[good.py]")
+
+
+@story(
+    "config/explain", "Choose a file as in {}=NAME", "Choose a file of conf/{}/ and set its keys", "Write {}=VALUE.",
+    "Set those keys, as in {}.KEY=VALUE.",
+)  # fmt: skip
+def groups_and_their_keys(at: Place) -> None:
+    at.refused("training@x=debug")
+    at.refused("training=5")
+    prepare(*TINY, "training=default", "training.max_epochs=5")
+    at.refused("seed@x=1")
+    prepare(*TINY, "seed=1")
+    at.told.append(str(_wrong_type(ValidationError("Cannot assign int to a DictConfig\n    full_key: corpus"), [])))
+    prepare(*TINY, "corpus.limit=3")
+
+
+@story("config/resolve", "Add {}.type=NAME; {}.", "Add {}.{}=VALUE.")
+def a_block_that_lacks_something(at: Place) -> None:
+    at.refused("optimizer.type=null")
+    prepare(*TINY, "optimizer.type=adam")
+    words = ("optimizer.learn_rate={type: constant}",)
+    at.refused(*words)
+    prepare(*TINY, *words, "optimizer.learn_rate.value=0.01")
+
+
+@story("config/recorded", "Give one value, or start a multirun", "or start a new run: python -m runner")
+def overrides_of_a_rerun(at: Place) -> None:
+    record = compose([*TINY, "output_dir=out"]).as_dict()
+    at.raised(recorded_config, record, ["seed=1,2"])
+    recorded_config(record, ["seed=1"])
+    at.command("debug", "-m", *TINY, "seed=1,2")
+    at.raised(recorded_config, record, ["optimizer=sgd"])
+    recorded_config(record, ["optimizer.learn_rate=0.1"])
+    prepare(*TINY, "optimizer=sgd")
+
+
+@story("config/resolve", "The file is named in code=[...].", "From code=[...].")
+def a_file_of_the_users_own_fails(at: Place) -> None:
+    at.write("bad.py", "import json\n1/0\n")
+    at.write("worse.py", "def\n")
+    at.write("good.py", "value = 1\n")
+    at.refused("code=[bad.py]")
+    at.raised(load_code, ["worse.py"])
+    prepare(*TINY, "code=[good.py]")
+
+
+@story("config/schema", "Set it to shared, or pipeline.shared_tok2vec=false.")
+def each_of_its_own_epoch(at: Place) -> None:
+    words = ("pipeline=full", "training.best_epoch=each", "pipeline.shared_tok2vec=true")
+    error = at.raised(compose, [*TINY, *words])
+    assert "pipeline.shared_tok2vec=false" in str(error)
+    compose([*TINY, *words, "pipeline.shared_tok2vec=false"])
+    compose([*TINY, *words, "training.best_epoch=shared"])
+
+
+@story("config/search", "declarative-runner[search]")
+def optuna_is_missing(at: Place) -> None:
+    at.patch.setattr("importlib.util.find_spec", lambda name: None)
+    at.raised(OptunaSweeper, 1, "tpe", "median", 0)
+    takes_extra("search")
+
+
+@story("config/search", "repeat=3 scores every trial by three seeds")
+def the_seed_is_searched(at: Place) -> None:
+    words = ("-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=1", "hydra/launcher=basic", "output_dir=out")
+    at.command(*words, *TINY, "seed=1,2", code=2)
+    said = at.command(*words, *TINY, "optimizer.learn_rate=0.01,0.02", "repeat=3")
+    assert said.count("Best: epoch 1") == 3
+
+
+@story("config/sweep", "hydra/launcher=basic runs one job at a time")
+def a_worker_is_killed(at: Place) -> None:
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    def killed(*_: Any) -> None:
+        raise TerminatedWorkerError("a worker was killed")
+
+    words = (*TINY, "-m", "seed=0,1", "output_dir=out")
+    with at.patch.context() as patch:
+        patch.setattr(BasicSweeper, "sweep", killed)
+        at.command(*words, code=1)
+    assert "2 jobs" in at.command(*words, "hydra/launcher=basic")
+
+
+@story("config/sweep", "Leave -m out, and give one value each.")
+def jobs_that_come_later(at: Place) -> None:
+    words = ("hydra/sweeper=optuna", "optimizer.learn_rate=0.01,0.02")
+    at.command("debug", "-m", *TINY, *words, code=2)
+    at.command("debug", *TINY, "optimizer.learn_rate=0.01")
+
+
+@story(
+    "components/base",
+    "Lower optimizer.learn_rate, and train again.",
+    errors="Lower optimizer.learn_rate or optimizer.grad_clip",
+)
+def what_is_not_finite(at: Place) -> None:
+    component = Pipeline().add_pipe("ner")
+    at.raised(component.check_finite, np.full((2, 2), np.nan, dtype="float32"))
+    words = ("output_dir=out", "dropout=constant", "training.max_epochs=3")
+    at.command(*TINY, *words, "optimizer.learn_rate=1e30", code=1)
+    at.command(*TINY, *words, "optimizer.learn_rate=0.001", "optimizer.grad_clip=0.5", "training.max_rollbacks=3")
+
+
+@story("training/rollback", "lower optimizer.learn_rate or optimizer.grad_clip, or look")
+def too_many_rollbacks(at: Place) -> None:
+    words = ("output_dir=out", "dropout=constant", "training.max_epochs=3", "training.max_rollbacks=1")
+    at.command(*TINY, *words, "optimizer.learn_rate=1e30", code=1)
+    at.command(*TINY, *words, "optimizer.learn_rate=0.001", "optimizer.grad_clip=0.5")
+
+
+@story(
+    "model/ops", "declarative-runner[numba]", "Install versions that fit each other", "Set the variable NUMBA_CACHE_DIR"
+)
+def numba_cannot_be_used(at: Place) -> None:
+    class Fails:
+        problem: Exception
+
+        def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+            if name == "runner.model.kernels":
+                raise self.problem
+
+    import runner.model as room
+
+    at.patch.delitem(sys.modules, "runner.model.kernels", raising=False)
+    at.patch.delattr(room, "kernels", raising=False)
+    finder = Fails()
+    at.patch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+    for finder.problem in (
+        ModuleNotFoundError("no numba"),
+        ImportError("numpy is too new"),
+        RuntimeError("no locator"),
+    ):
+        at.raised(make_ops, "numba")
+    takes_extra("numba")
+    prepare(*TINY, "compute.ops=numpy")
+    takes(["compute.ops"])

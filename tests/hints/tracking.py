@@ -1,0 +1,99 @@
+"""Advice about MLflow's stores, and about names of spaCy."""
+
+from __future__ import annotations
+
+import json
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import runner
+from runner import spacy_names
+from runner.config.compose import compose
+from runner.tracking.delivery import Delivery
+from runner.tracking.mlflow_client import MlflowTracker
+from runner.tracking.mlflow_errors import explained
+from runner.tracking.mlflow_store import store_uri
+
+from .place import TINY, Place
+from .story import story
+
+
+@story("tracking/delivery", "or train without: tracking=none")
+def the_store_is_of_no_use(at: Place) -> None:
+    delivery: Any = SimpleNamespace(run_id=None, _must_answer=True, experiment_id=None)
+    error = at.raised(Delivery.hear, delivery, [{"error": "no such table"}])
+    assert error.place == "tracking.uri"
+    compose([*TINY, "tracking=mlflow", "tracking.uri=sqlite:///other.db"])
+    compose([*TINY, "tracking=none"])
+
+
+@story("tracking/mlflow_client", "pip install psutil")
+def psutil_is_missing(at: Place) -> None:
+    at.patch.setattr("importlib.util.find_spec", lambda name: None)
+    at.raised(MlflowTracker, "sqlite:///mlflow.db", system_metrics=True)
+
+
+@story("tracking/mlflow_store", "tracking.uri=sqlite:///PATH/mlflow.db")
+def a_store_that_cannot_be_written(at: Place) -> None:
+    with at.patch.context() as patch:
+        patch.setattr(os, "access", lambda *_: False)
+        at.raised(store_uri, "sqlite:///mlflow.db")
+    (at.folder / "here").mkdir()
+    config = compose([*TINY, "tracking=mlflow", "tracking.uri=sqlite:///here/mlflow.db"])
+    assert store_uri(config.tracking["uri"]) == f"sqlite:///{at.folder}/here/mlflow.db"
+
+
+@story(
+    "tracking/mlflow_entities", "mlflow experiments restore -x", tracking__mlflow_errors="then: mlflow db upgrade",
+    tracking__mlflow_runs="--tracking-uri or MLFLOW_TRACKING_URI name another",
+)  # fmt: skip
+def what_a_store_does_not_have(at: Place) -> None:
+    at.command(*TINY, "tracking=mlflow", "output_dir=out")
+    at.command(*TINY, "output_dir=other")
+    uri = f"sqlite:///{at.folder}/mlflow.db"
+    run_id = json.loads((at.folder / "out" / "summary.json").read_text(encoding="utf8"))["run_id"]
+    at.command("compare", "0" * 32, "other/", code=2)
+    (at.folder / "elsewhere").mkdir()
+    os.chdir(at.folder / "elsewhere")
+    at.command("compare", run_id, "../other", "--rounds", "9", code=2)
+    at.command("compare", run_id, "../other", "--rounds", "9", "--tracking-uri", uri)
+    at.patch.setenv("MLFLOW_TRACKING_URI", uri)
+    at.command("compare", run_id, "../other", "--rounds", "9")
+
+    from click.testing import CliRunner
+    from mlflow import MlflowClient
+    from mlflow.cli import cli
+
+    from runner.tracking.mlflow_entities import experiment_id
+
+    client = MlflowClient(tracking_uri=uri)
+    client.delete_experiment(experiment_id(client, "runner", None))
+    try:
+        experiment_id(client, "runner", None)
+    except ValueError as error:
+        at.told.append(str(error))
+    command = at.told[-1].split("`")[1].split()
+    assert CliRunner().invoke(cli, command[1:]).exit_code == 0
+    assert experiment_id(client, "runner", None)
+    hint = explained(Exception("Detected out-of-date database schema (found version 1)"), uri)[1]
+    at.told.append(str(hint))
+    assert CliRunner().invoke(cli, str(hint).partition("mlflow ")[2].split()).exit_code == 0
+
+
+@story(
+    "spacy_names", "runner bootstrap TEXTS --patterns FILE", "on the command line; `python -m runner --help`",
+    "corpus=files corpus.train=FILE corpus.dev=FILE", "convert FILE.spacy FILE.jsonl", "or nlp.add_pipe(NAME, config)",
+    'blank("en", seed=0)', "Write `python -m runner convert`, or doc.text",
+)  # fmt: skip
+def names_of_spacy(at: Place) -> None:
+    for kind, table in spacy_names._TABLES.items():
+        at.told += [str(spacy_names.unknown(kind, object(), name)) for name in table]
+    at.write("texts.txt", "Ada met Bo.\n")
+    at.write("patterns.jsonl", [{"label": "PER", "pattern": [{"LOWER": "ada"}]}])
+    at.command("bootstrap", "texts.txt", "--patterns", "patterns.jsonl")
+    at.command("--help")
+    compose(["corpus=files", "corpus.train=train.jsonl", "corpus.dev=dev.jsonl"])
+    at.command("convert", "--help")
+    assert runner.blank("en", seed=0).seed == 0
+    assert runner.blank("en").add_pipe("ner", {"hidden_width": 8}).type == "ner"
