@@ -14,6 +14,7 @@ from runner.tracking.delivery import Delivery
 from runner.tracking.mlflow_client import MlflowTracker
 from runner.tracking.mlflow_errors import explained
 from runner.tracking.mlflow_store import store_uri
+from runner.tracking.moved import store_for
 
 from .place import TINY, Place
 from .story import story
@@ -97,3 +98,12 @@ def names_of_spacy(at: Place) -> None:
     at.command("convert", "--help")
     assert runner.blank("en", seed=0).seed == 0
     assert runner.blank("en").add_pipe("ner", {"hidden_width": 8}).type == "ner"
+
+
+@story("tracking/moved", "sync --uri sends a run that has ended")
+def two_stores_that_both_exist(at: Place) -> None:
+    uris = [f"sqlite:///{at.write(name, 'x')}" for name in ("a.db", "b.db")]
+    error = at.raised(store_for, *uris, at.folder, "tracking.uri")
+    assert f"tracking.uri={uris[0]}" in str(error)
+    assert store_for(uris[0], uris[0], at.folder, "tracking.uri") == uris[0]
+    assert "--uri URI" in at.command("sync", "--help")
