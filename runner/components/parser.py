@@ -2,13 +2,18 @@
 
 Any tree is data: projective or not, one root or several in a doc, any set of labels. The label `-` says "no relation": it
 is learned and decoded like any other, and left out of the scores.
+
+Scoring every pair of tokens costs the square of the text's length. So docs of more than `max_length` tokens are parsed
+sentence by sentence (corpus/pieces.py); shorter ones as a whole, whatever sentences they hold. Token vectors are those of
+the whole doc. While training, pieces are as long as they can be and end where no gold arc crosses.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -23,24 +28,38 @@ from runner.components.parser_scores import count_arcs, deps
 from runner.components.scores import Scores
 from runner.corpus.example import Example
 from runner.corpus.lexemes import hash64
+from runner.corpus.pieces import piece_lengths, sentence_lengths
 from runner.errors import RunnerError
 from runner.model import softmax
 from runner.model.biaffine import arc_loss
-from runner.model.layout import Floats2d
+from runner.model.layout import Floats2d, Layout, Packed
 from runner.model.noise import Noise
 from runner.model.parse import KINDS, Parse, parser_head
 from runner.model.trees import sentence_starts
 
 MAX_DEPTH = 64  # recurrent layers
+MAX_LENGTH = 10_000  # tokens parsed at once: a training step then takes some 2 GB
+_WORDS_AT_ONCE = 3000  # of cut docs, so that memory for the scores of arcs does not grow with the text
 TAG_CLASSES = 128  # of the auxiliary loss: a tag's class is its hash, so that nothing about tags needs to be kept
+
+
+Ints = NDArray[np.intp]
 
 
 class Gold(NamedTuple):
     """What an example teaches, on the predicted tokens; -1 where it does not tell."""
 
-    heads: NDArray[np.intp]  # (n_tokens,) positions in the doc
-    labels: NDArray[np.intp]  # (n_tokens,) rows of `labels`
-    tags: NDArray[np.intp]  # (n_tokens,) classes
+    heads: Ints  # (n_tokens,) positions in the doc
+    labels: Ints  # (n_tokens,) rows of `labels`
+    tags: Ints  # (n_tokens,) classes
+
+
+class Group(NamedTuple):
+    """Columns of a batch that are parsed at once, as docs of their own."""
+
+    columns: slice
+    vectors: Packed
+    begins: Ints | None  # (n_tokens,) where each token's piece begins in its doc; None: nothing is cut
 
 
 @lru_cache(maxsize=4096)
@@ -61,15 +80,17 @@ def parser(
     tag_loss: float = 0.5,
     single_root: bool = False,
     ignore_punct: bool = True,
+    max_length: int = 1000,
     dropout: registry.Schedule | None = None,
 ) -> DependencyParser:
     """A dependency parser.
 
     rnn: "lstm" or "qrnn", bidirectional; rnn_width: units a direction; rnn_depth: layers of it between token vectors and
     scores (0: none). arc_width, label_width, maxout_pieces: of the scorers' hidden layers. tag_loss: weight of predicting
-    fine tags on the side while training, where the examples have any (0: don't). single_root: exactly one root a doc.
-    ignore_punct: leave punctuation out of UAS and LAS; false: as the CoNLL 2018 evaluation counts. dropout: this
-    component's own; null: the run's.
+    fine tags on the side while training, where the examples have any (0: don't). single_root: exactly one root a doc,
+    or a piece of one. ignore_punct: leave punctuation out of UAS and LAS; false: as the CoNLL 2018 evaluation counts.
+    max_length: tokens parsed at once; longer docs are parsed sentence by sentence. dropout: this component's own; null:
+    the run's.
     """
     for key, value, low in (
         ("rnn_width", rnn_width, 1), ("rnn_depth", rnn_depth, 0), ("arc_width", arc_width, 1),
@@ -79,11 +100,14 @@ def parser(
             raise RunnerError(f"{key} is {value}; it must be at least {low}")
     if rnn_depth > MAX_DEPTH:
         raise RunnerError(f"rnn_depth is {rnn_depth}; it must be at most {MAX_DEPTH}")
+    if not 2 <= max_length <= MAX_LENGTH:
+        raise RunnerError(f"max_length is {max_length}; it must be from 2 to {MAX_LENGTH}")
     if rnn not in KINDS:
         raise RunnerError(f"rnn is {rnn!r:.40}; it must be {' or '.join(KINDS)}")
     component = DependencyParser(
-        name, tok2vec, tag_loss=tag_loss, ignore_punct=ignore_punct, rnn=rnn, rnn_width=rnn_width, rnn_depth=rnn_depth,
-        arc_width=arc_width, label_width=label_width, maxout_pieces=maxout_pieces, single_root=single_root,
+        name, tok2vec, tag_loss=tag_loss, ignore_punct=ignore_punct, max_length=max_length, rnn=rnn,
+        rnn_width=rnn_width, rnn_depth=rnn_depth, arc_width=arc_width, label_width=label_width,
+        maxout_pieces=maxout_pieces, single_root=single_root,
     )  # fmt: skip
     component.dropout = dropout
     return component
@@ -96,10 +120,13 @@ class DependencyParser(Component):
     heading = "Dep"
     score_weights: ClassVar = {"dep_uas": 0.5, "dep_las": 0.5}
 
-    def __init__(self, name: str, build_tok2vec: object, *, tag_loss: float, ignore_punct: bool, **shape: Any) -> None:
+    def __init__(
+        self, name: str, build_tok2vec: object, *, tag_loss: float, ignore_punct: bool, max_length: int, **shape: Any
+    ) -> None:
         super().__init__(name, build_tok2vec)
         self.tag_loss = tag_loss
         self.ignore_punct = ignore_punct
+        self.max_length = max_length
         self.shape = shape
 
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
@@ -132,10 +159,22 @@ class DependencyParser(Component):
         n_known = int((heads >= 0).sum())
         if not n_known:
             return 0.0, None
-        parse, backprop = self.head.begin_update((batch.vectors, heads))
+        groups = self._groups(batch.vectors, lambda doc: self._tree_lengths(examples[doc], golds[doc].heads))
+        results = [self._learn(group, heads, labels, tags, n_known) for group in groups]
+        total = sum(loss for loss, _ in results)
+        return total, results[0][1] if len(results) == 1 else np.concatenate([dX for _, dX in results], axis=1)
+
+    def _learn(self, group: Group, heads: Ints, labels: Ints, tags: Ints, n_known: int) -> tuple[float, Floats2d]:
+        """The loss of some columns and the gradient of their vectors. heads, labels, tags: of the whole batch."""
+        assert self.head is not None
+        at = group.columns
+        heads, labels, tags = heads[at], labels[at], tags[at]
+        if group.begins is not None:
+            heads = np.where(heads >= 0, heads - group.begins, -1)
+        parse, backprop = self.head.begin_update((group.vectors, heads))
         loss, d_arcs = arc_loss(parse.arcs, heads)
         label_loss, d_labels = softmax.loss(parse.labels, np.where(heads >= 0, labels, -1))
-        scale = batch.vectors.X.dtype.type(1 / n_known)
+        scale = group.vectors.X.dtype.type(1 / n_known)
         for gradient in (*d_arcs, d_labels):
             gradient *= scale
         d_tags = None
@@ -143,6 +182,52 @@ class DependencyParser(Component):
             _, d_tags = softmax.loss(parse.tags, tags)
             d_tags *= scale * self.tag_loss
         return loss + label_loss, backprop(d_arcs, d_labels, d_tags)
+
+    def _groups(self, vectors: Packed, pieces: Callable[[int], list[int]]) -> Iterator[Group]:
+        """The batch as it is, or, with a doc that is too long in it, in pieces, some at a time.
+
+        pieces: their lengths, for the doc of that number.
+        """
+        X, layout = vectors
+        if not len(layout.lengths) or layout.lengths.max() <= self.max_length:
+            yield Group(slice(None), vectors, None)
+            return
+        lengths: list[int] = []
+        begins: list[int] = []  # in their docs
+        for doc, n in enumerate(layout.lengths.tolist()):
+            some = pieces(doc) if n > self.max_length else [n]
+            lengths += some
+            begins += accumulate(some[:-1], initial=0)
+        start = first = 0
+        for i in range(len(lengths)):
+            is_last = i + 1 == len(lengths)
+            if is_last or sum(lengths[first : i + 2]) > _WORDS_AT_ONCE:
+                here = Layout(lengths[first : i + 1])
+                at = slice(start, start + here.n_tokens)
+                yield Group(
+                    at, Packed(np.ascontiguousarray(X[:, at]), here), np.repeat(begins[first : i + 1], here.lengths)
+                )
+                start, first = at.stop, i + 1
+
+    def _tree_lengths(self, example: Example, heads: Ints) -> list[int]:
+        """Lengths of pieces that no gold arc leaves. Raises RunnerError where one would be longer than max_length."""
+        n = len(heads)
+        tokens = np.flatnonzero(heads >= 0)
+        low, high = np.minimum(tokens, heads[tokens]), np.maximum(tokens, heads[tokens])
+        crossing = np.cumsum(np.bincount(low + 1, minlength=n + 2) - np.bincount(high + 1, minlength=n + 2))
+        starts = np.flatnonzero(crossing[:n] == 0)[1:].tolist()
+        for begin, end in pairwise([0, *starts, n]):
+            if end - begin > self.max_length:
+                hint = "It should be several sentences: end them in the data, or leave the text out."
+                if end - begin <= MAX_LENGTH:
+                    hint = f"End its sentences in the data, or set pipeline.components.{self.name}.max_length={end - begin}."
+                raise RunnerError(
+                    f"a tree spans {end - begin:,} tokens, from {' '.join(example.predicted.words[begin : begin + 5])!r:.80} on; "
+                    f"{self.name!r} takes {self.max_length:,} at once",
+                    place=example.reference.source,
+                    hint=hint,
+                )
+        return piece_lengths(n, self.max_length, starts)
 
     def _gold(self, example: Example) -> Gold:
         """What the example teaches the labels of now. Kept with the example."""
@@ -159,14 +244,21 @@ class DependencyParser(Component):
 
     def annotate(self, batch: Batch) -> None:
         assert self.head is not None
-        parse = self.head.predict((batch.vectors, None))
-        for scores in (*parse.arcs.scores, parse.labels):
-            self.check_finite(scores)
-        labels = parse.labels.argmax(axis=0).tolist() if self.labels else None
+        assert batch.vectors is not None
+        heads = np.empty(batch.layout.n_tokens, dtype="intp")
+        labels = np.zeros(batch.layout.n_tokens, dtype="intp")
+        for group in self._groups(batch.vectors, lambda doc: sentence_lengths(batch.docs[doc], self.max_length)):
+            parse = self.head.predict((group.vectors, None))
+            for scores in (*parse.arcs.scores, parse.labels):
+                self.check_finite(scores)
+            heads[group.columns] = parse.heads if group.begins is None else parse.heads + group.begins
+            if self.labels:
+                labels[group.columns] = parse.labels.argmax(axis=0)
+        names = self.labels or [""]
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             end = start + len(doc)
-            doc.heads = parse.heads[start:end].tolist()
-            doc.deps = [self.labels[i] for i in labels[start:end]] if labels is not None else [""] * len(doc)
+            doc.heads = heads[start:end].tolist()
+            doc.deps = [names[i] for i in labels[start:end].tolist()]
             doc.sent_starts = sentence_starts(doc.heads)
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
