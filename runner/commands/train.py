@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import srsly
 import yaml
 
 from runner.commands.degenerate import check_worth
 from runner.commands.folder import make_room
 from runner.commands.held_out import scores_on_test
+from runner.commands.result import Result, note_kernel, write_summary
 from runner.commands.resume import Found, begun, has_finished
 from runner.components import predictions
 from runner.components.pipeline import Pipeline
@@ -39,7 +39,7 @@ from runner.sweeps.fingerprint import fingerprint, settings
 from runner.sweeps.prune import make_judge
 from runner.sweeps.repetition import code_tags
 from runner.tracking.base import DatasetInfo, Resumed, RunInfo, Status, Tracker
-from runner.tracking.past_run import KERNEL
+from runner.tracking.past_run import BEST, KERNEL, LAST
 from runner.tracking.provenance import provenance_tags
 from runner.training.interrupts import Interrupts, deferred
 from runner.training.keeper import FOLDER, Keeper, Snapshot, clear
@@ -48,7 +48,6 @@ from runner.training.optimizers import Optimizer
 from runner.training.rollback import steps
 from runner.training.step import Best, Evaluation, Step
 
-BEST, LAST = "model-best", "model-last"
 RESERVE = 1 << 22  # bytes that are given back where memory has run out, to end the run in order
 
 
@@ -194,37 +193,6 @@ def finish_early(
     with contextlib.suppress(RunnerError):  # on a full disk these fail too; what has ended the run is to be told
         run_id = finish(trackers, status, message, config, result)
         write_summary(config, result, status, run_id, seconds, message)
-
-
-@dataclasses.dataclass
-class Result:
-    """What is known of the run so far."""
-
-    fingerprint: str | None = None
-    n_evaluations: int = 0
-    pruned: bool = False  # ended early by a search, as it fell behind
-    best: dict[str, Any] | None = None  # epoch, step, score, scores, epochs
-    test: dict[str, Any] | None = None  # score, scores of model-best on the test set
-    rollbacks: int = 0  # after a loss, gradient or weight that was not finite
-    train_words: int = 0
-    train_seconds: float = 0.0
-    weights_sha256: str | None = None  # of model-last
-    checkpoint_seconds: float = 0.0  # that the training waited for its checkpoints
-    kernel: str = ""  # model/kernel.py's; " → " stands between those of a run that was resumed on another
-
-
-def note_kernel(result: Result, now: str) -> None:
-    """Keep which kernel computes from here on. Warn where a resumed run was begun on another, which rounds otherwise."""
-    before = result.kernel.split(" → ")[-1]
-    if before and before != now:
-        warning = RunnerError(
-            f"the run was begun on another kernel ({before}) and goes on with {now}",
-            place="resume",
-            hint="It rounds otherwise: the weights will not be the bits of an undisturbed run. Tag and summary.json say so.",
-        )
-        print(warning, file=sys.stderr, flush=True)
-    if before != now:
-        result.kernel = f"{result.kernel} → {now}" if before else now
 
 
 def set_compute(config: RunConfig) -> None:
@@ -395,35 +363,6 @@ def finish(trackers: list[Tracker], status: Status, error: str | None, config: R
     for tracker in trackers:
         run_id = tracker.finish(status, error, models, **test) or run_id
     return run_id
-
-
-def write_summary(
-    config: RunConfig, result: Result, status: str, run_id: str | None, seconds: float, error: str | None = None
-) -> None:
-    """summary.json, which scripts build on."""
-    summary = {
-        "status": status,
-        "fingerprint": result.fingerprint,
-        "pruned": result.pruned,
-        "run_id": run_id,
-        "error": error,
-        "best": result.best,
-        "test": result.test,
-        "model_best": _folder(config.output_dir / BEST),
-        "model_last": _folder(config.output_dir / LAST),
-        "rollbacks": result.rollbacks,
-        "train_words": result.train_words,
-        "seconds": round(seconds, 3),
-        "train_words_per_second": round(result.train_words / result.train_seconds, 1) if result.train_seconds else 0.0,
-        "checkpoint_seconds": round(result.checkpoint_seconds, 3),
-        "weights_sha256": result.weights_sha256,
-        KERNEL: result.kernel,
-    }
-    write_file(config.output_dir / "summary.json", srsly.json_dumps(summary, indent=2) + "\n")
-
-
-def _folder(path: Path) -> str | None:
-    return str(path) if path.is_dir() else None
 
 
 def _changes(overrides: list[str]) -> list[str]:
