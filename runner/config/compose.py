@@ -27,6 +27,8 @@ OPTUNA: dict[str, Any] = {  # see search.py
     "params": {},
 }
 CONFIG_NAME = "config"
+# Groups of which a run has one file. Files of the others (pipeline, augmenters, presets) complete one another.
+ONE_FILE = ("optimizer", "tok2vec", "batch", "dropout", "corpus", "training", "tracking", "compute")
 
 
 def conf_dir() -> Path:
@@ -126,6 +128,7 @@ def run_config(
     from runner.config import guard, schema
 
     guard.refill()
+    _refuse_lists(choices, overrides)
     own = OmegaConf.masked_copy(node, [str(key) for key in node if key != "hydra"])
     plain: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     checks.check_config(plain)
@@ -158,6 +161,17 @@ def run_config(
         has_own_folder=has_own_folder,
         resolved=plain,
     )
+
+
+def _refuse_lists(choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Raises RunnerError where a list chose files of a group of which one excludes another: Hydra would merge them, and
+    keep of each key what the last file says. Hydra leaves a group that was chosen by a list out of the choices."""
+    for group in ONE_FILE:
+        if choices and group not in choices:
+            typed = [word.partition("=")[2].strip("[]") for word in overrides if word.startswith(f"{group}=[")]
+            names = typed[-1].replace(" ", "") if typed else "NAME,NAME"
+            each = f"-m {group}={names} runs each of them." if "," in names else f"Write {group}={names}."
+            raise RunnerError("one file of this group is chosen, not a list", place=group, hint=each)
 
 
 def job_error(error: Exception, node: Any, overrides: list[str], config_dir: str | None) -> RunnerError | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sysconfig
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from omegaconf.errors import (
     InterpolationResolutionError,
     MissingMandatoryValue,
     OmegaConfBaseException,
+    ReadonlyConfigError,
     ValidationError,
 )
 
@@ -41,9 +43,14 @@ _WANTED = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or
 
 
 def explain(error: Exception, overrides: Sequence[str], config_dir: str | Path | None) -> RunnerError:
-    """The same mistake, in the user's words. overrides, config_dir: of the command line, to find what was meant."""
+    """The same mistake, in the user's words. overrides, config_dir: of the command line, to find what was meant.
+
+    Raises the error itself where it is a bug of ours.
+    """
     if isinstance(error, RunnerError):
         return error
+    if is_ours(error):
+        raise error
     for found in _chain(error):
         if isinstance(found, RunnerError):
             return found
@@ -90,11 +97,20 @@ def with_origin(error: RunnerError, node: Any) -> RunnerError:
 
 
 def is_ours(error: BaseException) -> bool:
-    """Whether the code that raised is the runner's own, which makes it a bug and no mistake of the user's."""
-    frames = traceback.extract_tb(error.__traceback__)
-    if isinstance(error, OmegaConfBaseException | yaml.YAMLError):  # what guard.py stops, among others
+    """Whether the code that raised is the runner's own, which makes it a bug and no mistake of the user's.
+
+    Frames of the standard library are passed over: whoever called it is meant.
+    """
+    if isinstance(error, ReadonlyConfigError):
+        return True
+    # What guard.py stops, among others; and what the system refuses.
+    if isinstance(error, RunnerError | OmegaConfBaseException | yaml.YAMLError | OSError | RecursionError):
         return False
-    return bool(frames) and Path(frames[-1].filename).is_relative_to(Path(__file__).parent.parent)
+    library = sysconfig.get_path("stdlib")
+    files = (Path(frame.filename) for frame in reversed(traceback.extract_tb(error.__traceback__)))
+    foreign = (file for file in files if "site-packages" in file.parts or not file.is_relative_to(library))
+    last = next((file for file in foreign if not str(file).startswith("<")), None)
+    return last is not None and last.is_relative_to(Path(__file__).parent.parent)
 
 
 def option(argv: Sequence[str], *names: str) -> str | None:
@@ -139,7 +155,9 @@ def _explain_one(error: BaseException, overrides: Sequence[str], config_dir: str
         return RunnerError("a value must be given", place=place, hint=f"Add {place}=VALUE{meaning}.")
     if isinstance(error, InterpolationKeyError):
         name = _quoted(text)
-        return RunnerError(f"it refers to {name!r}, which does not exist", place=_full_key(error), hint=SEE_KEYS)
+        is_group = name in group_names()
+        hint = f"The name of a group's chosen file is ${{hydra.runtime.choices.{name}}}." if is_group else SEE_KEYS
+        return RunnerError(f"it refers to {name!r}, which does not exist", place=_full_key(error), hint=hint)
     if isinstance(error, InterpolationResolutionError):
         place = _full_key(error)
         hint = f"Give a plain value: {place}=VALUE." if place else SEE_KEYS

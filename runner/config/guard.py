@@ -106,6 +106,14 @@ def check_hydra(hydra: Any) -> None:
     for name in ("job_logging", "hydra_logging"):
         for key, value in _items(hydra.get(name)):
             if value and key not in ("version", "disable_existing_loggers"):
+                from runner.config.compose import CONFIG_NAME
+
+                if hydra.job.config_name not in (None, CONFIG_NAME) and "formatters" in hydra[name]:
+                    raise RunnerError(
+                        f"{hydra.job.config_name!r} does not build on the runner's own config",
+                        place="--config-name",
+                        hint=f"Leave the option out, or begin the file's defaults with '- {CONFIG_NAME}'.",
+                    )
                 raise RunnerError(
                     "Hydra's logging is off, and cannot be set",
                     place=f"hydra.{name}.{key}",

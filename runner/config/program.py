@@ -41,8 +41,8 @@ class Board(Protocol):
         self,
         configs: Sequence[RunConfig],
         folder: Path,
+        earlier: str,
         *,
-        is_named: bool,
         search: Sequence[str] | None = None,
         n_jobs: int | None = None,
     ) -> Ticket: ...
@@ -265,6 +265,9 @@ def _start(argv: Sequence[str], runs: Runs) -> None:
         if arguments.help:
             print(_help_text(arguments.overrides, arguments.config_dir))
             return
+        if arguments.hydra_help:  # of Hydra's own config: our keys are none of it, and guard.py refuses its loggers
+            own = [word for word in arguments.overrides if word.startswith("hydra")]
+            arguments.overrides = [*own, "hydra/job_logging=none", "hydra/hydra_logging=none"]
         with _checked_sweeps(arguments, runs):
             _run_hydra(
                 args=arguments,

@@ -20,17 +20,18 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
 from hydra.plugins.sweeper import Sweeper
-from omegaconf import OmegaConf
 
 from runner.config import workers
 from runner.config.compose import OPTUNA
 from runner.config.program import Runs
 from runner.config.sweep import (
     checked,
+    folder_of,
     jobs_at_a_time,
     join_cluster,
     place,
     refuse_broken,
+    refuse_swept,
     side_by_side,
 )
 from runner.errors import RunnerError
@@ -77,6 +78,7 @@ class OptunaSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         runs, loader = self.runs, self.hydra_context.config_loader
+        refuse_swept(arguments, self.params, loader)
         words = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
         parsed = OverridesParser.create(config_loader=loader).parse_overrides(words)
         space = {one.get_key_element(): _distribution(one) for one in parsed if one.is_sweep_override()}
@@ -100,11 +102,9 @@ class OptunaSweeper(Sweeper):
         assert runs.board is not None
         board: Any = runs.board()
         configs = [job.config for job in jobs if job.config is not None]
-        is_named = OmegaConf.select(self.config, "output_dir") is not None
-        folder = Path(str(self.config.hydra.sweep.dir))
         identity = [self.sampler, str(self.seed), *(f"{key}={value}" for key, value in space.items()), *fixed]
         runs.is_multirun = True
-        runs.ticket = board.begin(configs, folder, is_named=is_named, search=identity, n_jobs=self.n_trials * n_seeds)
+        runs.ticket = board.begin(configs, *folder_of(self.config), search=identity, n_jobs=self.n_trials * n_seeds)
         place(self.config, runs.ticket.folder)
         at_a_time = jobs_at_a_time(self.config, self.n_trials * n_seeds)
         if at_a_time > 1:

@@ -10,9 +10,11 @@ The expansion is Hydra's own (`BasicSweeper.split_arguments`), bounded to Hydra 
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -25,7 +27,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.types import RunMode
-from omegaconf import OmegaConf, open_dict
+from omegaconf import OmegaConf, open_dict, read_write
 
 from runner.config import workers
 from runner.config.compose import CONFIG_NAME, compose_lone, job_error, run_config
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from runner.config.schema import RunConfig
 
 MAX_SHOWN = 10  # broken jobs that an error lists
+OF_THE_SWEEP = ("output_dir", "repeat", "force", "fail_fast")
+_WHEN = re.compile(r"\$\{(?:now|random_digits):[^{}]*\}")
+_ANY = "ANYTIMEATALL"  # stands for a part of a path that each issue of a command has anew
 
 
 @dataclass(frozen=True)
@@ -86,16 +91,16 @@ def checked_sweeps(runs: Runs) -> Iterator[None]:
 
     def sweep(self: Any, arguments: list[str]) -> Any:
         loader = self.hydra_context.config_loader
-        words = with_seeds(arguments, self.config, loader)
+        refuse_swept(arguments, self.params or {}, loader)
+        words = with_seeds(arguments, self.config, loader, self.params or {})
         jobs = list(checked(loader, self.config, words, self.params or {}, runs.check, runs.config_dir))
         refuse_broken(jobs)
         if runs.board is None or not jobs:
             return original(self, words)
         board = runs.board()
-        is_named = OmegaConf.select(self.config, "output_dir") is not None
         configs = [job.config for job in jobs if job.config is not None]
         runs.is_multirun = True
-        runs.ticket = board.begin(configs, Path(str(self.config.hydra.sweep.dir)), is_named=is_named)
+        runs.ticket = board.begin(configs, *folder_of(self.config))
         place(self.config, runs.ticket.folder)
         if (n := jobs_at_a_time(self.config, board.n_to_run)) > 1:
             self.launcher = side_by_side(self, runs, n)
@@ -128,7 +133,7 @@ def checked_sweeps(runs: Runs) -> Iterator[None]:
         del sweeper.validate_batch_is_legal  # what it inherits
 
 
-def with_seeds(arguments: Sequence[str], master: DictConfig, loader: Any) -> list[str]:
+def with_seeds(arguments: Sequence[str], master: DictConfig, loader: Any, params: Iterable[str] = ()) -> list[str]:
     """The words of the command line, and `repeat` as a sweep of seeds. Raises RunnerError where the seed is swept already."""
     n = int(master.repeat)
     words = list(arguments)
@@ -139,13 +144,44 @@ def with_seeds(arguments: Sequence[str], master: DictConfig, loader: Any) -> lis
         for word in OverridesParser.create(config_loader=loader).parse_overrides(words)
         if word.key_or_group == "seed"
     ]
-    if any(word.is_sweep_override() for word in given):
+    if any(word.is_sweep_override() for word in given) or "seed" in params:
         raise RunnerError("the seed is swept, and repeat sweeps it too", place="repeat", hint="Leave one of them out.")
     seed = int(master.seed)
     return [
         *(word for word in words if not word.startswith("seed=")),
         f"seed={','.join(map(str, range(seed, seed + n)))}",
     ]
+
+
+def refuse_swept(arguments: Sequence[str], params: Iterable[str], loader: Any) -> None:
+    """Raises RunnerError where a job is given what only the sweep as a whole can have."""
+    for word in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
+        key = word.key_or_group
+        if key in OF_THE_SWEEP and word.is_sweep_override():
+            hint = "Give one value." if key != "output_dir" else "Give one folder: each job has its own below it."
+            raise RunnerError("it is of the sweep as a whole, and is swept", place=key, hint=hint)
+    for key in OF_THE_SWEEP:
+        if key in params:
+            raise RunnerError(
+                "it is of the sweep as a whole, not of a job", place=f"hydra.sweeper.params.{key}",
+                hint=f"Give it on the command line: {key}=VALUE.",
+            )  # fmt: skip
+
+
+def folder_of(master: DictConfig) -> tuple[Path, str]:
+    """Where Hydra would put the sweep, and a glob pattern of where an earlier issue of this command may have put it: the
+    same path with any time in place of `${now:…}`, and any digits."""
+    folder = Path(str(master.hydra.sweep.dir))
+    written: Any = OmegaConf.to_container(master, resolve=False)
+    raw = {"output_dir": written["output_dir"], "hydra.sweep.dir": written["hydra"]["sweep"]["dir"]}
+    with read_write(master):
+        for key, value in raw.items():
+            if isinstance(value, str):
+                OmegaConf.update(master, key, _WHEN.sub(lambda found: re.sub("[^/]+", _ANY, found[0]), value))
+        pattern = os.path.normpath(str(master.hydra.sweep.dir))
+        for key, value in raw.items():
+            OmegaConf.update(master, key, value)
+    return folder, glob.escape(pattern).replace(_ANY, "*")
 
 
 def place(master: DictConfig, folder: Path) -> None:
@@ -158,9 +194,11 @@ def place(master: DictConfig, folder: Path) -> None:
 
 def jobs_at_a_time(master: DictConfig, n_jobs: int) -> int:
     """As many as there are cores, where the user has chosen no launcher; 1 where joblib is missing."""
-    chosen = [str(word) for word in master.hydra.overrides.hydra]
+    chosen: Any = OmegaConf.to_container(
+        master.hydra.overrides.hydra
+    )  # ${…} as written: it has no meaning in this place
     is_basic = str(master.hydra.launcher["_target_"]).endswith(".BasicLauncher")
-    if not is_basic or any(word.startswith("hydra/launcher=") for word in chosen):
+    if not is_basic or any(str(word).startswith("hydra/launcher=") for word in chosen):
         return 1
     if (
         importlib.util.find_spec("joblib") is None
@@ -271,11 +309,13 @@ def checked(
                 with open_dict(node):
                     node.hydra.job.num = number
                     node.hydra.job.id = f"job_{number}"
-                    node.hydra.runtime.output_dir = str(Path(master.hydra.sweep.dir) / str(number))
+                HydraConfig.instance().set_config(node)  # for ${hydra:job.num} and the like
+                folder = Path(str(master.hydra.sweep.dir), str(node.hydra.sweep.subdir))
+                with read_write(node.hydra), open_dict(node.hydra):
+                    node.hydra.runtime.output_dir = str(folder)
             except Exception as error:
                 failure = explain(error, list(overrides), config_dir)
             else:
-                HydraConfig.instance().set_config(node)  # for ${hydra:job.num} and the like
                 config = run_config(
                     node,
                     output_dir=Path(str(node.hydra.runtime.output_dir)),

@@ -7,8 +7,10 @@ goes on in that folder, whose numbers and whose run in MLflow stay.
 from __future__ import annotations
 
 import dataclasses
+import glob
 import hashlib
 import json
+import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +24,7 @@ from runner.sweeps.fingerprint import fingerprint
 from runner.sweeps.gains import gains, name_of_first, rows_of_gains
 from runner.sweeps.job import forget_ends
 from runner.sweeps.report import as_markdown, as_text, percent, rows_of_jobs, rows_of_repeats, swept, value_of
-from runner.sweeps.results import SUMMARY, Outcome, Planned, Repeats, best_of, finished, outcome, repeats
+from runner.sweeps.results import Outcome, Planned, Repeats, best_of, finished, job_folder, outcome, repeats
 from runner.tracking.base import Resumed, RunInfo, Status
 from runner.tracking.journal import FILE_NAME
 from runner.tracking.mlflow_sweep import SweepTracker
@@ -32,7 +34,6 @@ FILE = "sweep.json"
 REPORT = "sweep.md"
 LOCK = ".lock"
 _SHARED = ("uri", "experiment", "if_unreachable")  # of a job's tracking
-_DEPTH = 2  # of a sweep's folder below outputs/multirun: date and time
 
 
 class Board:
@@ -57,17 +58,20 @@ class Board:
         self,
         configs: Sequence[RunConfig],
         folder: Path,
+        earlier: str,
         *,
-        is_named: bool,
         search: Sequence[str] | None = None,
         n_jobs: int | None = None,
     ) -> Ticket:
-        """Before the first job. folder: where Hydra would put the sweep, is_named: because the user said so; the ticket's
-        is where it belongs. search: what tells a search from others; its jobs come later, by `add`, n_jobs in all, and
-        configs are of two ends of its space.
+        """Before the first job. folder: where Hydra would put the sweep; the ticket's is where it belongs. earlier: a glob
+        pattern of the folders in which the same sweep may have been before. search: what tells a search from others; its
+        jobs come later, by `add`, n_jobs in all, and configs are of two ends of its space.
 
-        Raises RunnerError where the folder holds another sweep, or another process runs one there.
+        Raises RunnerError where the folder holds another sweep or another process runs one there, or two jobs have one
+        folder.
         """
+        if search is None:
+            _check_folders(configs)
         self._configs = list(configs)
         self._jobs = [
             Planned(config.job_number or 0, config.overrides, fingerprint(config, self._sources(config)))
@@ -79,9 +83,8 @@ class Board:
         keys = swept(job.overrides for job in self._jobs)
         if search is not None:
             self._jobs = []
-        root = folder if is_named else folder.parents[_DEPTH - 1]
-        known = None if force else _known(root, identity, 0 if is_named else _DEPTH)
-        if is_named and known is None and (folder / FILE).exists() and not force:
+        known = None if force else _known(earlier, identity)
+        if known is None and (folder / FILE).exists() and not force:
             raise RunnerError(
                 "this folder holds another sweep",
                 place=str(folder),
@@ -94,7 +97,7 @@ class Board:
         else:
             key, is_told = uuid.uuid4().hex, False
         self._take(folder)
-        self._before = {} if force else _finished(root, 1 if is_named else _DEPTH + 1)
+        self._before = {} if force else _finished(earlier)
         self._is_forced = force
         done = {job.number: run for job in self._jobs if (run := self._run_before(job, folder)) is not None}
         names = dict(enumerate(names_of([job.overrides for job in self._jobs])))
@@ -137,6 +140,8 @@ class Board:
         """More jobs, of a search."""
         assert self._ticket is not None
         done, names = dict(self._ticket.done), dict(self._ticket.names)
+        numbers = {config.job_number for config in configs}
+        _check_folders([*(one for one in self._configs if one.job_number not in numbers), *configs])
         for config in configs:
             number = config.job_number or 0
             job = Planned(number, config.overrides, fingerprint(config, self._sources(config)))
@@ -161,7 +166,7 @@ class Board:
         """The folder of a run that makes this job needless."""
         if self._is_forced:
             return None
-        own = folder / str(job.number)
+        own = job_folder(folder, job.number)
         return own if finished(own) == job.fingerprint else self._before.get(job.fingerprint)
 
     def _write(self) -> None:
@@ -197,9 +202,8 @@ class Board:
     def outcomes(self) -> list[Outcome]:
         """How each job ended, or that it has not."""
         assert self._ticket is not None
-        return [
-            outcome(job, self._ticket.done.get(job.number, self._ticket.folder / str(job.number))) for job in self._jobs
-        ]
+        done, folder = self._ticket.done, self._ticket.folder
+        return [outcome(job, done.get(job.number) or job_folder(folder, job.number)) for job in self._jobs]
 
     def end(self, status: Status, errors: Mapping[int, str]) -> None:
         """After the last job, or where the sweep was interrupted: tables, pictures, the sweep's run in MLflow.
@@ -295,22 +299,48 @@ def names_of(jobs: Sequence[Sequence[str]]) -> list[str]:
     return [" ".join(f"{key}={value_of(overrides, key)}" for key in keys) or " ".join(overrides) for overrides in jobs]
 
 
-def _known(root: Path, identity: str, depth: int) -> Path | None:
-    """The sweep.json of the same sweep, the last touched where there are several."""
+def _check_folders(configs: Sequence[RunConfig]) -> None:
+    """Raises RunnerError where two jobs would write into one folder."""
+    known: dict[Path, RunConfig] = {}
+    for config in configs:
+        other = known.setdefault(Path(os.path.normpath(config.output_dir)), config)
+        if other is not config:
+            raise RunnerError(
+                f"jobs {other.job_number} and {config.job_number} would both write into {config.output_dir}",
+                place="hydra.sweep.subdir",
+                hint="Have the path tell them apart: 'hydra.sweep.subdir=${hydra.job.num}'",
+            )
+
+
+def _sweeps(earlier: str) -> list[tuple[Path, dict[str, Any]]]:
+    """Each readable sweep.json in folders of that pattern, and its content."""
     found = []
-    for path in root.glob("*/" * depth + FILE):
+    for path in map(Path, sorted(glob.glob(os.path.join(earlier, FILE)))):
         try:
-            if json.loads(path.read_text("utf8"))["fingerprint"] == identity:
-                found.append((path.stat().st_mtime, path))
-        except (OSError, ValueError, KeyError, TypeError):
+            about = json.loads(path.read_text("utf8"))
+            if isinstance(about, dict):
+                found.append((path, about))
+        except (OSError, ValueError):
             continue
-    return max(found)[1] if found else None
+    return found
 
 
-def _finished(root: Path, depth: int) -> dict[str, Path]:
-    """Fingerprint → the folder of a run that has finished."""
-    folders = [path.parent for path in sorted(root.glob("*/" * depth + SUMMARY))]
-    return {known: folder for folder in folders if (known := finished(folder))}
+def _known(earlier: str, identity: str) -> Path | None:
+    """The sweep.json of the same sweep, the last touched where there are several."""
+    same = [path for path, about in _sweeps(earlier) if about.get("fingerprint") == identity]
+    return max(same, key=lambda path: (path.stat().st_mtime, path), default=None)
+
+
+def _finished(earlier: str) -> dict[str, Path]:
+    """Fingerprint → the folder of a job that has finished, in sweeps of that pattern."""
+    found = {}
+    for path, about in _sweeps(earlier):
+        jobs = about.get("jobs")
+        for job in jobs if isinstance(jobs, list) else []:
+            folder = job_folder(path.parent, job["number"])
+            if known := finished(folder):
+                found[known] = folder
+    return found
 
 
 def _shared(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from runner.config.schema import RunConfig, Ticket
 from runner.errors import RunnerError
 from runner.sweeps.report import percent
-from runner.sweeps.results import read_summary
+from runner.sweeps.results import job_folder, note_folder, read_summary
 from runner.training.keeper import FOLDER, checkpoints
 
 LOG = "job.log"
@@ -40,8 +40,8 @@ def run_job(config: RunConfig, train: Callable[[RunConfig], None], *, is_apart: 
     if ticket.fail_fast and marker.exists():
         print(f"{name}: not started, as another has failed", flush=True)
         return None
-    if config.resume is None and checkpoints(config.output_dir / FOLDER):
-        config = dataclasses.replace(config, resume="auto", has_own_folder=True)
+    config = _where_it_was(config, job_folder(ticket.folder, number))
+    note_folder(ticket.folder, number, config.output_dir)
     told = f"{name} of {ticket.n_jobs}"
     began = time.monotonic()
     print(f"{told}: {ticket.names[number]}", flush=True)
@@ -60,6 +60,19 @@ def run_job(config: RunConfig, train: Callable[[RunConfig], None], *, is_apart: 
     if is_apart:
         print(f"{told}: score {percent(score)} after {time.monotonic() - began:,.0f} s", flush=True)
     return score
+
+
+def _where_it_was(config: RunConfig, before: Path) -> RunConfig:
+    """Go on where the job was interrupted, if it was. before: the folder in which it wrote then."""
+    if config.resume is not None or not checkpoints(before / FOLDER):
+        return config
+    before = before.absolute()
+    if before != config.output_dir:
+        from runner.config.program import remove_empty_run
+
+        remove_empty_run(config.output_dir, has_own_name=True)
+    resolved = {**config.as_dict(), "output_dir": str(before)}
+    return dataclasses.replace(config, output_dir=before, resolved=resolved, resume="auto", has_own_folder=True)
 
 
 def _kept(folder: Path) -> str:

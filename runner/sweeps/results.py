@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runner.files import write_file
 from runner.training.keeper import FOLDER, checkpoints
 
 SUMMARY = "summary.json"  # of a run's folder, see commands/train.py
+FOLDERS = ".jobs"  # in a sweep's folder: a file for each job, with the path of the folder in which it writes
 WAITING = "not started"
 PRUNED = "PRUNED"  # ended by a search, as it fell behind
 
@@ -71,6 +74,20 @@ def read_summary(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def job_folder(sweep: Path, number: int) -> Path:
+    """The folder in which a job of that sweep wrote, as the job has noted it."""
+    try:
+        return sweep / (sweep / FOLDERS / str(number)).read_text("utf8")
+    except (OSError, ValueError):
+        return sweep / str(number)
+
+
+def note_folder(sweep: Path, number: int, folder: Path) -> None:
+    """Note in which folder a job writes. Raises RunFailed where the system refuses."""
+    if job_folder(sweep, number).absolute() != folder.absolute():
+        write_file(sweep / FOLDERS / str(number), os.path.relpath(folder, sweep))
 
 
 def outcome(job: Planned, folder: Path) -> Outcome:

@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hydra
 import pytest
 
+import runner
 from runner.__main__ import main
+from runner.config import explain
 from runner.config.compose import compose
 from runner.config.program import run_app
 from runner.config.schema import RunConfig
@@ -26,6 +29,14 @@ BAD = [
     ("max_epochs=3", ["did you mean 'training.max_epochs'?"]),
     ("optimiser=adam", ["did you mean 'optimizer'?"]),
     ("optimizer=adamm", ["unknown optimizer 'adamm'", "did you mean 'adam'?", "radam, sgd"]),
+    ("optimizer=[adam,radam]", ["optimizer: one file", "-m optimizer=adam,radam runs each of them"]),
+    ("corpus=[sample,files]", ["corpus: one file of this group", "-m corpus=sample,files"]),
+    ("tok2vec=[fast]", ["tok2vec: one file", "Write tok2vec=fast."]),
+    ("hydra.run.dir=x/${optimizer}/${corpuss}", ["hydra.run.dir: it refers to 'corpuss'"]),
+    (
+        "hydra.run.dir=x/${experiment}",
+        ["hydra.run.dir: it refers to 'experiment'", "${hydra.runtime.choices.experiment}"],
+    ),
     ("experiment=quik", ["did you mean 'quick'?"]),
     ("corpus=nosuch", ["unknown corpus 'nosuch'", "sample"]),
     ("optimizer=adam,radam", ["several values", "--multirun"]),
@@ -186,6 +197,35 @@ def raises(error: BaseException) -> Callable[[RunConfig], None]:
     return job
 
 
+def test_files_that_complete_one_another_may_be_several() -> None:
+    assert list(compose(["augmenters=[lower_case,noise]"]).augmenters) == ["lower_case", "noise"]
+    assert compose(["variant=[no_L2,no_clipping]"]).optimizer["L2"] == 0
+
+
+def test_a_preset_that_chooses_by_a_list(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("own/experiment").mkdir(parents=True)
+    Path("own/experiment/both.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /optimizer: [adam, sgd]\n"
+    )
+    assert "optimizer: one file of this group" in refused(["--config-dir", "own", "experiment=both"], capsys)
+
+
+def test_another_config_must_build_on_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--config-name: 'optimizer/adam' does not build" in refused(["-cn", "optimizer/adam"], capsys)
+
+
+def test_a_bug_of_ours_is_no_mistake_of_the_users() -> None:
+    """Raised in the standard library, in Hydra, and as OmegaConf's refusal to be changed."""
+    ours, theirs = (str(Path(package.__file__ or "").parent / "some.py") for package in (runner, hydra))
+    for file, expected in ((ours, True), (theirs, False)):
+        with pytest.raises(IndexError) as raised:
+            exec(compile("from pathlib import Path\nPath('a').parents[5]", file, "exec"), {})
+        assert explain.is_ours(raised.value) is expected
+        if expected:
+            with pytest.raises(IndexError):
+                explain.explain(raised.value, [], None)
+
+
 def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app([], raises(RunFailed("the disk is full"))) == 1
     assert capsys.readouterr().err == "the disk is full\n"
@@ -321,6 +361,8 @@ def test_hydras_own_options_work(capsys: pytest.CaptureFixture[str], monkeypatch
     text = capsys.readouterr().out
     assert "max_epochs: 3" in text
     assert "width: 96" in text
+    assert run_app(["--hydra-help", "pipeline=ner"], untouched) == 0
+    assert "hydra/launcher: basic" in capsys.readouterr().out
     assert run_app(["--info", "defaults"], untouched) == 0
     assert "optimizer/adam" in capsys.readouterr().out
     monkeypatch.setenv("COMP_LINE", "runner optimizer=")

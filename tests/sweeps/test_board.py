@@ -7,12 +7,14 @@ import io
 import json
 import os
 import shutil
+import signal
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from runner.__main__ import main
+from runner.commands import train
 from tests.commands.test_resume import TINY
 from tests.sweep_kills import issue, table
 
@@ -96,6 +98,73 @@ class TestIssuedAgain:
         assert code == 2
         assert "holds another sweep" in err
         assert weights(tmp_path / "mine") == before
+
+
+class TestFolders:
+    def test_jobs_are_found_where_they_wrote(self, tmp_path):
+        short = ("seed=0,1", "training.max_epochs=1", "hydra.sweep.dir=sw")
+        code, out, err = multirun(tmp_path, *short, "hydra.sweep.subdir=job-${hydra.job.num}/of")
+        assert code == 0, err
+        assert out.count("finished") == 2
+        code, again, err = multirun(tmp_path, *short, "hydra.sweep.subdir=${hydra.job.override_dirname}")
+        assert code == 0, err
+        assert "2 of them finished before" in again
+        assert again[again.index("Job  seed") :] == out[out.index("Job  seed") :]
+        assert sorted(path.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("summary.json")) == [
+            "sw/job-0/of", "sw/job-1/of",
+        ]  # fmt: skip
+
+    def test_an_interrupted_job_goes_on_where_it_wrote(self, tmp_path):
+        short = ("seed=0,1", "hydra.sweep.dir=sw")
+        assert multirun(tmp_path, *short, "training.max_epochs=3", "hydra.sweep.subdir=a${hydra.job.num}")[0] == 0
+        whole = weights_at(tmp_path / "sw/a1")
+        shutil.rmtree(tmp_path / "sw")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(train, "make_judge", lambda config: interrupted_at_second if config.seed == 1 else None)
+            code, out, _ = multirun(tmp_path, *short, "training.max_epochs=3", "hydra.sweep.subdir=a${hydra.job.num}")
+        assert code == 130
+        assert "interrupted at step" in out
+        code, out, err = multirun(tmp_path, *short, "training.max_epochs=3", "hydra.sweep.subdir=b${hydra.job.num}")
+        assert code == 0, err
+        assert "goes on after step" in out
+        assert weights_at(tmp_path / "sw/a1") == whole
+        assert not (tmp_path / "sw/b1").exists()
+
+    def test_one_folder_for_two_jobs_is_refused(self, tmp_path):
+        code, _, err = multirun(tmp_path, "seed=0,1", "hydra.sweep.subdir=same")
+        assert code == 2
+        assert err.startswith("hydra.sweep.subdir: jobs 0 and 1 would both write into")
+        assert "'hydra.sweep.subdir=${hydra.job.num}'" in err
+        assert not list(tmp_path.rglob("summary.json"))
+
+    def test_a_named_folder_looks_into_no_other(self, tmp_path):
+        short = ("seed=0,1", "training.max_epochs=1")
+        for name in ("exp/a", "exp/b", "."):
+            code, out, err = multirun(tmp_path, *short, f"hydra.sweep.dir={name}")
+            assert code == 0, err
+            assert "finished before" not in out
+            assert (tmp_path / name / "sweep.json").is_file()
+        code, out, _ = multirun(tmp_path, *short, "hydra.sweep.dir=exp/a")
+        assert "2 of them finished before" in out
+
+    def test_a_folder_named_by_the_time_is_found_again(self, tmp_path):
+        for expected in (False, True):
+            name = "hydra.sweep.dir=x/${hydra.runtime.choices.optimizer}-${now:%H%M%S}-${random_digits:}"
+            code, out, err = multirun(tmp_path, "seed=0,1", "training.max_epochs=1", name)
+            assert code == 0, err
+            assert ("2 of them finished before" in out) is expected
+        assert len(list(tmp_path.glob("x/adam-*"))) == 1
+
+
+def weights_at(folder: Path) -> str:
+    return json.loads((folder / "summary.json").read_text())["weights_sha256"]
+
+
+def interrupted_at_second(n_evaluations: int, score: float | None) -> bool:
+    """In the place of a search's judge: a signal in the middle of the training."""
+    if n_evaluations == 2:
+        signal.raise_signal(signal.SIGINT)
+    return False
 
 
 class TestRepeats:
