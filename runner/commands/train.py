@@ -139,10 +139,9 @@ def _run(
                 keeper.offer(step.step, snapshot)
                 if result.pruned:
                     break
+            interrupts.is_between = True  # trained to its end: an interrupt from here on loses nothing
             if not result.pruned:
                 result.test = scores_on_test(config.output_dir / BEST, corpus.test, plan.score_weights, config)
-                interrupts.check()
-        interrupts.is_between = True  # trained to its end: what is left takes seconds, now or when it is resumed
         result.checkpoint_seconds = checkpoint_seconds + keeper.seconds_spent
         seconds = time.perf_counter() - started
         write_summary(config, result, "FINISHED", None, seconds)  # kept, should the process be killed now
