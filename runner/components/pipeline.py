@@ -85,6 +85,7 @@ class Pipeline:
         self.shared_tok2vec = shared_tok2vec
         self.seed = seed
         self.tokenizer_block = dict(tokenizer or DEFAULT_TOKENIZER)
+        self.ops_name = ops
         self.ops = make_ops(ops)
         self.threads = threads
         self.components: dict[str, Component] = {}
@@ -94,7 +95,7 @@ class Pipeline:
         self.noise = Noise()
         self.lexemes = Lexemes()
         self._tok2vecs: dict[str, Model] = {}  # component → the model that reads its tokens
-        self._selections: list[Selection] = []  # in force, see `select_pipes`
+        self.selections: list[Selection] = []  # in force, see `select_pipes`
         self._tokenize: Callable[[str], tuple[list[str], list[bool]]] | None = None
         self._sgd: Optimizer | None = None
         self._met = object()  # what an example is marked with once its labels and words are learned
@@ -133,7 +134,7 @@ class Pipeline:
     @property
     def pipe_names(self) -> list[str]:
         """The components that take part, see `select_pipes`."""
-        off = disabled(self._selections, self.components)
+        off = disabled(self.selections, self.components)
         return [name for name in self.components if name not in off]
 
     def select_pipes(
@@ -151,7 +152,7 @@ class Pipeline:
         names = [given] if isinstance(given, str) else list(given or ())
         for name in names:
             self.get_pipe(name)
-        return Selection("enable" if enable is not None else "disable", names, self._selections)
+        return Selection("enable" if enable is not None else "disable", names, self.selections)
 
     def initialize(
         self,
@@ -185,7 +186,7 @@ class Pipeline:
             else:
                 self.lexemes.count([example.predicted for example in shown])
         self._met = object()
-        if not self._selections:
+        if not self.selections:
             for example in shown:
                 example.targets[_MET] = self._met
         learned = ", ".join(sorted(self.parameters.learned & set(self.pipe_names)))
@@ -268,7 +269,7 @@ class Pipeline:
             warnings.warn(text, stacklevel=5)  # the line that called update
 
     def _freeze_disabled(self) -> None:
-        off = disabled(self._selections, self.components)
+        off = disabled(self.selections, self.components)
         if not off:
             if self.parameters.frozen:
                 self.parameters.freeze([])
@@ -446,7 +447,7 @@ class Pipeline:
                 for label in self.components[name].labels_in(examples):
                     self.components[name].add_label(label)
             self.lexemes.learn([example.predicted for example in examples if not example.is_augmented])
-            if not self._selections:
+            if not self.selections:
                 for example in examples:
                     example.targets[_MET] = self._met
         self._build()
@@ -517,6 +518,13 @@ class Pipeline:
 
         self._build()
         save(self, Path(path))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle and copy: the bytes of the model folder, see components/pickled.py. The optimizer stays behind."""
+        from runner.components.pickled import reduced
+
+        self._build()
+        return reduced(self)
 
     def describe(self) -> dict[str, Any]:
         """The config that builds this pipeline again; `code` names the user's files that it cannot be built without."""

@@ -57,8 +57,13 @@ def weights_sha256(pipeline: Pipeline) -> str:
 
 def save(pipeline: Pipeline, path: Path) -> None:
     """Write the folder. Raises RunFailed where a weight is not finite, a file too large to be read, or the disk refuses."""
+    write(contents(pipeline, str(path)), path)
+
+
+def contents(pipeline: Pipeline, place: str) -> dict[str, bytes]:
+    """The four files by name. place: for errors. Raises RunFailed as `save` does."""
     if not np.isfinite(pipeline.parameters.weights).all():
-        raise RunFailed("a weight is not finite, so the model is not saved", place=str(path))
+        raise RunFailed("a weight is not finite, so the model is not saved", place=place)
     views = pipeline.parameters.views(pipeline.parameters.weights)
     weights = srsly.msgpack_dumps(
         {
@@ -90,9 +95,14 @@ def save(pipeline: Pipeline, path: Path) -> None:
         if len(content) > _MAX_BYTES[name]:
             raise RunFailed(
                 f"{name} would have {len(content):,} bytes; more than {_MAX_BYTES[name]:,} are not read again",
-                place=str(path),
+                place=place,
                 hint="Use fewer labels, words or weights.",
             )
+    return files
+
+
+def write(files: Mapping[str, bytes], path: Path) -> None:
+    """Write the files of a model folder, which `load` checks."""
 
     def fill(folder: Path) -> None:
         for name, content in files.items():

@@ -116,6 +116,13 @@ def code_behind(block: Any, kind: str, extra: Mapping[str, Any] = _NOTHING) -> s
     return files(*_prepare(block, kind, kind, extra))
 
 
+def loaded_code(names: Iterable[str]) -> list[str]:
+    """The paths of the files with these names that this process has run for `code:`."""
+    wanted = set(names)
+    files = [str(home.__file__) for key, home in list(sys.modules.items()) if key.startswith(_CODE)]
+    return sorted(file for file in files if Path(file).name in wanted)
+
+
 class _Nested:
     """A checked nested block, to be built when its owner is."""
 
@@ -345,4 +352,4 @@ def _import_error(error: Exception, path: Path, given: str) -> RunnerError:
     return RunnerError(f"{type(error).__name__}: {error}", place=place, hint="The file is named in code=[...].")
 
 
-__all__ = ["accepted", "check", "code_behind", "code_error", "load_code", "resolve", "resolve_argument"]
+__all__ = ["accepted", "check", "code_behind", "code_error", "load_code", "loaded_code", "resolve", "resolve_argument"]
