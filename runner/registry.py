@@ -120,6 +120,7 @@ readers = Registry(
     "readers",
     (
         "runner.corpus.readers.jsonl",
+        "runner.corpus.readers.json_file",
         "runner.corpus.readers.iob",
         "runner.corpus.readers.conllu",
         "runner.corpus.readers.table",

@@ -45,6 +45,7 @@ Formats (--from: all of them; --to: the ones with a *; `.gz` may follow any suff
   conllu *     .conllu                 CoNLL-U: words, lemmas, tags, features, trees, comments
   iob *        .iob .iob2 .bio .biluo .conll .tsv
                                        one word a line, entity last: IOB1, IOB2 or BILUO; CoNLL 2002 and 2003
+  json         .json                   one value: exports of doccano, Label Studio and others, lists of records
   spacy_json   .json                   spaCy 2's training format: paragraphs, sentences, tokens
   docbin       .spacy                  spaCy 3's DocBin
   prodigy      .jsonl                  Prodigy's answers: entities, categories, choices

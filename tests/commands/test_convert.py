@@ -77,7 +77,7 @@ def test_sentences_a_document(run):
     assert len(records("b.jsonl")) == 2
     code, _, err = run("b.jsonl", "c.jsonl", "--n-sents", 2)
     assert (code, err) == (
-        2, "b.jsonl: --n-sents does not apply to the format jsonl\n  It takes no option; leave the flag out.\n",
+        2, "b.jsonl: --n-sents does not apply to the format jsonl\n  It takes names; leave the flag out.\n",
     )  # fmt: skip
 
 

@@ -5,7 +5,8 @@
     .zip                                       zipped_texts
     .csv                                       table
     .tsv, .tab                                 table where the first line names columns of texts and labels, else as below
-    .jsonl, .ndjson, .json                     spacy_json, prodigy or jsonl, as the first object's keys say
+    .jsonl, .ndjson, .json                     spacy_json, prodigy or jsonl, as the first object's keys say; json where the
+                                               file is one value
     .iob, .iob2, .bio, .biluo, .conll          conllu where the first line that is no comment is one of its, else iob
 
 `.gz` may follow any of them. A file of another name is looked at: JSON, zlib's mark of a DocBin, ten columns that begin
@@ -47,11 +48,13 @@ def auto(
     delimiter: str | None = None,
     is_tokenized: bool | None = None,
     encoding: str | None = None,
+    names: list[str] | None = None,
 ) -> Reader:
     """A reader that chooses among the others, and hands them those of its options that they take; null: theirs.
 
     n_sents: sentences a doc, for `conllu` and `iob`. merge_subtokens: for `conllu`. scheme: for `iob`. text, label,
-    separator, delimiter: for `table`. is_tokenized: for `table` and `zipped_texts`. encoding: for `zipped_texts`.
+    separator, delimiter: for `table`. is_tokenized: for `table` and `zipped_texts`. encoding: for `zipped_texts`. names: for
+    `jsonl` and `json`.
     """
     given = {name: value for name, value in locals().items() if value is not None}
     made: dict[str, Callable[..., Iterator[Doc]]] = {}
@@ -98,10 +101,10 @@ def format_of(path: Path, options: Collection[str] = ()) -> str:
     for _, line in read_lines(path):
         if not line.strip():
             continue
-        if is_json or (is_first and not has_name and line.lstrip().startswith(('{"', "{ ", "{}", '[{"', "[\r"))):
-            return _json_format(line, may_be_whole=not name.endswith((".jsonl", ".ndjson")))
+        if is_json or (is_first and not has_name and line.lstrip().startswith(('{"', "{ ", "{}", '[{"', '[["', "[\r"))):
+            return _json_format(line, is_lines=name.endswith((".jsonl", ".ndjson")))
         if is_first and not has_name and line.strip() in ("{", "["):
-            return "spacy_json"
+            return "json"
         if is_first and name.endswith((".tsv", ".tab")) and (OWN_OPTIONS & set(options) or looks_like_table(line)):
             return "table"
         is_first = False
@@ -111,17 +114,20 @@ def format_of(path: Path, options: Collection[str] = ()) -> str:
     return "jsonl" if is_json else "iob"
 
 
-def _json_format(line: str, *, may_be_whole: bool) -> str:
-    """Of a JSON file, by its first line: `spacy_json` is one value that may go over many lines, the others are not."""
-    start = line.lstrip()
-    if start.startswith("["):
-        return "spacy_json" if may_be_whole else "jsonl"
+def _json_format(line: str, *, is_lines: bool) -> str:
+    """Of a JSON file, by its first line: `json` is one value that may go over many lines, the others are JSON lines."""
+    start = line.strip()
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
-        return "spacy_json" if may_be_whole else "jsonl"
+        return "json" if start in ("[", "{") or start.startswith("[") else "jsonl"
+    if isinstance(record, list):
+        return "jsonl" if len(record) == 2 and isinstance(record[0], str) and isinstance(record[1], dict) else "json"
     if not isinstance(record, dict):
         return "jsonl"
     if isinstance(record.get("paragraphs"), list):
         return "spacy_json"
-    return "prodigy" if is_task(record) else "jsonl"
+    if is_task(record):
+        return "prodigy"
+    is_record = any(key in record for key in ("text", "words", "tokens")) or isinstance(record.get("data"), str | dict)
+    return "jsonl" if is_lines or is_record else "json"

@@ -2,22 +2,24 @@
 
     {"text": "Ada met Lin in Oslo.", "entities": [[0, 3, "PER"], [15, 19, "LOC"]]}
 
-The keys are those of annotations.py. Blank lines are skipped; files named `.gz` are unpacked. Anything that is not
-right stops the reading with file:line; nothing is guessed. Numbers are read as the standard library reads JSON.
+The keys are those of annotations.py, or of an export that exports.py knows by its look, which is remarked. Blank lines are
+skipped; files named `.gz` are unpacked. Anything that is not right stops the reading with file:line. Numbers are read as the
+standard library reads JSON.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from runner.corpus.annotations import read_annotations
 from runner.corpus.doc import Doc
+from runner.corpus.readers.exports import CATEGORIES, as_simple
 from runner.corpus.readers.lines import no_examples, read_lines
-from runner.corpus.readers.reader import Reader
+from runner.corpus.readers.reader import LeftOut, Reader, Remarks
 from runner.corpus.tokenizer import Tokenizer, syntok
 from runner.errors import RunnerError
 from runner.registry import readers
@@ -26,25 +28,65 @@ _surrogate = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @readers("jsonl")
-def jsonl() -> Reader:
-    """A reader of JSON lines. It takes no options."""
+def jsonl(names: list[str] | None = None) -> Reader:
+    """A reader of JSON lines. names: of tags or categories that are numbers, in their order."""
 
-    def read(path: Path, tokenizer: Tokenizer | None = None) -> Iterator[Doc]:
+    def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
         """The docs of one file. tokenizer: for lines without words; None is the default one."""
-        is_empty = True
-        for number, line in read_lines(path):
-            if not line or line.isspace():
-                continue
-            is_empty = False
-            place = f"{path}:{number}"
-            record = parse(line, place)
-            if tokenizer is None and record.get("words") is None:
-                tokenizer = syntok()
-            yield read_annotations(record, tokenizer, source=place)
-        if is_empty:
+
+        def records() -> Iterator[tuple[str, Any]]:
+            for number, line in read_lines(path):
+                if line and not line.isspace():
+                    place = f"{path}:{number}"
+                    yield place, loads(line, place)
+
+        tally = left_out if left_out is not None else LeftOut()
+        remarks = tally.opened(path)
+        yield from read_records(records, tokenizer, tally, remarks, names)
+        if not remarks.n_records:
             raise no_examples(path)
 
     return read
+
+
+def read_records(
+    records: Callable[[], Iterator[tuple[str, Any]]],
+    tokenizer: Tokenizer | None,
+    left_out: LeftOut,
+    remarks: Remarks,
+    names: Sequence[str] | None = None,
+) -> Iterator[Doc]:
+    """The docs of (place, record) pairs, in the simple style or one that exports.py knows.
+
+    records: makes the pairs, from the start; called again where the categories of all must be known before the first doc.
+    """
+    categories: set[str] | None = None
+    for place, content in records():
+        remarks.n_records += 1
+        record = as_simple(content, left_out, remarks, place, names)
+        if record is None:
+            continue
+        if CATEGORIES in record:
+            if categories is None:
+                categories = _doubtful_categories(records, names)
+            held = record.pop(CATEGORIES)
+            record["cats"] = dict.fromkeys(sorted(categories), 0.0) | dict.fromkeys(held, 1.0)
+        if tokenizer is None and record.get("words") is None:
+            tokenizer = syntok()
+        yield read_annotations(record, tokenizer, source=place)
+
+
+def _doubtful_categories(records: Callable[[], Iterator[tuple[str, Any]]], names: Sequence[str] | None) -> set[str]:
+    """All categories, where some text has none or several, so that a text without one says that it is not of it; else none."""
+    found: set[str] = set()
+    is_single = True
+    nothing, remarks = LeftOut(), Remarks(Path())
+    for place, content in records():
+        record = as_simple(content, nothing, remarks, place, names)
+        if record is not None and CATEGORIES in record:
+            found.update(record[CATEGORIES])
+            is_single &= len(record[CATEGORIES]) == 1
+    return set() if is_single else found
 
 
 def check_text(content: Any, text: str, place: str) -> None:
@@ -63,6 +105,18 @@ def check_text(content: Any, text: str, place: str) -> None:
 
 def parse(line: str, place: str) -> dict[str, Any]:
     """The object that a line holds. Raises RunnerError where it is none."""
+    record = loads(line, place)
+    if not isinstance(record, dict):
+        raise RunnerError(
+            "the line is JSON, but no object",
+            place=place,
+            hint='One object a line: {"text": "…", "entities": [[0, 3, "LOC"]]}.',
+        )
+    return record
+
+
+def loads(line: str, place: str) -> Any:
+    """The value that a line holds. Raises RunnerError where it is not JSON."""
     try:
         record = json.loads(line)
         check_text(record, line, place)
@@ -76,10 +130,4 @@ def parse(line: str, place: str) -> dict[str, Any]:
         raise RunnerError(
             "the line nests too deeply or holds an endless number", place=place, hint="Simplify it."
         ) from None
-    if not isinstance(record, dict):
-        raise RunnerError(
-            "the line is JSON, but no object",
-            place=place,
-            hint='One object a line: {"text": "…", "entities": [[0, 3, "LOC"]]}.',
-        )
     return record

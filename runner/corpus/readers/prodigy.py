@@ -20,7 +20,7 @@ tool's own (hashes, time, session, view, config, score, …) are not. Relations 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from runner.corpus.annotations import read_annotations
 from runner.corpus.doc import Doc
 from runner.corpus.readers.jsonl import parse
 from runner.corpus.readers.lines import no_examples, read_lines
-from runner.corpus.readers.reader import LeftOut, Reader
+from runner.corpus.readers.misspelt import TASK_KINDS, misspelt, resembles
+from runner.corpus.readers.reader import LeftOut, Reader, Remark, Remarks
 from runner.corpus.tokenizer import Tokenizer, syntok
 from runner.errors import RunnerError
 from runner.registry import readers
@@ -49,23 +50,43 @@ def prodigy() -> Reader:
 
     def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
         """The docs of one file. tokenizer: for tasks without tokens; None is the default one."""
+
+        def tasks() -> Iterator[tuple[str, Any]]:
+            for number, line in read_lines(path):
+                if line and not line.isspace():
+                    yield f"{path}:{number}", parse(line, f"{path}:{number}")
+
         tally = left_out if left_out is not None else LeftOut()
-        is_empty = True
-        for number, line in read_lines(path):
-            if not line or line.isspace():
-                continue
-            is_empty = False
-            place = f"{path}:{number}"
-            task = parse(line, place)
-            if tokenizer is None and not task.get("tokens"):
-                tokenizer = syntok()
-            doc = _read_task(task, tokenizer, place, tally)
-            if doc is not None:
-                yield doc
-        if is_empty:
+        remarks = tally.opened(path)
+        yield from read_tasks(tasks(), tokenizer, tally, remarks)
+        if not remarks.n_records:
             raise no_examples(path)
 
     return read
+
+
+def read_tasks(
+    tasks: Iterable[tuple[str, Any]], tokenizer: Tokenizer | None, left_out: LeftOut, remarks: Remarks
+) -> Iterator[Doc]:
+    """The docs of (place, task) pairs."""
+    seen = set(_OWN_KEYS)  # keys that need no second look
+    for place, task in tasks:
+        remarks.n_records += 1
+        if not isinstance(task, dict):
+            raise RunnerError(
+                "it is JSON, but no object", place=place, hint='A task is {"text": "…", "answer": "accept"}.'
+            )
+        if tokenizer is None and not task.get("tokens"):
+            tokenizer = syntok()
+        if not task.keys() <= seen:
+            for key in task.keys() - seen:
+                if meant := misspelt(key, task, TASK_KINDS):
+                    remarks.add(Remark(f"key {key!r}, did you mean {meant!r}?", "", True), place)
+                elif not resembles(key, TASK_KINDS) and len(seen) < 10_000:
+                    seen.add(key)
+        doc = _read_task(task, tokenizer, place, left_out)
+        if doc is not None:
+            yield doc
 
 
 def is_task(record: Mapping[str, Any]) -> bool:
@@ -74,7 +95,11 @@ def is_task(record: Mapping[str, Any]) -> bool:
         record.get("answer") in ANSWERS
         or "_task_hash" in record
         or (isinstance(record.get("options"), list) and isinstance(record.get("accept"), list))
-        or (isinstance(record.get("spans"), list) and "entities" not in record)
+        or (
+            isinstance(spans := record.get("spans"), list)
+            and "entities" not in record
+            and (not spans or isinstance(spans[0], dict))
+        )
     )
 
 

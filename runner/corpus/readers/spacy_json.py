@@ -14,7 +14,7 @@ are left out, and counted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from runner.corpus.doc import Doc
 from runner.corpus.readers.jsonl import check_text, parse
 from runner.corpus.readers.lines import no_examples, read_bytes
 from runner.corpus.readers.not_utf8 import check_block, not_utf8
-from runner.corpus.readers.reader import LeftOut, Reader
+from runner.corpus.readers.reader import LeftOut, Reader, Remarks
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError
 from runner.registry import readers
@@ -38,16 +38,27 @@ def spacy_json() -> Reader:
 
     def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
         """The docs of one file; they have words already, so the tokenizer is not needed."""
-        tally = left_out if left_out is not None else LeftOut()
-        is_empty = True
-        for place, document in _documents(path):
-            for i, paragraph in enumerate(_list(document, "paragraphs", place)):
-                is_empty = False
-                yield _read_paragraph(paragraph, document, f"{place}, paragraph {i}", tally)
-        if is_empty:
-            raise no_examples(path)
+        content = read_content(path)
+        if not isinstance(content, Lines):
+            content = [
+                (f"{path}: document {i}", one)
+                for i, one in enumerate(content if isinstance(content, list) else [content])
+            ]
+        yield from read_documents(content, path, left_out if left_out is not None else LeftOut())
 
     return read
+
+
+def read_documents(documents: Iterable[tuple[str, Any]], path: Path, left_out: LeftOut) -> Iterator[Doc]:
+    """The docs of (place, document) pairs. Raises RunnerError, also where there is none."""
+    remarks = left_out.opened(path)
+    is_empty = True
+    for place, document in documents:
+        for i, paragraph in enumerate(_list(document, "paragraphs", place)):
+            is_empty = False
+            yield _read_paragraph(paragraph, document, f"{place}, paragraph {i}", left_out, remarks)
+    if is_empty:
+        raise no_examples(path)
 
 
 def root_label(label: Any) -> Any:
@@ -69,8 +80,12 @@ def ud_features(features: Any) -> Any:
     return "|".join(sorted(features.split("|"), key=str.lower)) if isinstance(features, str) else features
 
 
-def _documents(path: Path) -> Iterator[tuple[str, Any]]:
-    """(place, document) of the whole file. Raises RunnerError at file:line where it is not JSON."""
+class Lines(list[tuple[str, Any]]):
+    """The (place, document) pairs of a file that turned out to be JSON lines."""
+
+
+def read_content(path: Path) -> Any:
+    """The value of the whole file; of JSON lines, its `Lines`. Raises RunnerError at file:line where it is not JSON."""
     raw = read_bytes(path)
     check_block(raw[:_SAMPLE], path)
     try:
@@ -90,10 +105,11 @@ def _documents(path: Path) -> Iterator[tuple[str, Any]]:
         check_text(content, text, str(path))
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and text.lstrip().startswith("{"):
-            for number, line in enumerate(text.split("\n"), start=1):
-                if line.strip():
-                    yield f"{path}:{number}", parse(line, f"{path}:{number}")
-            return
+            return Lines(
+                (f"{path}:{number}", parse(line, f"{path}:{number}"))
+                for number, line in enumerate(text.split("\n"), start=1)
+                if line.strip()
+            )
         raise RunnerError(
             f"the file is not JSON ({error.msg}, column {error.colno})", place=f"{path}:{error.lineno}", hint=_HINT
         ) from None
@@ -101,12 +117,12 @@ def _documents(path: Path) -> Iterator[tuple[str, Any]]:
         raise RunnerError(
             "the file nests too deeply or holds an endless number", place=str(path), hint="Simplify it."
         ) from None
-    documents = content if isinstance(content, list) else [content]
-    for i, document in enumerate(documents):
-        yield f"{path}: document {i}", document
+    return content
 
 
-def _read_paragraph(paragraph: Any, document: Mapping[str, Any], place: str, left_out: LeftOut) -> Doc:
+def _read_paragraph(
+    paragraph: Any, document: Mapping[str, Any], place: str, left_out: LeftOut, remarks: Remarks
+) -> Doc:
     tokens: list[Mapping[str, Any]] = []
     sent_starts: list[bool] = []
     for i, sentence in enumerate(_list(paragraph, "sentences", place)):

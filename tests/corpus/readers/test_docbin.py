@@ -4,13 +4,13 @@ import builtins
 import gzip
 import pickle
 import zlib
-from collections import Counter
 
 import pytest
 import srsly
 
 from runner.corpus.readers.auto import auto
 from runner.corpus.readers.docbin import docbin
+from runner.corpus.readers.reader import LeftOut
 from runner.errors import RunnerError
 
 
@@ -46,7 +46,7 @@ def test_a_doc_in_full(nlp, tmp_path):
     doc = full(nlp)
     doc.user_data["x"] = 1
     doc.spans["sc"] = [Span(doc, 0, 2, "S")]
-    left_out = Counter()
+    left_out = LeftOut()
     path = write(tmp_path / "a.spacy", [doc, nlp("Only  words")], store_user_data=True)
     got, plain = docbin()(path, None, left_out)
     assert got.words == ["Ada", "slept", ".", "Bo", "ran"]

@@ -1,19 +1,19 @@
 """Prodigy's JSON lines: what each answer says, and what tells nothing."""
 
 import json
-from collections import Counter
 
 import pytest
 
 from runner.corpus.readers.auto import auto, format_of
 from runner.corpus.readers.prodigy import prodigy
+from runner.corpus.readers.reader import LeftOut
 from runner.errors import RunnerError
 
 
 def read(tmp_path, *tasks):
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(task) + "\n" for task in tasks), "utf-8")
-    left_out = Counter()
+    left_out = LeftOut()
     return list(prodigy()(path, None, left_out)), left_out
 
 

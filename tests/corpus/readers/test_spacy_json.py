@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-from collections import Counter
 from itertools import islice
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from runner.corpus.readers.auto import auto, format_of
 from runner.corpus.readers.conllu import conllu
 from runner.corpus.readers.iob import iob
 from runner.corpus.readers.prodigy import prodigy
+from runner.corpus.readers.reader import LeftOut
 from runner.corpus.readers.spacy_json import spacy_json
 from runner.errors import RunnerError
 
@@ -46,7 +46,7 @@ def read(tmp_path, content, name="a.json"):
     path = tmp_path / name
     text = content if isinstance(content, str) else json.dumps(content)
     path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
-    left_out = Counter()
+    left_out = LeftOut()
     return list(spacy_json()(path, None, left_out)), left_out
 
 
@@ -149,7 +149,7 @@ def test_what_spacy_wrote_of_wnut_is_wnut(name):
 
 @needs_data
 def test_what_prodigy_exported_of_wnut_is_wnut():
-    left_out = Counter()
+    left_out = LeftOut()
     docs = list(prodigy()(Path(MIRROR) / "formats/wnut17_dev_120.prodigy_ner.jsonl", None, left_out))
     originals = {tuple(doc.words): doc for doc in islice(iob()(Path(MIRROR) / "wnut17/emerging.dev.conll"), 120)}
     assert len(docs) == 108
