@@ -173,7 +173,8 @@ class _Reading:
                     record["entities"] = record.pop(key)
                     self._say(key, "entities", "doccano" if key in ("label", "labels", "annotations") else "")
                     break
-        if _has_objects(entities := record.get("entities")):
+        entities = record.get("entities")
+        if isinstance(entities, list) and _has_objects(entities):
             record["entities"] = [_plain_entity(entity) for entity in entities]
             if "start_offset" in entities[0]:
                 self._say("entities", "entities", "doccano")
