@@ -114,6 +114,10 @@ def run_report(config: RunConfig) -> dict[str, Any]:
         "shared": plain(shared),
     }
     found += judge.of_text(train, dev, shared)
+    if corpus.test:
+        test = part_facts(corpus.test)
+        report["corpus"]["test"] = plain(test)
+        found.append(judge.overlap(shared_facts(corpus.train, corpus.test, train, test), test.n_docs, "test"))
     try:
         pipeline, sgd, plan = assemble(config, corpus.train)
         pipeline.initialize(lambda: corpus.train, sgd=sgd)
@@ -186,8 +190,9 @@ def run_lines(report: dict[str, Any]) -> Iterator[str]:
     if corpus is not None:
         yield f"Corpus {corpus['name']}, on {'its own' if corpus['gold_tokens'] else 'the tokenizer’s'} tokens"
         yield f"         {'texts':>9}{'sentences':>11}{'words':>12}{'distinct':>10}   words a sentence"
-        for name in ("train", "dev"):
-            part = corpus[name]
+        for name in ("train", "dev", "test"):
+            if (part := corpus.get(name)) is None:
+                continue
             lengths = part["lengths"]
             yield (
                 f"  {name:<7}{part['n_docs']:>9,}{part['n_sents']:>11,}{part['n_words']:>12,}{part['n_distinct_words']:>10,}"

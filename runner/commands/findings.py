@@ -55,22 +55,26 @@ def of_text(train: Part, dev: Part, shared: Shared) -> Iterator[Finding]:
             else:
                 hint = "Was the file read in the right encoding? It must be UTF-8."
                 yield Finding("warning", "text", f"{_n(found.n, trouble)} in {name}", tuple(found.places), hint)
-    if shared.overlap:
-        text = f"{_of(shared.overlap.n, dev.n_docs)} dev texts stand in train too"
-        if shared.overlap_long.n < shared.overlap.n:
-            text += f", {shared.overlap_long.n or 'none'} of them longer than {SHORT_TEXT} words"
-        is_grave = bool(shared.overlap_long) or shared.overlap.n > 0.05 * dev.n_docs
-        places = (shared.overlap_long if shared.overlap_long else shared.overlap).places
-        hint = "The score is too good by what was learned by heart; take them out of train."
-        yield Finding("warning" if is_grave else "note", "text", text, tuple(places), hint if is_grave else None)
-    else:
-        yield Finding("ok", "text", "no dev text stands in train")
+    yield overlap(shared, dev.n_docs, "dev")
     if not train.texts and not dev.texts:
         yield Finding("ok", "text", "no duplicates, no trouble with the encoding")
     elif not any(name not in ("duplicates", "duplicates that disagree") for p in (train, dev) for name in p.texts):
         yield Finding("ok", "text", "no trouble with the encoding")
     level = "warning" if shared.unknown_words > 0.3 else "note"
     yield Finding(level, "text", f"{_percent(shared.unknown_words)} of dev's words are not in train")
+
+
+def overlap(shared: Shared, n_docs: int, part: str) -> Finding:
+    """How many texts of a part of the corpus, "dev" or "test", stand in train too."""
+    if not shared.overlap:
+        return Finding("ok", "text", f"no {part} text stands in train")
+    text = f"{_of(shared.overlap.n, n_docs)} {part} texts stand in train too"
+    if shared.overlap_long.n < shared.overlap.n:
+        text += f", {shared.overlap_long.n or 'none'} of them longer than {SHORT_TEXT} words"
+    is_grave = bool(shared.overlap_long) or shared.overlap.n > 0.05 * n_docs
+    places = (shared.overlap_long if shared.overlap_long else shared.overlap).places
+    hint = "The score is too good by what was learned by heart; take them out of train."
+    return Finding("warning" if is_grave else "note", "text", text, tuple(places), hint if is_grave else None)
 
 
 def of_component(component: Component, kind: str, train: Part, dev: Part, shared: Shared) -> Iterator[Finding]:
@@ -190,4 +194,4 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-__all__ = ["Finding", "as_dict", "label_table", "missing_labels", "of_component", "of_text"]
+__all__ = ["Finding", "as_dict", "label_table", "missing_labels", "of_component", "of_text", "overlap"]

@@ -73,6 +73,18 @@ def test_one_json_object_with_facts_findings_and_an_estimate(folder):
     assert estimate["peak_memory"] > 2**24
 
 
+def test_a_test_set_is_counted_and_held_against_train(folder):
+    write(folder / "test.jsonl", [TRAIN[0], {"words": ["Somebody", "met", "Eve"], "entities": ["O", "O", "U-PER"]}])
+    _, out, _ = debug(folder, "corpus.test=test.jsonl", "--json")
+    report = json.loads(out)
+    assert report["corpus"]["test"]["n_docs"] == 2
+    assert "text: 1 of 2 (50.0 %) test texts stand in train too, none of them longer than 5 words" in messages(
+        report, "warning"
+    )
+    _, out, _ = debug(folder, "corpus.test=test.jsonl")
+    assert out.splitlines()[4].split()[:4] == ["test", "2", "2", "8"]
+
+
 def test_the_same_for_people_and_nothing_is_left_behind(folder):
     code, out, err = debug(folder)
     assert (code, err) == (0, "")
