@@ -131,3 +131,10 @@ def other_data_than_then(at: Place) -> None:
     shutil.rmtree("again", ignore_errors=True)
     at.command("rerun", "out/", "output_dir=again", "--force")
     prepare(*TINY)
+
+
+@story("sweeps/board", "Have the path tell them apart")
+def jobs_in_one_folder(at: Place) -> None:
+    words = (*TINY, "-m", "hydra/launcher=basic", "seed=0,1", "output_dir=out")
+    at.command(*words, "hydra.sweep.subdir=same", code=2)
+    at.command(*words, "hydra.sweep.subdir=${hydra.job.num}")

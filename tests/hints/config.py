@@ -252,3 +252,26 @@ def numba_cannot_be_used(at: Place) -> None:
     takes_extra("numba")
     prepare(*TINY, "compute.ops=numpy")
     takes(["compute.ops"])
+
+
+@story("config/compose", "runs each of them.")
+def a_list_for_a_group(at: Place) -> None:
+    at.refused("optimizer=[adam,radam]")
+    assert "2 jobs, none of them broken" in at.command("debug", *TINY, "-m", "optimizer=adam,radam")
+
+
+@story("config/explain", "The name of a group's chosen file is")
+def a_group_in_a_path(at: Place) -> None:
+    at.command(*TINY, "hydra.run.dir=x/${pipeline_of}", code=2)
+    at.command(*TINY, "hydra.run.dir=x/${experiment}", code=2)
+    at.command(*TINY, "hydra.run.dir=x/${hydra.runtime.choices.pipeline}")
+    assert (at.folder / "x" / "ner" / "summary.json").is_file()
+
+
+@story("config/sweep", "Give it on the command line: {}=VALUE.")
+def what_a_job_cannot_have(at: Place) -> None:
+    params = "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {output_dir: a, seed: '0,1'}}}\n"
+    at.write("mine/experiment/folder.yaml", params)
+    at.command(*TINY, "--config-dir", "mine", "experiment=folder", code=2)
+    at.write("mine/experiment/folder.yaml", params.replace("output_dir: a, ", ""))
+    at.command(*TINY, "--config-dir", "mine", "experiment=folder", "output_dir=out", "hydra/launcher=basic")

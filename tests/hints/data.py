@@ -17,7 +17,7 @@ from runner.corpus.packer import Packer
 from runner.corpus.readers.jsonl import jsonl
 from runner.corpus.tokenizer import spacy, whitespace
 
-from .place import BOW, DEV, NAMES, TINY, Place, prepare, takes
+from .place import BOW, DEV, NAMES, TINY, Place, alternatives, prepare, takes
 from .story import story
 
 NOT_EXCLUSIVE = "pipeline.components.textcat.exclusive=false"
@@ -235,3 +235,24 @@ def takes_extra(name: str) -> None:
 
     project = Path(__file__).parents[2] / "pyproject.toml"
     assert name in tomllib.loads(project.read_text(encoding="utf8"))["project"]["optional-dependencies"]
+
+
+@story("corpus/readers/exports", "Name them in their order", "Name all of them, in their order")
+def tags_that_are_numbers(at: Place) -> None:
+    at.write("train.jsonl", [{"tokens": ["Ada", "met", "Bo"], "ner_tags": [1, 0, 1]}])
+    error = at.refused()
+    (overrides,) = alternatives(error.hint or "")
+    prepare(*TINY, *overrides)
+    at.refused("corpus.reader.names=[O]")
+    prepare(*TINY, "corpus.reader.names=[O,B-PER]")
+
+
+@story("components/parser", "End its sentences in the data, or set")
+def a_tree_that_is_too_long(at: Place) -> None:
+    tree = {"words": ["Ada", "met", "Bo"], "heads": [1, 1, 1], "deps": ["nsubj", "root", "obj"]}
+    at.write("train.jsonl", [tree] * 2)
+    at.write("dev.jsonl", [tree])
+    words = ("pipeline=parser_fast", "output_dir=out")
+    said = at.command(*TINY, *words, "pipeline.components.parser.max_length=2", code=2)
+    (overrides,) = alternatives(said)
+    at.command(*TINY, *words, *overrides)
