@@ -13,6 +13,7 @@ Names are imported when they are first used: `import runner` costs nothing.
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +87,23 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), ops: str = "numpy
 def __getattr__(name: str) -> Any:
     if name in _HOME_OF:
         return getattr(importlib.import_module(_HOME_OF[name]), name)
-    raise AttributeError(f"module 'runner' has no attribute {name!r}")
+    from runner.spacy_names import unknown
+
+    raise unknown("runner", sys.modules[__name__], name)
+
+
+class _SpacyNames:
+    """The last finder of imports: `from runner.util import minibatch` tells what to write. Other names are not found."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name.startswith("runner."):
+            from runner.spacy_names import refuse_import
+
+            refuse_import(name, _HOME_OF)
+
+
+sys.meta_path.append(_SpacyNames)
 
 
 def __dir__() -> list[str]:

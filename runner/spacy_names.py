@@ -9,7 +9,7 @@ Data and one function. Nothing here makes a name work; a class calls `unknown` f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from runner.errors import RunnerError
 
@@ -149,7 +149,6 @@ _DOC: Mapping[str, str] = {
     "similarity": _ONE_VECTOR,
     "tensor": _ONE_VECTOR,
     "char_span": "Compare span.start_char and span.end_char, or token.idx.",
-    "set_ents": "Write doc.set_ents([(start, end, label)]), in tokens.",
     "user_data": "Write doc.meta, a dict.",
     "_": "Write doc.meta, a dict.",
     "set_extension": "Write doc.meta, a dict.",
@@ -190,7 +189,6 @@ _TOKEN: Mapping[str, str] = {
     "is_punct": 'Write token.pos_ == "PUNCT", where the tagger has a tag map.',
     "is_stop": "There are no lists of stop words.",
     "like_num": "Write token.text.isnumeric().",
-    "text_with_ws": "Write token.text + token.whitespace_.",
     "ent_iob_": "Compare token.i with span.start and span.end of doc.ents.",
     "ent_iob": "Compare token.i with span.start and span.end of doc.ents.",
     "is_sent_start": "Write doc.sent_starts[token.i].",
@@ -267,6 +265,21 @@ class UnknownName(RunnerError, AttributeError):
     """A name of spaCy or thinc, and what to write in its place. For `hasattr`, copy and pickle an AttributeError."""
 
 
+class UnknownImport(RunnerError, ImportError):
+    """A module or name of spaCy that is imported from here, and what to write in its place."""
+
+
+def refuse_import(name: str, exported: Container[str]) -> None:
+    """Raise UnknownImport for a dotted name of spaCy's with "runner" in the place of "spacy". exported: names of `runner`."""
+    _, top, *rest = name.split(".")
+    last = rest[-1] if rest else top
+    hint = MODULES.get(top) if rest or top not in _RUNNER else _RUNNER[top]
+    if hint is None and rest:
+        hint = f"Write `from runner import {last}`." if last in exported else _RUNNER.get(last)
+    if hint is not None:
+        raise UnknownImport(f"there is no {name}", hint=hint)
+
+
 def unknown(kind: str, owner: object, name: str) -> AttributeError:
     """The error to raise from `__getattr__` for a name that `owner` does not have.
 
@@ -274,6 +287,8 @@ def unknown(kind: str, owner: object, name: str) -> AttributeError:
     Python's own message.
     """
     hint = _TABLES[kind].get(name)
+    if hint is None and kind == "runner":
+        return AttributeError(f"module 'runner' has no attribute {name!r}", name=name, obj=owner)
     if hint is None:
         return AttributeError(f"{type(owner).__name__!r} object has no attribute {name!r}", name=name, obj=owner)
     return UnknownName(f"{kind} has no {name!r}", hint=hint)

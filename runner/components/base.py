@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from thinc.api import Model
@@ -21,6 +21,7 @@ from runner.corpus.example import Example
 from runner.errors import Diverged, RunFailed
 from runner.model.layout import Floats2d
 from runner.model.noise import Noise
+from runner.spacy_names import unknown
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class Component(ABC):
         self.noise = Noise()
         self.dropout: Callable[[int], float] | None = None
         self._label_rows: dict[str, int] = {}
+
+    if not TYPE_CHECKING:  # else a type checker would take any name
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown("component", self, name)
 
     def add_label(self, label: str) -> bool:
         """Learn one more label; False where it is known. The model grows at the next update or prediction."""

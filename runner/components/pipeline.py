@@ -48,6 +48,7 @@ from runner.model.layout import Packed
 from runner.model.noise import Noise
 from runner.model.ops import kernels_of, make_ops
 from runner.model.parameters import Given, Parameters
+from runner.spacy_names import unknown
 
 if TYPE_CHECKING:
     from runner.training.optimizers import Optimizer, Used
@@ -130,6 +131,11 @@ class Pipeline:
         if name not in self.components:
             raise RunnerError(f"no component {name!r} in this pipeline; {suggest(str(name), self.components)}")
         return self.components[name]
+
+    if not TYPE_CHECKING:  # else a type checker would take any name
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown("nlp", self, name)
 
     @property
     def pipe_names(self) -> list[str]:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.corpus.alignment import respelt, word_edges
 from runner.errors import RunnerError
+from runner.spacy_names import unknown
 
 
 class Span:
@@ -27,6 +28,11 @@ class Span:
         self.start = start
         self.end = end
         self.label = label
+
+    if not TYPE_CHECKING:  # else a type checker would take any name
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown("span", self, name)
 
     @property
     def label_(self) -> str:
@@ -72,6 +78,11 @@ class Token:
     def __init__(self, doc: Doc, i: int) -> None:
         self.doc = doc
         self.i = i
+
+    if not TYPE_CHECKING:  # else a type checker would take any name
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown("token", self, name)
 
     @property
     def text(self) -> str:
@@ -364,6 +375,11 @@ class Doc:
         doc = Doc(self.words, self.spaces, source=self.source)
         doc.raw = self.raw
         return doc
+
+    if not TYPE_CHECKING:  # else a type checker would take any name
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown("doc", self, name)
 
     def __len__(self) -> int:
         return len(self.words)

@@ -14,7 +14,7 @@ Annotations are read afresh at every call; components keep what they pack for tr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.corpus.alignment import Alignment
 from runner.corpus.annotations import UNALIGNED, read_annotations
@@ -22,6 +22,7 @@ from runner.corpus.biluo import spans_to_biluo
 from runner.corpus.doc import Doc
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError
+from runner.spacy_names import unknown
 
 Value = TypeVar("Value")
 
@@ -79,6 +80,11 @@ class Example:
         predicted = Doc.tokenized(text, tokenizer(text))
         record: dict[str, Any] = {"text": text, "words": predicted.words, **annotations}
         return cls(predicted, read_annotations(record, None))
+
+    if not TYPE_CHECKING:  # else a type checker would take any name
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown("example", self, name)
 
     @property
     def is_identical(self) -> bool:
