@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import itertools
+import shlex
 import sys
 import time
 import uuid
@@ -25,10 +26,10 @@ from runner.tracking.base import STATUSES, RunInfo, Status
 from runner.tracking.delivery import IF_UNREACHABLE, Delivery, Unsent
 from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalWriter, flatten, now_ms, past_of, per_type_rows
 from runner.tracking.mlflow_limits import MAX_EXPERIMENT_NAME, clean_name
-from runner.tracking.mlflow_store import artifact_root, store_uri
+from runner.tracking.mlflow_store import artifact_root, sqlite_path, store_uri
 from runner.tracking.past_run import weights_sha256
 from runner.tracking.process import PROCESS_TAG, this_process
-from runner.tracking.reach import answers, can_ask, unreachable
+from runner.tracking.reach import answers, can_ask, deleted_experiment, unreachable, without_password
 from runner.tracking.table import Table
 from runner.tracking.view import BEST_FIRST, how_to_look
 from runner.training.step import Best, Evaluation, Step
@@ -98,6 +99,14 @@ class MlflowTracker:
             fact = f"{unreachable(self._uri)}; until one does, the run is kept in its own folder"
             hint = "Sent when the server is back, or later: python -m runner sync"
             print(RunnerError(fact, place="tracking.uri", hint=hint), file=sys.stderr, flush=True)
+        elif (deleted := deleted_experiment(self._uri, experiment)) is not None:
+            store = self._uri if sqlite_path(self._uri) is not None else without_password(self._uri)
+            restore = f"MLFLOW_TRACKING_URI={shlex.quote(store)} mlflow experiments restore -x {deleted}"
+            raise RunnerError(
+                f"the experiment {experiment!r} was deleted, and takes no runs",
+                place="tracking.experiment",
+                hint=f"Choose another, tracking.experiment=NAME, or restore it: {restore}",
+            )
         # An address that cannot be asked beforehand is judged by the child's first attempt.
         self._must_answer = if_unreachable == "fail" and not can_ask(self._uri)
         self._delivery: Delivery | None = None

@@ -1,4 +1,4 @@
-"""Does anybody answer at a store's address? One short question, without MLflow.
+"""Does anybody answer at a store's address, and does the store take runs of an experiment? Short questions, without MLflow.
 
 Any answer will do, also one that refuses us: what is wrong with it, MLflow says better. Addresses without a host (a
 SQLite file, a profile of Databricks) are not asked.
@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from urllib.parse import urlparse
+from pathlib import Path
+from urllib.parse import quote, urlparse
+
+from runner.tracking.mlflow_store import sqlite_path
 
 PATIENCE_SECONDS = 4.0
 AWAY = (502, 503, 504)  # what a proxy says for a server that is not there
+_LONGEST_ANSWER = 1 << 20  # bytes
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -50,9 +54,7 @@ def _web_answers(uri: str) -> bool:
     import urllib.error
     import urllib.request
 
-    address = urlparse(uri)
-    netloc = address.netloc.rpartition("@")[2]  # no password is sent
-    request = urllib.request.Request(f"{address.scheme}://{netloc}{address.path.rstrip('/')}/health")
+    request = urllib.request.Request(f"{without_password(uri)}/health")
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS):
             return True
@@ -62,6 +64,56 @@ def _web_answers(uri: str) -> bool:
         return isinstance(error.reason, ssl.SSLError)  # a certificate that only MLflow has been told of
     except (OSError, http.client.HTTPException, ValueError):
         return False
+
+
+def deleted_experiment(uri: str, name: str) -> str | None:
+    """The id of the experiment of that name where the store holds it as deleted: it takes no runs then.
+
+    None where it takes them, where there is none yet (a run makes it), and where the store cannot be asked without
+    MLflow (other databases, a server that wants a password): there the first contact tells.
+    """
+    scheme = urlparse(uri).scheme.lower().split("+")[0]
+    path = sqlite_path(uri)
+    if path is not None:
+        return _deleted_in_sqlite(path, name)
+    return _deleted_on_server(uri, name) if scheme in ("http", "https") else None
+
+
+def _deleted_in_sqlite(path: Path, name: str) -> str | None:
+    import sqlite3
+
+    if not path.is_file():
+        return None
+    query = "select experiment_id from experiments where name = ? and lifecycle_stage = 'deleted'"
+    with contextlib.suppress(sqlite3.Error):  # not MLflow's, or locked: the first contact tells
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", 1.0, uri=True)) as connection:
+            found = connection.execute(query, (name,)).fetchone()
+        return str(found[0]) if found else None
+    return None
+
+
+def _deleted_on_server(uri: str, name: str) -> str | None:
+    import http.client
+    import json
+    import urllib.request
+
+    question = f"{without_password(uri)}/api/2.0/mlflow/experiments/get-by-name?experiment_name={quote(name, safe='')}"
+    with contextlib.suppress(OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError):
+        with urllib.request.urlopen(question, timeout=PATIENCE_SECONDS) as answer:
+            experiment = json.loads(answer.read(_LONGEST_ANSWER))["experiment"]
+        if experiment["lifecycle_stage"] == "deleted":
+            return str(experiment["experiment_id"])
+    return None
+
+
+def without_password(uri: str) -> str:
+    """A web address as it may be shown, and asked by those who do not know the server yet.
+
+    >>> without_password("http://me:secret@127.0.0.1:5000/mlflow/")
+    'http://127.0.0.1:5000/mlflow'
+    """
+    address = urlparse(uri)
+    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path.rstrip('/')}"
 
 
 def unreachable(uri: str) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from runner.__main__ import main
 from runner.commands import train
+from runner.tracking import mlflow_client
 from tests.commands.test_resume import TINY
 from tests.sweep_kills import issue, table
 
@@ -270,3 +271,38 @@ def test_in_mlflow_jobs_and_repeats_lie_below_the_sweep(tmp_path):
     artifacts = {path.name for path in (tmp_path / "mlartifacts").rglob("*") if path.is_file()}
     assert {"sweep.md", "parallel_coordinates.png", "scores.png"} <= artifacts
     assert os.path.exists(folder_of(tmp_path) / "sweep.md")
+
+
+class TestDeletedExperiment:
+    """A store of which the experiment was deleted takes no runs."""
+
+    @pytest.fixture
+    def store(self, tmp_path):
+        words = [*SHORT, "tracking=mlflow", "training.max_epochs=1", "output_dir=before"]
+        with contextlib.chdir(tmp_path), contextlib.redirect_stdout(io.StringIO()):
+            assert main(words) == 0
+        with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+            connection.execute("update experiments set lifecycle_stage = 'deleted' where name = 'runner'")
+            connection.commit()
+        return tmp_path
+
+    def test_nothing_is_started(self, store):
+        code, out, err = multirun(store, "tracking=mlflow", "seed=0,1", "training.max_epochs=1")
+        assert code == 2
+        first, second = err.splitlines()
+        assert first == "tracking.experiment: the experiment 'runner' was deleted, and takes no runs"
+        assert f"MLFLOW_TRACKING_URI=sqlite:///{store}/mlflow.db mlflow experiments restore -x 1" in second
+        assert "job 0" not in out
+        code, _, err = multirun(
+            store, "tracking=mlflow", "seed=0,1", "training.max_epochs=1", "tracking.experiment=new"
+        )
+        assert code == 0, err
+
+    def test_a_job_that_finds_out_late_has_not_finished(self, store, monkeypatch):
+        monkeypatch.setattr(mlflow_client, "deleted_experiment", lambda uri, name: None)
+        code, out, _ = multirun(store, "tracking=mlflow", "seed=0,1", "training.max_epochs=1")
+        assert code == 2
+        assert "finished" not in out
+        (summary, *_) = store.glob("outputs/multirun/*/*/0/summary.json")
+        assert json.loads(summary.read_text())["status"] == "FAILED"
+        assert "was deleted" in json.loads(summary.read_text())["error"]

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
-from runner.tracking.reach import answers, can_ask
+from runner.tracking.reach import answers, can_ask, deleted_experiment
 
 
 @contextmanager
-def saying(code: int) -> Iterator[str]:
+def saying(code: int, text: str = "", asked: list[str] | None = None) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if asked is not None:
+                asked.append(f"{self.path} {self.headers.get('Authorization')}")
             self.send_response(code)
             self.end_headers()
+            self.wfile.write(text.encode())
 
         def log_message(self, *_: object) -> None:
             pass
@@ -47,3 +53,39 @@ def test_nobody_listens() -> None:
 def test_nobody_to_ask(uri: str) -> None:
     assert not can_ask(uri)
     assert answers(uri)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        (200, '{"experiment": {"experiment_id": "7", "lifecycle_stage": "deleted"}}', "7"),
+        (200, '{"experiment": {"experiment_id": "7", "lifecycle_stage": "active"}}', None),
+        (404, '{"error_code": "RESOURCE_DOES_NOT_EXIST"}', None),
+        (401, "who are you?", None),
+        (200, "[]", None),
+        (200, "<html>", None),
+    ],
+)
+def test_a_server_is_asked_for_a_deleted_experiment(code: int, text: str, expected: str | None) -> None:
+    asked: list[str] = []
+    with saying(code, text, asked) as uri:
+        assert deleted_experiment(uri.replace("//", "//me:secret@", 1), "my runs/ü") == expected
+    path = "/mlflow/api/2.0/mlflow/experiments/get-by-name?experiment_name=my%20runs%2F%C3%BC"
+    assert asked == [f"{path} None"], "no password is sent"
+
+
+def test_a_sqlite_store_is_asked_for_a_deleted_experiment(tmp_path: Path) -> None:
+    path = tmp_path / "my store%20.db"
+    uri = f"sqlite:///{path}"
+    assert deleted_experiment(uri, "runner") is None
+    assert not path.exists(), "asking makes no store"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table experiments (experiment_id integer, name text, lifecycle_stage text)")
+        connection.execute("insert into experiments values (1, 'runner', 'deleted'), (2, 'other', 'active')")
+        connection.commit()
+    assert deleted_experiment(uri, "runner") == "1"
+    assert deleted_experiment(uri, "other") is None
+    assert deleted_experiment(uri, "new") is None
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("drop table experiments")
+    assert deleted_experiment(uri, "runner") is None
