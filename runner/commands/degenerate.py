@@ -18,6 +18,8 @@ from runner.corpus.example import Example
 from runner.errors import RunnerError
 
 _OR_FOLDS = ", or hold back a part of the training data: corpus.dev=null corpus.folds=5"
+_NAMED = {"dev": "dev data", "test": "test data", "fold": "fold that is the dev data"}
+_ANOTHER = {"dev": f"another corpus.dev{_OR_FOLDS}", "test": "another corpus.test", "fold": "another corpus.fold"}
 
 
 def check_worth(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float], *, warn: bool = True) -> None:
@@ -40,7 +42,7 @@ def flaws(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]) -> I
     for component in pipeline.components.values():
         for flaw in component.flaws(corpus.train) if component.labels else ():
             yield "corpus.train", flaw
-    for flaw in gold_flaws(pipeline, corpus.dev, weights, "dev"):
+    for flaw in gold_flaws(pipeline, corpus.dev, weights, "fold" if corpus.is_folded else "dev"):
         yield "corpus.dev", flaw
     for flaw in gold_flaws(pipeline, corpus.test, weights, "test") if corpus.test else ():
         yield "corpus.test", replace(flaw, is_fatal=False)
@@ -70,16 +72,18 @@ def gold_flaws(
     asked = [key for key, weight in weights.items() if weight]
     absent = [key for key in asked if key in found and found[key] is None]
     if absent and final is None:
-        fact = f"nothing in the {part} data tells a good model from a bad one: it has no gold for {', '.join(absent)}"
+        fact = (
+            f"nothing in the {_NAMED[part]} tells a good model from a bad one: it has no gold for {', '.join(absent)}"
+        )
         yield Flaw(fact, _advice(absent, part))
     elif absent:
-        fact = f"the {part} data has no gold for {', '.join(absent)}: the final score is that of the other scores"
+        fact = f"the {_NAMED[part]} has no gold for {', '.join(absent)}: the final score is that of the other scores"
         yield Flaw(fact, _advice(absent, part), is_fatal=False)
     for name, rows in found["per_type"].items():
         gold = [label for label, row in rows.items() if row.get("support")]
         known = {part for label in pipeline.components[name].labels for part in (label, label.split(":", 1)[0])}
         if gold and known.isdisjoint(gold):
-            fact = f"no label of the {part} data occurs in the training data for {name!r}: {', '.join(gold[:5])}"
+            fact = f"no label of the {_NAMED[part]} occurs in the training data for {name!r}: {', '.join(gold[:5])}"
             yield Flaw(fact, "They can never be predicted. Are both files annotated with the same labels?", False)
 
 
@@ -89,7 +93,7 @@ def _advice(absent: Sequence[str], part: str) -> str:
             "It takes texts that have a label and texts that lack it, which are annotated with 0: "
             '{"cats": {"A": 1, "B": 0}}.'
         )
-    return f"Annotate some texts, or choose another corpus.{part}{_OR_FOLDS if part == 'dev' else ''}."
+    return f"Annotate some texts, or choose {_ANOTHER[part]}."
 
 
 def file_flaws(corpus: Corpus) -> Iterator[tuple[str, Flaw]]:
@@ -100,9 +104,9 @@ def file_flaws(corpus: Corpus) -> Iterator[tuple[str, Flaw]]:
     for part in ("test",) if corpus.is_folded else ("dev", "test"):
         for path in (path for sha, path in files[part].items() if sha in files["train"]):
             fact = f"{path.name} is also training data: the score tells what was learned by heart"
-            hint = f"Choose another corpus.{part}{_OR_FOLDS if part == 'dev' else ''}."
+            hint = f"Choose {_ANOTHER[part]}."
             yield f"corpus.{part}", Flaw(fact, hint, is_fatal=False)
     for sha, path in files["test"].items():
         if sha in files["dev"] and sha not in files["train"]:
             fact = f"{path.name} is also dev data: the epoch is chosen by what is held out"
-            yield "corpus.test", Flaw(fact, "Choose another corpus.test.", False)
+            yield "corpus.test", Flaw(fact, f"Choose {_ANOTHER['test']}.", False)

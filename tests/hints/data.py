@@ -192,22 +192,21 @@ def no_label_in_the_training_data(at: Place) -> None:
     prepare(*TINY, "corpus.train=train.iob")
 
 
-@story(
-    "commands/degenerate",
-    "or hold back a part of the training data",
-    "Annotate some texts, or choose",
-    "Choose another corpus.{}{}.",
-)
+@story("commands/degenerate", "or hold back a part of the training data", "another corpus.dev", "another corpus.fold")
 def dev_data_that_tells_nothing(at: Place) -> None:
     at.write("plain.jsonl", [{"words": ["Bo", "left"]}])
     at.follow(at.refused("corpus.dev=plain.jsonl"))
+    at.write("sorted.jsonl", [NAMES, NAMES, {"words": ["Bo", "left"]}])
+    folded = ("corpus.train=sorted.jsonl", "corpus.dev=null", "corpus.folds=3")
+    at.refused(*folded, "corpus.fold=2")
+    prepare(*TINY, *folded, "corpus.fold=1")
     words = ("output_dir=out", "corpus.dev=train.jsonl")
     assert "Choose another corpus.dev" in at.command(*TINY, *words)
     assert "warning" not in at.command(*TINY, *words, "corpus.dev=null", "corpus.folds=5")
     assert "warning" not in at.command(*TINY, *words, "corpus.dev=dev.jsonl")
 
 
-@story("commands/degenerate", "Choose another corpus.test.")
+@story("commands/degenerate", "another corpus.test")
 def test_data_that_is_dev_data(at: Place) -> None:
     assert "also dev data" in at.command("debug", *TINY, "corpus.test=dev.jsonl")
     at.write("test.jsonl", [NAMES])
