@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from runner.tracking.journal import FILE_NAME, past_of, store_of
 from runner.tracking.mlflow_store import store_uri
 from runner.tracking.moved import is_same_store, store_for
 from runner.tracking.past_run import CONFIG, SUMMARY
+from runner.tracking.sync import look
 from runner.training import checkpoint
 from runner.training.keeper import FOLDER, checkpoints, is_locked
 
@@ -124,6 +126,7 @@ def has_finished(config: RunConfig, fingerprint: str) -> bool:
         score = (read_summary(done).get("best") or {}).get("score")
         told = f", best score {100 * score:.2f}" if isinstance(score, float) else ""
         print(f"has finished before: {done}{told}; without resume=auto it is trained again", flush=True)
+        _tell_unsent(done)
         return True
     if config.has_own_folder and known[config.output_dir] is not None:
         differences = _differences(_recorded_settings(config), settings(config))
@@ -138,6 +141,13 @@ def has_finished(config: RunConfig, fingerprint: str) -> bool:
             flush=True,
         )
     return False
+
+
+def _tell_unsent(folder: Path) -> None:
+    """Say where MLflow lacks something of a run that has finished."""
+    with suppress(OSError, RunnerError):
+        if look(folder / FILE_NAME).state == "unsent":
+            print(f"not everything of it reached MLflow: python -m runner sync {shlex.quote(str(folder))}", flush=True)
 
 
 def _recorded_settings(config: RunConfig) -> dict[str, Any]:

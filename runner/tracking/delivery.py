@@ -15,6 +15,7 @@ from runner.tracking.journal import JournalWriter
 
 SILENCE_SECONDS = 60.0  # `wait` gives up when the child has not moved for so long
 NOTE_AFTER_SECONDS = 1.0
+MAX_LOST = 2  # processes that may be lost one after the other while their journal is sent
 IF_UNREACHABLE = (
     "Start it, set tracking.uri=sqlite:///mlflow.db, or train and send later: tracking.if_unreachable=offline"
 )
@@ -91,11 +92,10 @@ class Delivery:
         Raises RunnerError for what went wrong, Unsent where the run itself is whole.
         """
         if not self.process.is_alive and not self._is_lost:
-            # It was killed, not us: a new one sends the journal again; what MLflow has already, it keeps once.
-            self.process = mlflow_process()
-            self.process.send({**self._command, "run_id": self.run_id})
+            self._send_again()
         else:
             self.process.send({"wake": self.number})
+        n_lost = 0  # processes that ended while we waited
         began = moved = time.monotonic()
         with _Note() as note:
             while True:
@@ -108,13 +108,21 @@ class Delivery:
                     if self._away is not None:
                         raise self._unsent(self._away)
                     return
-                if not self.process.is_alive and not replies:
+                if not self.process.is_alive and not replies and n_lost < MAX_LOST:
+                    n_lost += 1
+                    self._send_again()
+                elif not self.process.is_alive and not replies:
                     problem = self._unsent(f"the process that talks to MLflow ended early: {self.process.last_words()}")
                     raise problem if self.run_id is not None else RunnerError(*problem.args, place=problem.place)
                 if now - moved > SILENCE_SECONDS:
                     raise self._unsent(f"{self._uri} has taken nothing for {SILENCE_SECONDS:.0f} seconds")
                 if now - began > NOTE_AFTER_SECONDS:
                     note.show()
+
+    def _send_again(self) -> None:
+        """The process was killed, not us: a new one sends the journal again; what MLflow has already, it keeps once."""
+        self.process = mlflow_process()
+        self.process.send({**self._command, "run_id": self.run_id})
 
     def _unsent(self, fact: str) -> Unsent:
         folder: Path = self._journal.path.parent
