@@ -178,6 +178,14 @@ class TestFinishedBefore:
         assert out.splitlines()[-1].startswith(f"has finished before: {place / 'out'}, best score ")
         assert contents(place) == before
 
+    def test_what_mlflow_lacks_of_it_is_told(self, place):
+        """The process that talks to MLflow was lost at the end, say."""
+        start = {"event": "start", "uri": "http://127.0.0.1:1", "tags": {"journal": "k"}}
+        events = [start, {"event": "finish", "status": "FINISHED"}]
+        (place / "out" / "journal.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+        out = run(place, "output_dir=out", "resume=auto")[1]
+        assert out.splitlines()[-1] == f"not everything of it reached MLflow: python -m runner sync {place / 'out'}"
+
     def test_more_epochs_are_a_new_run(self, place):
         code, out, err = run(place, "output_dir=out", "resume=auto", "training.max_epochs=2")
         assert code == 0
