@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 import runner
 from runner import spacy_names
@@ -46,7 +49,8 @@ def a_store_that_cannot_be_written(at: Place) -> None:
 
 
 @story(
-    "tracking/mlflow_entities", "mlflow experiments restore -x", tracking__mlflow_errors="then: mlflow db upgrade",
+    "tracking/mlflow_client", "mlflow experiments restore -x", "Choose another, tracking.experiment=NAME",
+    tracking__mlflow_entities="mlflow experiments restore -x", tracking__mlflow_errors="then: mlflow db upgrade",
     tracking__mlflow_runs="--tracking-uri or MLFLOW_TRACKING_URI name another",
 )  # fmt: skip
 def what_a_store_does_not_have(at: Place) -> None:
@@ -69,14 +73,19 @@ def what_a_store_does_not_have(at: Place) -> None:
     from runner.tracking.mlflow_entities import experiment_id
 
     client = MlflowClient(tracking_uri=uri)
-    client.delete_experiment(experiment_id(client, "runner", None))
-    try:
+    number = experiment_id(client, "runner", None)
+    client.delete_experiment(number)
+    with pytest.raises(ValueError, match="deleted") as caught:  # where the child process finds it out
         experiment_id(client, "runner", None)
-    except ValueError as error:
-        at.told.append(str(error))
-    command = at.told[-1].split("`")[1].split()
-    assert CliRunner().invoke(cli, command[1:]).exit_code == 0
-    assert experiment_id(client, "runner", None)
+    at.told.append(str(caught.value))
+    error = at.raised(MlflowTracker, uri)
+    MlflowTracker(uri, "another")
+    told = str(error.hint).partition("restore it: ")[2]
+    variable, *command = shlex.split(told)
+    assert (variable, command[0]) == (f"MLFLOW_TRACKING_URI={uri}", "mlflow")
+    assert CliRunner().invoke(cli, command[1:]).exit_code == 0  # of `mlflow`, with that variable set above
+    MlflowTracker(uri)
+    assert experiment_id(client, "runner", None) == number
     hint = explained(Exception("Detected out-of-date database schema (found version 1)"), uri)[1]
     at.told.append(str(hint))
     assert CliRunner().invoke(cli, str(hint).partition("mlflow ")[2].split()).exit_code == 0
