@@ -60,9 +60,15 @@ def blank(
     ops: str = "numpy",
     threads: int | None = 1,
 ) -> Pipeline:
-    """An empty pipeline; add components with `add_pipe`. seed: of initial weights and dropout. ops, threads: as for `load`."""
-    from runner.components.pipeline import Pipeline
+    """An empty pipeline; add components with `add_pipe`. seed: of initial weights and dropout. ops, threads: as for `load`.
 
+    tokenizer: a `type:` block; {"type": "spacy"} has the rules of `lang`. Raises RunnerError where it names another language.
+    """
+    from runner.components.pipeline import Pipeline
+    from runner.config.language import check_language
+
+    if tokenizer is not None:
+        check_language(tokenizer, lang)
     return Pipeline(lang, seed=seed, tokenizer=tokenizer, ops=ops, threads=threads)
 
 

@@ -157,9 +157,11 @@ def _stdin_lines() -> Iterator[tuple[int, str]]:
 
 
 def _tokenizer(name: str | None, model: Any) -> Callable[[str], tuple[list[str], list[bool]]]:
+    from runner.config.language import in_language
     from runner.config.resolve import resolve
 
     block = {"type": name} if name else model.tokenizer_block if model is not None else {"type": "syntok"}
+    block = in_language(block, model.lang if model is not None else "en")
     made: Callable[[str], tuple[list[str], list[bool]]] = resolve(block, "tokenizers", "--tokenizer")
     return made
 

@@ -37,6 +37,7 @@ from runner.components.merge import Merger
 from runner.components.ner import EntityRecognizer
 from runner.components.scores import tokens as token_scorer
 from runner.components.selection import Selection, disabled
+from runner.config.language import in_language
 from runner.config.resolve import accepted, code_behind, resolve
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
@@ -65,9 +66,9 @@ _MET = ""  # key in Example.targets, no component's name: the pipeline that has 
 class Pipeline:
     """Components over one flat set of parameters.
 
-    lang: language code, kept with the model. tokenizer: `type:` block. seed: of the initial weights and dropout.
-    shared_tok2vec: one tok2vec, the first component's, for all; else one each. ops: "numpy", "blis" or "numba", see
-    model/ops.py. threads: of BLAS, while the pipeline predicts or learns; None: as the process has them.
+    lang: of the texts; a tokenizer that takes a language follows it. tokenizer: `type:` block. seed: of the initial
+    weights and dropout. shared_tok2vec: one tok2vec, the first component's, for all; else one each. ops: "numpy", "blis"
+    or "numba", see model/ops.py. threads: of BLAS, while the pipeline predicts or learns; None: as the process has them.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Pipeline:
         self.lang = lang
         self.shared_tok2vec = shared_tok2vec
         self.seed = seed
-        self.tokenizer_block = dict(tokenizer or DEFAULT_TOKENIZER)
+        self.tokenizer_block = in_language(tokenizer or DEFAULT_TOKENIZER, lang)
         self.ops_name = ops
         self.ops = make_ops(ops)
         self.threads = threads

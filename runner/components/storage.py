@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from srsly.msgpack import unpackb
 
 from runner.config import bounded_yaml
+from runner.config.language import in_language
 from runner.config.resolve import check, load_code
 from runner.corpus.lexemes import Lexemes
 from runner.errors import RunFailed, RunnerError
@@ -138,7 +139,9 @@ def load(path: Path, code: Sequence[str | Path] = (), ops: str = "numpy", thread
         if not isinstance(lang, str) or not isinstance(shared, bool):
             raise TypeError("lang or shared_tok2vec is of another kind")
         check(config["tokenizer"], "tokenizers", "tokenizer")
-        pipeline = Pipeline(lang, tokenizer=config["tokenizer"], shared_tok2vec=shared, ops=ops, threads=threads)
+        # A model that names no language for its tokenizer was trained when that was English whatever `lang` said.
+        tokenizer = in_language(config["tokenizer"], "en")
+        pipeline = Pipeline(lang, tokenizer=tokenizer, shared_tok2vec=shared, ops=ops, threads=threads)
         for name, block in blocks.items():
             pipeline.add_pipe(name, block).add_labels(_labels(meta["labels"][name]))
         pipeline.lexemes = Lexemes(_frequencies(_verified(path, LEXEMES, meta)))

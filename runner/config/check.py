@@ -12,6 +12,7 @@ from typing import Any
 
 from runner import registry
 from runner.config import schema
+from runner.config.language import check_language
 from runner.config.resolve import accepted, check, load_code, resolve, resolve_argument
 from runner.errors import RunnerError
 
@@ -27,6 +28,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     for name, block in pipeline["components"].items():
         resolve(block, "components", f"pipeline.components.{name}", extra={"name": name})
     check(pipeline["tokenizer"], "tokenizers", "pipeline.tokenizer")
+    check_language(pipeline["tokenizer"], pipeline["lang"])
     resolve(config["optimizer"], "optimizers", "optimizer")
     check(config["corpus"]["reader"], "readers", "corpus.reader")
     resolve(config["batch"], "batchers", "batch")

@@ -126,12 +126,14 @@ def run_config(
 
     from runner.config import check as checks
     from runner.config import guard, schema
+    from runner.config.language import in_language
 
     guard.refill()
     _refuse_lists(choices, overrides)
     own = OmegaConf.masked_copy(node, [str(key) for key in node if key != "hydra"])
     plain: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     checks.check_config(plain)
+    plain["pipeline"]["tokenizer"] = in_language(plain["pipeline"]["tokenizer"], plain["pipeline"]["lang"])
     has_own_folder = plain["output_dir"] is not None and not is_multirun
     plain["output_dir"] = str(output_dir.absolute())
     return schema.RunConfig(

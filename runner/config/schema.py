@@ -48,7 +48,9 @@ def key(
 class PipelineConfig:
     """What is trained."""
 
-    lang: str = key("en", "language code of the texts, kept with the model")
+    lang: str = key(
+        "en", "language of the texts, such as en or de; a tokenizer that takes a language (spacy) follows it"
+    )
     components: dict[str, Any] = key(dict, "name → block; trained together, in this order", block="components")
     shared_tok2vec: bool = key(False, "one tok2vec, the first component's, for all; false: one each")
     score_weights: dict[str, float] = key(

@@ -19,6 +19,8 @@ set; the test set, sentence by sentence, is the check.
 
 nltk needs sentences to find final full stops, and its sentence splitter needs a data download. The repairs put
 together what syntok cuts and UD, like newswire, does not: runs of one punctuation mark (`!!!`) and camel case (iPhone).
+And no word is cut before a combining mark, a soft hyphen or a joiner, whatever the script (हिन्दी, café with its accent
+as a character of its own): syntok sees the text without them.
 
 Not here: sentence splitting, lower-casing, and any treatment of languages that do not put spaces between words
 (use `spacy` with its `lang`).
@@ -26,16 +28,31 @@ Not here: sentence splitting, lower-casing, and any treatment of languages that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import pkgutil
+import re
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import Any
 
+from runner.corpus.alignment import word_edges
 from runner.errors import RunnerError
 from runner.registry import tokenizers
 
 Tokenizer = Callable[[str], tuple[list[str], list[bool]]]
 
+_BEHIND_SPACY = {  # what spaCy needs beside itself
+    "ja": "Run `pip install sudachipy sudachidict_core`.",
+    "ko": "Run `pip install natto-py`, and install MeCab with mecab-ko and mecab-ko-dic.",
+    "th": "Run `pip install pythainlp`.",
+    "vi": "Run `pip install pyvi`.",
+}
 REPEATED_MARKS = frozenset(".!?*-+_=$~")  # a run of one of these is one word
+# Combining marks, soft hyphens, joiners and directions (Unicode's word boundaries, UAX 29, rule 4: no word ends before
+# one). Not among them is the zero-width space, which does part words.
+MARKS = r"[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}]"
+MAY_BE_MARK = re.compile(
+    "[\xad\u0300-\u036f\u0483-\u0489\u0591-\u1dff\u200c-\u200f\u202a-\u202e\u2060-\U0010ffff]"
+)  # quick
 MAX_MENDED = 1000  # characters; a longer word grows no more, lest a line of them take the square of its length
 
 
@@ -46,11 +63,15 @@ def syntok() -> Tokenizer:
     >>> syntok()("Don't sell the iPhone!!")
     (['Do', "n't", 'sell', 'the', 'iPhone', '!!'], [False, True, True, True, False, False])
     """
+    import regex
     from syntok.tokenizer import Tokenizer as Syntok
 
+    marks = regex.compile(MARKS)
     splitter = Syntok(emit_hyphen_or_underscore_sep=True, replace_not_contraction=False)
 
     def tokenize(text: str) -> tuple[list[str], list[bool]]:
+        if not text.isascii() and MAY_BE_MARK.search(text) and marks.search(text):
+            return _with_marks(text, [mark.start() for mark in marks.finditer(text)], tokenize)
         pieces: list[tuple[int, str]] = []
         end = -1
         for token in splitter.tokenize(text):
@@ -70,6 +91,19 @@ def syntok() -> Tokenizer:
         return cover(text, pieces)
 
     return tokenize
+
+
+def _with_marks(text: str, marks: Sequence[int], tokenize: Tokenizer) -> tuple[list[str], list[bool]]:
+    """The words of the text without its marks, each with the marks that follow its characters.
+
+    marks: where they stand. A mark that follows no character, as after a blank, is a word of its own.
+    """
+    starts, ends = [0, *(i + 1 for i in marks)], [*marks, len(text)]
+    bare = "".join([text[start:end] for start, end in zip(starts, ends, strict=True)])
+    at = [i for start, end in zip(starts, ends, strict=True) for i in range(start, end)]  # bare position → position
+    at.append(len(text))
+    edges = zip(*word_edges(bare, tokenize(bare)[0]), strict=True)
+    return cover(text, [(at[start], text[at[start] : at[end]]) for start, end in edges])
 
 
 @tokenizers("whitespace")
@@ -94,7 +128,8 @@ def whitespace() -> Tokenizer:
 def spacy(lang: str = "en") -> Tokenizer:
     """The rules of `spacy.blank(lang)`, for some 70 languages. Its tokens of white space are left out.
 
-    lang: spaCy's code of the language ("en", "de", "fr", …). Raises RunnerError where spaCy or the language is missing.
+    lang: spaCy's code of the language ("en", "de", "fr", …); in a pipeline, the pipeline's where it is not given. Raises
+    RunnerError where spaCy, the language, or a library that spaCy needs for it is missing.
     """
     try:
         import spacy as library
@@ -105,10 +140,8 @@ def spacy(lang: str = "en") -> Tokenizer:
         ) from error
     try:
         nlp: Any = library.blank(lang)
-    except ImportError as error:
-        raise RunnerError(
-            f"spaCy has no tokenizer for the language {lang!r}", hint="Give a code such as en, de, fr, es, zh."
-        ) from error
+    except Exception as error:  # each library that spaCy hands a language to has its own kinds of faults
+        raise _spacy_refuses(lang, error) from error
 
     lock = Lock()  # the libraries behind some languages refuse a second thread
 
@@ -118,6 +151,25 @@ def spacy(lang: str = "en") -> Tokenizer:
         return cover(text, [(token.idx, token.text) for token in doc])
 
     return tokenize
+
+
+def _spacy_refuses(lang: str, error: Exception) -> RunnerError:
+    """Why spaCy makes no tokenizer for a language: it has none, or a library for it is missing or broken."""
+    import spacy.lang
+
+    known = [module.name for module in pkgutil.iter_modules(spacy.lang.__path__) if module.ispkg]
+    if lang not in known:
+        near = lang.lower().replace("-", "_").split("_")[0]
+        return RunnerError(
+            f"spaCy has no tokenizer for the language {lang!r:.40}",
+            hint=f"Set pipeline.lang={near if near in known else 'xx'}"
+            f"{'' if near in known else ' for rules of no language, or a code such as en, de, fr, es, zh'}.",
+        )
+    reason = " ".join(str(error).split())
+    return RunnerError(
+        f"spaCy's tokenizer for {lang!r} needs a library that is missing or does not start ({reason:.100})",
+        hint=_BEHIND_SPACY.get(lang, "Install the library that the message names."),
+    )
 
 
 def cover(text: str, pieces: Iterable[tuple[int, str]]) -> tuple[list[str], list[bool]]:

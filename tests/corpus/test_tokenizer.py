@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import runner
 from runner.corpus.doc import Doc
-from runner.corpus.tokenizer import cover, spacy, syntok, whitespace
+from runner.corpus.tokenizer import MARKS, MAY_BE_MARK, cover, spacy, syntok, whitespace
 from runner.errors import RunnerError
 
 MIRROR = os.environ.get("RUNNER_DATA_MIRROR")
@@ -65,6 +66,83 @@ def test_spacy_missing_is_a_clear_error(monkeypatch):
     with pytest.raises(RunnerError, match="needs spaCy") as caught:
         spacy()
     assert "pip install spacy" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("हिन्दी भाषा है।", ["हिन्दी", "भाषा", "है", "।"]),
+        ("cafe\u0301, re\u0301sume\u0301!", ["cafe\u0301", ",", "re\u0301sume\u0301", "!"]),
+        (
+            "Zu\u00adsam\u00admen\u00adarbeit tut gut\u00ad.",
+            ["Zu\u00adsam\u00admen\u00adarbeit", "tut", "gut\u00ad", "."],
+        ),
+        ("কলকাতা, किताबें", ["কলকাতা", ",", "किताबें"]),
+        ("می\u200cخواهم مُحَمَّد", ["می\u200cخواهم", "مُحَمَّد"]),
+        (
+            "👨\u200d👩\u200d👧 and 👩🏽\u200d🚀 1\ufe0f\u20e3",
+            ["👨\u200d👩\u200d👧", "and", "👩🏽\u200d🚀", "1\ufe0f\u20e3"],
+        ),
+        ("do\u2060n't wo\u200dn't", ["do\u2060", "n't", "wo\u200d", "n't"]),
+        ("\u0301 x \u0301y a\u200bb", ["\u0301", "x", "\u0301", "y", "a", "\u200b", "b"]),  # marks of nothing; a break
+    ],
+)
+def test_marks_stay_with_what_they_mark(text, words):
+    assert syntok()(text)[0] == words
+
+
+@given(st.text("aB'-.!9é \n"), st.lists(st.sampled_from("\u00ad\u0301\u0940\u200d\u20dd\ufe0f\U0001f3fd"), min_size=1))
+def test_marks_change_no_boundary(text, marks):
+    marked = "".join(c if c.isspace() else c + marks[i % len(marks)] for i, c in enumerate(text))
+    bare = [word.translate(dict.fromkeys(map(ord, marks))) for word in syntok()(marked)[0]]
+    assert bare == syntok()(text)[0]
+
+
+def test_the_quick_look_passes_over_no_mark():
+    import regex
+
+    marks = regex.compile(MARKS)
+    assert not [c for c in map(chr, range(0x110000)) if marks.match(c) and not MAY_BE_MARK.match(c)]
+
+
+def test_spacy_follows_the_language_of_the_pipeline():
+    pytest.importorskip("spacy")
+    text = "Er kam z.B. am 3. Mai"
+    german = runner.blank("de", tokenizer={"type": "spacy"})
+    assert german.make_doc(text).words == ["Er", "kam", "z.B.", "am", "3.", "Mai"]
+    assert runner.blank("en", tokenizer={"type": "spacy"}).make_doc(text).words[2:] == [
+        "z.",
+        "B.",
+        "am",
+        "3",
+        ".",
+        "Mai",
+    ]
+    assert german.describe()["tokenizer"] == {"type": "spacy", "lang": "de"}
+
+
+@pytest.mark.parametrize(
+    ("lang", "package"), [("ja", "sudachipy"), ("ko", "natto-py"), ("th", "pythainlp"), ("vi", "pyvi")]
+)
+def test_a_library_that_spacy_needs_is_named(lang, package):
+    pytest.importorskip("spacy")
+    try:
+        spacy(lang)
+    except RunnerError as error:
+        assert "needs a library" in str(error)  # noqa: PT017
+        assert package in str(error)  # noqa: PT017
+    else:
+        pytest.skip(f"{package} is installed")
+
+
+@pytest.mark.parametrize(
+    ("lang", "hint"), [("DE", "pipeline.lang=de."), ("en-US", "pipeline.lang=en."), ("nope", "lang=xx")]
+)
+def test_a_language_that_spacy_does_not_know(lang, hint):
+    pytest.importorskip("spacy")
+    with pytest.raises(RunnerError, match="spaCy has no tokenizer for the language") as caught:
+        spacy(lang)
+    assert hint in str(caught.value)
 
 
 @pytest.mark.skipif(not MIRROR, reason="RUNNER_DATA_MIRROR names no folder with UD English EWT")
