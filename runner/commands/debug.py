@@ -113,6 +113,7 @@ def run_report(config: RunConfig) -> dict[str, Any]:
         "dev": plain(dev),
         "shared": plain(shared),
     }
+    found += judge.of_reading(corpus.left_out)
     found += judge.of_text(train, dev, shared)
     if corpus.test:
         test = part_facts(corpus.test)
@@ -128,7 +129,7 @@ def run_report(config: RunConfig) -> dict[str, Any]:
         kind = judge.KIND_OF.get(component.type)
         report["config"]["components"][name] = {"type": component.type, "kind": kind, "labels": component.labels}
         if kind is not None:
-            found += judge.of_component(component, kind, train, dev, shared)
+            found += judge.of_component(component, kind, train, dev, shared, corpus.train)
         elif reason := judge.missing_labels(component, corpus):
             found.append(judge.Finding("error", name, reason, ("corpus.train",)))
     if not any(finding.level == "error" for finding in found):

@@ -15,6 +15,7 @@ from runner.components.base import Flaw
 from runner.components.pipeline import Pipeline, final_score
 from runner.corpus.datasets import Corpus
 from runner.corpus.example import Example
+from runner.corpus.no_labels import unfit_entities, unread_keys
 from runner.errors import RunnerError
 
 _OR_FOLDS = ", or hold back a part of the training data: corpus.dev=null corpus.folds=5"
@@ -28,7 +29,7 @@ def check_worth(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]
     The pipeline is initialized. weights: score → its weight in the final score. warn: say on stderr what spoils a part of
     the result.
     """
-    check_labels(pipeline)
+    check_labels(pipeline, corpus.train)
     for place, flaw in flaws(pipeline, corpus, weights):
         problem = RunnerError(flaw.fact, place=place, hint=flaw.hint)
         if flaw.is_fatal:
@@ -49,14 +50,17 @@ def flaws(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]) -> I
     yield from file_flaws(corpus)
 
 
-def check_labels(pipeline: Pipeline) -> None:
-    """Raises RunnerError for a component that has nothing to learn."""
+def check_labels(pipeline: Pipeline, train: Sequence[Example] = ()) -> None:
+    """Raises RunnerError for a component that has nothing to learn. train: to tell why."""
     for component in pipeline.components.values():
         if component.has_weights and not component.labels:
+            if component.type == "ner" and (unfit := unfit_entities(train)):
+                raise RunnerError(unfit[0], place="corpus.train", hint=unfit[1])
             raise RunnerError(
                 f"no example in the training data has a label for {component.name!r}",
                 place="corpus.train",
-                hint=f"{component.heading} needs annotations; is this the right file, and corpus.reader the right reader?",
+                hint=f"{component.heading} needs annotations; is this the right file, and corpus.reader the right reader?"
+                + unread_keys(train),
             )
 
 

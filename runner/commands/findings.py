@@ -6,13 +6,17 @@ what the rehearsal of one step ran into. Everything else that looks wrong is a w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from runner.components.base import Component
 from runner.corpus.datasets import Corpus
 from runner.corpus.diagnose import SHORT_TEXT, Annotation, Part, Shared
+from runner.corpus.example import Example
+from runner.corpus.no_labels import unfit_entities, unread_keys
+from runner.corpus.readers.reader import LeftOut
 
 Level = Literal["error", "warning", "note", "ok"]
 
@@ -77,13 +81,31 @@ def overlap(shared: Shared, n_docs: int, part: str) -> Finding:
     return Finding("warning" if is_grave else "note", "text", text, tuple(places), hint if is_grave else None)
 
 
-def of_component(component: Component, kind: str, train: Part, dev: Part, shared: Shared) -> Iterator[Finding]:
-    """Labels and annotation of one component."""
+def of_reading(left_out: LeftOut) -> Iterator[Finding]:
+    """What was left out of the data, read on a guess, or looks like a misspelt key."""
+    for what, n in sorted(left_out.items()):
+        yield Finding("note", "text", f"left out of the data: {n:,} {what}")
+    for remark, place, text in left_out.remark_texts():
+        if remark.is_warning:
+            yield Finding("warning", "text", text, (place,))
+        else:
+            yield Finding("note", "text", f"{place.rpartition('/')[2]}: {text}")
+
+
+def of_component(
+    component: Component, kind: str, train: Part, dev: Part, shared: Shared, examples: Sequence[Example] = ()
+) -> Iterator[Finding]:
+    """Labels and annotation of one component. examples: of train, to tell why there are no labels."""
     name, unit = component.name, UNIT[kind]
     in_train, in_dev = train.annotations[kind], dev.annotations[kind]
     if not any(in_train.labels.values()):
+        fact = "no example in the training data has a label"
         hint = f"{component.heading} needs annotation; is it the right file, and corpus.reader the right reader?"
-        yield Finding("error", name, "no example in the training data has a label", ("corpus.train",), hint)
+        if kind == "entities" and (unfit := unfit_entities(examples)):
+            fact, hint = unfit
+        else:
+            hint += unread_keys(examples)
+        yield Finding("error", name, fact, ("corpus.train",), hint)
         return
     if not in_dev.n_annotated:
         hint = "Annotate some, choose another corpus.dev, or hold back a part of train: corpus.dev=null corpus.folds=5."
@@ -97,7 +119,7 @@ def of_component(component: Component, kind: str, train: Part, dev: Part, shared
     rare = {label: n for label, n in in_train.labels.items() if n < RARE}
     if rare:
         named = _named(
-            {label: f"{label} {n}" for label, n in sorted(rare.items(), key=lambda item: (item[1], item[0]))}
+            {label: f"{visible(label)} {n}" for label, n in sorted(rare.items(), key=lambda item: (item[1], item[0]))}
         )
         hint = "A handful of examples teaches little; annotate more, or merge labels."
         yield Finding("warning", name, f"{_labels(rare)} with fewer than {RARE} {unit} in train: {named}", (), hint)
@@ -108,6 +130,13 @@ def of_component(component: Component, kind: str, train: Part, dev: Part, shared
         only_train := {label: label for label, n in in_train.labels.items() if n and not in_dev.labels[label]}
     ):
         yield Finding("note", name, f"{_labels(only_train)} in train alone, never scored: {_named(only_train)}")
+    if alike := labels_alike([*in_train.labels, *in_dev.labels]):
+        named = "; ".join(" and ".join(map(repr, labels)) for labels in alike[:MAX_NAMED])
+        hint = "Are they meant as one? Each is learned and scored for itself."
+        yield Finding("warning", name, f"labels that differ in blanks or case alone: {named}", (), hint)
+    if blank := [label for label in dict.fromkeys([*in_train.labels, *in_dev.labels]) if label != label.strip()]:
+        named = ", ".join(map(repr, blank[:MAX_NAMED]))
+        yield Finding("warning", name, f"labels that begin or end with a blank: {named}", (), "Take the blank out.")
     if not rare and not only_dev:
         yield Finding("ok", name, f"every label has at least {RARE} {unit} in train")
     for part_name, facts in (("train", in_train), ("dev", in_dev)):
@@ -144,12 +173,29 @@ def label_table(train: Mapping[str, int], dev: Mapping[str, int], limit: int = 1
     >>> label_table({"LOC": 3, "PER": 9}, {"LOC": 1, "ORG": 2})
     [('PER', 9, 0), ('LOC', 3, 1), ('ORG', 0, 2)]
     """
-    rows = [(label, train.get(label, 0), dev.get(label, 0)) for label in {**train, **dev}]
+    rows = [(visible(label), train.get(label, 0), dev.get(label, 0)) for label in {**train, **dev}]
     rows.sort(key=lambda row: (-row[1], -row[2], row[0]))
     if len(rows) > limit + 1:
         rest = rows[limit:]
         rows = [*rows[:limit], (f"… {len(rest)} more", sum(row[1] for row in rest), sum(row[2] for row in rest))]
     return rows
+
+
+def visible(label: str) -> str:
+    """The label, in quotes where a blank begins or ends it."""
+    return label if label == label.strip() else repr(label)
+
+
+def labels_alike(labels: Sequence[str]) -> list[list[str]]:
+    """Groups of different labels that blanks, case and the spelling of characters alone tell apart.
+
+    >>> labels_alike(["PER", "PER ", "LOC", "per", "ORG"])
+    [['PER', 'PER ', 'per']]
+    """
+    groups: dict[str, list[str]] = {}
+    for label in dict.fromkeys(labels):
+        groups.setdefault("".join(unicodedata.normalize("NFC", label).split()).casefold(), []).append(label)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def missing_labels(component: Component, corpus: Corpus) -> str | None:

@@ -195,3 +195,63 @@ class TestBeforeJob0:
         code, _, err = run(folder, *TINY, *words)
         assert (code, err) == (0, "")
         assert (folder / "out" / "1" / "summary.json").is_file()
+
+
+def test_a_misspelt_key_and_what_was_read_on_a_guess_are_told_by_debug_and_by_the_run(folder):
+    write(folder / "train.jsonl", [*TRAIN, {"words": ["Bo"], "entites": ["U-PER"]}])
+    write(folder / "dev.jsonl", [{"tokens": ["Bo", "left"], "ner_tags": ["B-PER", "O"]}])
+    code, out, err = debug(folder, "--json")
+    report = json.loads(out)
+    assert (code, err) == (0, "")
+    assert "text: key 'entites', did you mean 'entities'? (1 of 14 lines)" in messages(report, "warning")
+    assert "text: dev.jsonl:1: 1 record has its entities in 'ner_tags'" in messages(report, "note")
+    code, out, err = run(folder, *TINY, "training.max_steps=1", "output_dir=out")
+    assert (code, err) == (0, "")
+    assert "warning: train.jsonl:14: key 'entites', did you mean 'entities'? (1 of 14 lines)\n" in out
+    assert "note: dev.jsonl:1: 1 record has its entities in 'ner_tags'\n" in out
+
+
+def test_labels_that_differ_in_a_blank_or_in_case_are_told_apart(folder):
+    rows = [{"text": "Ann sleeps", "entities": [[0, 3, label]]} for label in ("PER ", "PER", "per")]
+    write(folder / "train.jsonl", rows)
+    write(folder / "dev.jsonl", rows[1:2])
+    code, out, _ = debug(folder)
+    assert code == 0
+    assert "labels that differ in blanks or case alone: 'PER ' and 'PER' and 'per'" in out
+    assert "labels that begin or end with a blank: 'PER '" in out
+    assert "\n  'PER '   " in out
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("私は東京に住んでいます。", "Japanese"), ("我住在北京很久了。", "Chinese"), ("ฉันรักกรุงเทพมาก", "Thai")],
+)
+def test_text_without_spaces_is_the_tokenizers_matter_and_the_advice_works(folder, text, language):
+    pytest.importorskip("spacy")
+    write(folder / "train.jsonl", [{"text": text, "entities": [[2, 4, "LOC"]]}] * 2)
+    write(folder / "dev.jsonl", [{"text": "Bo", "entities": []}])
+    for more in ((), ("pipeline.tokenizer.type=spacy",)):
+        code, out, _ = debug(folder, "--json", *more)
+        report = json.loads(out)
+        assert code == 1
+        (error,) = messages(report, "error")
+        assert error.endswith(
+            f"2 entities of the training data do not fit the tokens: the tokenizer does not split {language}"
+        )
+    code, _, err = run(folder, *TINY, "output_dir=out")
+    assert code == 2
+    assert f"the tokenizer does not split {language}" in err
+    (advice,) = (f["hint"] for f in report["findings"] if f["level"] == "error")
+    code, out, _ = debug(folder, "--json", *advice.split()[:2])
+    assert "labels" in json.loads(out)["config"]["components"]["ner"]
+    assert json.loads(out)["config"]["components"]["ner"]["labels"] == ["LOC"]
+
+
+def test_keys_that_were_not_read_are_named_where_there_are_no_labels(folder):
+    rows = [{"text": "good film", "klass": "pos"}]
+    write(folder / "train.jsonl", rows)
+    write(folder / "dev.jsonl", rows)
+    code, out, _ = debug(folder, "pipeline=textcat_bow", "--json")
+    assert code == 1
+    (hint,) = (f["hint"] for f in json.loads(out)["findings"] if f["level"] == "error")
+    assert "The data's keys 'klass' are not read" in hint

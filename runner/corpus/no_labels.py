@@ -1,0 +1,87 @@
+"""Why annotated data may give a component nothing to learn from: what was annotated and does not fit, and what was not read."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+from runner.corpus.annotations import UNALIGNED
+from runner.corpus.example import Example
+
+_SCRIPTS = {"HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "zh", "THAI": "th", "LAO": "lo", "KHMER": "km", "MYANMAR": "my"}
+_NAMES = {"ja": "Japanese", "zh": "Chinese", "th": "Thai", "lo": "Lao", "km": "Khmer", "my": "Burmese"}
+_LOOKED_AT = 200  # examples
+_OF_READERS = (
+    "comments",
+    "columns",
+    "opens_document",
+    "lemmas",
+    "feats",
+    "enhanced",
+    "misc",
+    "multiword",
+    "empty_nodes",
+)
+
+
+def unfit_entities(examples: Sequence[Example]) -> tuple[str, str] | None:
+    """(fact, hint) where no entity of these examples fits the tokens; None where one does, or there is none."""
+    n = sum(example.excluded_ents for example in examples)
+    if not n or any(example.reference.ents and example.aligned_ents() for example in examples):
+        return None
+    unfit = [example for example in examples if example.excluded_ents]
+    language = unspaced_language("".join(example.reference.text for example in unfit[:_LOOKED_AT]))
+    fact = (
+        f"the {n:,} entities of the training data do not fit the tokens"
+        if n > 1
+        else "the only entity does not fit the tokens"
+    )
+    if language is None:
+        return fact, "Check their offsets: do they count characters of the text? Else set pipeline.tokenizer."
+    fact += f": the tokenizer does not split {_NAMES[language]}"
+    return fact, (
+        "pipeline.tokenizer.type=spacy pipeline.tokenizer.lang=zh takes each character for a token"
+        + (
+            f", lang={language} splits words where spaCy's library for it is installed"
+            if language in ("ja", "th")
+            else ""
+        )
+        + "; or give 'words' in the data."
+    )
+
+
+def unspaced_language(text: str) -> str | None:
+    """spaCy's code of the language, where most letters are of a script that puts no spaces between words.
+
+    >>> unspaced_language("私は東京に住んでいます。"), unspaced_language("Tokyo"), unspaced_language("东京很大")
+    ('ja', None, 'zh')
+    """
+    scripts = Counter(
+        unicodedata.name(letter, "").partition(" ")[0].partition("-")[0] for letter in text[:5000] if letter.isalpha()
+    )
+    found = Counter(dict.fromkeys(_NAMES, 0))
+    for script, n in scripts.items():
+        if script in _SCRIPTS:
+            found[_SCRIPTS[script]] += n
+    if found.total() < 0.3 * max(scripts.total(), 1) or not found.total():
+        return None
+    if found["ja"]:
+        found["ja"] += found.pop("zh")
+    return found.most_common(1)[0][0]
+
+
+def unread_keys(examples: Sequence[Example]) -> str:
+    """A sentence on the keys of the data that no annotation was read from, or nothing."""
+    keys = Counter(
+        key
+        for example in examples[:_LOOKED_AT]
+        for key in example.reference.meta
+        if key not in (*_OF_READERS, UNALIGNED)
+    )
+    named = ", ".join(repr(key)[:40] for key, _ in keys.most_common(6))
+    return (
+        f" The data's keys {named} are not read; the known ones are text, words, entities, cats, tags, heads, deps."
+        if keys
+        else ""
+    )
