@@ -32,6 +32,10 @@ NO_ADVICE = [
 
 # Raised and followed in other tests, as they take a server or a signal: the file, and what stands there of the text.
 ELSEWHERE = {
+    Told("commands/resume.py", "not everything of it reached MLflow"): (
+        "commands/test_folder.py",
+        "not everything of it reached",
+    ),
     Told("commands/train.py", "the same command with resume=auto"): (
         "commands/test_resume.py",
         "with resume=auto goes on",
