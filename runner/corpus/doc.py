@@ -9,13 +9,17 @@ Most texts are their words with one blank or nothing between them; only another 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from runner.corpus.alignment import respelt, word_edges
 from runner.errors import RunnerError
 from runner.spacy_names import unknown
+
+_start = attrgetter("start")
 
 
 class Span:
@@ -125,7 +129,9 @@ class Token:
 
     @property
     def ent_type_(self) -> str:
-        return next((ent.label for ent in self.doc.ents if ent.start <= self.i < ent.end), "")
+        ents = self.doc.ents
+        before = bisect_right(ents, self.i, key=_start) - 1  # they are in order
+        return ents[before].label if before >= 0 and self.i < ents[before].end else ""
 
     def __len__(self) -> int:
         return len(self.text)

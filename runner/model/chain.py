@@ -16,7 +16,8 @@ def forward(model: Model[Any, Any], X: Any, is_train: bool) -> tuple[Any, Any]:
     backprops = []
     for layer in model.layers:
         X, backprop_layer = layer(X, is_train)
-        backprops.append(backprop_layer)
+        if is_train:  # it holds on to the layer's arrays
+            backprops.append(backprop_layer)
 
     def backprop(dX: Any) -> Any:
         for backprop_layer in reversed(backprops):

@@ -77,7 +77,8 @@ def forward(
     for layer in rest:
         packed, backprop_mask = dropout_by_doc(packed, noise if is_train else None)
         packed, backprop_layer = layer(packed, is_train)
-        backprops += [backprop_mask, backprop_layer]
+        if is_train:  # they hold on to the layers' arrays
+            backprops += [backprop_mask, backprop_layer]
     packed, backprop_mask = dropout_by_doc(packed, noise if is_train else None)
     backprops.append(backprop_mask)
     both, backprop_project = project(packed, is_train)

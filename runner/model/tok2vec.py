@@ -107,7 +107,8 @@ def forward(
     backprops = []
     for layer in encode:
         packed, backprop_layer = layer(packed, is_train)
-        backprops.append(backprop_layer)
+        if is_train:  # it holds on to the layer's arrays, ten times the size of its output
+            backprops.append(backprop_layer)
 
     def backprop(dX: Floats2d) -> Tokens:
         for backprop_layer in reversed(backprops):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -168,3 +169,37 @@ def test_twenty_thousand_words_at_once(memory):
     doc = memory(Doc(gold(RECORDS).words * 45))
     assert len(doc.heads) == len(doc) > 20_000
     assert sum(doc.sent_starts) >= 1800  # sentences
+
+
+def test_predicting_keeps_no_arrays_of_earlier_layers():
+    def peak(depth):
+        nlp = runner.blank(tokenizer={"type": "whitespace"})
+        nlp.add_pipe("tagger", {"tok2vec": {**SMALL["tok2vec"], "depth": depth}}).add_label("NN")
+        doc = Doc(["word", "other"] * 5000)
+        nlp(Doc(doc.words[:10]))
+        tracemalloc.start()
+        nlp(doc)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(depth=8) < 1.2 * peak(depth=2)
+
+
+def test_a_token_finds_its_entity_without_passing_all_others():
+    doc = Doc(["a"] * 1000, ents=[(i, i + 2, f"E{i}") for i in range(0, 1000, 4)])
+    assert [token.ent_type_ for token in doc] == [f"E{i - i % 4}" if i % 4 < 2 else "" for i in range(1000)]
+    looked_at = []
+
+    class Watched(list):
+        def __getitem__(self, i):
+            looked_at.append(i)
+            return super().__getitem__(i)
+
+        def __iter__(self):
+            for i in range(len(self)):
+                yield self[i]
+
+    doc._ents = Watched(doc.ents)
+    assert doc[999].ent_type_ == ""
+    assert len(looked_at) < 20  # of 250
