@@ -17,7 +17,9 @@ from thinc.api import Model
 from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.components.scores import PerType, Scores
+from runner.corpus.doc import Doc
 from runner.corpus.example import Example
+from runner.corpus.writers.jsonl import record_of
 from runner.errors import Diverged, RunFailed
 from runner.model.layout import Floats2d
 from runner.model.noise import Noise
@@ -137,6 +139,14 @@ class Component(ABC):
     @abstractmethod
     def annotate(self, batch: Batch) -> None:
         """Predict, and write the predictions into the docs."""
+
+    def as_record(self, doc: Doc) -> dict[str, Any]:
+        """This component's part of an annotated doc, as plain values under the keys of corpus/annotations.py.
+
+        Entities count in characters of `doc.text`; whoever gives one value a word gives the `words` too. Here, for a
+        component that does not say better: every layer that the doc has, and its meta.
+        """
+        return {key: value for key, value in record_of(doc).items() if key not in ("text", "spaces")}
 
     @abstractmethod
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:

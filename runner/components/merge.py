@@ -100,5 +100,8 @@ class Merger(Component):
         for doc in batch.docs:
             doc.retokenize(self.spans(doc, [(ent.start, ent.end) for ent in doc.ents]))
 
+    def as_record(self, doc: Doc) -> dict[str, Any]:
+        return {"words": doc.words}
+
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         return {}, {}

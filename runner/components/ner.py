@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.components.scores import Scores, entities, ents
 from runner.corpus.biluo import biluo_to_spans
+from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.errors import RunnerError
 from runner.model import crf
@@ -108,6 +109,10 @@ class EntityRecognizer(Component):
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             found = states[start : start + len(doc)]
             doc.set_ents(biluo_to_spans([tags[state] for state in found.tolist()]) if found.any() else [])
+
+    def as_record(self, doc: Doc) -> dict[str, Any]:
+        """`entities`: [start, end, label] each, in characters."""
+        return {"entities": [[ent.start_char, ent.end_char, ent.label] for ent in doc.ents]}
 
     def candidates(self, batch: Batch, threshold: float) -> list[list[tuple[int, int, str, float]]]:
         """For each doc every entity of at least that probability: (start, end, label, probability); they may overlap."""

@@ -26,6 +26,7 @@ from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.components.parser_scores import count_arcs, deps
 from runner.components.scores import Scores
+from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import hash64
 from runner.corpus.pieces import piece_lengths, sentence_lengths
@@ -260,6 +261,10 @@ class DependencyParser(Component):
             doc.heads = heads[start:end].tolist()
             doc.deps = [names[i] for i in labels[start:end].tolist()]
             doc.sent_starts = sentence_starts(doc.heads)
+
+    def as_record(self, doc: Doc) -> dict[str, Any]:
+        """`heads` (positions of words), `deps` and `sent_starts`, one a word."""
+        return {"words": doc.words, "heads": doc.heads, "deps": doc.deps, "sent_starts": doc.sent_starts}
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         return deps(ignore_punct=self.ignore_punct)(examples)

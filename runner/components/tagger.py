@@ -20,6 +20,7 @@ from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.components.scores import Scores, scored
 from runner.components.tag_map import TagMap, read_tag_map
+from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.model import softmax
 from runner.model.layout import Floats2d, Packed
@@ -120,6 +121,11 @@ class Tagger(Component):
             if universal:
                 doc.pos = [universal[i][0] for i in found]
                 doc.meta[FEATS] = [universal[i][1] for i in found]
+
+    def as_record(self, doc: Doc) -> dict[str, Any]:
+        """`tags`, one a word; with a tag map `pos` and `feats` too."""
+        record = {"words": doc.words, "tags": doc.tags}
+        return {**record, "pos": doc.pos, FEATS: doc.meta.get(FEATS)} if self.tag_map is not None else record
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         """tag_acc and, with a tag map, pos_acc; each tag's p, r, f and support. See `accuracy`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from runner.components.counts import Counts
 from runner.components.inputs import Batch
 from runner.components.scores import Scores
 from runner.components.textcat_scores import cats, cats_counts
+from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.errors import RunnerError
 from runner.model import category_loss
@@ -189,6 +190,10 @@ class TextCategorizer(Component):
         P = category_loss.softmax(Y) if self.exclusive else category_loss.sigmoid(Y)
         for doc, values in zip(batch.docs, P.T.tolist(), strict=True):
             doc.cats = dict(zip(self.labels, values, strict=True))
+
+    def as_record(self, doc: Doc) -> dict[str, Any]:
+        """`cats`: label → probability."""
+        return {"cats": dict(doc.cats or {})}
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         return cats(self.exclusive, self.threshold)(examples)
