@@ -46,6 +46,7 @@ class Component(ABC):
     type: str
     has_weights = True  # False: a step that changes the tokens for the components after it (merge.py)
     heading: str  # of its columns in the table: "NER"
+    annotation: ClassVar[tuple[str, ...] | None] = None  # keys of annotations.py that it learns from; None: not told
     score_weights: ClassVar[Mapping[str, float]]  # its part of the final score when the config names none
 
     def __init__(self, name: str, build_tok2vec: Any | None) -> None:

@@ -41,6 +41,7 @@ class Merger(Component):
 
     type = "merge"
     heading = "Merge"
+    annotation: ClassVar = ("entities",)
     score_weights: ClassVar = {}
     has_weights = False
 

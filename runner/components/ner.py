@@ -52,6 +52,7 @@ class EntityRecognizer(Component):
 
     type = "ner"
     heading = "NER"
+    annotation: ClassVar = ("entities",)
     score_weights: ClassVar = {"ents_f": 1.0}
 
     def __init__(self, name: str, build_tok2vec: object, hidden_width: int, maxout_pieces: int) -> None:

@@ -119,6 +119,7 @@ class DependencyParser(Component):
 
     type = "parser"
     heading = "Dep"
+    annotation: ClassVar = ("heads", "deps")
     score_weights: ClassVar = {"dep_uas": 0.5, "dep_las": 0.5}
 
     def __init__(

@@ -31,6 +31,7 @@ from thinc.api import Model
 
 from runner.components.base import Component, PerType
 from runner.components.counts import Counts
+from runner.components.doubts import doubts
 from runner.components.given import as_examples, check_drop, check_optimizer, examples_from
 from runner.components.inputs import Batch
 from runner.components.merge import Merger
@@ -102,7 +103,7 @@ class Pipeline:
         self._sgd: Optimizer | None = None
         self._met = object()  # what an example is marked with once its labels and words are learned
         self._lock = RLock()  # held while models are built, and while rows are brought up to date
-        self._warned: set[str] = set()  # warnings given
+        self._warned: set[object] = set()  # warnings given
 
     # Building
 
@@ -192,6 +193,7 @@ class Pipeline:
                 self.lexemes.count_words(*packed.word_counts())
             else:
                 self.lexemes.count([example.predicted for example in shown])
+        self._tell_doubts(shown, 4)
         self._met = object()
         if not self.selections:
             for example in shown:
@@ -270,10 +272,17 @@ class Pipeline:
         for key in ABOUT_WEIGHTS:
             self.meta.pop(key, None)
 
-    def _warn_once(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
-            warnings.warn(text, stacklevel=5)  # the line that called update
+    def _tell_doubts(self, examples: Sequence[Example], level: int) -> None:
+        for example in examples:
+            for key, text in doubts(example, self.components) if example.is_given else ():
+                self._warn_once(text, level, key)
+
+    def _warn_once(self, text: str, level: int, key: object = None) -> None:
+        """level: of the user's line above this one, for `warnings`."""
+        key = key if key is not None else text
+        if key not in self._warned:
+            self._warned.add(key)
+            warnings.warn(text, stacklevel=level)
 
     def _freeze_disabled(self) -> None:
         off = disabled(self.selections, self.components)
@@ -285,7 +294,8 @@ class Pipeline:
         if any(name in off and id(model) in moving for name, model in self._tok2vecs.items()):
             self._warn_once(
                 f"{', '.join(self.pipe_names)} learn with a tok2vec that {', '.join(sorted(off))} share: what the disabled "
-                "components predict changes as well"
+                "components predict changes as well",
+                5,
             )
         models = [model for name, model in self._tok2vecs.items() if id(model) not in moving]
         models += [head for name in off if (head := self.components[name].head) is not None]
@@ -454,6 +464,7 @@ class Pipeline:
                 for label in self.components[name].labels_in(examples):
                     self.components[name].add_label(label)
             self.lexemes.learn([example.predicted for example in examples if not example.is_augmented])
+            self._tell_doubts(examples, 6)
             if not self.selections:
                 for example in examples:
                     example.targets[_MET] = self._met
@@ -475,9 +486,9 @@ class Pipeline:
     def evaluate(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Predict the examples' tokens and score them: every component's scores, token_acc, speed (words/s), per_type.
 
-        A score that the examples hold no gold for is None.
+        A score that the examples hold no gold for is None. examples: Examples, or (text, annotations) pairs.
         """
-        examples = list(examples)  # the same ones are predicted and scored
+        examples = as_examples(examples, None, self.make_doc)  # the same ones are predicted and scored
         docs = [e.predicted.copy_unannotated() if self.changes_tokens else e.predicted for e in examples]
         started = time.perf_counter()
         self.predict(docs)

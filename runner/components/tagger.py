@@ -53,6 +53,7 @@ class Tagger(Component):
 
     type = "tagger"
     heading = "Tag"
+    annotation: ClassVar = ("tags",)
     score_weights: ClassVar = {"tag_acc": 1.0}
 
     def __init__(self, name: str, build_tok2vec: object, tag_map: TagMap | None = None) -> None:

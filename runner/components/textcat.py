@@ -69,6 +69,7 @@ class TextCategorizer(Component):
 
     type = "textcat"
     heading = "Cats"
+    annotation: ClassVar = ("cats",)
     score_weights: ClassVar = {"cats_score": 1.0}
 
     def __init__(

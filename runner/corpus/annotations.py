@@ -23,12 +23,23 @@ from runner.corpus.alignment import Fit, fit_offsets, word_edges
 from runner.corpus.biluo import biluo_to_spans, unknown_ranges
 from runner.corpus.doc import Doc
 from runner.corpus.tokenizer import Tokenizer
-from runner.errors import RunnerError
+from runner.errors import RunnerError, suggest
 
 UNALIGNED = "runner:unaligned_entities"  # key in Doc.meta
 
 KEYS = ("text", "words", "spaces", "entities", "tags", "pos", "heads", "deps", "sent_starts", "cats")
 _KEYS = frozenset((*KEYS, UNALIGNED))
+
+
+def check_keys(annotations: Mapping[str, Any]) -> None:
+    """Raises RunnerError for a key that is no annotation; what else belongs to a text goes under "meta"."""
+    known = (*KEYS, "meta")
+    for key in annotations:
+        if key not in known and key != UNALIGNED:
+            raise RunnerError(
+                f"unknown annotation {key!r}; {suggest(str(key), known)}",
+                hint='Put what is no annotation under "meta": {"meta": {"id": 3}}.',
+            )
 
 
 def read_annotations(record: Mapping[str, Any], tokenizer: Tokenizer | None, source: str | None = None) -> Doc:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.corpus.alignment import Alignment
-from runner.corpus.annotations import UNALIGNED, read_annotations
+from runner.corpus.annotations import UNALIGNED, check_keys, read_annotations
 from runner.corpus.biluo import spans_to_biluo
 from runner.corpus.doc import Doc
 from runner.corpus.tokenizer import Tokenizer
@@ -33,15 +33,22 @@ class Example:
     Raises RunnerError (at the reference's source) where their texts differ in more than white space.
     """
 
-    __slots__ = ("alignment", "is_augmented", "predicted", "reference", "targets")
+    __slots__ = ("alignment", "is_augmented", "is_given", "predicted", "reference", "targets")
 
     def __init__(
         self, predicted: Doc, reference: Doc, *, alignment: Alignment | None = None, is_augmented: bool = False
     ) -> None:
         """is_augmented: a copy with changed words, which do not count as seen (see augment.py)."""
+        for name, doc in (("predicted", predicted), ("reference", reference)):
+            if not isinstance(doc, Doc):
+                raise RunnerError(
+                    f"{name} is a {type(doc).__name__}, not a Doc",
+                    hint='Write Example.from_doc(reference), or Example.from_dict(doc, {"entities": [(0, 4, "ORG")]}).',
+                )
         self.predicted = predicted
         self.reference = reference
         self.is_augmented = is_augmented
+        self.is_given = False  # made from a dict, whose faults are told where it is learned from (components/doubts.py)
         self.targets: dict[str, Any] = {}  # component → what it packs once of this example's annotation
         if alignment is None:
             try:
@@ -67,19 +74,25 @@ class Example:
         >>> example.aligned_ents()
         [(0, 2, 'LOC')]
         """
+        _check_kinds(predicted, annotations)
         if not predicted.words and "words" not in annotations:  # an empty text, with nothing to annotate
             return cls(predicted, Doc([], text=predicted.text, ents=() if "entities" in annotations else None))
         record: dict[str, Any] = {"text": predicted.text, "words": predicted.words, **annotations}
         if "words" not in annotations:
             record["spaces"] = annotations.get("spaces") or predicted.spaces
-        return cls(predicted, read_annotations(record, None, predicted.source))
+        return cls(predicted, read_annotations(record, None, predicted.source))._given()
 
     @classmethod
     def from_text(cls, text: str, annotations: Mapping[str, Any], tokenizer: Tokenizer) -> Example:
         """Tokenize raw text; its annotations are in the simple training style, offsets count in the text as given."""
         predicted = Doc.tokenized(text, tokenizer(text))
+        _check_kinds(predicted, annotations)
         record: dict[str, Any] = {"text": text, "words": predicted.words, **annotations}
-        return cls(predicted, read_annotations(record, None))
+        return cls(predicted, read_annotations(record, None))._given()
+
+    def _given(self) -> Example:
+        self.is_given = True
+        return self
 
     if not TYPE_CHECKING:  # else a type checker would take any name
 
@@ -202,6 +215,19 @@ class Example:
 
     def __repr__(self) -> str:
         return f"Example({self.reference.text[:60]!r})"
+
+
+def _check_kinds(predicted: Doc, annotations: Mapping[str, Any]) -> None:
+    if not isinstance(predicted, Doc):
+        raise RunnerError(
+            f"a {type(predicted).__name__} stands in the place of the Doc",
+            hint="Write Example.from_dict(nlp.make_doc(text), annotations).",
+        )
+    if not isinstance(annotations, Mapping):
+        raise RunnerError(
+            f"the annotations are a {type(annotations).__name__}", hint='Give a dict: {"entities": [(0, 4, "ORG")]}.'
+        )
+    check_keys(annotations)
 
 
 def _leaves(head: int | None, i: int, span: tuple[int, int]) -> bool:

@@ -66,9 +66,9 @@ def test_from_dict_with_offsets_tags_and_own_words():
     assert Example.from_dict(doc, {"entities": [(24, 28, "ORG")]}).aligned_ents() == [(4, 6, "ORG")]
     assert Example.from_dict(doc, {"entities": ["U-PER", *"OOOOO"]}).biluo() == ["U-PER", *"OOOOO"]
     assert Example.from_dict(doc, {"words": WORDS, "tags": list("abcdef")}).aligned_tags()[:4] == ["a", "b", "c", None]
-    example = Example.from_dict(doc, {"cats": {"NEWS": True}, "id": 3})
+    example = Example.from_dict(doc, {"cats": {"NEWS": True}, "meta": {"id": 3}})
     assert example.reference.cats == {"NEWS": 1.0}
-    assert example.reference.meta == {"id": 3}
+    assert example.reference.meta == {"meta": {"id": 3}}
     assert example.biluo() is None
 
 
