@@ -41,9 +41,9 @@ def unfit_entities(examples: Sequence[Example]) -> tuple[str, str] | None:
         return fact, "Check their offsets: do they count characters of the text? Else set pipeline.tokenizer."
     fact += f": the tokenizer does not split {_NAMES[language]}"
     return fact, (
-        "pipeline.tokenizer.type=spacy pipeline.tokenizer.lang=zh takes each character for a token"
+        "pipeline.tokenizer.type=spacy pipeline.lang=zh takes each character for a token"
         + (
-            f", lang={language} splits words where spaCy's library for it is installed"
+            f", pipeline.lang={language} splits words where spaCy's library for it is installed"
             if language in ("ja", "th")
             else ""
         )

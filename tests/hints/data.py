@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from runner.corpus.annotations import read_annotations
 from runner.corpus.arrays import ArrayWriter
 from runner.corpus.biluo import iob_to_spans
@@ -255,3 +257,44 @@ def a_tree_that_is_too_long(at: Place) -> None:
     said = at.command(*TINY, *words, "pipeline.components.parser.max_length=2", code=2)
     (overrides,) = alternatives(said)
     at.command(*TINY, *words, *overrides)
+
+
+@story("config/language", "the tokenizer's language is {}", "or remove pipeline.tokenizer.lang")
+def two_languages(at: Place) -> None:
+    pytest.importorskip("spacy")
+    words = ("pipeline.tokenizer.type=spacy", "pipeline.tokenizer.lang=de")
+    at.follows(*words)
+    prepare(*TINY, "pipeline.tokenizer.type=spacy")
+
+
+@story(
+    "corpus/no_labels", "Else set pipeline.tokenizer", "takes each character for a token", "splits words where spaCy's library",
+)  # fmt: skip
+def entities_that_do_not_fit(at: Place) -> None:
+    pytest.importorskip("spacy")
+    at.write("train.jsonl", [{"text": "Adamet Bo", "entities": [[0, 3, "PER"]]}] * 2)
+    at.refused()
+    at.write("train.jsonl", [{"text": "Ada met Bo", "entities": [[0, 3, "PER"]]}] * 2)
+    prepare(*TINY)
+    at.write("train.jsonl", [{"text": "私は東京に住んでいます。", "entities": [[2, 4, "LOC"]]}] * 2)
+    at.write("dev.jsonl", [{"text": "彼は東京に行きました。", "entities": [[2, 4, "LOC"]]}])
+    error = at.refused()
+    prepare(*TINY, *str(error.hint).partition(" takes each")[0].split())
+    compose([*TINY, "pipeline.tokenizer.type=spacy", "pipeline.lang=ja"])
+
+
+@story(
+    "corpus/tokenizer", "sudachipy sudachidict_core", "pip install natto-py", "pip install pythainlp", "pip install pyvi",
+    "Set pipeline.lang={}{}.",
+)  # fmt: skip
+def libraries_behind_spacy(at: Place) -> None:
+    library = pytest.importorskip("spacy")
+
+    def missing(lang: str) -> None:
+        raise ImportError("no library")
+
+    with at.patch.context() as patch:
+        patch.setattr(library, "blank", missing)
+        for lang in ("ja", "ko", "th", "vi"):
+            at.raised(spacy, lang)
+    at.follow(at.raised(spacy, "qq"), "pipeline.tokenizer.type=spacy")
