@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from runner.config.compose import compose
 from runner.corpus.annotations import read_annotations
 from runner.corpus.arrays import ArrayWriter
 from runner.corpus.biluo import iob_to_spans
