@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 
@@ -65,7 +64,7 @@ def test_between_jobs_it_is_remembered() -> None:
 def test_before_the_first_job_it_waits() -> None:
     """Workers are born with the signals blocked: Python would end them while they import."""
     signal.pthread_sigmask(signal.SIG_BLOCK, CODES)
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)  # to this thread: others of the test process do not block it
     with pytest.raises(Interrupted) as caught, Worker().job():
         raise AssertionError("no job begins in a worker that was interrupted")
     assert caught.value.exit_code == 143
