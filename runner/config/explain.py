@@ -36,6 +36,7 @@ from omegaconf.errors import (
 
 from runner.config import schema
 from runner.config.known_keys import group_names, known_keys, near, with_sections
+from runner.config.presets import preset_fault
 from runner.errors import RunnerError, suggest
 
 SEE_KEYS = "`python -m runner --cfg job` prints every key."
@@ -51,6 +52,8 @@ def explain(error: Exception, overrides: Sequence[str], config_dir: str | Path |
         return error
     if is_ours(error):
         raise error
+    if (fault := preset_fault(overrides, config_dir)) is not None:
+        return fault
     for found in _chain(error):
         if isinstance(found, RunnerError):
             return found
