@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from runner import secrets
 from runner.errors import RunnerError, suggest
+from runner.streams import clean_streams
 
 if TYPE_CHECKING:
     from runner.config.schema import RunConfig
@@ -32,7 +34,19 @@ PROGRAMS = {  # take flags of their own
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the program's own); the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    secrets.learn_environment()
+    secrets.learn(words)
+    with clean_streams():
+        return _run(words)
+
+
+def _run(words: list[str]) -> int:
     command = "train"
+    odd = next((word for word in words if not _is_text(word)), None)
+    if odd is not None:  # found out now, and not when the results are to be written
+        hint = "Give it in UTF-8; rename a file whose name is in another encoding."
+        print(RunnerError("the word holds bytes that are not UTF-8", place=repr(odd), hint=hint), file=sys.stderr)
+        return RunnerError.exit_code
     if words and words[0].isidentifier():
         command = words.pop(0)
     if command in PROGRAMS:
@@ -50,6 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     sweep = Sweep()
     return run_app(words, Job(COMMANDS[command]), sweep.check, sweep.board)
+
+
+def _is_text(word: str) -> bool:
+    """Whether it can be written: bytes of another encoding come as halves of characters."""
+    try:
+        word.encode("utf8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

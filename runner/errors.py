@@ -8,6 +8,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from runner.foreign import shown, shown_name
+from runner.secrets import masked
+
 _LONGEST = 600  # characters of a line: whoever quotes a value need not fear its length
 
 
@@ -29,9 +32,9 @@ class RunnerError(Exception):
 
     def __str__(self) -> str:
         first = f"{self.place}: {self.fact}" if self.place else self.fact
-        text = f"{first}\n  {self.hint}" if self.hint else first
+        text = masked(f"{first}\n  {self.hint}" if self.hint else first)
         lines = [
-            line if len(line) <= _LONGEST else f"{line[: _LONGEST - 150]} … {line[-150:]}"
+            shown(line if len(line) <= _LONGEST else f"{line[: _LONGEST - 150]} … {line[-150:]}")
             for line in text.splitlines()
             if line.strip()
         ]
@@ -85,7 +88,7 @@ def _rebuild(kind: type[RunnerError], fact: str, place: str | None, hint: str | 
 
 
 _MAX_KNOWN = 50  # names that an error lists
-_MAX_NAME = 80  # characters of each
+_MAX_NAME = 80  # characters of the nearest
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -96,13 +99,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
-    shown = [_one_line(known_name) for known_name in names[:_MAX_KNOWN]]
+    listed = [shown_name(known_name) for known_name in names[:_MAX_KNOWN]]
     more = f", and {len(names) - _MAX_KNOWN} more" if len(names) > _MAX_KNOWN else ""
-    listing = f"known: {', '.join(shown)}{more}" if names else "none is known"
+    listing = f"known: {', '.join(listed)}{more}" if names else "none is known"
     return f"did you mean {near[0][:_MAX_NAME]!r}? ({listing})" if near else f"({listing})"
-
-
-def _one_line(name: str) -> str:
-    """A name that may come from a file: no line break, nothing that steers a terminal, not endless."""
-    plain = name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
-    return plain if len(plain) <= _MAX_NAME else f"{plain[: _MAX_NAME - 1]}…"

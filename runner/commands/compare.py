@@ -148,12 +148,13 @@ def _log(found: Comparison, files: Sequence[Path], text: str, *, is_asked: bool)
         if is_asked:
             raise RunnerError("the first run is in no MLflow store", place="--log", hint="Leave --log out.")
         return
+    from runner.tracking.address import whole_address
     from runner.tracking.mlflow_runs import Store
 
     name = "compare " + ", ".join(run.name for run in found.runs)
     ids = " ".join(run.run_id or run.place for run in found.runs)
     try:
-        with Store(first.uri) as store:
+        with Store(whole_address(first.uri, Path(first.place))) as store:
             tags = {"kind": "comparison", "compared_runs": ids[:MAX_NOTE]}
             run_id = store.log_report(first.experiment, name[:250], files, tags, text[:MAX_NOTE])
     except RunnerError as error:

@@ -24,7 +24,8 @@ same bits.
   python -m runner rerun 3f2a… seed=1                 with another value; what it changes is said
   python -m runner rerun 3f2a… --force                although data or code are not what they were
 
-The settings are those that the run has kept (config.yaml): conf/ and environment variables do not count. It is refused
+The settings are those that the run has kept (config.yaml): conf/ does not count, and the environment only for texts that
+came from there (${oc.env:NAME}). A password that was given in the clear must be given again. It is refused
 where the data (checksums of the files, and how they were cut) or the code (the package's source, the files in `code`, numpy,
 thinc) differ. Packages that register entries of their own are not looked at. Where another kernel computes (BLAS,
 processor; the run's tag `kernel`), that is said: equal bits are promised on the same kernel alone.
@@ -80,14 +81,14 @@ def rerun(name: str, overrides: Sequence[str], uri: str | None, *, is_forced: bo
             "the run has kept no config.yaml", place=name, hint="It ended too early; give its command again."
         )
     given = past.tags.get("overrides", "").split()
-    before = recorded_config(past.config, (), given)
+    before = recorded_config(past.config, (), given, is_to_run=False)
     where = [f"tracking.uri={uri}"] if uri and before.resolved["tracking"]["type"] == "mlflow" else []
     config = recorded_config(past.config, [*where, *overrides], given)
     reasons = repetition.setting_differences(before, config)
     code = repetition.code_differences(past, config, provenance_tags(Path.cwd()))
     if code and not is_forced:
         raise repetition.refusal(past, "code", code)
-    is_other_corpus = before.resolved["corpus"] != config.resolved["corpus"]
+    is_other_corpus = before.kept["corpus"] != config.kept["corpus"]
 
     def check(corpus: Corpus) -> None:
         data = [] if is_other_corpus else repetition.data_differences(past, corpus.digest, corpus.sources)
@@ -107,18 +108,18 @@ def rerun(name: str, overrides: Sequence[str], uri: str | None, *, is_forced: bo
         )  # pruned, or interrupted
     found = repetition.verdict(past, again, reasons)
     print("\n".join(found.lines))
-    _tag(again, found.is_same)
+    _tag(again, found.is_same, config.tracking.get("uri"))
     return 1 if found.is_same is False and not reasons else 0
 
 
-def _tag(again: PastRun, is_same: bool | None) -> None:
+def _tag(again: PastRun, is_same: bool | None, uri: str | None) -> None:
     """Say it in MLflow too; the new run is finished, and is not called into question where that fails."""
     if again.run_id is None or again.uri is None or is_same is None:
         return
     from runner.tracking.mlflow_runs import Store
 
     try:
-        with Store(again.uri) as store:
+        with Store(uri) as store:
             store.set_tags(again.run_id, {"same_bits": str(is_same).lower()})
     except RunnerError as error:
         print(f"not told to MLflow: {error}", file=sys.stderr)

@@ -155,7 +155,7 @@ def _recorded_settings(config: RunConfig) -> dict[str, Any]:
     own = settings(config)
     try:
         kept = bounded_yaml.read((config.output_dir / CONFIG).read_bytes())
-        return {**settings(dataclasses.replace(config, resolved=kept)), "code": own["code"]}
+        return {**settings(dataclasses.replace(config, resolved=kept, kept=kept)), "code": own["code"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
         return own
 
@@ -183,8 +183,8 @@ def _adopted(config: RunConfig, folder: Path) -> RunConfig:
     """The config in the folder of an earlier run; a folder that was made for a new one is taken away."""
     if folder != config.output_dir:
         remove_empty_run(config.output_dir, has_own_name=config.has_own_folder)
-    resolved = {**config.as_dict(), "output_dir": str(folder)}
-    return dataclasses.replace(config, output_dir=folder, resolved=resolved)
+    place = {"output_dir": str(folder)}
+    return dataclasses.replace(config, output_dir=folder, resolved=config.resolved | place, kept=config.kept | place)
 
 
 def _interrupted(config: RunConfig) -> Iterator[Path]:

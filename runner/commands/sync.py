@@ -7,6 +7,7 @@ the run_id in summary.json.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ import srsly
 from runner.commands.flags import FlagParser, exit_code
 from runner.errors import RunnerError
 from runner.files import write_file
+from runner.tracking.address import whole_address
 from runner.tracking.mlflow_store import store_uri
 from runner.tracking.reach import answers, unreachable
 from runner.tracking.sync import Journal, Outcome, journals, look, send
@@ -87,6 +89,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _sent(journal: Journal, away: dict[str, str]) -> str:
     """What has become of it, said and named."""
+    try:
+        journal = dataclasses.replace(journal, uri=whole_address(journal.uri, journal.path.parent))
+    except RunnerError as error:
+        _say(journal.path, f"not sent: {error.fact}\n  {error.hint}")
+        return "not sent"
     if journal.uri not in away and not answers(journal.uri):
         away[journal.uri] = unreachable(journal.uri)
     outcome = Outcome(error=away[journal.uri]) if journal.uri in away else send(journal)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner import secrets
 from runner.errors import RunFailed, RunnerError
 
 if TYPE_CHECKING:
@@ -125,15 +126,19 @@ def run_config(
     from omegaconf import OmegaConf
 
     from runner.config import check as checks
-    from runner.config import guard, schema
+    from runner.config import guard, kept, schema
     from runner.config.language import in_language
 
     guard.refill()
     _refuse_lists(choices, overrides)
     own = OmegaConf.masked_copy(node, [str(key) for key in node if key != "hydra"])
     plain: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    secrets.learn(plain)
+    plain["tracking"]["experiment"] = experiment_of(plain["tracking"])
     checks.check_config(plain)
     plain["pipeline"]["tokenizer"] = in_language(plain["pipeline"]["tokenizer"], plain["pipeline"]["lang"])
+    kept.check_text(plain)
+    guard.refill()
     has_own_folder = plain["output_dir"] is not None and not is_multirun
     plain["output_dir"] = str(output_dir.absolute())
     return schema.RunConfig(
@@ -152,7 +157,7 @@ def run_config(
         compute=schema.section(schema.ComputeConfig, plain["compute"]),
         experiment=plain["tracking"]["experiment"],
         run_name=plain["tracking"]["run_name"],
-        overrides=overrides,
+        overrides=[secrets.masked_word(word) for word in overrides],
         choices={key: str(value) for key, value in choices.items() if not key.startswith("hydra") and value},
         is_multirun=is_multirun,
         job_number=job_number,
@@ -162,6 +167,7 @@ def run_config(
         repeat=plain["repeat"],
         has_own_folder=has_own_folder,
         resolved=plain,
+        kept=kept.kept_config(own, plain) | {"output_dir": plain["output_dir"]},
     )
 
 
@@ -174,6 +180,12 @@ def _refuse_lists(choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
             names = typed[-1].replace(" ", "") if typed else "NAME,NAME"
             each = f"-m {group}={names} runs each of them." if "," in names else f"Write {group}={names}."
             raise RunnerError("one file of this group is chosen, not a list", place=group, hint=each)
+
+
+def experiment_of(tracking: Mapping[str, Any]) -> str:
+    """The MLflow experiment that the config names, else MLFLOW_EXPERIMENT_NAME, else "runner"."""
+    given = tracking["experiment"]
+    return str(given) if given is not None else os.environ.get("MLFLOW_EXPERIMENT_NAME") or "runner"
 
 
 def job_error(error: Exception, node: Any, overrides: list[str], config_dir: str | None) -> RunnerError | None:

@@ -38,6 +38,7 @@ from runner.config import schema
 from runner.config.known_keys import group_names, known_keys, near, with_sections
 from runner.config.presets import preset_fault
 from runner.errors import RunnerError, suggest
+from runner.secrets import is_secret_name
 
 SEE_KEYS = "`python -m runner --cfg job` prints every key."
 _WANTED = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "String": "a text"}
@@ -93,7 +94,8 @@ def with_origin(error: RunnerError, node: Any) -> RunnerError:
             continue
         for name in re.findall(r"oc\.env:\s*(\w+)", raw):
             if name in os.environ:
-                found = f"It is the environment variable {name}={_cut(os.environ[name])!r}"
+                value = "" if is_secret_name(name) else f"={_cut(os.environ[name])!r}"
+                found = f"It is the environment variable {name}{value}"
                 hint = f"{found}; unset it, or give {error.place}=VALUE."
                 return type(error)(error.fact, place=error.place, hint=hint)
     return error
@@ -163,6 +165,10 @@ def _explain_one(error: BaseException, overrides: Sequence[str], config_dir: str
         return RunnerError(f"it refers to {name!r}, which does not exist", place=_full_key(error), hint=hint)
     if isinstance(error, InterpolationResolutionError):
         place = _full_key(error)
+        missing = re.search(r"Environment variable '(\w+)' not found", text)
+        if missing:
+            hint = f"Set it (export {missing[1]}=VALUE){f', or give {place}=VALUE' if place else ''}."
+            return RunnerError(f"the environment variable {missing[1]} is not set", place=place, hint=hint)
         hint = f"Give a plain value: {place}=VALUE." if place else SEE_KEYS
         return RunnerError(f"its value cannot be worked out: {_core(text)}", place=place, hint=hint)
     if isinstance(error, ConfigKeyError | ConfigAttributeError):

@@ -1,10 +1,11 @@
 """What a config file may not do: run Python, write logs and variables, or fill the memory.
 
-While `guarded()` lasts, whatever Hydra and OmegaConf read is held against four rules:
+While `guarded()` lasts, whatever Hydra and OmegaConf read is held against five rules:
 
     YAML          is bounded, aliases written out (bounded_yaml.py)
     ${...}        are at most two thousand, and what they stand for is bounded, however they refer to one another
     _target_      names no Python but Hydra's own launcher and sweeper; `hydra.callbacks` is refused
+    secrets       are left out of what Hydra writes
     logging, env  `hydra.job_logging`, `hydra.hydra_logging` (which can name classes and files) and `hydra.job.env_set` are
                   refused
 
@@ -17,10 +18,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from runner.config.bounded_yaml import bounded
 from runner.errors import RunnerError
+from runner.files import write_file
+from runner.secrets import masked_all, masked_word
 
 _BUDGET = 1_000_000
 _RESOLUTION = 500  # of the budget, for one ${...}; one value or ten characters that it stands for cost 1
@@ -73,11 +77,15 @@ def guarded() -> Iterator[None]:
         check_hydra(config.get("hydra"))
         return config
 
+    def save_clean(config: Any, path: Any, resolve: bool = False) -> None:
+        write_file(Path(path), clean_yaml(config))
+
     def no_notes(*_: Any) -> None:
         """The run writes them, see program.hydras_notes."""
 
     patches: list[tuple[Any, str, Any]] = [
         (hydra.core.utils, "_save_config", no_notes),
+        (omegaconf.OmegaConf, "save", save_clean),
         (omegaconf._utils, "get_yaml_loader", bounded_loader),
         (omegaconf.basecontainer, "get_yaml_loader", bounded_loader),
         (Container, "_resolve_interpolation_from_parse_tree", bounded_resolve),
@@ -93,6 +101,25 @@ def guarded() -> Iterator[None]:
         _depth -= 1
         for (home, name, _), old in zip(patches, before, strict=True):
             setattr(home, name, old)
+
+
+def clean_yaml(config: Any) -> str:
+    """A config of Hydra's (or its overrides, a list) as YAML, without secrets."""
+    from omegaconf import OmegaConf
+
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    if isinstance(plain, list):
+        return OmegaConf.to_yaml(OmegaConf.create(_masked_words(plain)))
+    clean = masked_all(plain)
+    for place in (clean.get("hydra") or {}, (clean.get("hydra") or {}).get("job") or {}):
+        place.update({key: _masked_words(place[key]) for key in ("overrides", "override_dirname") if key in place})
+    return OmegaConf.to_yaml(OmegaConf.create(clean))
+
+
+def _masked_words(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked_words(inner) for key, inner in value.items()}
+    return list(map(_masked_words, value)) if isinstance(value, list) else masked_word(str(value))
 
 
 def check_hydra(hydra: Any) -> None:

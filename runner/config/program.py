@@ -19,9 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+from runner import secrets
 from runner.config.compose import CONFIG_NAME, compose_node, conf_dir, explained, job_error, register, run_config
 from runner.config.signals import WORKER, raised
 from runner.errors import Interrupted, RunnerError
+from runner.streams import wrap_streams
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -150,9 +152,12 @@ class Runs:
         return {**self.__dict__, "check": None, "board": None, "failures": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """In such a worker."""
+        """In such a worker, which prints as the command itself does: without secrets."""
         self.__dict__.update(state)
         leave_notes_to_runs()
+        if os.getpid() != self.process:
+            secrets.learn_environment()
+            wrap_streams()
 
     def __call__(self, node: DictConfig) -> Any:
         """What the job returns; from a launcher's worker also Failure and Stopped, which must not be raised there."""
@@ -228,15 +233,16 @@ class Runs:
 
 
 def hydras_notes(node: DictConfig) -> dict[str, str]:
-    """What Hydra would write into the job's folder before the job: file names in the folder, and texts."""
+    """What Hydra would write into the job's folder before the job, but for secrets: file names in the folder, and texts."""
     from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
+
+    from runner.config.guard import clean_yaml
 
     hydra = HydraConfig.get()
     if hydra.output_subdir is None:
         return {}
     notes = {"config": node, "hydra": HydraConfig.instance().cfg, "overrides": hydra.overrides.task}
-    return {f"{hydra.output_subdir}/{name}.yaml": OmegaConf.to_yaml(about) for name, about in notes.items()}
+    return {f"{hydra.output_subdir}/{name}.yaml": clean_yaml(about) for name, about in notes.items()}
 
 
 def leave_notes_to_runs() -> None:

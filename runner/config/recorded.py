@@ -1,4 +1,4 @@
-"""The config that a run has kept → one RunConfig: conf/ and the surroundings are not asked, so that it is what it was.
+"""Rebuild a run's config from the one that it has kept; conf/ is not asked, the environment for what came from there.
 
 Overrides change values. Groups (`optimizer=radam`) cannot be chosen: they would need conf/, which may have changed.
 """
@@ -16,14 +16,19 @@ from omegaconf import OmegaConf
 
 from runner.config.compose import conf_dir, run_config
 from runner.config.explain import explain
+from runner.config.kept import masked_keys
 from runner.config.schema import RunConfig, typed_base
 from runner.errors import RunnerError
+from runner.secrets import masked_all
 
 
-def recorded_config(record: Mapping[str, Any], overrides: Sequence[str] = (), past: Sequence[str] = ()) -> RunConfig:
+def recorded_config(
+    record: Mapping[str, Any], overrides: Sequence[str] = (), past: Sequence[str] = (), *, is_to_run: bool = True
+) -> RunConfig:
     """The checked config of another run with the settings of `record`, in a new folder.
 
-    overrides: as on the command line. past: those that the record was made with, for the run's name. Raises RunnerError.
+    overrides: as on the command line. past: those that the record was made with, for the run's name. is_to_run: refuse a
+    record that lacks a password, where no override gives it. Raises RunnerError.
     """
     kept = {key: value for key, value in record.items() if key not in ("output_dir", "resume")}
     try:
@@ -31,6 +36,8 @@ def recorded_config(record: Mapping[str, Any], overrides: Sequence[str] = (), pa
         OmegaConf.set_struct(node, True)
         for override in OverridesParser.create().parse_overrides(list(overrides)):
             _apply(node, override)
+        if is_to_run:
+            _give_secrets(node)
         named = node.output_dir
         folder = Path(str(named)) if named is not None else _new_folder()
         return run_config(node, output_dir=folder, overrides=[*past, *overrides], choices={})
@@ -65,6 +72,21 @@ def _apply(node: Any, override: Any) -> None:
         del parent[name]
         return
     OmegaConf.update(node, key, value, merge=True, force_add=override.is_add() or override.is_force_add())
+
+
+def _give_secrets(node: Any) -> None:
+    """Take the store's address from the environment, where it was kept without its password.
+
+    Raises RunnerError for any other secret that was not kept.
+    """
+    for key in masked_keys(OmegaConf.to_container(node, resolve=False)):
+        given = os.environ.get("MLFLOW_TRACKING_URI")
+        if key == "tracking.uri" and given and masked_all(given) == node.tracking.uri:
+            node.tracking.uri = None
+            continue
+        also = ", or set MLFLOW_TRACKING_URI to it" if key == "tracking.uri" else ""
+        fact = f"its password was not kept ({OmegaConf.select(node, key)})"
+        raise RunnerError(fact, place=key, hint=f"Give the whole value again: {key}=VALUE{also}.")
 
 
 def _new_folder() -> Path:

@@ -119,7 +119,9 @@ class TrackingConfig:
     uri: Optional[str] = key(
         None, "MLflow store; null: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the current folder"
     )
-    experiment: str = key("runner", "MLflow experiment, a group of runs to compare")
+    experiment: Optional[str] = key(
+        None, "MLflow experiment, a group of runs to compare; null: MLFLOW_EXPERIMENT_NAME, else runner"
+    )
     run_name: Optional[str] = key(None, "name of the run; null: made of the choices on the command line")
     system_metrics: bool = key(False, "record CPU, memory and disk use while training")
     if_unreachable: str = key(
@@ -249,11 +251,12 @@ class RunConfig:
     repeat: int = 1
     sweep: Ticket | None = None  # of the multirun that this is a job of
     notes: dict[str, str] = field(default_factory=dict)  # Hydra's, which the run writes: name in output_dir → text
-    resolved: dict[str, Any] = field(default_factory=dict)  # all of it as nested plain values, for config.yaml
+    resolved: dict[str, Any] = field(default_factory=dict)  # all of it as nested plain values
+    kept: dict[str, Any] = field(default_factory=dict)  # the same without secrets, see kept.py
 
     def as_dict(self) -> dict[str, Any]:
-        """The resolved config as nested plain values (the dataclasses as dicts); a fresh copy."""
-        return _copied(self.resolved)
+        """The config as nested plain values that may be written down, without secrets; a fresh copy."""
+        return _copied(self.kept)
 
 
 def typed_base() -> Any:

@@ -17,6 +17,7 @@ import runner
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Source
 from runner.corpus.digests import sha256_of
+from runner.secrets import is_secret_name
 
 _FREE = ("output_dir", "resume", "tracking", "code", "force", "fail_fast", "repeat")  # what does not touch the result
 _FREE_TRAINING = ("checkpoint_seconds", "checkpoint_steps")
@@ -30,6 +31,14 @@ def settings(config: RunConfig) -> dict[str, Any]:
     plain["corpus"] = {key: value for key, value in plain["corpus"].items() if key != "score_test"}
     plain["code"] = [sha256_of(Path(path).expanduser()) for path in config.code]
     flat = dict(_flat(plain, ""))
+    given = dict(_flat(config.resolved, ""))
+    for key, value in flat.items():  # an expression stands for what the environment holds
+        if (
+            isinstance(value, str)
+            and "${oc.env:" in value
+            and not is_secret_name(value.split("oc.env:")[1].split("}")[0])
+        ):
+            flat[key] = f"{value} = {hashlib.sha256(str(given.get(key)).encode('utf8')).hexdigest()[:8]}"
     return dict(json.loads(json.dumps(flat, sort_keys=True, default=str)))
 
 

@@ -27,6 +27,7 @@ from typing import Any
 
 from runner.errors import RunFailed
 from runner.files import write_file
+from runner.secrets import masked_all
 
 FILE_NAME = "journal.jsonl"
 WRITE_SECONDS = 0.1  # that a step's line may wait for others
@@ -69,8 +70,9 @@ class JournalWriter:
         return self._file < 0
 
     def event(self, kind: str, /, **values: Any) -> None:
-        """Any event, with the time of now where none is given."""
-        self._write(json.dumps({"event": kind, "time": now_ms(), **values}, default=str) + "\n")
+        """Any event without its secrets, with the time of now where none is given."""
+        event = {"event": kind, "time": now_ms(), **masked_all(values)}
+        self._write(json.dumps(event, default=str) + "\n")
 
     def metrics(self, step: int, keys: tuple[str, ...], values: Iterable[float]) -> None:
         """The metrics of one step: the hot path, so the line around the numbers is made once for each set of keys."""
@@ -183,7 +185,7 @@ class Sent:
 
     def write(self, journal: Path) -> None:
         """Raises RunFailed where the system refuses."""
-        write_file(journal.with_name(SENT_NAME), json.dumps(asdict(self)) + "\n")
+        write_file(journal.with_name(SENT_NAME), json.dumps(masked_all(asdict(self))) + "\n")
 
 
 def read_sent(journal: Path) -> Sent | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.secrets import masked
 from runner.tracking.reach import unreachable
 
 BUSY = ("database is locked", "already exists", "duplicate column name", "too many 500 error responses")
@@ -27,7 +28,7 @@ def is_outage(error: Exception) -> bool:
 
 def explained(error: Exception, uri: str) -> tuple[str, str | None]:
     """An error as fact and next move."""
-    text = str(error)
+    text, uri = str(error), masked(uri)
     if is_outage(error):
         return unreachable(uri), None
     if "too many 500 error responses" in text:
@@ -40,4 +41,4 @@ def explained(error: Exception, uri: str) -> tuple[str, str | None]:
 
 
 def first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    return (masked(str(error)).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -21,6 +21,7 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 
 from runner.errors import RunFailed
+from runner.secrets import learn, learn_environment, masked, masked_all
 from runner.tracking.journal import ERROR_LOG, KEY_TAG, JournalLock, JournalReader, Sent, now_ms
 from runner.tracking.mlflow_entities import (
     creation_lock,
@@ -58,6 +59,8 @@ class RunSender:
         self._resumes = int(command.get("resumes", 0))  # how many processes before this one have followed the journal
         self._is_over = bool(command.get("over"))
         self._uri: str | None = command.get("uri")
+        learn_environment()
+        learn(self._uri)
         self._must_answer = bool(command.get("must_answer"))
         self._n_resumes_seen = 0
         self._lock = JournalLock(journal)
@@ -188,7 +191,7 @@ class RunSender:
             self._monitor.start()
 
     def _artifact_root(self, event: Mapping[str, Any]) -> str | None:
-        if self._uri is None or self._uri == event["uri"]:
+        if self._uri is None or event["uri"] in (self._uri, masked_all(self._uri)):
             return event.get("artifact_root")
         root = artifact_root(self._uri)
         return str(root) if root is not None else None
@@ -364,7 +367,7 @@ class RunSender:
 
     def _lost(self, error: Exception, is_away: bool) -> None:
         with contextlib.suppress(OSError):
-            text = "".join(traceback.format_exception(error))
+            text = masked("".join(traceback.format_exception(error)))
             self._reader.path.with_name(ERROR_LOG).write_text(text, encoding="utf8")
         if not is_away:
             with contextlib.suppress(Exception):

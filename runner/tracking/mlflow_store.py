@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from runner.errors import RunnerError
+from runner.secrets import learn, masked
 
 DATABASES = ("postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
@@ -45,6 +46,7 @@ def store_uri(uri: str | None, *, cwd: Path | None = None) -> str:
     if uri is None and os.environ.get("MLFLOW_TRACKING_URI"):
         uri, place = os.environ["MLFLOW_TRACKING_URI"], "MLFLOW_TRACKING_URI"
     uri = uri or "sqlite:///mlflow.db"
+    learn(uri)
     scheme = urlparse(uri).scheme.lower().split("+")[0]
     if uri == "databricks":
         return uri
@@ -190,4 +192,4 @@ def _local(location: str) -> Path | None:
 
 def first_line(error: BaseException) -> str:
     text = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
-    return (text.strip().splitlines() or [type(error).__name__])[0][:300]
+    return (masked(text).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from runner.secrets import masked_word
+
 LIBRARIES = ("thinc", "numpy", "hydra-core", "mlflow")
 
 
@@ -44,11 +46,12 @@ def provenance_tags(cwd: Path) -> dict[str, str]:
 
 
 def command_line() -> str:
-    """What to type to get this process again: `python -m runner …` for a module, else the arguments as they are."""
+    """What to type to get this process again, but for secrets: `python -m runner …` for a module, else the arguments."""
+    words = [masked_word(word) for word in sys.argv[1:]]
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     if spec is not None and spec.name:
-        return shlex.join(["python", "-m", spec.name.removesuffix(".__main__"), *sys.argv[1:]])
-    return shlex.join(sys.argv)
+        return shlex.join(["python", "-m", spec.name.removesuffix(".__main__"), *words])
+    return shlex.join([sys.argv[0], *words])
 
 
 def _git(cwd: Path, *arguments: str) -> str | None:

@@ -11,6 +11,7 @@ import socket
 from pathlib import Path
 from urllib.parse import quote, urlparse
 
+from runner.secrets import masked
 from runner.tracking.mlflow_store import sqlite_path
 
 PATIENCE_SECONDS = 4.0
@@ -118,4 +119,5 @@ def without_password(uri: str) -> str:
 
 def unreachable(uri: str) -> str:
     """The fact, for an error."""
-    return f"no MLflow server answers at {uri}" if uri.lower().startswith("http") else f"nobody answers at {uri}"
+    shown = masked(uri)
+    return f"no MLflow server answers at {shown}" if uri.lower().startswith("http") else f"nobody answers at {shown}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from runner.secrets import masked_all
 from runner.tracking import moved
 from runner.tracking.child import mlflow_process, next_run_number
 from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalLock, parse_events, read_journal, read_sent, store_of
@@ -63,12 +64,20 @@ def look(path: Path, uri: str | None = None) -> Journal:
         return Journal(path, "empty")
     key, store = str(start["tags"].get(KEY_TAG, "")), uri or str(start["uri"])
     sent = read_sent(path)
-    if sent is not None and (sent.key, sent.uri) == (key, store) and sent.n_bytes >= _whole_bytes(path):
+    if (
+        sent is not None
+        and (sent.key, masked_all(sent.uri)) == (key, masked_all(store))
+        and sent.n_bytes >= _whole_bytes(path)
+    ):
         return Journal(path, "sent", store, key, sent.run_id)
     events = read_journal(path)
     if uri is None and moved.is_gone(store):
         store = store_of(events)
-        if sent is not None and (sent.key, sent.uri) == (key, store) and sent.n_bytes >= _whole_bytes(path):
+        if (
+            sent is not None
+            and (sent.key, masked_all(sent.uri)) == (key, masked_all(store))
+            and sent.n_bytes >= _whole_bytes(path)
+        ):
             return Journal(path, "sent", store, key, sent.run_id)
         store = moved.store_for(store, store_uri(None), path.parent, "--uri") if moved.is_gone(store) else store
     known = sent.run_id if sent is not None and sent.key == key else None

@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner.secrets import masked
+
 BEST_FIRST, SWEEPS = "runner", "sweeps"
 COLUMNS = (
     "metrics.`best_score`",
@@ -72,6 +74,7 @@ def how_to_look(uri: str, experiment_id: str, cwd: Path | None = None, view: str
     >>> how_to_look("sqlite:////data/mlflow.db", "1", cwd=Path("/data"))[0]
     'MLflow: mlflow ui --backend-store-uri sqlite:///mlflow.db, then open'
     """
+    uri = masked(uri)
     if uri.startswith(("http://", "https://")):
         return [f"MLflow: {view_url(experiment_id, uri.rstrip('/'), view=view)}"]
     here = f"sqlite:///{(cwd or Path.cwd()).as_posix()}/"
