@@ -20,7 +20,7 @@ from runner.components.scores import PerType, Scores
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.writers.jsonl import record_of
-from runner.errors import Diverged, RunFailed
+from runner.errors import Diverged, RunFailed, RunnerError
 from runner.model.layout import Floats2d
 from runner.model.noise import Noise
 from runner.spacy_names import unknown
@@ -65,6 +65,8 @@ class Component(ABC):
 
     def add_label(self, label: str) -> bool:
         """Learn one more label; False where it is known. The model grows at the next update or prediction."""
+        if not isinstance(label, str) or not label.strip():
+            raise RunnerError(f"a label is a string, not {label!r:.40}", hint='Write add_label("ANIMAL").')
         if label in self.labels:
             return False
         self.add_labels([label])

@@ -107,15 +107,30 @@ class Pipeline:
 
     # Building
 
-    def add_pipe(self, name: str, config: Block | None = None, *, before: str | None = None) -> Component:
-        """Add a component. `config` is its `type:` block; the type is the name where it gives none.
+    def add_pipe(
+        self,
+        name: str,
+        config: Block | None = None,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        first: bool = False,
+        last: bool = False,
+    ) -> Component:
+        """Add a component, last unless its place is given. config: its `type:` block; without a type, the name is the type.
 
         Raises RunnerError where the name is taken, or the block does not fit.
         """
         if name in self.components:
             raise RunnerError(f"the pipeline already has a component {name!r}", hint="Give it another name.")
-        if before is not None:
-            self.get_pipe(before)
+        if (before is not None) + (after is not None) + first + last > 1:
+            raise RunnerError(f"{name!r} has more than one place", hint="Give one of before, after, first and last.")
+        for neighbour in (before, after):
+            if neighbour is not None:
+                self.get_pipe(neighbour)
+        if after is not None or first:
+            names = list(self.components)
+            before = next(iter(names[names.index(after) + 1 if after is not None else 0 :]), None)
         block: dict[str, Any] = {"type": name, **(config or {})}
         if "tok2vec" in (accepted("components", str(block["type"])) or ()):
             block.setdefault("tok2vec", dict(DEFAULT_TOK2VEC))

@@ -284,6 +284,10 @@ class Doc:
         """The entities; none where they were never annotated (see `has_ents`)."""
         return self._ents or []
 
+    @ents.setter
+    def ents(self, ents: Sequence[Span | tuple[int, int, str]]) -> None:
+        self.set_ents([ent.as_tuple() if isinstance(ent, Span) else ent for ent in ents])
+
     @property
     def has_ents(self) -> bool:
         """Whether entities were annotated, be there any or none."""

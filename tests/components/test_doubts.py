@@ -107,3 +107,26 @@ def test_pairs_single_texts_and_examples_are_taken():
     nlp.update((text for text in [pair[0]]), (annotation for annotation in [pair[1]]))
     assert nlp._sgd.step == 5
     assert nlp.evaluate([pair])["token_acc"] == 1.0
+
+
+def test_components_are_put_where_spacy_puts_them():
+    nlp = pipeline("ner", "tagger")
+    other = {"type": "ner", **TOK2VEC}
+    nlp.add_pipe("a", other, first=True)
+    nlp.add_pipe("b", other, after="ner")
+    nlp.add_pipe("c", other, after="tagger")
+    nlp.add_pipe("d", other, last=True)
+    nlp.add_pipe("e", other, before="a")
+    assert nlp.pipe_names == ["e", "a", "ner", "b", "tagger", "c", "d"]
+    with pytest.raises(runner.RunnerError, match="more than one place"):
+        nlp.add_pipe("f", other, first=True, before="ner")
+    with pytest.raises(runner.RunnerError, match="a label is a string, not 3"):
+        nlp.get_pipe("ner").add_label(3)
+
+
+def test_entities_of_a_doc_may_be_set():
+    doc = runner.Doc(["Lake", "Aurel", "froze"])
+    doc.ents = [runner.Span(doc, 0, 2, "LOC")]
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Lake Aurel", "LOC")]
+    doc.ents = [(2, 3, "X")]
+    assert [ent.as_tuple() for ent in doc.ents] == [(2, 3, "X")]
