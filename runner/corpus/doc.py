@@ -10,7 +10,7 @@ Most texts are their words with one blank or nothing between them; only another 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -188,6 +188,9 @@ class Doc:
         meta: Mapping[str, Any] | None = None,
         source: str | None = None,
     ) -> None:
+        if isinstance(words, str) or not isinstance(words, Iterable):
+            hint = 'Write nlp.make_doc(text), or Doc(["two", "words"]).'
+            raise RunnerError(f"the words of a Doc are a list of strings, not a {type(words).__name__}", hint=hint)
         self.words = list(words)
         n = len(self.words)
         self.spaces = list(spaces) if spaces is not None else [True] * (n - 1) + [False] * (n > 0)

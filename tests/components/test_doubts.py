@@ -86,6 +86,8 @@ def test_what_a_disabled_component_learns_from_is_not_warned_of():
         (lambda nlp: nlp.get_pipe(3), "no component 3"),
         (lambda nlp: runner.Example(None, runner.Doc(["a"])), "predicted is a NoneType, not a Doc"),
         (lambda nlp: runner.Example(runner.Doc(["a"]), {"entities": []}), "reference is a dict"),
+        (lambda nlp: runner.Doc("two words"), r"nlp\.make_doc\(text\)"),
+        (lambda nlp: runner.Doc(None, ["a"]), "not a NoneType"),
         (lambda nlp: runner.Example.from_dict("a", {}), "nlp.make_doc"),
         (lambda nlp: runner.Example.from_dict(runner.Doc(["a"]), None), "the annotations are a NoneType"),
     ],
