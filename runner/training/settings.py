@@ -51,7 +51,8 @@ class Settings(metaclass=_Sealing):
 
     def __setattr__(self, name: str, value: Any) -> None:
         is_known = name.startswith("_") or name in self.__dict__ or hasattr(type(self), name)
-        if self._is_made and not is_known:
+        is_ours = type(self).__module__.startswith("runner.")  # a class of the user's has attributes of its own
+        if self._is_made and is_ours and not is_known:
             raise self._refusal(name)
         if name in _FLAGS:
             self._check_flag(name, value)
