@@ -84,6 +84,7 @@ class Training:
         self._losses: dict[str, float] = {}  # since the last evaluation
         self._is_over = False
         self._learn_rate = sgd.learn_rate  # the schedule, before it is halved
+        self._learned = set(pipeline.parameters.learned)  # before the first update
         self._n_undone = 0  # updates that were rolled back
         self._n_rollbacks = 0
         self._evaluated = 0  # the step of the last evaluation, see n_updates
@@ -227,6 +228,8 @@ class Training:
                 raise RunnerError("the checkpoint is of another model")
             weights[...] = arrays["weights"]
         self.sgd.restore(parameters, about["sgd"], arrays)
+        if not self.sgd.step:  # back at the beginning, where averages begin anew
+            parameters.learned = set(self._learned)
         self._chooser.restore(about["best"], arrays)
         self._epoch, self._first_step = int(about["epoch"]), int(about["first_step"])
         self._evaluations_since_best = int(about["evaluations_since_best"])
