@@ -18,17 +18,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from runner.corpus.alignment import fit_offsets
 from runner.corpus.annotations import read_annotations
+from runner.corpus.biluo import spans_to_biluo
 from runner.corpus.doc import Doc
 from runner.corpus.readers.jsonl import check_text, parse
 from runner.corpus.readers.lines import no_examples, read_bytes
 from runner.corpus.readers.not_utf8 import check_block, not_utf8
-from runner.corpus.readers.reader import LeftOut, Reader, Remarks
+from runner.corpus.readers.reader import LeftOut, Reader, Remark, Remarks
+from runner.corpus.spelling import respelt_edges
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError
 from runner.registry import readers
 
 _TOKEN_KEYS = frozenset(("id", "orth", "space", "tag", "pos", "morph", "lemma", "head", "dep", "ner"))
+_RESPELT = Remark(
+    "raw text is left out: it spells quotes, dashes or the like otherwise than the words",
+    "raw texts are left out: they spell quotes, dashes or the like otherwise than the words",
+)
 _HINT = 'A document is {"id": 0, "paragraphs": [{"raw": "…", "sentences": [{"tokens": [{"orth": "…"}]}]}]}.'
 
 
@@ -163,7 +170,32 @@ def _read_paragraph(
         record["cats"] = _cats(paragraph["cats"], place)
     if isinstance(document.get("id"), str):
         record["id"] = document["id"]
-    return read_annotations(record, None, source=place)
+    try:
+        return read_annotations(record, None, source=place)
+    except RunnerError:
+        respelt = _without_raw(record, place)
+        if respelt is None:
+            raise
+    remarks.add(_RESPELT, place)
+    return read_annotations(respelt, None, source=place)
+
+
+def _without_raw(record: Mapping[str, Any], place: str) -> dict[str, Any] | None:
+    """The record without its text, where that spells marks otherwise than the words; None where more differs."""
+    text, words, entities = record.get("text"), record["words"], record.get("entities")
+    edges = respelt_edges(text, words) if isinstance(text, str) and all(words) else None
+    if edges is None or not isinstance(text, str):
+        return None
+    starts, ends = edges
+    kept = {key: value for key, value in record.items() if key != "text"}
+    kept["spaces"] = [end < start for end, start in zip(ends, [*starts[1:], len(text)], strict=True)]
+    if isinstance(entities, list) and entities and not isinstance(entities[0], str):  # offsets in the text that goes
+        try:
+            fit = fit_offsets(text, starts, ends, [(start, end, label) for start, end, label in entities], place=place)
+        except (TypeError, ValueError):
+            return None
+        kept["entities"] = spans_to_biluo(len(words), fit.ents, fit.unknown)
+    return kept
 
 
 def _head(token: Mapping[str, Any], i: int, place: str) -> int | None:

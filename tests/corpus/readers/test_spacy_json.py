@@ -156,3 +156,26 @@ def test_what_prodigy_exported_of_wnut_is_wnut():
     assert sorted(left_out.values()) == [6, 6]
     for doc in docs:
         assert layers(doc)[-1] == layers(originals[tuple(doc.words)])[-1]
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ('In an "odd" review', ["In", "an", "``", "odd", "''", "review"]),
+        ("In an “odd” review", ["In", "an", '"', "odd", '"', "review"]),
+        ("It’s (so) — odd…", ["It", "'s", "-LRB-", "so", "-RRB-", "--", "odd", "..."]),
+    ],
+)
+def test_marks_that_raw_spells_otherwise_leave_raw_out_and_keep_the_words(tmp_path, raw, words):
+    start = raw.index("odd")
+    paragraph = {
+        "raw": raw,
+        "entities": [[start, start + 3, "X"]],
+        "sentences": [{"tokens": [{"orth": w} for w in words]}],
+    }
+    (doc,), left_out = read(tmp_path, [{"id": 0, "paragraphs": [paragraph]}])
+    assert doc.words == words
+    assert [(ent.text, ent.label) for ent in doc.ents] == [("odd", "X")]
+    assert [text for _, _, text in left_out.remark_texts()] == [
+        "1 raw text is left out: it spells quotes, dashes or the like otherwise than the words"
+    ]
