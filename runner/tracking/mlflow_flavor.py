@@ -53,11 +53,12 @@ def texts_of(model_input: Any) -> list[str]:
             raise RunnerError("there are several columns 'text'", hint=HINT)
     elif isinstance(model_input, Mapping):
         values = _column(model_input, list(model_input))
-        values = [values] if isinstance(values, str) else values
     else:
         values = model_input
     if hasattr(values, "tolist"):  # an array
         values = values.tolist()
+    if isinstance(values, str):  # a mapping with one text, an array of no dimension
+        values = [values]
     if not isinstance(values, (list, tuple)):
         raise RunnerError(f"the input is {_kind(values)}, not texts", hint=HINT)
     if not values:

@@ -78,7 +78,8 @@ def served():
 @pytest.mark.parametrize(
     "given",
     [
-        "Ada", ["Ada"], ("Ada",), np.array(["Ada"]), np.array(["Ada"], dtype=object), {"text": "Ada"}, {"text": ["Ada"]},
+        "Ada", ["Ada"], ("Ada",), np.array(["Ada"]),
+        np.array(["Ada"], dtype=object), np.array("Ada"), {"text": "Ada"}, {"text": ["Ada"]},
         [{"text": "Ada"}], pd.DataFrame({"text": ["Ada"]}), pd.DataFrame({"id": [1], "text": ["Ada"]}), pd.Series(["Ada"]),
     ],
     ids=repr,
