@@ -11,6 +11,7 @@ from omegaconf import ValidationError
 from runner.components.pipeline import Pipeline
 from runner.config.compose import compose, job_error
 from runner.config.explain import _group_needs_name, _wrong_type
+from runner.config.kept import expanded
 from runner.config.recorded import recorded_config
 from runner.config.resolve import load_code
 from runner.config.search import OptunaSweeper
@@ -108,7 +109,8 @@ def a_variable_of_the_environment(at: Place) -> None:
 )
 def values_that_are_none(at: Place) -> None:
     at.refused("corpus.name=???")
-    at.refused("corpus.name=${oc.env:NOT_THERE}")
+    at.refused("seed=${oc.decode:'['}")
+    prepare(*TINY, "seed=1")
     prepare(*TINY, "corpus.name=mine")
     at.follow(at.refused("~corpus.name"))
     at.refused("code=3")
@@ -275,3 +277,23 @@ def what_a_job_cannot_have(at: Place) -> None:
     at.command(*TINY, "--config-dir", "mine", "experiment=folder", code=2)
     at.write("mine/experiment/folder.yaml", params.replace("output_dir: a, ", ""))
     at.command(*TINY, "--config-dir", "mine", "experiment=folder", "output_dir=out", "hydra/launcher=basic")
+
+
+@story("config/explain", "Set it (export {}=VALUE){}.", config__kept="Set it: export {}=VALUE")
+def a_variable_that_is_not_set(at: Place) -> None:
+    at.refused("corpus.name=${oc.env:NOT_THERE}")
+    at.raised(expanded, "${oc.env:NOT_THERE}")
+    prepare(*TINY, "corpus.name=mine")
+    at.patch.setenv("NOT_THERE", "there")
+    prepare(*TINY, "corpus.name=${oc.env:NOT_THERE}")
+    assert expanded("${oc.env:NOT_THERE}") == "there"
+
+
+@story("config/recorded", "Give the whole value again: {}=VALUE{}.")
+def a_password_that_was_not_kept(at: Place) -> None:
+    record = compose([*TINY, "output_dir=out", "tracking=mlflow"]).as_dict()
+    record["tracking"]["uri"] = "http://***@host"
+    at.raised(recorded_config, record)
+    recorded_config(record, ["tracking.uri='http://ada:word@host'"])
+    at.patch.setenv("MLFLOW_TRACKING_URI", "http://ada:word@host")
+    recorded_config(record)
