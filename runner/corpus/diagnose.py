@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from itertools import accumulate
 from typing import Any
 
 from runner.corpus.annotations import UNALIGNED
@@ -312,8 +313,11 @@ def crossing_arcs(heads: Sequence[int | None]) -> int:
         ((min(i, head), max(i, head)) for i, head in enumerate(heads) if head is not None and head != i),
         key=lambda arc: (arc[0], -arc[1]),
     )
-    roots = [i for i, head in enumerate(heads) if head == i]
-    crossed = sum(any(left < root < right for left, right in arcs) for root in roots)
+    change = [0] * (len(heads) + 1)  # of how many arcs pass over a word, from the word before it
+    for left, right in arcs:
+        change[left + 1] += 1
+        change[right] -= 1
+    crossed = sum(above > 0 for i, above in enumerate(accumulate(change[:-1])) if heads[i] == i)
     open_arcs: list[int] = []  # right ends, the innermost last
     for left, right in arcs:
         while open_arcs and open_arcs[-1] <= left:

@@ -10,6 +10,7 @@ import pytest
 
 import runner
 from runner.components.storage import weights_sha256
+from runner.corpus.diagnose import crossing_arcs
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.pieces import sentence_lengths, sentence_starts
@@ -203,3 +204,11 @@ def test_a_token_finds_its_entity_without_passing_all_others():
     doc._ents = Watched(doc.ents)
     assert doc[999].ent_type_ == ""
     assert len(looked_at) < 20  # of 250
+
+
+def test_crossing_arcs_are_counted_in_one_pass():
+    """Not each root held against each arc, which is the square of the text."""
+    n = 40_000
+    heads = [i - i % 2 for i in range(n)]  # pairs, each a tree
+    heads[1], heads[n - 1] = n - 2, n - 2  # an arc over all other roots
+    assert crossing_arcs(heads) == n // 2 - 2
