@@ -22,6 +22,7 @@ from runner.config.compose import compose
 from runner.config.program import parse_arguments
 from runner.config.schema import RunConfig
 from runner.errors import RunnerError
+from runner.foreign import shown_name
 
 HELP = """\
 python -m runner debug [key=value ...] [-m] [--config-dir DIR] [--json]
@@ -206,7 +207,7 @@ def run_lines(report: dict[str, Any]) -> Iterator[str]:
         yield f"{name} ({about['type']}, {len(about['labels'])} labels)" if kind else f"{name} ({about['type']})"
         if kind and corpus is not None:
             in_train, in_dev = (corpus[part]["annotations"][kind] for part in ("train", "dev"))
-            rows = label_table(in_train["labels"], in_dev["labels"])
+            rows = [(shown_name(name), a, b) for name, a, b in label_table(in_train["labels"], in_dev["labels"])]
             width = min(max([len(row[0]) for row in rows], default=5), 40)
             columns = max((WIDTH - 2) // (width + 22), 1)
             columns = min(columns, max(-(-len(rows) // 4), 1))

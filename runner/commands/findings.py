@@ -17,6 +17,7 @@ from runner.corpus.diagnose import SHORT_TEXT, Annotation, Part, Shared
 from runner.corpus.example import Example
 from runner.corpus.no_labels import unfit_entities, unread_keys
 from runner.corpus.readers.reader import LeftOut
+from runner.foreign import shown_name
 
 Level = Literal["error", "warning", "note", "ok"]
 
@@ -227,7 +228,7 @@ def _labels(some: Mapping[str, Any]) -> str:
 
 
 def _named(some: Mapping[str, str]) -> str:
-    names = list(some.values())
+    names = [shown_name(name) for name in some.values()]
     more = len(names) - MAX_NAMED
     return ", ".join(names[:MAX_NAMED]) + (f", … {more} more" if more > 0 else "")
 

@@ -105,8 +105,11 @@ def _files(inputs: Sequence[str], source: str, output: Path | None) -> tuple[lis
                     place=item,
                     hint=f"Known are {', '.join(SUFFIXES)}, with or without .gz; or give --from FORMAT.",
                 )
-        elif path.exists():
+        elif path.is_file():
             found.append((path, path.name))
+        elif path.exists():
+            hint = f"Give it as standard input: python -m runner convert {STANDARD} OUTPUT < {item}"
+            raise RunnerError("this is a pipe, socket or device, and no file", place=item, hint=hint)
         else:
             near = suggest(path.name, [file.name for file in path.parent.iterdir()]) if path.parent.is_dir() else ""
             hint = near if near.startswith("did you mean") else ""

@@ -139,6 +139,8 @@ class Arrays:
     def __init__(self, path: Path) -> None:
         """Raises FileNotFoundError where there is none, Damaged where it is not whole."""
         self.path = path
+        if path.exists() and not path.is_file():
+            raise Damaged("it is a pipe or device")  # opening it might wait for ever
         with open(path, "rb") as file:
             try:
                 self.about, entries = _check(file)

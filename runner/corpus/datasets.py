@@ -291,6 +291,9 @@ def _existing(path: Path, key: str) -> Path:
         raise RunnerError(f"{str(path)[:60]!r} is no path ({error.strerror})", place=key, hint="Check it.") from None
     if is_file:
         return path
+    if path.exists() and not path.is_dir():
+        hint = "Write what it gives into a file first, and name that."
+        raise RunnerError(f"{path} is a pipe, socket or device, and no file", place=key, hint=hint)
     if path.is_dir():
         raise RunnerError(f"{path} is a folder", place=key, hint="Name a file in it, or a list of files.")
     folder = path.parent

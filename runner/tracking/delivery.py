@@ -72,6 +72,8 @@ class Delivery:
                 self.run_id = str(reply["run_id"])
                 if not self._journal.is_closed:
                     self._journal.event("run", run_id=self.run_id)
+            if reply.get("waits"):
+                print(reply["waits"], file=sys.stderr, flush=True)
             if "away" in reply or "sent" in reply:
                 self._away = reply.get("away")
             if reply.get("error"):

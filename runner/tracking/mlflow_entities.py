@@ -7,9 +7,8 @@ import functools
 import gc
 import json
 import os
-import tempfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.exceptions import MlflowException
 
+from runner.foreign import as_block, as_markdown
 from runner.tracking.mlflow_limits import MAX_TAG_VALUE, clean_name, cut
 from runner.tracking.mlflow_store import sqlite_path
 from runner.tracking.view import view_tags
 
+LOCK_SECONDS = 20.0  # that a process waits for another to make the store; then it goes on without the lock
 EACH = "best_epoch_"  # and a component's name
 # By which MLflow's pages know that models are trained here, and by which number runs are compared.
 EXPERIMENT_TAGS = {
@@ -42,11 +43,11 @@ def note(start: Mapping[str, Any], finish: Mapping[str, Any] | None = None, tabl
         score = f"**{100 * best['best_score']:.2f}**" if "best_score" in best else "unknown (dev has no gold),"
         lines += [f"Best score {score} at {at}.", ""]
     if finish is not None and finish.get("error"):
-        lines += [f"{finish['status']}: {finish['error']}", ""]
+        lines += [f"{finish['status']}: {as_markdown(str(finish['error']))}", ""]
     if start["tags"].get("command_line"):
-        lines += ["```", start["tags"]["command_line"], "```"]
+        lines += as_block([start["tags"]["command_line"]])
     if table and len(table) <= 60:
-        lines += ["```", *table, "```"]
+        lines += as_block(table)
     return cut("\n".join(lines), MAX_TAG_VALUE)
 
 
@@ -91,7 +92,7 @@ def experiment_id(client: MlflowClient, name: str, root: str | None) -> str:
 
 
 @contextlib.contextmanager
-def creation_lock(uri: str) -> Iterator[None]:
+def creation_lock(uri: str, tell: Callable[[str], object]) -> Iterator[None]:
     """Held by one process of this machine at a time while it opens a SQLite store: the first to open it makes it."""
     path = sqlite_path(uri)
     try:
@@ -101,10 +102,25 @@ def creation_lock(uri: str) -> Iterator[None]:
     if path is None:
         yield
         return
-    mlflow_lock = Path(tempfile.gettempdir()) / f"runner-{os.getuid()}-{zlib.crc32(str(path).encode('utf8')):x}.lock"
-    with mlflow_lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError:  # another user's, or a link: SQLite's own locks must do
         yield
+        return
+    try:
+        began, is_told = time.monotonic(), False
+        while time.monotonic() - began < LOCK_SECONDS:
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if not is_told and time.monotonic() - began > 1.0:
+                is_told = True
+                tell(f"waiting for {lock}, which another process holds; at most {LOCK_SECONDS:.0f} seconds")
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(file)
 
 
 def dataset_input(info: Mapping[str, Any]) -> DatasetInput:

@@ -153,7 +153,7 @@ class RunSender:
         self._table = list(event.get("table", []))
         uri = self._uri or event["uri"]
         refuse_lost_store(uri)
-        with creation_lock(uri):
+        with creation_lock(uri, lambda what: self.reply(waits=what)):
             follow_moved_files(uri)
             self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
             self._experiment_id = experiment_id(self._client, event["experiment"], self._artifact_root(event))
