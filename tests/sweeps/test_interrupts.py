@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from runner.__main__ import main
-from tests.commands.test_resume import TINY
+from tests.commands.test_resume import TINY, until
 from tests.sweep_interrupts import SWEEP, TO_GROUP, TO_PARENT, Sweep, jobs_of, kept_steps, resumed_steps, tracked
 
 EPOCHS = 12
@@ -36,7 +36,8 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize(("number", "to", "code"), [(signal.SIGINT, TO_GROUP, 130), (signal.SIGTERM, TO_PARENT, 143)])
 def test_its_jobs_go_on_at_their_step(whole, tmp_path, number, to, code):
     first = Sweep(tmp_path, epochs=EPOCHS)
-    assert first.until(r"job \d of 6: score")  # one has finished, one runs, one begins
+    assert first.until(r"job \d of 6: score")  # one has finished
+    until(lambda: list(tmp_path.glob("outputs/multirun/*/*/2/checkpoint/step-*.ckpt")))  # its successor runs
     first.send(number, to)
     assert first.end() == code, first.output()
     told, kept = first.output(), kept_steps(first.output())
