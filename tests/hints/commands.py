@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
+import sys
 
 import runner
 from runner.commands.convert import own_spelling
@@ -138,3 +141,14 @@ def jobs_in_one_folder(at: Place) -> None:
     words = (*TINY, "-m", "hydra/launcher=basic", "seed=0,1", "output_dir=out")
     at.command(*words, "hydra.sweep.subdir=same", code=2)
     at.command(*words, "hydra.sweep.subdir=${hydra.job.num}")
+
+
+@story("commands/paths", "Give it as standard input: python -m runner convert")
+def a_pipe_to_convert(at: Place) -> None:
+    os.mkfifo("pipe.iob")
+    said = at.command("convert", "pipe.iob", "out.jsonl", code=2)
+    _, _, command = said.partition("python -m runner ")
+    assert command.split() == ["convert", "-", "OUTPUT", "<", "pipe.iob"]
+    at.patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((at.folder / "train.iob").read_bytes())))
+    at.command("convert", "-", "out.jsonl")
+    assert (at.folder / "out.jsonl").read_text(encoding="utf8").count("\n") == 4
