@@ -308,8 +308,8 @@ class Pipeline:
         moving = {id(self._tok2vecs[name]) for name in self.pipe_names if name in self._tok2vecs}
         if any(name in off and id(model) in moving for name, model in self._tok2vecs.items()):
             self._warn_once(
-                f"{', '.join(self.pipe_names)} learn with a tok2vec that {', '.join(sorted(off))} share: what the disabled "
-                "components predict changes as well",
+                f"training moves the tok2vec that the disabled components ({', '.join(sorted(off))}) share: their "
+                "predictions change as well",
                 5,
             )
         models = [model for name, model in self._tok2vecs.items() if id(model) not in moving]

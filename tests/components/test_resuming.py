@@ -154,7 +154,7 @@ def test_a_shared_tok2vec_is_kept_for_those_that_have_learned_with_it():
     assert same(of(nlp, "tok2vec"), tok2vec)
     assert same(of(nlp, "ner"), ner)
     with nlp.select_pipes(disable="ner"):
-        with pytest.warns(UserWarning, match="tok2vec that ner share"):
+        with pytest.warns(UserWarning, match=r"the disabled components \(ner\) share"):
             nlp.update(*TAGS)
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -183,7 +183,7 @@ def _read_paragraph(
 def _without_raw(record: Mapping[str, Any], place: str) -> dict[str, Any] | None:
     """The record without its text, where that spells marks otherwise than the words; None where more differs."""
     text, words, entities = record.get("text"), record["words"], record.get("entities")
-    edges = respelt_edges(text, words) if isinstance(text, str) and all(words) else None
+    edges = respelt_edges(text, words) if isinstance(text, str) and words and all(words) else None
     if edges is None or not isinstance(text, str):
         return None
     starts, ends = edges

@@ -102,6 +102,7 @@ FAULTS = [
     ([{"paragraphs": [{"sentences": [{"tokens": [token("a", tag=3)]}]}]}], r"tags\[0\] is a number"),
     ([{"paragraphs": [{"raw": "b", "sentences": [{"tokens": [token("a")]}]}]}], "the words and the text differ"),
     ([{"paragraphs": [{"sentences": []}]}], "there are no words"),
+    ([{"paragraphs": [{"raw": " ", "sentences": [{"tokens": []}]}]}], "there are no words"),
     ([{"paragraphs": [{**ADA, "cats": [{"label": "A"}]}]}], "no object of label and value"),
     ([], "no examples"),
     ("", "no examples"),
