@@ -1,18 +1,18 @@
-"""Named arrays in one file that may be larger than memory: appended to while it is made, mapped when it is read.
+"""Named arrays in one file that may be larger than memory: appended to while it is made, read piece by piece.
 
     magic, array, array, …, footer (JSON: each array's dtype, place, length and CRC-32; a word `about` the whole),
     the footer's length and CRC-32, magic
 
 Columns grow in files without a name, which vanish with the process, and are put together at the end, whole numbers in
 as few bytes as the largest needs. The file gets its name last, so that it is whole or absent, whoever else writes it
-at the same time. Opening reads all of it once: what is cut off, or has a bit turned, is `Damaged`. Against a file that
-was made up on purpose stands who reads the columns (packed_docs.py).
+at the same time. Opening reads all of it once: what is cut off, or has a bit turned, is `Damaged`. Pieces are read by
+calls, not through mapped pages: a file that somebody cuts off while it is in use is an error then, and not the death of
+the process (SIGBUS). Against a file that was made up on purpose stands who reads the columns (packed_docs.py).
 """
 
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import struct
 import tempfile
@@ -22,11 +22,12 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import repeat
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.errors import RunFailed
 from runner.files import open_temporary, sync_folder
 
 Kind = Literal["B", "I", "Q", "d"]  # bytes; whole numbers from 0, up to 32 and 64 bits; floats
@@ -35,6 +36,7 @@ _MAGIC = b"runner.arrays.1\n"
 _TAIL = struct.Struct("<QI16s")  # length and CRC-32 of the footer, magic
 _ALIGNMENT = 64
 _CHUNK = 1 << 20  # bytes, of one read or write
+_FORMATS = {2: "H", 4: "I", 8: "Q"}  # of whole numbers: bytes → their name for `memoryview`
 _DTYPES = ("|u1", "<u2", "<u4", "<u8", "<f8")
 
 
@@ -133,8 +135,81 @@ class ArrayWriter:
             column.close()
 
 
+class StoredArray:
+    """An array in a file: its length and dtype are known, elements are read when they are asked for.
+
+    array[i] and array[i:j] are numpy's, in memory. Raises RunFailed where the file has been cut off meanwhile.
+    """
+
+    def __init__(self, file: _OpenFile, dtype: str, offset: int, count: int) -> None:
+        self.dtype = np.dtype(dtype)
+        self._file = file
+        self._size = self.dtype.itemsize
+        self._offset = offset  # bytes
+        self._count = count  # elements
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, i: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> NDArray[Any]: ...
+
+    def __getitem__(self, i: int | slice) -> Any:
+        if not isinstance(i, slice):
+            i = i + self._count if i < 0 else i
+            if not 0 <= i < self._count:
+                raise IndexError(i)
+            return self[i : i + 1][0]
+        start, stop, step = i.indices(self._count)
+        assert step > 0, step
+        array = np.frombuffer(self._bytes(start, max(start, stop)), dtype=self.dtype)
+        return array if step == 1 else array[::step]
+
+    def numbers(self, start: int, stop: int) -> list[int]:
+        """`[start:stop].tolist()` of whole numbers, for the few of a doc in a third of the time."""
+        assert 0 <= start <= stop <= self._count, (start, stop)
+        content = self._bytes(start, stop)
+        return list(content) if self._size == 1 else memoryview(content).cast(_FORMATS[self._size]).tolist()
+
+    def _bytes(self, start: int, stop: int) -> bytes:
+        return self._file.read(self._offset + start * self._size, (stop - start) * self._size)
+
+
+class _OpenFile:
+    """A file that is read at any place, by any thread and any child process."""
+
+    def __init__(self, path: Path, number: int) -> None:
+        """number: the file's descriptor, of which this object takes a copy."""
+        self._path = path
+        self._number = os.dup(number)
+        if hasattr(os, "posix_fadvise"):  # examples come in shuffled order: reading ahead would only fill memory
+            os.posix_fadvise(self._number, 0, 0, os.POSIX_FADV_RANDOM)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_number"):
+            os.close(self._number)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes there, all of them. Raises RunFailed."""
+        try:
+            content = os.pread(self._number, length, offset)
+            while len(content) < length:  # one call reads 2 GiB at most
+                more = os.pread(self._number, length - len(content), offset + len(content))
+                if not more:
+                    fact = "the packed data is shorter than when it was opened: another program has cut it off"
+                    raise RunFailed(fact, place=str(self._path), hint="Start again; the data is packed anew.")
+                content += more
+        except OSError as error:
+            fact = f"the packed data cannot be read: {error.strerror}"
+            raise RunFailed(fact, place=str(self._path), hint="Check the disk, then start again.") from error
+        return content
+
+
 class Arrays:
-    """A finished file: `arrays["name"]` is a view of the mapped pages, `about` what the writer said."""
+    """A finished file: `arrays["name"]` is an array that is read piece by piece, `about` what the writer said."""
 
     def __init__(self, path: Path) -> None:
         """Raises FileNotFoundError where there is none, Damaged where it is not whole."""
@@ -144,7 +219,7 @@ class Arrays:
         with open(path, "rb") as file:
             try:
                 self.about, entries = _check(file)
-                self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                opened = _OpenFile(path, file.fileno())
             except (
                 ValueError,
                 KeyError,
@@ -156,14 +231,11 @@ class Arrays:
                 OverflowError,
             ) as error:
                 raise Damaged(str(error)) from None
-        if hasattr(mmap, "MADV_RANDOM"):  # examples come in shuffled order: reading ahead would only fill memory
-            self._mapped.madvise(mmap.MADV_RANDOM)
         self._arrays = {
-            name: np.frombuffer(self._mapped, dtype=dtype, offset=offset, count=count) if count else np.zeros(0, dtype)
-            for name, (dtype, offset, count, _) in entries.items()
+            name: StoredArray(opened, dtype, offset, count) for name, (dtype, offset, count, _) in entries.items()
         }
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
+    def __getitem__(self, name: str) -> StoredArray:
         return self._arrays[name]
 
     def __contains__(self, name: object) -> bool:

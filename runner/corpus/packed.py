@@ -1,4 +1,4 @@
-"""Examples that stay on disk: arrays of a mapped file, of which an example is made each time it is asked for.
+"""Examples that stay on disk: arrays of a file, of which an example is made each time it is asked for.
 
     examples = PackedExamples(PackedDocs(Arrays(path), [the files it was made of]))
     examples[630_000].reference.tags
@@ -19,6 +19,7 @@ import numpy as np
 
 from runner.corpus import packer
 from runner.corpus.alignment import Alignment
+from runner.corpus.arrays import StoredArray
 from runner.corpus.example import Example
 from runner.corpus.packed_docs import Ints, PackedDocs
 
@@ -89,8 +90,8 @@ class PackedExamples(Sequence[Example]):
             if name in arrays:
                 starts = docs.words.starts
                 found.update(self._docs_at(starts, self._first_seen(arrays[name], starts, len(docs.table(name)))))
-        for name, numbers in (("span", arrays["span"][2::3]), ("cat", arrays["cat"])):
-            starts = np.concatenate([np.zeros(1, dtype="int64"), arrays[f"{name}_end"].astype("int64")])
+        for name, numbers in (("span", arrays["span"][2::3]), ("cat", arrays["cat"][:])):
+            starts = np.concatenate([np.zeros(1, dtype="int64"), arrays[f"{name}_end"][:].astype("int64")])
             table = docs.table("ents" if name == "span" else "cats")
             found.update(self._docs_at(starts, self._first_seen(numbers, starts, len(table))))
         return PackedExamples(docs, np.array(sorted(found), dtype="int64"))
@@ -99,7 +100,7 @@ class PackedExamples(Sequence[Example]):
         positions: list[int] = (np.searchsorted(starts, list(first_seen.values()), side="right") - 1).tolist()
         return positions
 
-    def _scan(self, values: Ints, starts: Ints) -> Iterator[tuple[Ints, int]]:
+    def _scan(self, values: Ints | StoredArray, starts: Ints) -> Iterator[tuple[Ints, int]]:
         """The values of these docs in pieces of bounded size, and where each begins in the column."""
         breaks = np.flatnonzero(np.diff(self.numbers) != 1) + 1
         firsts = np.concatenate([[0], breaks]).astype("int64")
@@ -110,7 +111,7 @@ class PackedExamples(Sequence[Example]):
             for position in range(int(starts[first]), int(starts[last + 1]), _SCAN):
                 yield values[position : min(position + _SCAN, int(starts[last + 1]))], position
 
-    def _first_seen(self, values: Ints, starts: Ints, n: int) -> dict[int, int]:
+    def _first_seen(self, values: Ints | StoredArray, starts: Ints, n: int) -> dict[int, int]:
         """For each number from 1 to below `n` that these docs hold, where it first stands; in that order."""
         is_new = np.ones(n, dtype="bool")
         is_new[0] = False

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from runner.corpus import packer
 from runner.corpus.alignment import word_edges
 from runner.corpus.annotations import UNALIGNED
-from runner.corpus.arrays import Arrays, Damaged
+from runner.corpus.arrays import Arrays, Damaged, StoredArray
 from runner.corpus.doc import Doc, Span
 from runner.errors import RunnerError
 
@@ -30,9 +30,9 @@ _PIECE = 1 << 20  # numbers that are checked in one go
 class Words:
     """The words of all docs, as numbers."""
 
-    def __init__(self, numbers: Ints, spaces: NDArray[Any], ends: Ints, strings: Sequence[Any]) -> None:
+    def __init__(self, numbers: StoredArray, spaces: StoredArray, ends: Ints, strings: Sequence[Any]) -> None:
         self.numbers = numbers  # (n_words,)
-        self.spaces = spaces.view(np.bool_)  # (n_words,)
+        self.spaces = spaces  # (n_words,), 0 or 1
         self.starts = np.concatenate([np.zeros(1, dtype="int64"), ends.astype("int64")])  # (n_docs + 1,)
         self.strings = strings
 
@@ -60,21 +60,24 @@ class PackedDocs:
         self.meta_columns = {str(key): int(bit) for key, bit in arrays.about["meta"].items()}
         self.file_starts = np.concatenate([[0], np.cumsum(self.n_docs_of)]).astype("int64")  # (n_files + 1,)
         strings = self.strings("words")
-        self.words = Words(arrays["word"], arrays["space"], arrays["word_end"], strings)
+        self.words = Words(arrays["word"], arrays["space"], arrays["word_end"][:], strings)
         self.predicted_words = self.words
         if "predicted_word" in arrays:
             self.predicted_words = Words(
-                arrays["predicted_word"], arrays["predicted_space"], arrays["predicted_end"], strings
+                arrays["predicted_word"], arrays["predicted_space"], arrays["predicted_end"][:], strings
             )
+        self._flags = arrays["flags"][:]  # (n_docs,); these are asked for with every doc
+        self._lines = arrays["line"][:]  # (n_docs,)
+        self._ends = {name: arrays[f"{name}_end"][:] for name in ("span", "cat", "raw", "rest")}  # (n_docs,) each
         self._strings: dict[str, list[str | None]] = {}
 
     def __len__(self) -> int:
-        return len(self.arrays["flags"])
+        return len(self._flags)
 
     def strings(self, name: str) -> list[str | None]:
         """The table of strings: number → string; 0 → None."""
-        content = self.arrays[f"strings/{name}"].tobytes()
-        ends = self.arrays[f"strings/{name}/end"].tolist()
+        content = self.arrays[f"strings/{name}"][:].tobytes()
+        ends = self.arrays[f"strings/{name}/end"][:].tolist()
         starts = [0, *ends]
         return [None, *(content[i:j].decode("utf-8", "surrogatepass") for i, j in zip(starts, ends, strict=False))]
 
@@ -102,11 +105,11 @@ class PackedDocs:
         return self._strings[name]
 
     def flags(self, i: int) -> int:
-        return int(self.arrays["flags"][i])
+        return int(self._flags[i])
 
     def part(self, name: str, i: int) -> slice:
         """Where the part of doc `i` is in a column that docs take unequal shares of."""
-        ends = self.arrays[f"{name}_end"]
+        ends = self._ends[name]
         return slice(int(ends[i - 1]) if i else 0, int(ends[i]))
 
     def rest(self, i: int) -> tuple[dict[str, Any], list[Any] | None]:
@@ -147,7 +150,7 @@ def _check(arrays: Arrays, n_files: int) -> None:
     per_word = {name: (packer.FLAGS[name], n_strings[name]) for name in packer.LAYERS}
     per_word["sent_starts"] = packer.HAS_SENT_STARTS, len(packer.SENT_STARTS) - 1
     per_word |= {f"meta/{bit}": (1 << bit, n_strings["meta"]) for bit in meta.values()}
-    flags = arrays["flags"]
+    flags = arrays["flags"][:]
     _fits(_top(flags) < 1 << (packer.FIRST_META + len(meta)), "flags")
     seen = int(np.bitwise_or.reduce(flags)) if n_docs else 0
     for name, (flag, largest) in per_word.items():
@@ -164,17 +167,17 @@ def _check(arrays: Arrays, n_files: int) -> None:
     _fits(values.dtype == np.float64, "cat_value")
     for i in range(0, len(values), _PIECE):
         _fits(((values[i : i + _PIECE] >= 0) & (values[i : i + _PIECE] <= 1)).all(), "cat_value")
-    lengths = np.diff(arrays["word_end"].astype("int64"), prepend=0)  # (n_docs,)
+    lengths = np.diff(arrays["word_end"][:].astype("int64"), prepend=0)  # (n_docs,)
     if "heads" in arrays or seen & packer.HAS_HEADS:
-        heads, ends = arrays["heads"], arrays["word_end"]
-        _fits(len(heads) == n_words, "heads")
+        heads, ends = arrays["heads"], arrays["word_end"][:]
+        _fits(len(heads) == n_words and heads.dtype.kind == "u", "heads")
         for i in range(0, n_words, _PIECE):
             piece = heads[i : i + _PIECE]
             at = np.arange(i, i + len(piece))
             _fits((piece <= lengths[np.searchsorted(ends, at, side="right")]).all(), "heads")
-    span_ends = arrays["span_end"]
+    span_ends = arrays["span_end"][:]
     for i in range(0, len(arrays["span"]) // 3, _PIECE):
-        start, end = arrays["span"][3 * i :: 3][:_PIECE], arrays["span"][3 * i + 1 :: 3][:_PIECE]
+        start, end, _label = arrays["span"][3 * i : 3 * (i + _PIECE)].reshape(-1, 3).T
         longest = lengths[np.searchsorted(span_ends, np.arange(i, i + len(start)), side="right")]
         _fits((start < end).all() and (end <= longest).all(), "span")
 
@@ -184,7 +187,7 @@ def _fits(is_so: Any, what: str) -> None:
         raise ValueError(f"{what} does not fit the other columns")
 
 
-def _top(numbers: Ints) -> int:
+def _top(numbers: Ints | StoredArray) -> int:
     """The largest number of a column, without a copy of it."""
     _fits(numbers.dtype.kind == "u", "a column of other values")
     return max((int(numbers[i : i + _PIECE].max()) for i in range(0, len(numbers), _PIECE)), default=0)
@@ -195,8 +198,8 @@ def _check_strings(arrays: Arrays, name: str) -> int:
     content, ends = arrays[f"strings/{name}"], arrays[f"strings/{name}/end"]
     _fits(content.dtype == np.uint8, name)
     _check_parts(ends, len(ends), len(content), name)
-    text, start = content.tobytes(), 0
-    for end in ends.tolist():
+    text, start = content[:].tobytes(), 0
+    for end in ends[:].tolist():
         text[start:end].decode("utf-8", "surrogatepass")
         start = end
     return len(ends)
@@ -211,7 +214,7 @@ def _check_words(arrays: Arrays, prefix: str, n_docs: int, n_strings: int) -> No
     _fits(_top(numbers) <= n_strings, f"{prefix}word")
 
 
-def _check_parts(ends: Ints, n: int, total: int, what: str) -> None:
+def _check_parts(ends: StoredArray, n: int, total: int, what: str) -> None:
     """Docs take stretches of a column, one after the other, and all of it."""
     _fits(len(ends) == n and _top(ends) == total and (not n or int(ends[-1]) == total), what)
     for i in range(0, n, _PIECE):
@@ -236,18 +239,18 @@ class PackedDoc(Doc):
         setattr(self, name, value)
         return value
 
-    def _own(self) -> slice:
+    def _own(self) -> tuple[int, int]:
+        """The first of the doc's words, and the one behind its last."""
         starts = self._words.starts
-        return slice(starts[self._i], starts[self._i + 1])
+        return int(starts[self._i]), int(starts[self._i + 1])
 
 
 def _words(doc: PackedDoc) -> list[str]:
-    return list(map(doc._words.strings.__getitem__, doc._words.numbers[doc._own()].tolist()))
+    return list(map(doc._words.strings.__getitem__, doc._words.numbers.numbers(*doc._own())))
 
 
 def _spaces(doc: PackedDoc) -> list[bool]:
-    spaces: list[bool] = doc._words.spaces[doc._own()].tolist()
-    return spaces
+    return list(map(bool, doc._words.spaces.numbers(*doc._own())))
 
 
 def _raw(doc: PackedDoc) -> str | None:
@@ -269,7 +272,7 @@ def _layer(name: str) -> Callable[[PackedDoc], list[str | None] | None]:
         docs = doc._docs
         if not docs.flags(doc._i) & packer.FLAGS[name]:
             return None
-        return list(map(docs.table(name).__getitem__, docs.arrays[name][doc._own()].tolist()))
+        return list(map(docs.table(name).__getitem__, docs.arrays[name].numbers(*doc._own())))
 
     return decode
 
@@ -277,13 +280,13 @@ def _layer(name: str) -> Callable[[PackedDoc], list[str | None] | None]:
 def _heads(doc: PackedDoc) -> list[int | None] | None:
     if not doc._docs.flags(doc._i) & packer.HAS_HEADS:
         return None
-    return [head - 1 if head else None for head in doc._docs.arrays["heads"][doc._own()].tolist()]
+    return [head - 1 if head else None for head in doc._docs.arrays["heads"].numbers(*doc._own())]
 
 
 def _sent_starts(doc: PackedDoc) -> list[bool | None] | None:
     if not doc._docs.flags(doc._i) & packer.HAS_SENT_STARTS:
         return None
-    return list(map(packer.SENT_STARTS.__getitem__, doc._docs.arrays["sent_starts"][doc._own()].tolist()))
+    return list(map(packer.SENT_STARTS.__getitem__, doc._docs.arrays["sent_starts"].numbers(*doc._own())))
 
 
 def _spans(doc: PackedDoc) -> list[list[int]]:
@@ -326,7 +329,7 @@ def _meta(doc: PackedDoc) -> dict[str, Any]:
 def _source(doc: PackedDoc) -> str | None:
     docs = doc._docs
     path = docs.paths[int(np.searchsorted(docs.file_starts, doc._i, side="right")) - 1]
-    line = int(docs.arrays["line"][doc._i])
+    line = int(docs._lines[doc._i])
     if line:
         return f"{path}:{line - 1}"
     source = docs.rest(doc._i)[1]

@@ -7,6 +7,7 @@ import pytest
 
 from runner.corpus import arrays
 from runner.corpus.arrays import Arrays, ArrayWriter, Damaged
+from runner.errors import RunFailed
 
 
 def write(path):
@@ -25,11 +26,11 @@ def test_round_trip_in_as_few_bytes_as_the_largest_needs(tmp_path):
     write(tmp_path / "a")
     found = Arrays(tmp_path / "a")
     assert found.about == {"what": "a test"}
-    assert (found["small"].tolist(), found["small"].dtype) == ([0, 255, 0, 0], np.uint8)
-    assert (found["large"].tolist(), found["large"].dtype) == ([2**40], np.uint64)
-    assert found["floats"].tolist() == [0.5, float("inf")]
-    assert found["raw"].tobytes() == b"abc"
-    assert found["none"].tolist() == []
+    assert (found["small"][:].tolist(), found["small"].dtype) == ([0, 255, 0, 0], np.uint8)
+    assert (found["large"][:].tolist(), found["large"].dtype) == ([2**40], np.uint64)
+    assert found["floats"][:].tolist() == [0.5, float("inf")]
+    assert found["raw"][:].tobytes() == b"abc"
+    assert found["none"][:].tolist() == []
     assert "none" in found
     assert "other" not in found
     assert os.listdir(tmp_path) == ["a"]
@@ -44,7 +45,7 @@ def test_columns_longer_than_a_chunk(tmp_path, monkeypatch):
         column.pad(150)
         assert len(column) == 150
         writer.finish(tmp_path / "a", {})
-    assert Arrays(tmp_path / "a")["x"].tolist() == [i * i for i in range(100)] + [0] * 50
+    assert Arrays(tmp_path / "a")["x"][:].tolist() == [i * i for i in range(100)] + [0] * 50
 
 
 def test_every_cut_and_every_flipped_byte_of_an_array_is_found(tmp_path):
@@ -69,7 +70,7 @@ def test_every_cut_and_every_flipped_byte_of_an_array_is_found(tmp_path):
 
 def _bytes_of(whole, path, name):
     path.write_bytes(whole)
-    content = Arrays(path)[name].tobytes()
+    content = Arrays(path)[name][:].tobytes()
     start = whole.index(content, 16)
     return range(start, start + len(content))
 
@@ -94,4 +95,30 @@ def test_a_file_that_is_replaced_stays_readable_for_who_has_it_open(tmp_path):
     write(tmp_path / "a")
     first = Arrays(tmp_path / "a")
     write(tmp_path / "a")
-    assert first["large"].tolist() == Arrays(tmp_path / "a")["large"].tolist() == [2**40]
+    assert first["large"][:].tolist() == Arrays(tmp_path / "a")["large"][:].tolist() == [2**40]
+
+
+def test_a_file_that_is_cut_off_while_it_is_open_is_an_error(tmp_path):
+    path = tmp_path / "a"
+    write(path)
+    opened = Arrays(path)
+    os.truncate(path, 20)
+    for read in (lambda: opened["large"][:], lambda: opened["small"].numbers(0, 4)):
+        with pytest.raises(RunFailed) as caught:
+            read()
+        assert str(caught.value) == (
+            f"{path}: the packed data is shorter than when it was opened: another program has cut it off\n"
+            "  Start again; the data is packed anew."
+        )
+
+
+def test_elements_and_slices_are_numpys(tmp_path):
+    write(tmp_path / "a")
+    small, like = Arrays(tmp_path / "a")["small"], np.array([0, 255, 0, 0], "uint8")
+    assert (len(small), small[1], small[-3]) == (4, 255, 255)
+    for part in (slice(None), slice(1, 3), slice(2, 1), slice(-3, None), slice(1, 99, 2), slice(9, 12)):
+        assert small[part].tolist() == like[part].tolist()
+    assert small.numbers(1, 4) == [255, 0, 0]
+    assert Arrays(tmp_path / "a")["large"].numbers(0, 1) == [2**40]
+    with pytest.raises(IndexError):
+        small[4]

@@ -263,7 +263,7 @@ def good_columns(path):
             packer.add(doc, doc.copy_unannotated())
         packer.finish(path, {"format": packer_module.FORMAT, "key": "x", "left_out": {}})
     arrays = Arrays(path)
-    return {name: np.array(column) for name, column in arrays._arrays.items()}, arrays.about
+    return {name: column[:].copy() for name, column in arrays._arrays.items()}, arrays.about
 
 
 def test_a_file_that_was_made_up_is_damaged_or_gives_docs(tmp_path):
