@@ -36,7 +36,7 @@ _MAGIC = b"runner.arrays.1\n"
 _TAIL = struct.Struct("<QI16s")  # length and CRC-32 of the footer, magic
 _ALIGNMENT = 64
 _CHUNK = 1 << 20  # bytes, of one read or write
-_FORMATS = {2: "H", 4: "I", 8: "Q"}  # of whole numbers: bytes → their name for `memoryview`
+_FORMATS: dict[int, Literal["H", "I", "Q"]] = {2: "H", 4: "I", 8: "Q"}  # bytes → memoryview's name of whole numbers
 _DTYPES = ("|u1", "<u2", "<u4", "<u8", "<f8")
 
 

@@ -11,12 +11,16 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from runner.corpus.readers.not_utf8 import check_block, not_utf8
 from runner.errors import RunnerError
 
 MAX_LINE = 10_000_000  # bytes; a line becomes objects of twenty times its size
 MAX_UNPACKED = 1 << 26  # bytes that any archive may unpack to; a larger one
 MAX_RATIO = 200  # times its own size, which text never comes to (5 to 15 is usual) and zlib at worst does (1,032)
+MAX_BLANK = 1 << 20  # bytes of white space in any file; in a file with text, so many more:
+MAX_BLANK_RATIO = 20  # times its text (1 is much already). Readers take a second for four million blank lines
 
 _BLOCK = 1 << 18  # bytes decoded at once, about
 
@@ -24,19 +28,24 @@ _BLOCK = 1 << 18  # bytes decoded at once, about
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """(line number from 1, line without its "\\n") of the file, one at a time.
 
-    Raises RunnerError where the file cannot be opened or unpacked, or a line is not UTF-8 or endless.
+    Raises RunnerError where the file cannot be opened or unpacked, a line is not UTF-8 or endless, or few have text.
     """
     number = 0
     try:
         with gzip.open(path, "rb") if path.name.endswith(".gz") else open(path, "rb") as stream:
             left = unpacked_limit(path) if isinstance(stream, gzip.GzipFile) else None
             rest, is_first = b"", True
+            n_blank = n_text = 0  # bytes
             while True:
                 content = stream.read(_BLOCK)
                 if left is not None:
                     left -= len(content)
                     if left < 0:
                         raise bomb(f"{path}:{number + 1}")
+                blanks = int(np.count_nonzero(np.frombuffer(content, dtype="uint8") <= ord(" ")))
+                n_blank, n_text = n_blank + blanks, n_text + len(content) - blanks
+                if n_blank > MAX_BLANK + MAX_BLANK_RATIO * n_text:
+                    raise _blanks(f"{path}:{number + 1}", n_blank, n_text)
                 block = rest + content
                 end = block.rfind(b"\n") + 1 if content else len(block)
                 block, rest = block[:end], block[end:]
@@ -92,6 +101,12 @@ def bomb(place: str) -> RunnerError:
         place=place,
         hint="It may be made to fill the memory; unpack it by hand if you trust it.",
     )
+
+
+def _blanks(place: str, n_blank: int, n_text: int) -> RunnerError:
+    """The error of a file that is all white space, or as good as."""
+    fact = f"almost nothing but blanks: so far {n_blank:,} bytes of white space, {n_text:,} of text"
+    return RunnerError(fact, place=place, hint="Name another file, or take the needless blank lines out of this one.")
 
 
 def read_bytes(path: Path, limit: int = -1) -> bytes:

@@ -43,7 +43,7 @@ def test_an_archive_that_unpacks_to_far_more_than_text_would_is_refused(tmp_path
     path = tmp_path / name
     if name == "a.spacy":
         pytest.importorskip("spacy")
-    content = b" " * 99 + b"\n"
+    content = b"[" * 99 + b"\n"
     pack = zlib.compressobj(9, zlib.DEFLATED, 15 if name == "a.spacy" else 31)
     with path.open("wb") as file:
         for _ in range(MAX_UNPACKED // MB + 2):
@@ -54,6 +54,40 @@ def test_an_archive_that_unpacks_to_far_more_than_text_would_is_refused(tmp_path
     assert text.startswith(str(path))
     assert "it unpacks to more than 64 MB and 200 times its size" in text
     assert peak < 200 * MB
+
+
+@pytest.mark.parametrize("line", [b"\n", b"\r\n", b" \t\n"])
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.conllu.gz", "a.iob.gz", "a.csv.gz", "a.json.gz", "a.iob", "a.csv"])
+def test_a_file_of_blank_lines_is_not_read_to_its_end(tmp_path, name, line):
+    path = tmp_path / name
+    content = line * (8 * MB // len(line))
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    numbers = [0]
+    with pytest.raises(RunnerError) as caught:
+        numbers.extend(number for number, _ in read_lines(path))
+    assert numbers[-1] * len(line) <= 1.25 * MB
+    with pytest.raises(RunnerError) as by_reader:
+        list(auto()(path))
+    assert str(by_reader.value) == (text := str(caught.value))
+    assert text.startswith(
+        f"{path}:{numbers[-1] + 1}: almost nothing but blanks: so far 1,310,720 bytes of white space, 0 of"
+    )
+
+
+def test_text_here_and_there_does_not_hide_that_a_file_is_blank(tmp_path):
+    path = tmp_path / "a.iob.gz"
+    path.write_bytes(gzip.compress((b"Paris B-LOC\n" + b"\n" * MB) * 8))
+    with pytest.raises(RunnerError, match="almost nothing but blanks"):
+        list(auto()(path))
+
+
+def test_a_file_with_many_blank_lines_is_read(tmp_path):
+    path = tmp_path / "a.iob"
+    path.write_bytes(b"\n" * (MB // 2) + b"Paris B-LOC\n" + b"\n" * (MB // 2 - 100))
+    (doc,) = auto()(path)
+    assert doc.words == ["Paris"]
+    path.write_bytes(b"Paris B-LOC\n\n\n\n\n\n\n" * 100_000)  # two thirds of it are white space
+    assert sum(1 for _ in read_lines(path)) == 700_000
 
 
 @pytest.mark.parametrize("unit", ["[],", '{"":1},', '"ab",'])
