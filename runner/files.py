@@ -13,6 +13,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +24,7 @@ try:
 except ImportError:  # no such locks on this system
     fcntl = None  # type: ignore[assignment]
 
+_HANDED_OVER = Path("/dev/fd"), Path("/proc/self/fd")
 _LEFTOVER = re.compile(r"\.(.+)\.[0-9a-f]+\.(tmp|old)")
 
 
@@ -82,6 +84,43 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def open_file(path: Path) -> BufferedReader:
+    """Open a file to read it; of a pipe, socket or device, which may never end or never begin, raise OSError."""
+    file = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    )
+    try:
+        check_file(path, os.fstat(file).st_mode)
+        return open(file, "rb")
+    except BaseException:
+        os.close(file)
+        raise
+
+
+def is_handed_over(path: Path) -> bool:
+    """Whether it is the pipe of a shell's `<(command)`, which can be read once, as standard input can."""
+    return path.parent in _HANDED_OVER and path.exists() and stat.S_ISFIFO(path.stat().st_mode)
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a file. Raises OSError, as `open_file` does."""
+    with open_file(path) as file:
+        return file.read()
+
+
+def check_file(path: Path, mode: int | None = None) -> None:
+    """Raise OSError where something stands there that is no file. mode: of the path, where it is known."""
+    if mode is None:
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a pipe, socket or device, and no file", str(path))
+
+
 def recover(folder: Path, is_ours: Callable[[str], bool]) -> None:
     """Clear up what killed processes have left.
 
@@ -125,6 +164,7 @@ def open_locked(path: Path, *, is_certain: bool = False) -> BinaryIO | None:
     open the next. Raises OSError where the system refuses.
     """
     while True:
+        check_file(path)  # to open a pipe might take for ever
         file = path.open("ab")
         try:
             if fcntl is None:

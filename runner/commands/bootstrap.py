@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import srsly
 
@@ -24,9 +24,9 @@ from runner.corpus.doc import Doc
 from runner.corpus.patterns import Matcher, read_patterns
 from runner.corpus.proposals import Proposal, resolve_overlaps, task, uncertainty
 from runner.corpus.readers.jsonl import parse
-from runner.corpus.readers.lines import read_lines
+from runner.corpus.readers.lines import MAX_LINE, read_lines
 from runner.errors import RunnerError
-from runner.files import write_file
+from runner.files import is_handed_over, write_file
 
 BATCH = 256  # texts
 DOUBTFUL = 0.1  # a model's candidates from this probability on make a text uncertain, whatever --threshold keeps
@@ -126,7 +126,7 @@ def read_texts(source: str) -> Iterator[Text]:
     A first line that opens an object makes it JSON lines. Blank lines are left out. Raises RunnerError at file:line.
     """
     is_json: bool | None = None
-    for number, line in _stdin_lines() if source == "-" else read_lines(Path(source)):
+    for number, line in _lines(source):
         line = line.removesuffix("\r")
         if not line or line.isspace():
             continue
@@ -147,12 +147,26 @@ def read_texts(source: str) -> Iterator[Text]:
         yield text, meta, place
 
 
-def _stdin_lines() -> Iterator[tuple[int, str]]:
-    for number, raw in enumerate(sys.stdin.buffer, start=1):
+def _lines(source: str) -> Iterator[tuple[int, str]]:
+    """(number from 1, line) of a file or stream."""
+    if source == "-":
+        yield from _stream_lines(sys.stdin.buffer, "standard input")
+    elif is_handed_over(path := Path(source)):
+        with path.open("rb") as stream:
+            yield from _stream_lines(stream, source)
+    else:
+        yield from read_lines(path)
+
+
+def _stream_lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
+    for number, raw in enumerate(iter(lambda: stream.readline(MAX_LINE), b""), start=1):
+        place = f"{name}:{number}"
+        if len(raw) == MAX_LINE and not raw.endswith(b"\n"):
+            raise RunnerError(f"the line is longer than {MAX_LINE:,} bytes", place=place, hint="Cut it into texts.")
         try:
             line = raw.decode("utf8")
         except UnicodeDecodeError:
-            raise RunnerError("the line is not UTF-8", place=f"standard input:{number}", hint="Convert it.") from None
+            raise RunnerError("the line is not UTF-8", place=place, hint="Convert it.") from None
         yield number, (line.removeprefix("\ufeff") if number == 1 else line).removesuffix("\n")
 
 

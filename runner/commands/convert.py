@@ -27,8 +27,10 @@ from runner.commands.paths import STANDARD, Job, check_format, plan
 from runner.corpus.doc import Doc
 from runner.corpus.readers.auto import format_of
 from runner.corpus.readers.reader import LeftOut, bind
-from runner.errors import Interrupted, RunnerError
-from runner.files import open_whole
+from runner.errors import Interrupted, RunFailed, RunnerError
+from runner.files import is_handed_over, open_whole
+
+_PIECE = 1 << 20  # bytes, of one read
 
 HELP = """\
 Convert annotated text from one format to another.
@@ -113,11 +115,11 @@ def run(arguments: argparse.Namespace) -> None:
                 try:
                     convert(job, arguments.source, options, total, advance, Path(folder))
                 except RunnerError as error:
-                    place = _standard_input_named(error.place, Path(folder)) if error.place else None
-                    hint = _standard_input_named(own_spelling(error.hint), Path(folder)) if error.hint else None
+                    place = _streams_named(error.place, Path(folder)) if error.place else None
+                    hint = _streams_named(own_spelling(error.hint), Path(folder)) if error.hint else None
                     raise type(error)(error.fact, place=place, hint=hint) from None
     for line in total.left_out.lines():
-        print(_standard_input_named(own_spelling(line), Path(folder)), file=sys.stderr)
+        print(_streams_named(own_spelling(line), Path(folder)), file=sys.stderr)
     where = arguments.output if arguments.output != STANDARD else "standard output"
     lines = total.lines(where, len(jobs))
     print("\n".join(lines), file=sys.stderr if arguments.output == STANDARD else sys.stdout)
@@ -157,7 +159,10 @@ def convert(
     def docs() -> Iterator[Doc]:
         for path in job.inputs:
             if str(path) == STANDARD:
-                path = keep_standard_input(folder)
+                path = keep(sys.stdin.buffer, folder / "stdin")
+            elif is_handed_over(path):
+                with path.open("rb") as stream:
+                    path = keep(stream, folder / path.name)
             total.files += 1
             name = format_of(path, options) if source == "auto" else source
             read = bind(make_reader(name, options, path), None, total.left_out)
@@ -238,11 +243,19 @@ def make_reader(name: str, options: dict[str, Any], path: Path) -> Callable[...,
     return resolve({"type": name, **options}, "readers", "--option")
 
 
-def keep_standard_input(folder: Path) -> Path:
-    """Standard input as a file, for readers that look twice."""
-    data = sys.stdin.buffer.read()
-    path = folder / ("stdin.gz" if data.startswith(b"\x1f\x8b") else "stdin")
-    path.write_bytes(data)
+def keep(stream: BinaryIO, path: Path) -> Path:
+    """All of the stream in a file, for readers that look twice: `path`, with `.gz` where it is packed."""
+    piece = stream.read(_PIECE)
+    if piece.startswith(b"\x1f\x8b"):
+        path = path.with_suffix(".gz")
+    try:
+        with path.open("wb") as file:
+            while piece:
+                file.write(piece)
+                piece = stream.read(_PIECE)
+    except OSError as error:
+        hint = "Set TMPDIR to a folder with more space."
+        raise RunFailed(f"the input cannot be kept: {error.strerror}", place=str(path.parent), hint=hint) from None
     return path
 
 
@@ -278,9 +291,10 @@ def own_spelling(hint: str) -> str:
     return re.sub(r"corpus\.reader\.(\w+)", r"--option \1", hint)
 
 
-def _standard_input_named(text: str, folder: Path) -> str:
-    """The text, with "standard input" in place of the file that it was kept in."""
-    return text.replace(f"{folder}/stdin.gz", "standard input").replace(f"{folder}/stdin", "standard input")
+def _streams_named(text: str, folder: Path) -> str:
+    """The text, with "standard input" or "/dev/fd/63" in place of the file that the stream was kept in."""
+    kept = rf"{re.escape(str(folder))}/(stdin|\d+)(\.gz)?"
+    return re.sub(kept, lambda match: "standard input" if match[1] == "stdin" else f"/dev/fd/{match[1]}", text)
 
 
 def _terminable() -> Any:

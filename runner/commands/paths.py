@@ -13,6 +13,7 @@ from pathlib import Path
 from runner import registry
 from runner.corpus.readers.auto import SUFFIXES
 from runner.errors import RunnerError, suggest
+from runner.files import is_handed_over
 
 STANDARD = "-"
 SUFFIX_OF = {"jsonl": ".jsonl", "conllu": ".conllu", "iob": ".iob"}
@@ -105,7 +106,7 @@ def _files(inputs: Sequence[str], source: str, output: Path | None) -> tuple[lis
                     place=item,
                     hint=f"Known are {', '.join(SUFFIXES)}, with or without .gz; or give --from FORMAT.",
                 )
-        elif path.is_file():
+        elif path.is_file() or is_handed_over(path):
             found.append((path, path.name))
         elif path.exists():
             hint = f"Give it as standard input: python -m runner convert {STANDARD} OUTPUT < {item}"

@@ -24,6 +24,7 @@ from runner.config import bounded_yaml
 from runner.config.program import remove_empty_run
 from runner.config.schema import RunConfig
 from runner.errors import RunnerError
+from runner.files import read_file
 from runner.sweeps.fingerprint import PATHS, settings
 from runner.sweeps.results import finished, read_summary
 from runner.tracking.base import Resumed
@@ -154,7 +155,7 @@ def _recorded_settings(config: RunConfig) -> dict[str, Any]:
     """The settings of the run that has finished in this run's folder; those of this run where they cannot be read."""
     own = settings(config)
     try:
-        kept = bounded_yaml.read((config.output_dir / CONFIG).read_bytes())
+        kept = bounded_yaml.read(read_file(config.output_dir / CONFIG))
         return {**settings(dataclasses.replace(config, resolved=kept, kept=kept)), "code": own["code"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
         return own
@@ -215,7 +216,7 @@ def _named(config: RunConfig) -> Path:
         wanted = json.dumps({"run_id": config.resume})[1:-1]
         for folder in _interrupted(config):
             try:
-                if wanted in (folder / FILE_NAME).read_text("utf8", "replace"):
+                if wanted in read_file(folder / FILE_NAME).decode("utf8", "replace"):
                     break
             except OSError:
                 continue

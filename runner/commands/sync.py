@@ -17,7 +17,7 @@ import srsly
 
 from runner.commands.flags import FlagParser, exit_code
 from runner.errors import RunnerError
-from runner.files import write_file
+from runner.files import read_file, write_file
 from runner.tracking.address import whole_address
 from runner.tracking.mlflow_store import store_uri
 from runner.tracking.reach import answers, unreachable
@@ -113,7 +113,7 @@ def _sent(journal: Journal, away: dict[str, str]) -> str:
 def name_run(summary: Path, run_id: str) -> None:
     """Put the run's id into a summary.json that was written before the run was in MLflow."""
     try:
-        content = json.loads(summary.read_text("utf8"))
+        content = json.loads(read_file(summary))
     except (OSError, ValueError):
         return
     if isinstance(content, dict) and "run_id" in content and content["run_id"] is None:

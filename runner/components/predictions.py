@@ -21,7 +21,7 @@ from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.writers.jsonl import LAYERS, Encoder
 from runner.errors import RunnerError
-from runner.files import write_file
+from runner.files import read_file, write_file
 
 FILE_NAME = "predictions.jsonl"
 
@@ -49,7 +49,7 @@ def save(path: Path, pipeline: Pipeline, examples: Sequence[Example]) -> None:
 def load(path: Path) -> Predictions:
     """Read what `save` wrote. Raises RunnerError that names the line where it is damaged."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_file(path).split(b"\n")
     except OSError as error:
         raise RunnerError(f"cannot read: {error.strerror}", place=str(path)) from None
     texts, counts = [], []

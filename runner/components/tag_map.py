@@ -20,6 +20,7 @@ import yaml
 
 from runner.config import bounded_yaml
 from runner.errors import RunnerError, suggest
+from runner.files import read_file
 
 BUNDLED = Path(__file__).parent / "tag_maps"
 REST = "*"
@@ -82,7 +83,7 @@ def read_tag_map(source: str | Mapping[str, Any], place: str) -> TagMap:
     known = sorted(file.stem for file in BUNDLED.glob("*.yaml"))
     path = BUNDLED / f"{source}.yaml" if source in known else Path(source)
     try:
-        text = path.read_text("utf-8")
+        text = read_file(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         if "/" in source or path.suffix:
             reason = getattr(error, "strerror", None) or "it is not UTF-8"

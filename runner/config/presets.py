@@ -14,6 +14,7 @@ import yaml
 
 from runner.config.bounded_yaml import MAX_BYTES, read
 from runner.errors import RunnerError
+from runner.files import read_file
 
 HEADER = "# @package _global_"
 _GROUP = "experiment"
@@ -51,7 +52,7 @@ def _misplaced(folder: Path, name: str) -> RunnerError | None:
 
 def _fault(path: Path) -> RunnerError | None:
     try:
-        raw = path.read_bytes()
+        raw = read_file(path)
         text = raw.decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return None  # told by its own error

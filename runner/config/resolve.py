@@ -77,7 +77,9 @@ def load_code(paths: Iterable[str]) -> None:
         if name in sys.modules:
             continue
         if not path.is_file():
-            raise RunnerError(f"there is no file {given!r}", place="code", hint=f"Looked for {path}.")
+            is_other = path.exists() and not path.is_dir()
+            fact = f"{given!r} is a pipe, socket or device, and no file" if is_other else f"there is no file {given!r}"
+            raise RunnerError(fact, place="code", hint=f"Looked for {path}.")
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise RunnerError(f"{given!r} is no Python file", place="code", hint="Give files that end in .py.")

@@ -12,6 +12,7 @@ the process (SIGBUS). Against a file that was made up on purpose stands who read
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import struct
@@ -28,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.errors import RunFailed
-from runner.files import open_temporary, sync_folder
+from runner.files import open_file, open_temporary, sync_folder
 
 Kind = Literal["B", "I", "Q", "d"]  # bytes; whole numbers from 0, up to 32 and 64 bits; floats
 
@@ -214,9 +215,13 @@ class Arrays:
     def __init__(self, path: Path) -> None:
         """Raises FileNotFoundError where there is none, Damaged where it is not whole."""
         self.path = path
-        if path.exists() and not path.is_file():
-            raise Damaged("it is a pipe or device")  # opening it might wait for ever
-        with open(path, "rb") as file:
+        try:
+            file = open_file(path)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise Damaged(str(error.strerror)) from None
+        with file:
             try:
                 self.about, entries = _check(file)
                 opened = _OpenFile(path, file.fileno())

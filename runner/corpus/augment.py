@@ -26,6 +26,7 @@ import yaml
 
 from runner.corpus.example import Example
 from runner.errors import RunnerError
+from runner.files import read_file
 from runner.registry import augmenters
 
 Augmenter = Callable[[Example, np.random.Generator], Example]
@@ -223,7 +224,7 @@ def _read_table(table: str | Mapping[str, Sequence[str]]) -> dict[str, list[str]
     if isinstance(table, str):
         place = table
         try:
-            entries = yaml.safe_load(Path(table).read_text(encoding="utf8"))
+            entries = yaml.safe_load(read_file(Path(table)).decode("utf8"))
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8"
             raise RunnerError(f"the table cannot be read ({reason})", place=table, hint="Check the path.") from None

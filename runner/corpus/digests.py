@@ -18,7 +18,7 @@ from pathlib import Path
 
 from runner.corpus.readers.archive import archive_of
 from runner.errors import RunFailed, RunnerError
-from runner.files import recover, write_file
+from runner.files import open_file, read_file, recover, write_file
 
 LARGE = 32 << 20  # bytes; a smaller file takes some hundredths of a second
 _SETTLED = 2.0  # seconds
@@ -31,7 +31,7 @@ def sha256_of(path: Path, cache: Callable[[], Path] | None = None) -> str:
     """
     path, _ = archive_of(path) or (path, "")
     try:
-        with open(path, "rb") as stream:
+        with open_file(path) as stream:
             before = signature(path)
             if cache is None or before["size"] < LARGE:
                 return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -67,7 +67,7 @@ def signature(path: Path) -> dict[str, int]:
 def _recorded(record: Path, now: dict[str, int]) -> str | None:
     """The checksum on record; None where there is none, it is damaged, or the file is not as it was."""
     try:
-        known = json.loads(record.read_bytes())
+        known = json.loads(read_file(record))
         sha256 = known.pop("sha256")
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None

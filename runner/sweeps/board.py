@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from runner.config.schema import RunConfig, Ticket
 from runner.corpus.datasets import Source
 from runner.errors import RunFailed, RunnerError
-from runner.files import open_locked, write_file
+from runner.files import open_locked, read_file, write_file
 from runner.sweeps.fingerprint import fingerprint
 from runner.sweeps.gains import gains, name_of_first, rows_of_gains
 from runner.sweeps.job import forget_ends
@@ -92,7 +92,7 @@ class Board:
             )
         if known is not None:
             folder = known.parent
-            about = json.loads(known.read_text("utf8"))
+            about = json.loads(read_file(known))
             key, is_told = str(about["key"]), bool(about.get("is_told"))
         else:
             key, is_told = uuid.uuid4().hex, False
@@ -317,7 +317,7 @@ def _sweeps(earlier: str) -> list[tuple[Path, dict[str, Any]]]:
     found = []
     for path in map(Path, sorted(glob.glob(os.path.join(earlier, FILE)))):
         try:
-            about = json.loads(path.read_text("utf8"))
+            about = json.loads(read_file(path))
             if isinstance(about, dict):
                 found.append((path, about))
         except (OSError, ValueError):

@@ -17,6 +17,7 @@ import runner
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Source
 from runner.corpus.digests import sha256_of
+from runner.files import read_file
 from runner.secrets import is_secret_name
 
 _FREE = ("output_dir", "resume", "tracking", "code", "force", "fail_fast", "repeat")  # what does not touch the result
@@ -60,7 +61,7 @@ def code_digest() -> str:
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
-        digest.update(path.read_bytes())
+        digest.update(read_file(path))
     return digest.hexdigest()
 
 

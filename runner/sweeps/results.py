@@ -10,7 +10,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runner.files import write_file
+from runner.files import read_file, write_file
 from runner.training.keeper import FOLDER, checkpoints
 
 SUMMARY = "summary.json"  # of a run's folder, see commands/train.py
@@ -70,7 +70,7 @@ class Repeats(NamedTuple):
 def read_summary(folder: Path) -> dict[str, Any]:
     """What a run's folder says of it; nothing where it says nothing that can be read."""
     try:
-        found = json.loads((folder / SUMMARY).read_text("utf8"))
+        found = json.loads(read_file(folder / SUMMARY))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -79,7 +79,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
 def job_folder(sweep: Path, number: int) -> Path:
     """The folder in which a job of that sweep wrote, as the job has noted it."""
     try:
-        return sweep / (sweep / FOLDERS / str(number)).read_text("utf8")
+        return sweep / read_file(sweep / FOLDERS / str(number)).decode("utf8")
     except (OSError, ValueError):
         return sweep / str(number)
 

@@ -15,6 +15,7 @@ import yaml
 from runner.config import bounded_yaml
 from runner.config.kept import expanded
 from runner.errors import RunnerError
+from runner.files import read_file
 from runner.secrets import is_masked, masked_all
 
 CONFIG = "config.yaml"
@@ -41,7 +42,7 @@ def _candidates(folder: Path) -> Iterator[str]:
     if os.environ.get("MLFLOW_TRACKING_URI"):
         yield os.environ["MLFLOW_TRACKING_URI"]
     try:
-        uri = bounded_yaml.read((folder / CONFIG).read_bytes())["tracking"]["uri"]
+        uri = bounded_yaml.read(read_file(folder / CONFIG))["tracking"]["uri"]
     except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
         return
     if isinstance(uri, str) and "${" in uri:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import RunFailed
-from runner.files import write_file
+from runner.files import check_file, open_file, read_file, write_file
 from runner.secrets import masked_all
 
 FILE_NAME = "journal.jsonl"
@@ -56,6 +56,7 @@ class JournalWriter:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if is_new else 0)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            check_file(path)
             self._file = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o644)
         except OSError as error:
             raise RunFailed(f"cannot write: {error.strerror}", place=str(path)) from error
@@ -131,7 +132,7 @@ class JournalReader:
 
         Raises OSError where the file cannot be read.
         """
-        with self.path.open("rb") as file:
+        with open_file(self.path) as file:
             about = os.fstat(file.fileno())
             self._file = self._file or (about.st_dev, about.st_ino)
             if self._file != (about.st_dev, about.st_ino):
@@ -158,7 +159,7 @@ class JournalLock:
             import fcntl
         except ImportError:  # no such locks on this system
             return True
-        file = self._path.open("rb")
+        file = open_file(self._path)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -191,7 +192,7 @@ class Sent:
 def read_sent(journal: Path) -> Sent | None:
     """None where nothing was sent whole, or nothing can be read."""
     try:
-        sent = Sent(**json.loads(journal.with_name(SENT_NAME).read_text("utf8")))
+        sent = Sent(**json.loads(read_file(journal.with_name(SENT_NAME))))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     return sent if isinstance(sent.n_bytes, int) else None
@@ -237,7 +238,7 @@ def now_ms() -> int:
 
 
 def _ends_in_half_a_line(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 1))
         return file.read() not in (b"", b"\n")

@@ -13,6 +13,7 @@ import yaml
 
 from runner.components.predictions import FILE_NAME as PREDICTIONS
 from runner.errors import RunnerError
+from runner.files import read_file
 from runner.tracking.mlflow_store import client_of, first_line
 from runner.tracking.past_run import BEST, CONFIG, PastRun, only_scores, points
 
@@ -64,7 +65,7 @@ class Store:
             uri=self.uri,
             experiment=str(experiment.name),
             params=dict(run.data.params),
-            config=yaml.safe_load(config.read_text("utf8")) if config is not None else None,
+            config=yaml.safe_load(read_file(config)) if config is not None else None,
             tags=dict(run.data.tags),
             datasets=[_dataset(one) for one in (run.inputs.dataset_inputs if run.inputs is not None else [])],
             points=points(evaluations, [(one.step, one.value, words_of.get(one.step, 0.0)) for one in losses]),

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from runner.errors import RunnerError
+from runner.files import open_file
 from runner.secrets import learn, masked
 
 DATABASES = ("postgresql", "mysql", "mssql")
@@ -141,6 +142,8 @@ def _sqlite_uri(uri: str, place: str, cwd: Path) -> str:
     if path.is_dir() or not path.parent.is_dir():
         fact = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise RunnerError(fact, place=place, hint="Name a file in a folder that exists: sqlite:///mlflow.db")
+    if path.exists() and not path.is_file():
+        raise RunnerError(f"{path} is a pipe, socket or device, and no file", place=place, hint="Name another file.")
     writable = os.access(path, os.W_OK) if path.exists() else os.access(path.parent, os.W_OK)
     if not writable or not os.access(path.parent, os.W_OK):  # SQLite writes its journal beside the file
         raise RunnerError(
@@ -149,7 +152,7 @@ def _sqlite_uri(uri: str, place: str, cwd: Path) -> str:
             hint="Choose another file: tracking.uri=sqlite:///PATH/mlflow.db",
         )
     if path.exists() and path.stat().st_size:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             if file.read(len(SQLITE_HEAD)) != SQLITE_HEAD:
                 raise RunnerError(f"{path} is not a SQLite database", place=place, hint="Name another file.")
     return f"{head}:///{path}{mark}{query}"

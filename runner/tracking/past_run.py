@@ -16,6 +16,7 @@ import yaml
 
 from runner.components.predictions import FILE_NAME as PREDICTIONS
 from runner.errors import RunnerError
+from runner.files import read_file
 from runner.tracking.journal import FILE_NAME as JOURNAL
 from runner.tracking.journal import flatten, read_journal
 
@@ -169,7 +170,7 @@ def points(
 def weights_sha256(model: Path) -> str | None:
     """What a model's meta.json says of its weights."""
     try:
-        found = json.loads((model / META).read_bytes()).get("weights_sha256")
+        found = json.loads(read_file(model / META)).get("weights_sha256")
     except (OSError, ValueError, AttributeError):
         return None
     return str(found) if found else None
@@ -194,7 +195,7 @@ def _journal(path: Path) -> list[dict[str, Any]]:
 def _mapping(path: Path, parse: Any) -> dict[str, Any] | None:
     """None where there is no such file. Raises RunnerError where it is damaged."""
     try:
-        value = parse(path.read_bytes())
+        value = parse(read_file(path))
     except FileNotFoundError:
         return None
     except NotADirectoryError:

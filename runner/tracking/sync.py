@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from runner.files import open_file
 from runner.secrets import masked_all
 from runner.tracking import moved
 from runner.tracking.child import mlflow_process, next_run_number
@@ -146,7 +147,7 @@ def _has_ended(events: list[dict[str, Any]]) -> bool:
 
 def _start_of(path: Path) -> dict[str, Any] | None:
     """The first event, where it begins a run."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         line = file.readline()
     start = next(parse_events([line]), None)
     return start if start is not None and start["event"] == "start" else None
@@ -154,7 +155,7 @@ def _start_of(path: Path) -> dict[str, Any] | None:
 
 def _whole_bytes(path: Path) -> int:
     """The size up to the end of the last whole line."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         size = file.seek(0, 2)
         tail = b""
         at = size

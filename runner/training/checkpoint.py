@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.errors import RunnerError
-from runner.files import open_whole
+from runner.files import open_whole, read_file
 
 MAGIC = b"runnerCP"
 FORMAT = 1
@@ -71,7 +71,7 @@ def save(path: Path, about: Mapping[str, Any], arrays: Arrays) -> None:
 def load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """What was saved. Raises Damaged where the file is not whole, RunnerError where it cannot be read."""
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise RunnerError(f"cannot read: {error.strerror}", place=str(path)) from error
     except (MemoryError, OverflowError):

@@ -10,11 +10,13 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 
 from runner.corpus.readers.not_utf8 import check_block, not_utf8
 from runner.errors import RunnerError
+from runner.files import open_file
 
 MAX_LINE = 10_000_000  # bytes; a line becomes objects of twenty times its size
 MAX_UNPACKED = 1 << 26  # bytes that any archive may unpack to; a larger one
@@ -32,7 +34,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     number = 0
     try:
-        with gzip.open(path, "rb") if path.name.endswith(".gz") else open(path, "rb") as stream:
+        with open_file(path) as file, unpacked(file, path) as stream:
             left = unpacked_limit(path) if isinstance(stream, gzip.GzipFile) else None
             rest, is_first = b"", True
             n_blank = n_text = 0  # bytes
@@ -89,6 +91,11 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         ) from None
 
 
+def unpacked(file: IO[bytes], path: Path) -> IO[bytes]:
+    """The file's content as a stream, unpacked where its path is named `.gz`."""
+    return cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="rb")) if path.name.endswith(".gz") else file
+
+
 def unpacked_limit(path: Path) -> int:
     """How many bytes an archive may unpack to."""
     return max(MAX_UNPACKED, MAX_RATIO * path.stat().st_size)
@@ -114,7 +121,7 @@ def read_bytes(path: Path, limit: int = -1) -> bytes:
 
     Raises RunnerError where it cannot be opened or unpacked."""
     try:
-        with gzip.open(path, "rb") if path.name.endswith(".gz") else open(path, "rb") as stream:
+        with open_file(path) as file, unpacked(file, path) as stream:
             if limit >= 0 or not isinstance(stream, gzip.GzipFile):
                 return stream.read(limit)
             content = stream.read(unpacked_limit(path) + 1)
