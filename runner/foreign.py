@@ -3,15 +3,17 @@
 shown("PER\x1b[2J")         PER\\x1b[2J        nothing steers a terminal, breaks a line or turns the writing direction
 shown_name(" PER")          ␣PER              for labels and names: blanks that matter are seen
 as_markdown("a|b*c")        a\\|b\\*c           the same, and plain text in Markdown
+as_html("a<b")              a&lt;b             the same, in HTML and SVG
 """
 
 from __future__ import annotations
 
 import re
+from html import escape
 
 _JOINERS = "\u200c\u200d"  # belong to the spelling of Hindi or Persian words, and to emoji
 _BLANKS = re.compile(r"^ +| +$| {2,}")
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|~#])")
+_MARKDOWN = re.compile(r"([\\`*{}\[\]<>|~#]|(?<![^\W_])_|_(?![^\W_]))")  # inside a word, `_` is plain
 _LONGEST_NAME = 80
 
 
@@ -45,6 +47,11 @@ def shown_name(text: str, longest: int = _LONGEST_NAME) -> str:
 def as_markdown(text: str) -> str:
     """`shown`, as plain text in Markdown, also in a cell of a table."""
     return _MARKDOWN.sub(r"\\\1", shown(text)).replace("&", "&amp;")
+
+
+def as_html(text: str) -> str:
+    """`shown`, as plain text in HTML and SVG, also in an attribute."""
+    return escape(shown(text))
 
 
 def as_code(text: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from runner.commands.flags import FlagParser, exit_code
 from runner.commands.sync import name_run
+from runner.foreign import shown_name
 from runner.tracking.mlflow_store import store_uri
 
 HELP = """\
@@ -50,15 +51,17 @@ def run(arguments: argparse.Namespace) -> int:
     n_closed = n_failed = 0
     for found in list(store.abandoned(arguments.experiment)):
         if arguments.dry_run:
-            print(f"{found.run_id} {found.name}: would be closed")
+            print(f"{found.run_id} {shown_name(found.name)}: would be closed")
             n_closed += 1
             continue
         outcome = store.close(found)
         if outcome.status is None:
-            print(f"{found.run_id} {found.name}: not closed: {outcome.error or 'another process is sending it'}")
+            print(
+                f"{found.run_id} {shown_name(found.name)}: not closed: {outcome.error or 'another process is sending it'}"
+            )
             n_failed += 1
             continue
-        print(f"{found.run_id} {found.name}: {outcome.status}", flush=True)
+        print(f"{found.run_id} {shown_name(found.name)}: {outcome.status}", flush=True)
         n_closed += 1
         if found.journal is not None:
             name_run(found.journal.with_name("summary.json"), found.run_id)

@@ -20,6 +20,8 @@ from runner.config.schema import RunConfig, Ticket
 from runner.corpus.datasets import Source
 from runner.errors import RunFailed, RunnerError
 from runner.files import open_locked, read_file, write_file
+from runner.foreign import as_code, shown
+from runner.foreign import as_markdown as plain_markdown
 from runner.sweeps.fingerprint import fingerprint
 from runner.sweeps.gains import gains, name_of_first, rows_of_gains
 from runner.sweeps.job import forget_ends
@@ -227,7 +229,7 @@ class Board:
         points = repeats(found)
         has_repeats = any(len(point.outcomes) > 1 for point in points)
         text = as_text(rows_of_jobs(found))
-        markdown = ["# Sweep", "", f"`{command_line()}`", "", *as_markdown(rows_of_jobs(found))]
+        markdown = ["# Sweep", "", as_code(command_line()), "", *as_markdown(rows_of_jobs(found))]
         if has_repeats:
             text += ["", *as_text(rows_of_repeats(points))]
             markdown += ["", "## Seeds as repeats", "", *as_markdown(rows_of_repeats(points))]
@@ -240,8 +242,8 @@ class Board:
         best = best_of(found)
         if best is not None:
             told = f"Best: job {best.job.number}, score {percent(best.score)}, {best.folder / 'model-best'}"
-            text += ["", told]
-            markdown += ["", told]
+            text += ["", shown(told)]
+            markdown += ["", plain_markdown(told)]
         print("\n" + "\n".join(text), flush=True)
         folder = ticket.folder
         write_file(folder / REPORT, "\n".join(markdown) + "\n")

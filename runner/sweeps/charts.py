@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+
+from runner.foreign import as_html
 
 # Okabe and Ito (2008): told apart by colour-blind readers; dashes tell the second round of them from the first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
@@ -89,10 +90,10 @@ def line_chart(title: str, lines: Sequence[Line], x_label: str, y_unit: str = ""
         if len(lines) <= _NAMED:
             x_name = _WIDTH - _RIGHT - 22 * (len(lines) - 1 - i)
             parts.append(
-                f'<text class="letter" x="{x_name}" y="16" text-anchor="end" style="fill:{colour}">{escape(line.name)}</text>'
+                f'<text class="letter" x="{x_name}" y="16" text-anchor="end" style="fill:{colour}">{as_html(line.name)}</text>'
             )
         path = " ".join(",".join(at(x, y)) for x, y in xy)
-        name = f"<title>{escape(line.name)}</title>"
+        name = f"<title>{as_html(line.name)}</title>"
         parts.append(
             f'<polyline class="line" points="{path}" stroke="{colour}" stroke-dasharray="{dashes}">{name}</polyline>'
         )
@@ -136,16 +137,16 @@ def interval_chart(title: str, intervals: Sequence[Interval]) -> str:
 
 
 def _svg(width: int, height: int, title: str, parts: Sequence[str]) -> str:
-    head = f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{escape(title)}">'
+    head = f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{as_html(title)}">'
     return "\n".join([head, *parts, "</svg>"])
 
 
 def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{as_html(text)}</text>'
 
 
 def _dot(x: str, y: str, colour: str, radius: float, title: str = "") -> str:
-    inner = f"<title>{escape(title)}</title>" if title else ""
+    inner = f"<title>{as_html(title)}</title>" if title else ""
     return f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{colour}">{inner}</circle>'
 
 

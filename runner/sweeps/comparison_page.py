@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 
 from runner import __version__
+from runner.foreign import as_html
 from runner.sweeps.charts import Interval, Line, interval_chart, line_chart, style
 from runner.sweeps.comparison import ABSENT, Comparison, Row
 from runner.sweeps.comparison_text import TEST_HEAD, method, sentences, test_rows
@@ -38,18 +38,18 @@ svg.swatch { vertical-align: middle; margin-right: .4rem; max-width: none; } td:
 def page(found: Comparison) -> str:
     """The whole file."""
     title = "Comparison of " + ", ".join(found.letters)
-    parts = [f"<h1>{escape(title)}</h1>", _runs(found)]
+    parts = [f"<h1>{as_html(title)}</h1>", _runs(found)]
     if found.notes:
-        parts.append('<ul class="notes">' + "".join(f"<li>{escape(note)}</li>" for note in found.notes) + "</ul>")
+        parts.append('<ul class="notes">' + "".join(f"<li>{as_html(note)}</li>" for note in found.notes) + "</ul>")
     parts.append("<h2>Results</h2>")
     if found.tested:
-        parts.append('<ul class="verdict">' + "".join(f"<li>{escape(one)}</li>" for one in sentences(found)) + "</ul>")
+        parts.append('<ul class="verdict">' + "".join(f"<li>{as_html(one)}</li>" for one in sentences(found)) + "</ul>")
     parts.append(_rows(found, found.metrics, "number"))
     if found.tested:
         parts.append("<h2>Differences on the dev texts</h2>")
         parts.append(_table(TEST_HEAD, test_rows(found)))
         parts.append(f'<div class="intervals">{_intervals(found)}</div>')
-        parts.append(f'<p class="small">{escape(method(found))}</p>')
+        parts.append(f'<p class="small">{as_html(method(found))}</p>')
     charts = [chart for chart in (_scores(found), _losses(found)) if chart]
     if charts:
         parts.append("<h2>Curves</h2>")
@@ -62,10 +62,10 @@ def page(found: Comparison) -> str:
     if found.origins:
         parts.append("<h2>Code and machine, where they differ</h2>")
         parts.append(_rows(found, found.origins, "value"))
-    parts.append(f'<p class="small">Made by runner {escape(__version__)}.</p>')
+    parts.append(f'<p class="small">Made by runner {as_html(__version__)}.</p>')
     body = "\n".join(parts)
     return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{as_html(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
@@ -77,8 +77,8 @@ def _runs(found: Comparison) -> str:
         colour, dashes = style(i)
         line = f'<line x1="0" x2="28" y1="5" y2="5" stroke="{colour}" stroke-width="3" stroke-dasharray="{dashes}"/>'
         swatch = f'<svg class="swatch" width="28" height="10" aria-hidden="true">{line}</svg>'
-        link = f"<code>{escape(run.run_id or ABSENT)}</code>"
-        cells = f"<td>{escape(run.name)}</td><td>{link}</td><td>{escape(run.status)}</td>"
+        link = f"<code>{as_html(run.run_id or ABSENT)}</code>"
+        cells = f"<td>{as_html(run.name)}</td><td>{link}</td><td>{as_html(run.status)}</td>"
         rows.append(f"<tr><td>{swatch}<b>{letter}</b></td>{cells}</tr>")
     head = "<tr><th></th><th>run</th><th>MLflow run</th><th>status</th></tr>"
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
@@ -91,10 +91,10 @@ def _rows(found: Comparison, rows: Sequence[Row], kind: str) -> str:
     body = ""
     for row in rows:
         cells = "".join(
-            f'<td class="{kind}{" best" if i in row.best else ""}">{escape(cell)}</td>'
+            f'<td class="{kind}{" best" if i in row.best else ""}">{as_html(cell)}</td>'
             for i, cell in enumerate(row.cells)
         )
-        body += f"<tr><th>{escape(row.name)}</th>{cells}</tr>"
+        body += f"<tr><th>{as_html(row.name)}</th>{cells}</tr>"
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
@@ -102,7 +102,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The first column words, the others numbers."""
 
     def line(cells: Sequence[str], tag: str) -> str:
-        first, *others = (escape(cell) for cell in cells)
+        first, *others = (as_html(cell) for cell in cells)
         return f"<tr><th>{first}</th>" + "".join(f'<{tag} class="number">{cell}</{tag}>' for cell in others) + "</tr>"
 
     body = "".join(line(row, "td") for row in rows)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
+from runner.foreign import as_markdown
 from runner.sweeps.comparison import ABSENT, LEVEL, Comparison, Row, Tested, percent
 
 _LONGEST = 60  # characters of a setting's value
@@ -15,18 +16,18 @@ def markdown(found: Comparison) -> str:
     """All but the curves."""
     parts = ["# Comparison of " + ", ".join(found.letters)]
     runs = [
-        [letter, run.name, run.run_id or ABSENT, run.status]
+        [letter, plain(run.name), plain(run.run_id or ABSENT), plain(run.status)]
         for letter, run in zip(found.letters, found.runs, strict=True)
     ]
     parts.append(table(["", "run", "MLflow run", "status"], runs))
     if found.notes:
-        parts.append("\n".join(f"- **{note}**" for note in found.notes))
+        parts.append("\n".join(f"- **{plain(note, None)}**" for note in found.notes))
     parts.append("## Results")
-    parts.append("\n".join(f"- {sentence}" for sentence in sentences(found)) or "No significance test.")
+    parts.append("\n".join(f"- {plain(sentence, None)}" for sentence in sentences(found)) or "No significance test.")
     parts.append(_rows(found, found.metrics, "r"))
     if found.tested:
         parts.append("## Differences on the dev texts")
-        parts.append(table(TEST_HEAD, test_rows(found), align="lrrrrrr"))
+        parts.append(table(TEST_HEAD, [[plain(cell) for cell in row] for row in test_rows(found)], align="lrrrrrr"))
         parts.append(method(found))
     parts.append("## Settings that differ")
     parts.append(_rows(found, found.settings, "l") if found.settings else "None: the same config.")
@@ -102,9 +103,12 @@ def p_value(p: float, rounds: int) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], align: str | None = None) -> str:
-    """A table of Markdown that is aligned as it stands. align: "l" or "r" for each column; None: all to the left."""
+    """A table of Markdown that is aligned as it stands. rows: cells in Markdown, see `plain`.
+
+    align: "l" or "r" for each column; None: all to the left.
+    """
     align = align or "l" * len(head)
-    cells = [[_cell(cell) for cell in row] for row in (head, *rows)]
+    cells = [list(row) for row in (head, *rows)]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
 
     def line(row: Sequence[str]) -> str:
@@ -116,12 +120,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], align: str | None 
 
 
 def _rows(found: Comparison, rows: Sequence[Row], align: str) -> str:
-    marked = [
-        [row.name, *(f"**{cell}**" if i in row.best else cell for i, cell in enumerate(row.cells))] for row in rows
-    ]
+    marked = []
+    for row in rows:
+        cells = [plain(cell) for cell in row.cells]
+        marked.append([plain(row.name), *(f"**{cell}**" if i in row.best else cell for i, cell in enumerate(cells))])
     return table(["", *found.letters], marked, "l" + align * len(found.letters))
 
 
-def _cell(text: str) -> str:
-    text = re.sub(r"\s+", " ", text).replace("|", "\\|")
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 21]}…{text[-20:]}"  # ends tell siblings apart
+def plain(text: str, longest: int | None = _LONGEST) -> str:
+    """A text as plain Markdown in one line. longest: characters, of more the middle is left out; None: any number."""
+    text = re.sub(r"\s+", " ", text)
+    if longest is not None and len(text) > longest:
+        text = f"{text[: longest - 21]}…{text[-20:]}"  # ends tell siblings apart
+    return as_markdown(text)

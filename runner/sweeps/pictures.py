@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from runner.files import write_file
+from runner.foreign import shown
 from runner.sweeps.gains import Gain
 from runner.sweeps.report import short, swept, value_of
 from runner.sweeps.results import Outcome, best_of
 
 PARALLEL, SCATTER, GAINS = "parallel_coordinates.png", "scores.png", "gains.png"
+_LONGEST = 40  # characters of a label
 _MOST = 8  # axes of a picture
 _GREY, _ACCENT = "#8a8f98", "#c2410c"
 
@@ -65,6 +67,11 @@ def places(values: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]
     return [step[value] for value in values], [(step[name], name) for name in names]
 
 
+def _label(text: str) -> str:
+    """A text as matplotlib draws it as it stands: formulas between `$` are for those who write them."""
+    return shown(text, _LONGEST).replace("$", r"\$")
+
+
 def _parallel(finished: Sequence[Outcome], keys: Sequence[str]) -> Any:
     from matplotlib.figure import Figure
 
@@ -86,8 +93,10 @@ def _parallel(finished: Sequence[Outcome], keys: Sequence[str]) -> Any:
     for x, (_, ticks) in enumerate(axes):
         plot.axvline(x, color="#d4d7dc", lw=1, zorder=1)
         for y, text in ticks:
-            plot.annotate(text, (x, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8, zorder=4)
-    plot.set_xticks(range(len(names)), names, fontsize=9)
+            plot.annotate(
+                _label(text), (x, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8, zorder=4
+            )
+    plot.set_xticks(range(len(names)), [_label(name) for name in names], fontsize=9)
     plot.set_yticks([])
     plot.set_xlim(-0.15, len(names) - 0.55)
     plot.set_title(f"{len(finished)} jobs; the best in colour", fontsize=10, loc="left")
@@ -107,9 +116,9 @@ def _scatter(finished: Sequence[Outcome], keys: Sequence[str]) -> Any:
         at, ticks = places([value_of(one.job.overrides, key) or "-" for one in finished])
         colours = [_ACCENT if one is best else _GREY for one in finished]
         plot.scatter(at, scores, c=colours, s=22, zorder=3)
-        plot.set_xticks([x for x, _ in ticks], [text for _, text in ticks], fontsize=8)
+        plot.set_xticks([x for x, _ in ticks], [_label(text) for _, text in ticks], fontsize=8)
         plot.set_xlim(-0.15, 1.15)
-        plot.set_xlabel(name, fontsize=9)
+        plot.set_xlabel(_label(name), fontsize=9)
         plot.grid(axis="y", color="#e6e8eb", zorder=1)
         plot.tick_params(axis="y", labelsize=8)
         for side in ("top", "right"):
@@ -130,7 +139,7 @@ def _gains(found: Sequence[Gain]) -> Any:
         s, colour = gain.spread, _ACCENT if gain.is_clear else _GREY
         plot.plot([100 * s.low, 100 * s.high], [y, y], color=colour, lw=1.6, zorder=2)
         plot.plot([100 * s.mean], [y], "o", color=colour, ms=5, zorder=3)
-    plot.set_yticks(rows, [gain.name for gain in found], fontsize=9)
+    plot.set_yticks(rows, [_label(gain.name) for gain in found], fontsize=9)
     plot.invert_yaxis()
     widest = max(abs(100 * gain.spread.mean) + 100 * gain.spread.sd for gain in found)
     plot.set_xlim(-3 * widest - 0.1, 3 * widest + 0.1)  # an interval of two seeds would hide all others

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from runner import foreign
+from runner.foreign import shown
 from runner.sweeps.results import Outcome, Repeats, best_of
 
 _LONGEST = 28  # characters of a value
+_BEST = "*"
 
 
 def swept(jobs: Iterable[Sequence[str]]) -> list[str]:
@@ -63,7 +66,7 @@ def rows_of_jobs(outcomes: Sequence[Outcome]) -> list[list[str]]:
                 str(one.epoch) if one.epoch is not None else "-",
                 f"{one.seconds:,.1f}" if one.seconds is not None else "-",
                 _status(one),
-                "*" if one is best else "",
+                _BEST if one is best else "",
             ]
         )
     return rows
@@ -83,12 +86,13 @@ def rows_of_repeats(points: Sequence[Repeats]) -> list[list[str]]:
         n = str(s.n) if s.n == len(point.outcomes) else f"{s.n} of {len(point.outcomes)}"
         interval = f"{percent(s.low)} to {percent(s.high)}" if s.n > 1 else "-"
         is_best = len(means) > 1 and s.mean == max(means)
-        rows.append([*names, n, percent(s.mean), f"{100 * s.sd:.2f}", interval, "*" if is_best else ""])
+        rows.append([*names, n, percent(s.mean), f"{100 * s.sd:.2f}", interval, _BEST if is_best else ""])
     return rows
 
 
 def as_text(rows: Sequence[Sequence[str]]) -> list[str]:
     """Aligned columns under a rule; numbers to the right."""
+    rows = [[shown(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     to_right = [all(_is_number(row[i]) for row in rows[1:]) for i in range(len(widths))]
 
@@ -101,7 +105,7 @@ def as_text(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def as_markdown(rows: Sequence[Sequence[str]]) -> list[str]:
     def line(row: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+        return "| " + " | ".join(cell if cell == _BEST else foreign.as_markdown(cell) for cell in row) + " |"
 
     return [line(rows[0]), line(["---"] * len(rows[0])), *map(line, rows[1:])]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from runner import registry
+from runner.foreign import shown
 from runner.tracking.base import RunInfo, Status
 from runner.tracking.table import Table, percent
 from runner.training.step import Best, Step
@@ -102,7 +103,7 @@ class ConsoleTracker:
             self._bar = None
 
     def _print(self, *lines: str) -> None:
-        print(*lines, sep="\n", file=self._stdout or sys.stdout, flush=True)
+        print(*map(shown, lines), sep="\n", file=self._stdout or sys.stdout, flush=True)
 
 
 class EpochBar:

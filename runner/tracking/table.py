@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from runner.foreign import shown_name
 from runner.tracking.base import RunInfo
 from runner.training.step import Step
 
@@ -43,7 +44,7 @@ class Table:
         self._components = components
         columns = [Column("Epoch", 5), Column("Step", 7)]
         for name, kind in components.items():
-            short, scores = COMPONENT_COLUMNS.get(kind, (name, ()))
+            short, scores = COMPONENT_COLUMNS.get(kind, (shown_name(name), ()))
             columns.append(Column(f"{short} Loss", max(9, len(short) + 5)))
             columns += [Column(heading, max(6, len(heading))) for _, heading in scores]
         columns += [Column("Token %", 7), Column("GPU WPS" if is_gpu else "CPU WPS", 8), Column("Score", 6)]

@@ -7,7 +7,7 @@ import pytest
 from runner.errors import RunnerError
 from runner.sweeps.comparison import compare_runs
 from runner.sweeps.comparison_page import page
-from runner.sweeps.comparison_text import markdown, p_value, points, table
+from runner.sweeps.comparison_text import markdown, p_value, plain, points, table
 from runner.tracking.past_run import Point
 
 BAD = [{"ents_f": [0, 1, 1]}] * 10
@@ -120,7 +120,7 @@ def test_one_run_or_the_same_twice_is_refused(past_run):
 
 
 def test_tables_are_aligned_and_hold_what_markdown_would_read():
-    assert table(["", "A"], [["key", "x|y"], ["longer key", "1"]], "lr").splitlines() == [
+    assert table(["", "A"], [["key", plain("x|y")], ["longer key", "1"]], "lr").splitlines() == [
         "|            |    A |",
         "|------------|-----:|",
         "| key        | x\\|y |",
