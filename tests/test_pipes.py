@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import signal
 from pathlib import Path
@@ -18,7 +19,7 @@ from runner.corpus.arrays import Arrays, Damaged
 from runner.corpus.patterns import read_patterns
 from runner.corpus.readers.lines import read_bytes, read_lines
 from runner.corpus.tokenizer import syntok
-from runner.errors import RunnerError
+from runner.errors import RunFailed, RunnerError
 from runner.files import open_file, open_locked, read_file
 from runner.sweeps.results import read_summary
 from runner.tracking.journal import JournalLock, JournalWriter, past_of, read_journal
@@ -129,3 +130,17 @@ def test_bootstrap_reads_the_pipe_of_a_process_substitution():
         "One text.",
         "Another.",
     ]
+
+
+def test_a_pipe_that_does_not_fit_on_the_disk(tmp_path):
+    with pytest.raises(RunFailed) as caught:
+        convert.keep(io.BytesIO(b"x"), Path("/dev/full"))
+    assert str(caught.value) == (
+        "/dev: the input cannot be kept: No space left on device\n  Set TMPDIR to a folder with more space."
+    )
+
+
+def test_a_line_of_a_pipe_that_never_ends():
+    fact = "standard input:1: the line is longer than 10,000,000 bytes"
+    with open("/dev/zero", "rb") as stream, pytest.raises(RunnerError, match=fact):
+        list(bootstrap._stream_lines(stream, "standard input"))
