@@ -24,7 +24,7 @@ from runner.files import open_file, open_locked, read_file
 from runner.sweeps.results import read_summary
 from runner.tracking.journal import JournalLock, JournalWriter, past_of, read_journal
 from runner.tracking.mlflow_store import store_uri
-from runner.training import checkpoint
+from runner.training import checkpoint, keeper
 
 FACT = "it is a pipe, socket or device, and no file"
 
@@ -144,3 +144,10 @@ def test_a_line_of_a_pipe_that_never_ends():
     fact = "standard input:1: the line is longer than 10,000,000 bytes"
     with open("/dev/zero", "rb") as stream, pytest.raises(RunnerError, match=fact):
         list(bootstrap._stream_lines(stream, "standard input"))
+
+
+def test_a_lock_that_is_no_file_is_told(pipe, tmp_path):
+    pipe.rename(tmp_path / ".lock")
+    with pytest.raises(RunFailed) as caught:
+        keeper.lock(tmp_path)
+    assert str(caught.value) == f"{tmp_path}/.lock: cannot write: {FACT}"

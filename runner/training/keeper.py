@@ -162,7 +162,7 @@ def lock(folder: Path) -> Lock:
     try:
         file = _open_lock(folder)
     except OSError as error:
-        raise RunFailed(f"cannot write: {error.strerror}", place=str(folder)) from error
+        raise RunFailed(f"cannot write: {error.strerror}", place=str(error.filename or folder)) from error
     if file is None:
         raise RunnerError(
             "another process is training in this folder", place=str(folder.parent), hint="Wait for it, or end it."
