@@ -11,7 +11,6 @@ one thread does alone.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import islice
@@ -187,10 +186,17 @@ class LexemeTable:
         place[order] = np.arange(len(order))
         return found[order], place[inverse]
 
+    def count(self, docs: Sequence[Doc]) -> None:
+        """Add these docs' words to the training corpus; the docs remember their rows."""
+        self._add(*np.unique(self.rows(docs), return_counts=True))
+
     def count_words(self, words: Sequence[str], times: Sequence[int]) -> None:
         """Add distinct words, in order of first appearance, to the training corpus, and how often each occurs."""
         rows = np.array(list(map(self._rows.__getitem__, words)), dtype="int64")
-        for norm, n in zip(self.hashes("norm", rows).tolist(), times, strict=True):
+        self._add(rows, np.array(times, dtype="int64"))
+
+    def _add(self, rows: NDArray[np.int64], times: NDArray[np.int64]) -> None:
+        for norm, n in zip(self.hashes("norm", rows).tolist(), times.tolist(), strict=True):
             self._frequencies[norm] = self._frequencies.get(norm, 0) + n
         self._n_counted = len(self._words)
         self._forget_counts()
@@ -228,8 +234,7 @@ class Lexemes:
 
     def count(self, docs: Sequence[Doc]) -> None:
         """Add these docs' words to the frequencies; done once with a training corpus."""
-        times = Counter(word for doc in docs for word in doc.words)
-        self.table.count_words(list(times), list(times.values()))
+        self.table.count(docs)
 
     def count_words(self, words: Sequence[str], times: Sequence[int]) -> None:
         """The same with distinct words, in order of first appearance, and how often each occurs."""
