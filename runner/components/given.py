@@ -57,6 +57,8 @@ def _as_example(item: Any, make_doc: Callable[[str], Doc]) -> Example:
 
 
 def _listed(items: Any, what: str) -> list[Any]:
+    if type(items) is list:
+        return items
     if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
         raise RunnerError(f"the {what} are a {type(items).__name__}", hint=_FORM)
     return list(items)
@@ -64,6 +66,8 @@ def _listed(items: Any, what: str) -> list[Any]:
 
 def check_drop(drop: Any) -> None:
     """Raises RunnerError for a dropout rate that is no number from 0 to below 1."""
+    if type(drop) is float and 0 <= drop < 1:
+        return
     if isinstance(drop, bool) or not isinstance(drop, Real):
         hint = "Give a number; of a schedule the next value: drop=next(schedule)."
         raise RunnerError(f"dropout is {drop!r:.80}, which is no number", hint=hint)
@@ -76,7 +80,7 @@ def check_optimizer(sgd: Any, fresh: Collection[str] = ()) -> None:
     if not callable(sgd) or not isinstance(getattr(sgd, "step", None), int):
         fact = f"sgd is a {type(sgd).__module__}.{type(sgd).__name__}, which is no optimizer"
         raise RunnerError(fact, hint="Give runner.adam(), runner.radam() or runner.sgd(), or leave it out.")
-    updated = set(fresh).intersection(getattr(sgd, "updated_owners", ()))
+    updated = set(fresh).intersection(getattr(sgd, "updated_owners", ())) if fresh else None
     if updated:
         raise RunnerError(
             f"the optimizer has updated {', '.join(sorted(updated))} before",

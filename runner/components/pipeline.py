@@ -157,6 +157,8 @@ class Pipeline:
     @property
     def pipe_names(self) -> list[str]:
         """The components that take part, see `select_pipes`."""
+        if not self.selections:
+            return list(self.components)
         off = disabled(self.selections, self.components)
         return [name for name in self.components if name not in off]
 

@@ -21,6 +21,7 @@ from thinc.api import Model
 
 from runner.model.tables import Table
 
+_CACHE_LINE = 64  # bytes
 Shape = tuple[int, ...]
 Initializer = Callable[[np.random.Generator, Shape], NDArray[np.float32]]
 Given = Callable[[Mapping[str, Shape]], Mapping[str, NDArray[np.float32]]]  # the shapes of all paths → their values
@@ -141,8 +142,9 @@ class Parameters:
             values.append(value.ravel())
         self.layout = layout
         self.settle = _nothing
-        self._weights = np.concatenate(values, dtype="float32") if values else np.zeros(0, dtype="float32")
-        self._gradient = np.zeros(size, dtype="float32")
+        self._weights, self._gradient = flat_zeros(size), flat_zeros(size)
+        if values:
+            np.concatenate(values, out=self._weights)
         self.is_gradient_seen = False
         self._layers = layers
         self.frozen = []
@@ -194,6 +196,14 @@ class Parameters:
             yield
         finally:
             self.weights[...] = raw
+
+
+def flat_zeros(n: int) -> NDArray[np.float32]:
+    """(n,) zeros that begin at a cache line. Passes over several flat arrays at once take a fifth longer elsewhere."""
+    n_skipped = _CACHE_LINE // 4
+    room = np.zeros(n + n_skipped, dtype="float32")
+    start = -room.ctypes.data % _CACHE_LINE // 4
+    return room[start : start + n]
 
 
 def _nothing() -> None:

@@ -22,6 +22,7 @@ from runner.model.layout import Floats2d
 Rows = NDArray[np.intp]
 _FEW = 0.2  # share of a table's rows up to which picking them out is faster than passing over all
 _FEW_IN_PLACE = 0.4  # the same where they need not be copied
+_SPARSE = 1 / 12  # keys per row of the table up to which sorting the keys is faster than marking rows of the table
 
 
 class Lazy(Protocol):
@@ -74,9 +75,7 @@ class Table:
 
     def read(self, keys: NDArray[np.int32]) -> tuple[Touched, NDArray[np.int32]]:
         """The rows named in `keys`, each once, or where they are many the whole table; and `keys`, counted in its W."""
-        is_touched = np.zeros(len(self.weights), dtype=bool)
-        is_touched[keys] = True
-        rows = np.flatnonzero(is_touched)
+        rows = _distinct(keys, len(self.weights))
         few = _FEW_IN_PLACE if self.lazy is not None and self.lazy.is_in_place else _FEW
         if len(rows) > few * len(self.weights):
             if self.lazy is not None:
@@ -99,3 +98,16 @@ class Table:
             else:
                 self.gradient[touched.rows] += touched.gradient
         self.touched = []
+
+
+def _distinct(keys: NDArray[np.int32], n_rows: int) -> Rows:
+    """Each of the keys once, ascending."""
+    if keys.size > _SPARSE * n_rows or not keys.size:
+        is_touched = np.zeros(n_rows, dtype=bool)
+        is_touched[keys] = True
+        return np.flatnonzero(is_touched)
+    rows = np.sort(keys, axis=None)
+    is_first = np.empty(len(rows), dtype=bool)
+    is_first[0] = True
+    np.not_equal(rows[1:], rows[:-1], out=is_first[1:])
+    return rows[is_first].astype(np.intp)

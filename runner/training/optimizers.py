@@ -17,7 +17,7 @@ from thinc.api import Optimizer as ThincOptimizer
 
 from runner import registry
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunnerError
-from runner.model.parameters import Parameters, Shape
+from runner.model.parameters import Parameters, Shape, flat_zeros
 from runner.training.settings import Settings
 
 Flat = NDArray[np.float32]
@@ -105,7 +105,8 @@ class Optimizer(Settings):
             array = arrays.get(f"state/{name}")
             if array is None or array.shape != (size,) or array.dtype != np.float32:
                 raise RunnerError(f"the optimizer's {name!r} in the checkpoint does not fit this model")
-            self.state[name] = array.copy()
+            self.state[name] = flat_zeros(size)
+            self.state[name][...] = array
         self._layout = dict(parameters.layout)
 
     def _update(self, parameters: Parameters, rate: float, decay: float, scales: Mapping[str, float]) -> None:
@@ -126,7 +127,7 @@ class Optimizer(Settings):
             return
         for name in self._names:
             old = _views(self.state[name], self._layout) if name in self.state else {}
-            flat = np.zeros_like(parameters.weights)
+            flat = flat_zeros(len(parameters.arrays()[0]))
             if name == "averages":
                 owners = parameters.owners().items()
                 spans = [at for owner, at in owners if self.step or owner in parameters.learned]

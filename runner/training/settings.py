@@ -18,7 +18,7 @@ from typing import Any
 
 from runner.errors import RunFailed, RunnerError, suggest
 from runner.spacy_names import UnknownName, unknown
-from runner.training.schedules import constant
+from runner.training.schedules import Constant, constant
 
 _OWNER = "the optimizer"
 _NOT_NEGATIVE = (lambda value: value >= 0, "it must not be negative")
@@ -50,7 +50,10 @@ class Settings(metaclass=_Sealing):
     _is_made = False
 
     def __setattr__(self, name: str, value: Any) -> None:
-        is_known = name.startswith("_") or name in self.__dict__ or hasattr(type(self), name)
+        if name == "step" or name.startswith("_"):  # set at every update
+            super().__setattr__(name, value)
+            return
+        is_known = name in self.__dict__ or hasattr(type(self), name)
         is_ours = type(self).__module__.startswith("runner.")  # a class of the user's has attributes of its own
         if self._is_made and is_ours and not is_known:
             raise self._refusal(name)
@@ -72,7 +75,10 @@ class Settings(metaclass=_Sealing):
 
     def now(self, name: str) -> float:
         """The setting's value at this step. Raises RunFailed where its schedule leaves the range."""
-        value: float = getattr(self, name)(self.step)
+        schedule = self.__dict__[name]
+        if type(schedule) is Constant:  # checked when it was given
+            return float(schedule)
+        value: float = schedule(self.step)
         fits, rule = _RULES[name]
         if not fits(value):
             raise RunFailed(f"{name} is {value} at step {self.step}; {rule}", hint=f"Give {name} another schedule.")
