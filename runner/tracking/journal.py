@@ -79,8 +79,8 @@ class JournalWriter:
         """The metrics of one step: the hot path, so the line around the numbers is made once for each set of keys."""
         head = self._heads.get(keys)
         if head is None:
-            inner = ",".join(f"{json.dumps(key)}:%s".replace("%s", "\0") for key in keys)
-            text = '{"event":"metrics","step":%d,"time":%d,"values":{' + inner.replace("%", "%%").replace("\0", "%r")
+            inner = ",".join(json.dumps(key).replace("%", "%%") + ":%r" for key in keys)
+            text = '{"event":"metrics","step":%d,"time":%d,"values":{' + inner
             head = self._heads[keys] = text + "}}\n"
         numbers = [float(value) for value in values]
         total = sum(numbers)

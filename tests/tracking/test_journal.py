@@ -108,3 +108,12 @@ def test_a_type_without_gold_keeps_its_row_and_has_no_numbers() -> None:
     rows = per_type_rows(2, {"ner": {"ORG": absent, "LOC": {"p": 1.0, "r": 0.5, "f": 2 / 3, "support": 2}}})
     assert [row["type"] for row in rows] == ["LOC", "ORG"]
     assert rows[1] == {"step": 2, "component": "ner", "type": "ORG", **absent}
+
+
+@pytest.mark.parametrize("key", ["%s", "train/%", "50%%d", "\0", '"'])
+def test_a_key_is_no_format(tmp_path, key):
+    path = tmp_path / "journal.jsonl"
+    writer = JournalWriter(path)
+    writer.metrics(1, (key, "b"), [0.5, 1.0])
+    writer.close()
+    assert json.loads(path.read_text().splitlines()[-1])["values"] == {key: 0.5, "b": 1.0}
