@@ -11,9 +11,9 @@ import numpy as np
 
 from benchmarks.jobs import Spec, find_job, our_overrides
 from benchmarks.measure import Text, counted, drive, versions
+from runner.blocks import load_code, resolve
 from runner.commands.train import make_corpus, make_pipeline, make_plan, set_compute
 from runner.config.compose import compose
-from runner.config.resolve import load_code, resolve
 from runner.config.schema import RunConfig
 from runner.corpus.batching import shuffled
 from runner.corpus.doc import Doc

@@ -158,7 +158,7 @@ def measure(spec: Spec) -> dict[str, Any]:
 def distinct_lexemes(side: Any, batches: Sequence[Any]) -> float:
     """Mean number of columns of the mix layer a batch: distinct lexemes, a word that is hidden at random being another."""
     from runner.components.inputs import Batch
-    from runner.model.noise import Noise
+    from runner.model.dropout import Noise
     from runner.model.tok2vec import hide_words
 
     block = side.pipeline.blocks["tagger"]["tok2vec"]

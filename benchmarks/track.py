@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.measure import describe
 from benchmarks.report import Table
-from runner.tracking.mlflow_store import ENVIRONMENT, artifact_root, store_uri
+from runner.tracking.mlflow.store import ENVIRONMENT, artifact_root, store_uri
 
 EXPERIMENT = "benchmarks"
 MAX_METRICS = 1000  # a request

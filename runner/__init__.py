@@ -65,7 +65,7 @@ def blank(
     tokenizer: a `type:` block; {"type": "spacy"} has the rules of `lang`. Raises RunnerError where it names another language.
     """
     from runner.components.pipeline import Pipeline
-    from runner.config.language import check_language
+    from runner.language import check_language
 
     if tokenizer is not None:
         check_language(tokenizer, lang)
@@ -84,7 +84,7 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), ops: str = "numpy
     from runner.components.storage import load as load_folder
 
     if str(path).startswith(("runs:/", "models:/")):
-        from runner.tracking.mlflow_store import fetch
+        from runner.tracking.mlflow.store import fetch
 
         return load_folder(fetch(str(path)), code, ops, threads)
     return load_folder(Path(path), code, ops, threads)

@@ -60,7 +60,7 @@ def _run(words: list[str]) -> int:
         )
         return RunnerError.exit_code
 
-    from runner.config.program import run_app
+    from runner.launch.program import run_app
 
     sweep = Sweep()
     return run_app(words, Job(COMMANDS[command]), sweep.check, sweep.board)
@@ -86,7 +86,7 @@ class Job:
         run = importlib.import_module(self.module).run
         if config.sweep is None:
             return run(config)
-        run_job = importlib.import_module("runner.sweeps.job").run_job
+        run_job = importlib.import_module("runner.launch.job").run_job
         return run_job(config, run, is_apart=os.getpid() != self.process)
 
 
@@ -102,7 +102,7 @@ class Sweep:
         self._preflight(config)
 
     def board(self) -> Any:
-        board = importlib.import_module("runner.sweeps.board").Board
+        board = importlib.import_module("runner.launch.board").Board
         return board(lambda config: self._preflight.corpus(config).sources)
 
 

@@ -135,7 +135,7 @@ writers = Registry(
     "writers", ("runner.corpus.writers.jsonl", "runner.corpus.writers.conllu", "runner.corpus.writers.iob")
 )
 tokenizers = Registry("tokenizers", ("runner.corpus.tokenizer",))
-trackers = Registry("trackers", ("runner.tracking.console", "runner.tracking.mlflow_client"))
+trackers = Registry("trackers", ("runner.tracking.console", "runner.tracking.mlflow.tracker"))
 augmenters = Registry("augmenters", ("runner.corpus.augment",))
 
 KINDS: dict[str, Registry] = {

@@ -9,12 +9,12 @@ import os
 import pytest
 
 from runner.commands.paths import plan
-from runner.corpus.arrays import Arrays, Damaged
 from runner.corpus.datasets import locate
+from runner.corpus.packed.arrays import Arrays, Damaged
 from runner.errors import RunnerError
 from runner.foreign import as_block, as_markdown, shown_name
 from runner.streams import CleanStream
-from runner.tracking import mlflow_entities
+from runner.tracking.mlflow import entities as mlflow_entities
 
 
 def test_names() -> None:

@@ -23,8 +23,10 @@ INVENTORY = inventory()
 
 # Texts that are no advice to a user, though they look like it; and why.
 NO_ADVICE = [
-    Told("tracking/mlflow_models.py", "-r requirements.txt"),  # a line of a logged model's environment
-    Told("tracking/view.py", "MLflow: mlflow ui"),  # said at the end of every run; tests/tracking/test_mlflow.py
+    Told("tracking/mlflow/models.py", "-r requirements.txt"),  # a line of a logged model's environment
+    Told(
+        "tracking/mlflow/view.py", "MLflow: mlflow ui"
+    ),  # said at the end of every run; tests/tracking/mlflow/test_tracker.py
     Told("config/explain.py", "requires --multirun"),  # of a message of Hydra's, that is looked for
     # How `convert` spells a reader's advice; tests/hints/commands.py follows it.
     *(Told("commands/convert.py", text) for text in ("--option '", "--from \\1", "--n-sents \\1", "--option \\1")),
@@ -40,12 +42,15 @@ ELSEWHERE = {
         "commands/test_resume.py",
         "with resume=auto goes on",
     ),
-    Told("tracking/delivery.py", "Start it, set tracking.uri="): (
+    Told("tracking/mlflow/delivery.py", "Start it, set tracking.uri="): (
         "commands/test_sync.py",
         "Start it, set tracking.uri=",
     ),
-    Told("tracking/delivery.py", "To send the rest: "): ("commands/test_sync.py", "To send the rest: python -m runner"),
-    Told("tracking/mlflow_client.py", "Sent when the server is back"): (
+    Told("tracking/mlflow/delivery.py", "To send the rest: "): (
+        "commands/test_sync.py",
+        "To send the rest: python -m runner",
+    ),
+    Told("tracking/mlflow/tracker.py", "Sent when the server is back"): (
         "commands/test_sync.py",
         "or later: python -m runner",
     ),

@@ -11,19 +11,19 @@ from types import FrameType
 
 import pytest
 
+from runner.blocks import load_code
 from runner.commands import bootstrap, convert
 from runner.components.tag_map import read_tag_map
-from runner.config.resolve import load_code
 from runner.corpus import digests
-from runner.corpus.arrays import Arrays, Damaged
+from runner.corpus.packed.arrays import Arrays, Damaged
 from runner.corpus.patterns import read_patterns
 from runner.corpus.readers.lines import read_bytes, read_lines
 from runner.corpus.tokenizer import syntok
 from runner.errors import RunFailed, RunnerError
 from runner.files import open_file, open_locked, read_file
-from runner.sweeps.results import read_summary
+from runner.launch.results import read_summary
 from runner.tracking.journal import JournalLock, JournalWriter, past_of, read_journal
-from runner.tracking.mlflow_store import store_uri
+from runner.tracking.mlflow.store import store_uri
 from runner.training import checkpoint, keeper
 
 FACT = "it is a pipe, socket or device, and no file"

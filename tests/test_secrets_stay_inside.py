@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.commands.test_train import TINY
-from tests.crowd import mlflow_server
+from tests.stress.crowd import mlflow_server
 
 CODE = """
 from runner import registry

@@ -11,7 +11,7 @@ import pytest
 
 import runner
 from runner import spacy_names
-from tests.damage import small_model
+from tests.stress.damage import small_model
 
 
 @pytest.fixture(scope="module")

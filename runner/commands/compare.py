@@ -1,6 +1,6 @@
 """`python -m runner compare RUN RUN …`: trained runs side by side, and whether their differences mean anything.
 
-A run is read from MLflow or from its folder (tracking/), held against the first (sweeps/comparison.py), and told on the
+A run is read from MLflow or from its folder (tracking/), held against the first (compare/comparison.py), and told on the
 console, in compare.md and compare.html, and in MLflow.
 """
 
@@ -19,8 +19,8 @@ from runner.commands.flags import FlagParser, exit_code
 from runner.errors import RunnerError
 
 if TYPE_CHECKING:
-    from runner.sweeps.comparison import Comparison
-    from runner.tracking.mlflow_runs import Store
+    from runner.compare.comparison import Comparison
+    from runner.tracking.mlflow.runs import Store
     from runner.tracking.past_run import PastRun
 
 HELP = """\
@@ -68,11 +68,11 @@ def main(words: Sequence[str]) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from runner.compare.comparison import compare_runs
+    from runner.compare.page import page
+    from runner.compare.significance import ROUNDS
+    from runner.compare.text import markdown
     from runner.files import write_file
-    from runner.sweeps.comparison import compare_runs
-    from runner.sweeps.comparison_page import page
-    from runner.sweeps.comparison_text import markdown
-    from runner.sweeps.significance import ROUNDS
 
     rounds = ROUNDS if options.rounds is None else options.rounds
     if rounds < 1:
@@ -122,7 +122,7 @@ class Source:
 
     def _store(self, name: str) -> Store:
         if self._opened is None:
-            from runner.tracking.mlflow_runs import Store
+            from runner.tracking.mlflow.runs import Store
 
             try:
                 self._opened = self._stack.enter_context(Store(self._uri))
@@ -148,8 +148,8 @@ def _log(found: Comparison, files: Sequence[Path], text: str, *, is_asked: bool)
         if is_asked:
             raise RunnerError("the first run is in no MLflow store", place="--log", hint="Leave --log out.")
         return
-    from runner.tracking.address import whole_address
-    from runner.tracking.mlflow_runs import Store
+    from runner.tracking.mlflow.address import whole_address
+    from runner.tracking.mlflow.runs import Store
 
     name = "compare " + ", ".join(run.name for run in found.runs)
     ids = " ".join(run.run_id or run.place for run in found.runs)

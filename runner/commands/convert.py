@@ -238,7 +238,7 @@ def make_reader(name: str, options: dict[str, Any], path: Path) -> Callable[...,
             )
     if not options:
         return factory()
-    from runner.config.resolve import resolve
+    from runner.blocks import resolve
 
     return resolve({"type": name, **options}, "readers", "--option")
 

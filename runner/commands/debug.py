@@ -19,10 +19,10 @@ from typing import Any
 import srsly
 
 from runner.config.compose import compose
-from runner.config.program import parse_arguments
 from runner.config.schema import RunConfig
 from runner.errors import RunnerError
 from runner.foreign import shown_name
+from runner.launch.program import parse_arguments
 
 HELP = """\
 python -m runner debug [key=value ...] [-m] [--config-dir DIR] [--json]
@@ -80,10 +80,10 @@ def _main(words: Sequence[str], as_json: bool) -> int:
 
 def run_report(config: RunConfig) -> dict[str, Any]:
     """Everything that debug knows of a run, as plain values. Raises RunnerError where even the data cannot be named."""
+    from runner.blocks import load_code
     from runner.commands import findings as judge
     from runner.commands.preflight import assemble
     from runner.commands.train import make_corpus, set_compute
-    from runner.config.resolve import load_code
     from runner.corpus.diagnose import part_facts, plain, shared_facts
     from runner.training.estimate import estimate
 
@@ -305,7 +305,7 @@ def _marks() -> dict[str, str]:
 def sweep_report(overrides: Sequence[str], config_dir: str | None, *, is_multirun: bool) -> dict[str, Any] | None:
     """Every job and whether it would run, as plain values; None where the command line stands for one run."""
     from runner.commands.preflight import Preflight
-    from runner.config.sweep import jobs_of
+    from runner.launch.grid import jobs_of
 
     jobs = jobs_of(overrides, config_dir, is_multirun=is_multirun, check=Preflight(whole=True))
     if jobs is None:

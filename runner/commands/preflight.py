@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from runner.blocks import load_code, resolve
 from runner.commands.degenerate import check_worth
 from runner.commands.train import make_corpus, make_pipeline, make_plan, set_compute
 from runner.components.pipeline import Pipeline
-from runner.config.resolve import load_code, resolve
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
 from runner.corpus.example import Example

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from runner.commands.flags import FlagParser, exit_code
 from runner.commands.sync import name_run
 from runner.foreign import shown_name
-from runner.tracking.mlflow_store import store_uri
+from runner.tracking.mlflow.store import store_uri
 
 HELP = """\
 Close the runs that MLflow shows as RUNNING though the process that trained them is gone (killed, out of memory, a power
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """One line a run, then the count. Raises RunnerError."""
-    from runner.tracking.reap import Store
+    from runner.tracking.mlflow.reap import Store
 
     store = Store(store_uri(arguments.uri))
     n_closed = n_failed = 0

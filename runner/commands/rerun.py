@@ -59,7 +59,7 @@ def main(words: Sequence[str]) -> int:
     except RunnerError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    from runner.config.program import run_alone
+    from runner.launch.program import run_alone
 
     return run_alone(lambda: rerun(options.run, options.overrides, options.tracking_uri, is_forced=options.force))
 
@@ -68,9 +68,9 @@ def rerun(name: str, overrides: Sequence[str], uri: str | None, *, is_forced: bo
     """Repeat a run; 1 where a repetition has other bits, else 0. Raises RunnerError."""
     from runner.commands import train
     from runner.commands.compare import Source
+    from runner.compare import reproduction as repetition
     from runner.config.recorded import recorded_config
     from runner.model.kernel import kernel
-    from runner.sweeps import repetition
     from runner.tracking.past_run import from_folder
     from runner.tracking.provenance import provenance_tags
 
@@ -116,7 +116,7 @@ def _tag(again: PastRun, is_same: bool | None, uri: str | None) -> None:
     """Say it in MLflow too; the new run is finished, and is not called into question where that fails."""
     if again.run_id is None or again.uri is None or is_same is None:
         return
-    from runner.tracking.mlflow_runs import Store
+    from runner.tracking.mlflow.runs import Store
 
     try:
         with Store(uri) as store:

@@ -19,20 +19,20 @@ from typing import Any
 import yaml
 from numpy.typing import NDArray
 
+from runner import bounded_yaml
 from runner.commands.folder import taken
-from runner.config import bounded_yaml
-from runner.config.program import remove_empty_run
 from runner.config.schema import RunConfig
 from runner.errors import RunnerError
 from runner.files import read_file
-from runner.sweeps.fingerprint import PATHS, settings
-from runner.sweeps.results import finished, read_summary
+from runner.launch.fingerprint import PATHS, settings
+from runner.launch.program import remove_empty_run
+from runner.launch.results import finished, read_summary
 from runner.tracking.base import Resumed
 from runner.tracking.journal import FILE_NAME, past_of, store_of
-from runner.tracking.mlflow_store import store_uri
-from runner.tracking.moved import is_same_store, store_for
+from runner.tracking.mlflow.moved import is_same_store, store_for
+from runner.tracking.mlflow.store import store_uri
+from runner.tracking.mlflow.sync import look
 from runner.tracking.past_run import CONFIG, SUMMARY
-from runner.tracking.sync import look
 from runner.training import checkpoint
 from runner.training.keeper import FOLDER, checkpoints, is_locked
 

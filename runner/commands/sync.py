@@ -18,10 +18,10 @@ import srsly
 from runner.commands.flags import FlagParser, exit_code
 from runner.errors import RunnerError
 from runner.files import read_file, write_file
-from runner.tracking.address import whole_address
-from runner.tracking.mlflow_store import store_uri
-from runner.tracking.reach import answers, unreachable
-from runner.tracking.sync import Journal, Outcome, journals, look, send
+from runner.tracking.mlflow.address import whole_address
+from runner.tracking.mlflow.reach import answers, unreachable
+from runner.tracking.mlflow.store import store_uri
+from runner.tracking.mlflow.sync import Journal, Outcome, journals, look, send
 
 HELP = """\
 Send to MLflow what it has not got: runs that were trained while no server answered, or whose server went away.

@@ -13,16 +13,16 @@ from typing import Any
 
 import yaml
 
+from runner.blocks import load_code, resolve, resolve_argument
 from runner.commands.degenerate import check_worth
 from runner.commands.folder import make_room
 from runner.commands.held_out import scores_on_test
 from runner.commands.result import Result, note_kernel, write_summary
 from runner.commands.resume import Found, begun, has_finished
+from runner.compare.reproduction import code_tags
 from runner.components import predictions
 from runner.components.pipeline import Pipeline
 from runner.components.storage import weights_sha256
-from runner.config.program import remove_empty_run
-from runner.config.resolve import load_code, resolve, resolve_argument
 from runner.config.schema import RunConfig
 from runner.corpus.augment import Augmentation
 from runner.corpus.batching import MAX_BATCH_SIZES
@@ -31,13 +31,13 @@ from runner.corpus.digests import sha256_of
 from runner.corpus.example import Example
 from runner.errors import RunnerError
 from runner.files import write_file
+from runner.launch.fingerprint import fingerprint, settings
+from runner.launch.program import remove_empty_run
+from runner.launch.prune import make_judge
 from runner.model.allocator import keep_freed_memory
 from runner.model.kernel import kernel
 from runner.model.ops import make_ops
 from runner.registry import Schedule
-from runner.sweeps.fingerprint import fingerprint, settings
-from runner.sweeps.prune import make_judge
-from runner.sweeps.repetition import code_tags
 from runner.tracking.base import DatasetInfo, Resumed, RunInfo, Status, Tracker
 from runner.tracking.past_run import BEST, KERNEL, LAST
 from runner.tracking.provenance import provenance_tags

@@ -21,8 +21,8 @@ from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.writers.jsonl import record_of
 from runner.errors import Diverged, RunFailed, RunnerError
+from runner.model.dropout import Noise
 from runner.model.layout import Floats2d
-from runner.model.noise import Noise
 from runner.spacy_names import unknown
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
-from runner.corpus.packed import PackedExamples
+from runner.corpus.packed.examples import PackedExamples
 from runner.errors import RunnerError
 
 _FORM = 'Give Examples, or texts and dicts: nlp.update(["Uber grows"], [{"entities": [(0, 4, "ORG")]}]).'

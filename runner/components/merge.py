@@ -23,8 +23,8 @@ from runner.components.scores import Scores
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.errors import RunnerError
+from runner.model.dropout import Noise
 from runner.model.layout import Floats2d
-from runner.model.noise import Noise
 
 
 @registry.components("merge")

@@ -22,9 +22,9 @@ from runner.model import crf
 from runner.model.biluo_scores import biluo_scores
 from runner.model.chain import chain
 from runner.model.crf_spans import entity_probabilities
+from runner.model.dropout import Noise
 from runner.model.layout import Floats2d, Packed
 from runner.model.maxout_window import maxout_window
-from runner.model.noise import Noise
 from runner.model.ops import kernels_of
 
 

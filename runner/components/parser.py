@@ -33,8 +33,8 @@ from runner.corpus.pieces import piece_lengths, sentence_lengths
 from runner.errors import RunnerError
 from runner.model import softmax
 from runner.model.biaffine import arc_loss
+from runner.model.dropout import Noise
 from runner.model.layout import Floats2d, Layout, Packed
-from runner.model.noise import Noise
 from runner.model.parse import KINDS, Parse, parser_head
 from runner.model.trees import sentence_starts
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from runner.blocks import loaded_code
 from runner.components.storage import contents, load, write
-from runner.config.resolve import loaded_code
 
 if TYPE_CHECKING:
     from runner.components.pipeline import Pipeline

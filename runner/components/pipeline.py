@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from thinc.api import Model
 
+from runner.blocks import accepted, code_behind, resolve
 from runner.components.base import Component, PerType
 from runner.components.counts import Counts
 from runner.components.doubts import doubts
@@ -38,16 +39,15 @@ from runner.components.merge import Merger
 from runner.components.ner import EntityRecognizer
 from runner.components.scores import tokens as token_scorer
 from runner.components.selection import Selection, disabled
-from runner.config.language import in_language
-from runner.config.resolve import accepted, code_behind, resolve
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
-from runner.corpus.packed import PackedExamples
+from runner.corpus.packed.examples import PackedExamples
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunnerError, suggest
+from runner.language import in_language
 from runner.model.blas import with_own_threads
+from runner.model.dropout import Noise
 from runner.model.layout import Packed
-from runner.model.noise import Noise
 from runner.model.ops import kernels_of, make_ops
 from runner.model.parameters import Given, Parameters
 from runner.spacy_names import unknown
@@ -69,7 +69,7 @@ class Pipeline:
 
     lang: of the texts; a tokenizer that takes a language follows it. tokenizer: `type:` block. seed: of the initial
     weights and dropout. shared_tok2vec: one tok2vec, the first component's, for all; else one each. ops: "numpy", "blis"
-    or "numba", see model/ops.py. threads: of BLAS, while the pipeline predicts or learns; None: as the process has them.
+    or "numba", see model/ops/__init__.py. threads: of BLAS, while the pipeline predicts or learns; None: as the process has them.
     """
 
     def __init__(

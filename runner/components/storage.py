@@ -28,12 +28,12 @@ import yaml
 from numpy.typing import NDArray
 from srsly.msgpack import unpackb
 
-from runner.config import bounded_yaml
-from runner.config.language import in_language
-from runner.config.resolve import check, load_code
+from runner import bounded_yaml
+from runner.blocks import check, load_code
 from runner.corpus.lexemes import Lexemes
 from runner.errors import RunFailed, RunnerError
 from runner.files import write_file, write_folder
+from runner.language import in_language
 from runner.model.ops import make_ops
 
 if TYPE_CHECKING:

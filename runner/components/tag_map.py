@@ -18,7 +18,7 @@ from typing import Any
 import srsly
 import yaml
 
-from runner.config import bounded_yaml
+from runner import bounded_yaml
 from runner.errors import RunnerError, suggest
 from runner.files import read_file
 

@@ -23,9 +23,9 @@ from runner.components.tag_map import TagMap, read_tag_map
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.model import softmax
+from runner.model.dropout import Noise
 from runner.model.layout import Floats2d, Packed
-from runner.model.noise import Noise
-from runner.model.scores import scores
+from runner.model.linear import scores
 
 FEATS = "feats"  # key in Doc.meta, as the CoNLL-U reader has it
 

@@ -27,9 +27,9 @@ from runner.corpus.example import Example
 from runner.errors import RunnerError
 from runner.model import category_loss
 from runner.model.classifiers import Architecture, Texts, ensemble
+from runner.model.dropout import Noise
 from runner.model.layout import Floats2d
 from runner.model.ngrams import Keys
-from runner.model.noise import Noise
 
 ATTRIBUTE = "norm"  # of the words in n-grams
 _SLACK = 1e-4  # gold probabilities that were written with a few decimals

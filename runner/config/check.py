@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner import registry
+from runner.blocks import accepted, check, load_code, resolve, resolve_argument
 from runner.config import schema
-from runner.config.language import check_language
-from runner.config.resolve import accepted, check, load_code, resolve, resolve_argument
 from runner.errors import RunnerError
+from runner.language import check_language
 
 
 def check_config(config: Mapping[str, Any]) -> None:

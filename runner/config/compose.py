@@ -127,7 +127,7 @@ def run_config(
 
     from runner.config import check as checks
     from runner.config import guard, kept, schema
-    from runner.config.language import in_language
+    from runner.language import in_language
 
     guard.refill()
     _refuse_lists(choices, overrides)
@@ -199,8 +199,8 @@ def job_error(error: Exception, node: Any, overrides: list[str], config_dir: str
             place="memory",
             hint="Lower the sizes in tok2vec and pipeline.components, the batch size, or corpus.limit.",
         )
+    from runner.blocks import code_error
     from runner.config import explain
-    from runner.config.resolve import code_error
 
     if isinstance(error, RunnerError):
         return explain.with_origin(error, node)

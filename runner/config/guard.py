@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from runner.config.bounded_yaml import bounded
+from runner.bounded_yaml import bounded
 from runner.errors import RunnerError
 from runner.files import write_file
 from runner.secrets import masked_all, masked_word

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from runner.config.bounded_yaml import MAX_BYTES, read
+from runner.bounded_yaml import MAX_BYTES, read
 from runner.errors import RunnerError
 from runner.files import read_file
 

@@ -33,8 +33,8 @@ from typing import Any
 from runner.corpus.digests import sha256_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
-from runner.corpus.packed import PackedExamples, n_words
-from runner.corpus.packing import Packing, read_or_pack
+from runner.corpus.packed.examples import PackedExamples, n_words
+from runner.corpus.packed.packing import Packing, read_or_pack
 from runner.corpus.readers.archive import archive_of
 from runner.corpus.readers.reader import LeftOut, Reader, bind
 from runner.corpus.tokenizer import Tokenizer

@@ -18,9 +18,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from thinc.api import Model
 
+from runner.model.dropout import Noise
 from runner.model.layout import Floats2d, Layout, Packed, transposed
 from runner.model.maxout_window import backprop_maxout, maxout
-from runner.model.noise import Noise
 from runner.model.parameters import glorot_uniform, uniform, zeros
 from runner.model.trees import decode
 

@@ -22,11 +22,11 @@ from thinc.api import Model
 from runner import registry
 from runner.errors import RunnerError
 from runner.model.attention_pool import attention_pool
+from runner.model.dropout import Noise
 from runner.model.layout import Layout, Packed
+from runner.model.linear import scores
 from runner.model.maxout_window import maxout_window
 from runner.model.ngrams import Keys, ngrams
-from runner.model.noise import Noise
-from runner.model.scores import scores
 
 Floats3d = NDArray[Any]
 _CALM = 0.15  # a step of Adam moves a score by the size of its inputs: smaller ones keep the scores from swinging

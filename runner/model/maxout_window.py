@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from thinc.api import Model
 
+from runner.model.dropout import Noise
 from runner.model.layout import Floats2d, Layout, Packed
-from runner.model.noise import Noise
 from runner.model.ops import kernels_of
 from runner.model.parameters import Initializer, Shape, ones, uniform, zeros
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 import numpy as np
 from thinc.api import Model
 
+from runner.model.dropout import Noise
 from runner.model.hash_embed import Values, gather, scatter
 from runner.model.layout import Floats2d, transposed
 from runner.model.maxout_window import activate, maxout_parameters
-from runner.model.noise import Noise
 from runner.model.ops import kernels_of
 
 

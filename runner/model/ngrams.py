@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from thinc.api import Model
 
+from runner.model.dropout import Noise
 from runner.model.layout import Floats2d, Layout
-from runner.model.noise import Noise
 from runner.model.ops import kernels_of
 from runner.model.parameters import zeros
 

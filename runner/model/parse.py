@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner.model.biaffine import Arcs, arc_scores, decode_arcs, label_scores
+from runner.model.dropout import Noise
 from runner.model.layout import Floats2d, Packed
+from runner.model.linear import scores
 from runner.model.lstm import bilstm
-from runner.model.noise import Noise
 from runner.model.ops import kernels_of
 from runner.model.parameters import glorot_uniform, zeros
 from runner.model.qrnn import biqrnn
-from runner.model.scores import scores
 
 KINDS = ("lstm", "qrnn")  # of recurrent layers
 

@@ -16,11 +16,11 @@ from thinc.api import Model
 
 from runner import registry
 from runner.errors import RunnerError, suggest
+from runner.model.dropout import Noise
 from runner.model.hash_embed import distinct, hash_embed
 from runner.model.layout import Floats2d, Packed, Tokens, transposed
 from runner.model.maxout_window import maxout_window
 from runner.model.mix import mix
-from runner.model.noise import Noise
 from runner.model.ops import kernels_of
 
 FEATURES = ("norm", "prefix", "suffix", "shape", "prefix2", "prefix3", "suffix2", "suffix4", "orth")

@@ -44,7 +44,7 @@ class Numbers(NamedTuple):
 def update(
     w: Flat, g: Flat, m: Flat, v: Flat, a: Flat | None, numbers: Numbers, kernels: ModuleType | None = None
 ) -> None:
-    """One step in place, of flat arrays of any length. g: set to 0. a: averages. kernels: see model/ops.py."""
+    """One step in place, of flat arrays of any length. g: set to 0. a: averages. kernels: see model/ops/__init__.py."""
     if kernels is not None:
         averages = a if a is not None and numbers.catch_up is not None else w[:0]
         kernels.adam(

@@ -5,7 +5,7 @@
             interrupts.check()          # raises Interrupted here, and not within the step
 
 A step that takes longer than GRACE_SECONDS is broken off, and so is everything by a second signal; in a worker of a sweep
-that is the parent's to do (config/signals.py).
+that is the parent's to do (signals.py).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from runner.config.signals import CODES, WORKER, received_by
 from runner.errors import Interrupted
+from runner.signals import CODES, WORKER, received_by
 
 GRACE_SECONDS = 2.5
 

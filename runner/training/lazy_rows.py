@@ -42,7 +42,7 @@ class History:
     """The coefficients above, from each step since `origin` to `now`. Steps are counted in updates done."""
 
     def __init__(self, beta1: float, beta2: float, step: int, kernels: ModuleType | None = None) -> None:
-        self._kernels = kernels  # see model/ops.py
+        self._kernels = kernels  # see model/ops/__init__.py
         self.fading = beta1 / sqrt(beta2) if beta2 else 0.0  # of u, a step; no row is lazy where beta2 is 0
         ages = np.arange(LIMIT + 2)
         self.fades = np.stack([beta1**ages, beta2**ages])  # of mean and variance, by age
@@ -112,7 +112,7 @@ class LazyRows:
         self.mean, self.variance, self.averages = mean, variance, averages
         self.history = history
         self.eps = np.float32(eps)  # in the units of `variance`
-        self.kernels = kernels  # see model/ops.py
+        self.kernels = kernels  # see model/ops/__init__.py
         self.is_in_place = kernels is not None
         self.last = np.full(len(mean), history.now, dtype="int64")  # the step that each row is up to date with
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from runner.components.pipeline import Pipeline, final_score
 from runner.corpus.batching import Batch, Batcher, shuffled
 from runner.corpus.example import Example
-from runner.corpus.packed import n_words
+from runner.corpus.packed.examples import n_words
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunFailed, RunnerError
 from runner.registry import Schedule
 from runner.training.best import Chooser

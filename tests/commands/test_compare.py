@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from runner.__main__ import main
-from runner.tracking.mlflow_runs import Store
+from runner.tracking.mlflow.runs import Store
 
 TINY = (
     "pipeline=ner", "optimizer.learn_rate=0.01", "corpus.limit=40", "tok2vec=small", "tok2vec.width=16", "tok2vec.depth=1",

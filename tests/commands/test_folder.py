@@ -24,7 +24,7 @@ from runner.errors import RunFailed, RunnerError
 from runner.files import open_locked, write_file, write_folder
 from runner.training import checkpoint
 from runner.training.keeper import FOLDER, lock
-from tests.file_kills import COUNTER
+from tests.stress.file_kills import COUNTER
 
 TINY = (
     "pipeline=tagger", "optimizer.learn_rate=0.01", "tok2vec=small", "tok2vec.width=16", "tok2vec.depth=1",

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from runner.__main__ import main
+from runner.compare import reproduction as repetition
 from runner.corpus.datasets import SAMPLE
-from runner.sweeps import repetition
 
 TINY = (
     "pipeline=ner", "optimizer.learn_rate=0.01", "tok2vec=small", "tok2vec.width=16", "tok2vec.depth=1",

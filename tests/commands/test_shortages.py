@@ -1,4 +1,4 @@
-"""What is left where the disk, the permission or the memory ends: those of tests/shortages.py that need no mount."""
+"""What is left where the disk, the permission or the memory ends: those of tests/stress/shortages.py that need no mount."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.commands.test_resume import no_surroundings  # noqa: F401
-from tests.shortages import CASES
+from tests.stress.shortages import CASES
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits as Linux has them")
 

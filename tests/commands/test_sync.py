@@ -24,9 +24,9 @@ import runner
 from runner.__main__ import main
 from runner.errors import RunnerError
 from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalLock, JournalWriter, read_journal
-from runner.tracking.mlflow_client import MlflowTracker
+from runner.tracking.mlflow.tracker import MlflowTracker
 from runner.tracking.process import this_process
-from tests.outages import free_port
+from tests.stress.outages import free_port
 from tests.tracking.conftest import make_models, make_run, three_steps
 
 ABANDONED = """
@@ -34,7 +34,7 @@ import os, signal, sys
 sys.path[:0] = {paths!r}
 from pathlib import Path
 from conftest import make_run, three_steps
-from runner.tracking.mlflow_client import MlflowTracker
+from runner.tracking.mlflow.tracker import MlflowTracker
 tracker = MlflowTracker({uri!r})
 tracker.start(make_run(Path({output_dir!r}), name="abandoned"))
 first, *rest = three_steps()

@@ -14,7 +14,7 @@ from runner.corpus.diagnose import crossing_arcs
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.pieces import sentence_lengths, sentence_starts
-from tests.threads import SAMPLE, SMALL
+from tests.stress.threads import SAMPLE, SMALL
 
 RECORDS = [json.loads(line) for line in SAMPLE.read_text("utf8").splitlines()[:40]]
 N = len(RECORDS)

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import runner
+from runner.blocks import load_code
 from runner.components.pickled import restored
 from runner.components.storage import weights_sha256
-from runner.config.resolve import load_code
 from tests.components.test_storage import CODE
-from tests.damage import small_model
+from tests.stress.damage import small_model
 
 TEXTS = ["Jane Smith bought two houses in London .", "Zorblax  sold none\n", ""]
 

@@ -17,10 +17,10 @@ import srsly
 import yaml
 
 import runner
+from runner import bounded_yaml
+from runner.blocks import load_code
 from runner.components import storage
-from runner.config import bounded_yaml
-from runner.config.resolve import load_code
-from tests.damage import TOK2VEC, flip, outcome, small_model
+from tests.stress.damage import TOK2VEC, flip, outcome, small_model
 
 CODE = """\
 from pathlib import Path
@@ -263,7 +263,7 @@ def test_code_that_the_model_does_not_need_is_not_asked_for(tmp_path):
 
 
 def test_mlflow_runs_no_code_that_a_model_names(tmp_path):
-    from runner.tracking.mlflow_flavor import _load_pyfunc
+    from runner.tracking.mlflow.flavor import _load_pyfunc
 
     file = tmp_path / "evil.py"
     file.write_text("raise SystemExit('was run')\n", "utf8")

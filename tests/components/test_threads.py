@@ -16,7 +16,7 @@ from runner.corpus.doc import Doc
 from runner.corpus.lexemes import Lexemes, _Column
 from runner.registry import Registry
 from tests.components.test_pipeline import TRAIN_DATA, small_ner, trained
-from tests.threads import KINDS, SMALL, answer, ask, at_once, new_texts, race, sample, train
+from tests.stress.threads import KINDS, SMALL, answer, ask, at_once, new_texts, race, sample, train
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from runner.blocks import resolve
 from runner.components.merge import merge
-from runner.config.resolve import resolve
 from runner.corpus.augment import (
     Augmentation,
     lower_case,

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 import runner
 from runner.corpus.annotations import read_annotations
-from runner.corpus.arrays import Arrays, ArrayWriter
 from runner.corpus.augment import lower_case
 from runner.corpus.datasets import load_corpus
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
-from runner.corpus.packed_docs import PackedDocs
-from runner.corpus.packer import Packer
+from runner.corpus.packed.arrays import Arrays, ArrayWriter
+from runner.corpus.packed.docs import PackedDocs
+from runner.corpus.packed.writer import Packer
 from runner.corpus.readers.jsonl import jsonl
 from runner.corpus.readers.reader import LeftOut
 from runner.corpus.readers.table import table

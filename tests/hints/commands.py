@@ -9,8 +9,8 @@ import sys
 
 import runner
 from runner.commands.convert import own_spelling
+from runner.compare.reproduction import refusal
 from runner.components.storage import load
-from runner.sweeps.repetition import refusal
 from runner.tracking.past_run import PastRun, from_folder
 
 from .place import DEV, NAMES, TINY, Place, prepare
@@ -116,7 +116,7 @@ def hinted():
 """
 
 
-@story("sweeps/board", "Give another output_dir, or force=true")
+@story("launch/board", "Give another output_dir, or force=true")
 def another_sweep_lies_here(at: Place) -> None:
     words = (*TINY, "-m", "hydra/launcher=basic")
     at.command(*words, "seed=0,1", "output_dir=out")
@@ -125,7 +125,7 @@ def another_sweep_lies_here(at: Place) -> None:
     at.command(*words, "seed=2,3", "output_dir=out", "force=true")
 
 
-@story("sweeps/repetition", "--force runs it nevertheless")
+@story("compare/reproduction", "--force runs it nevertheless")
 def other_data_than_then(at: Place) -> None:
     at.command(*TINY, "output_dir=out", "tracking=none")
     at.write("train.jsonl", [NAMES, DEV])
@@ -136,7 +136,7 @@ def other_data_than_then(at: Place) -> None:
     prepare(*TINY)
 
 
-@story("sweeps/board", "Have the path tell them apart")
+@story("launch/board", "Have the path tell them apart")
 def jobs_in_one_folder(at: Place) -> None:
     words = (*TINY, "-m", "hydra/launcher=basic", "seed=0,1", "output_dir=out")
     at.command(*words, "hydra.sweep.subdir=same", code=2)

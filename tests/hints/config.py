@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from omegaconf import ValidationError
 
+from runner.blocks import load_code
 from runner.components.pipeline import Pipeline
 from runner.config.compose import compose, job_error
 from runner.config.explain import _group_needs_name, _wrong_type
 from runner.config.kept import expanded
 from runner.config.recorded import recorded_config
-from runner.config.resolve import load_code
-from runner.config.search import OptunaSweeper
+from runner.launch.search import OptunaSweeper
 from runner.model.ops import make_ops
 
 from .data import takes_extra
@@ -76,14 +76,14 @@ def a_number_for_a_group(at: Place) -> None:
     at.follow(at.refused("dropout=0.3"))
 
 
-@story("config/explain", "See python -m runner --help.", config__program="See python -m runner --help.")
+@story("config/explain", "See python -m runner --help.", launch__program="See python -m runner --help.")
 def not_understood_at_all(at: Place) -> None:
     at.told.append(str(_group_needs_name([])))
     at.command("--bogus", code=2)
     at.command("--help")
 
 
-@story("config/program", "Add -m to the command.")
+@story("launch/program", "Add -m to the command.")
 def repeats_of_one_run(at: Place) -> None:
     at.write("mine/experiment/twice.yaml", "# @package _global_\nrepeat: 2\n")
     words = (*TINY, "--config-dir", "mine", "experiment=twice", "output_dir=out")
@@ -132,7 +132,7 @@ def groups_and_their_keys(at: Place) -> None:
     prepare(*TINY, "corpus.limit=3")
 
 
-@story("config/resolve", "Add {}.type=NAME; {}.", "Add {}.{}=VALUE.")
+@story("blocks", "Add {}.type=NAME; {}.", "Add {}.{}=VALUE.")
 def a_block_that_lacks_something(at: Place) -> None:
     at.refused("optimizer.type=null")
     prepare(*TINY, "optimizer.type=adam")
@@ -152,7 +152,7 @@ def overrides_of_a_rerun(at: Place) -> None:
     prepare(*TINY, "optimizer=sgd")
 
 
-@story("config/resolve", "The file is named in code=[...].", "From code=[...].")
+@story("blocks", "The file is named in code=[...].", "From code=[...].")
 def a_file_of_the_users_own_fails(at: Place) -> None:
     at.write("bad.py", "import json\n1/0\n")
     at.write("worse.py", "def\n")
@@ -171,14 +171,14 @@ def each_of_its_own_epoch(at: Place) -> None:
     compose([*TINY, *words, "training.best_epoch=shared"])
 
 
-@story("config/search", "declarative-runner[search]")
+@story("launch/search", "declarative-runner[search]")
 def optuna_is_missing(at: Place) -> None:
     at.patch.setattr("importlib.util.find_spec", lambda name: None)
     at.raised(OptunaSweeper, 1, "tpe", "median", 0)
     takes_extra("search")
 
 
-@story("config/search", "repeat=3 scores every trial by three seeds")
+@story("launch/search", "repeat=3 scores every trial by three seeds")
 def the_seed_is_searched(at: Place) -> None:
     words = ("-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=1", "hydra/launcher=basic", "output_dir=out")
     at.command(*words, *TINY, "seed=1,2", code=2)
@@ -186,7 +186,7 @@ def the_seed_is_searched(at: Place) -> None:
     assert said.count("Best: epoch 1") == 3
 
 
-@story("config/sweep", "hydra/launcher=basic runs one job at a time")
+@story("launch/grid", "hydra/launcher=basic runs one job at a time")
 def a_worker_is_killed(at: Place) -> None:
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -201,7 +201,7 @@ def a_worker_is_killed(at: Place) -> None:
     assert "2 jobs" in at.command(*words, "hydra/launcher=basic")
 
 
-@story("config/sweep", "Leave -m out, and give one value each.")
+@story("launch/grid", "Leave -m out, and give one value each.")
 def jobs_that_come_later(at: Place) -> None:
     words = ("hydra/sweeper=optuna", "optimizer.learn_rate=0.01,0.02")
     at.command("debug", "-m", *TINY, *words, code=2)
@@ -229,19 +229,22 @@ def too_many_rollbacks(at: Place) -> None:
 
 
 @story(
-    "model/ops", "declarative-runner[numba]", "Install versions that fit each other", "Set the variable NUMBA_CACHE_DIR"
+    "model/ops/__init__",
+    "declarative-runner[numba]",
+    "Install versions that fit each other",
+    "Set the variable NUMBA_CACHE_DIR",
 )
 def numba_cannot_be_used(at: Place) -> None:
     class Fails:
         problem: Exception
 
         def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-            if name == "runner.model.kernels":
+            if name == "runner.model.ops.kernels":
                 raise self.problem
 
     import runner.model as room
 
-    at.patch.delitem(sys.modules, "runner.model.kernels", raising=False)
+    at.patch.delitem(sys.modules, "runner.model.ops.kernels", raising=False)
     at.patch.delattr(room, "kernels", raising=False)
     finder = Fails()
     at.patch.setattr(sys, "meta_path", [finder, *sys.meta_path])
@@ -270,7 +273,7 @@ def a_group_in_a_path(at: Place) -> None:
     assert (at.folder / "x" / "ner" / "summary.json").is_file()
 
 
-@story("config/sweep", "Give it on the command line: {}=VALUE.")
+@story("launch/grid", "Give it on the command line: {}=VALUE.")
 def what_a_job_cannot_have(at: Place) -> None:
     params = "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {output_dir: a, seed: '0,1'}}}\n"
     at.write("mine/experiment/folder.yaml", params)

@@ -12,11 +12,11 @@ import pytest
 
 from runner.config.compose import compose
 from runner.corpus.annotations import read_annotations
-from runner.corpus.arrays import ArrayWriter
 from runner.corpus.biluo import iob_to_spans
 from runner.corpus.datasets import load_corpus
 from runner.corpus.doc import Doc
-from runner.corpus.packer import Packer
+from runner.corpus.packed.arrays import ArrayWriter
+from runner.corpus.packed.writer import Packer
 from runner.corpus.readers.jsonl import jsonl
 from runner.corpus.tokenizer import spacy, whitespace
 
@@ -62,7 +62,7 @@ def a_part_without_examples(at: Place) -> None:
     prepare(*TINY, "corpus.limit=1")
 
 
-@story("corpus/packer", "packs nothing")
+@story("corpus/packed/writer", "packs nothing")
 def what_cannot_be_packed(at: Place) -> None:
     with ArrayWriter(at.folder) as writer:
         packer = Packer(writer)
@@ -72,7 +72,7 @@ def what_cannot_be_packed(at: Place) -> None:
     at.follow(error)
 
 
-@story("corpus/packing", "Set it to a folder with space")
+@story("corpus/packed/packing", "Set it to a folder with space")
 def no_place_to_pack(at: Place) -> None:
     at.refused("corpus.in_memory_words=0", "corpus.cache=train.jsonl")
     prepare(*TINY, "corpus.in_memory_words=0", "corpus.cache=cache")
@@ -260,7 +260,7 @@ def a_tree_that_is_too_long(at: Place) -> None:
     at.command(*TINY, *words, *overrides)
 
 
-@story("config/language", "the tokenizer's language is {}", "or remove pipeline.tokenizer.lang")
+@story("language", "the tokenizer's language is {}", "or remove pipeline.tokenizer.lang")
 def two_languages(at: Place) -> None:
     pytest.importorskip("spacy")
     words = ("pipeline.tokenizer.type=spacy", "pipeline.tokenizer.lang=de")

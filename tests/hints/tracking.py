@@ -15,17 +15,17 @@ import pytest
 import runner
 from runner import spacy_names
 from runner.config.compose import compose
-from runner.tracking.delivery import Delivery
-from runner.tracking.mlflow_client import MlflowTracker
-from runner.tracking.mlflow_errors import explained
-from runner.tracking.mlflow_store import store_uri
-from runner.tracking.moved import store_for
+from runner.tracking.mlflow.delivery import Delivery
+from runner.tracking.mlflow.errors import explained
+from runner.tracking.mlflow.moved import store_for
+from runner.tracking.mlflow.store import store_uri
+from runner.tracking.mlflow.tracker import MlflowTracker
 
 from .place import TINY, Place
 from .story import story
 
 
-@story("tracking/delivery", "or train without: tracking=none")
+@story("tracking/mlflow/delivery", "or train without: tracking=none")
 def the_store_is_of_no_use(at: Place) -> None:
     delivery: Any = SimpleNamespace(run_id=None, _must_answer=True, experiment_id=None)
     error = at.raised(Delivery.hear, delivery, [{"error": "no such table"}])
@@ -34,13 +34,13 @@ def the_store_is_of_no_use(at: Place) -> None:
     compose([*TINY, "tracking=none"])
 
 
-@story("tracking/mlflow_client", "pip install psutil")
+@story("tracking/mlflow/tracker", "pip install psutil")
 def psutil_is_missing(at: Place) -> None:
     at.patch.setattr("importlib.util.find_spec", lambda name: None)
     at.raised(MlflowTracker, "sqlite:///mlflow.db", system_metrics=True)
 
 
-@story("tracking/mlflow_store", "tracking.uri=sqlite:///PATH/mlflow.db")
+@story("tracking/mlflow/store", "tracking.uri=sqlite:///PATH/mlflow.db")
 def a_store_that_cannot_be_written(at: Place) -> None:
     with at.patch.context() as patch:
         patch.setattr(os, "access", lambda *_: False)
@@ -51,9 +51,9 @@ def a_store_that_cannot_be_written(at: Place) -> None:
 
 
 @story(
-    "tracking/mlflow_client", "mlflow experiments restore -x", "Choose another, tracking.experiment=NAME",
-    tracking__mlflow_entities="mlflow experiments restore -x", tracking__mlflow_errors="then: mlflow db upgrade",
-    tracking__mlflow_runs="--tracking-uri or MLFLOW_TRACKING_URI name another",
+    "tracking/mlflow/tracker", "mlflow experiments restore -x", "Choose another, tracking.experiment=NAME",
+    tracking__mlflow__entities="mlflow experiments restore -x", tracking__mlflow__errors="then: mlflow db upgrade",
+    tracking__mlflow__runs="--tracking-uri or MLFLOW_TRACKING_URI name another",
 )  # fmt: skip
 def what_a_store_does_not_have(at: Place) -> None:
     at.command(*TINY, "tracking=mlflow", "output_dir=out")
@@ -72,7 +72,7 @@ def what_a_store_does_not_have(at: Place) -> None:
     from mlflow import MlflowClient
     from mlflow.cli import cli
 
-    from runner.tracking.mlflow_entities import experiment_id
+    from runner.tracking.mlflow.entities import experiment_id
 
     client = MlflowClient(tracking_uri=uri)
     number = experiment_id(client, "runner", None)
@@ -112,7 +112,7 @@ def names_of_spacy(at: Place) -> None:
     assert runner.blank("en").add_pipe("ner", {"hidden_width": 8}).type == "ner"
 
 
-@story("tracking/moved", "sync --uri sends a run that has ended")
+@story("tracking/mlflow/moved", "sync --uri sends a run that has ended")
 def two_stores_that_both_exist(at: Place) -> None:
     uris = [f"sqlite:///{at.write(name, 'x')}" for name in ("a.db", "b.db")]
     error = at.raised(store_for, *uris, at.folder, "tracking.uri")

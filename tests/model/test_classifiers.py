@@ -11,9 +11,9 @@ from runner.errors import RunnerError
 from runner.model import category_loss
 from runner.model.attention_pool import attention_pool, softmax_by_doc
 from runner.model.classifiers import Texts
+from runner.model.dropout import Noise
 from runner.model.layout import Layout, Packed
 from runner.model.ngrams import Keys, extract, ngrams
-from runner.model.noise import Noise
 from runner.model.parameters import Parameters
 
 LAYOUT = Layout([3, 1, 0, 4])

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from thinc.api import NumpyOps
 
+from runner.model.dropout import Noise
 from runner.model.layout import Layout, Packed, Tokens, transposed
+from runner.model.linear import scores
 from runner.model.maxout_window import backprop_maxout, expand_window, maxout, maxout_window
-from runner.model.noise import Noise
 from runner.model.parameters import Parameters
-from runner.model.scores import scores
 from runner.model.tok2vec import hash_embed_cnn, hide_words
 
 LAYOUT = Layout([3, 1, 0, 4])

@@ -10,9 +10,9 @@ from thinc.api import NumpyOps
 
 from runner.model import biaffine, softmax
 from runner.model.biaffine import arc_loss, arc_scores, buckets, label_scores
+from runner.model.dropout import Noise
 from runner.model.layout import Layout, Packed
 from runner.model.lstm import bilstm
-from runner.model.noise import Noise
 from runner.model.parameters import Parameters
 from runner.model.parse import KINDS, parser_head, project
 from runner.model.qrnn import biqrnn

@@ -11,7 +11,7 @@ import pytest
 
 from runner.errors import RunnerError
 from runner.training import checkpoint
-from tests.damage import damage_checkpoint, flip
+from tests.stress.damage import damage_checkpoint, flip
 
 ARRAYS = {
     "weights": np.linspace(-1, 1, 1000, dtype="float32"),

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from runner.config.signals import raised
 from runner.errors import Interrupted
+from runner.signals import raised
 from runner.training.interrupts import deferred
 
 

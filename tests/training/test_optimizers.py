@@ -7,8 +7,8 @@ import pytest
 import thinc.api
 
 from runner.errors import RunFailed
+from runner.model.linear import scores
 from runner.model.parameters import Parameters
-from runner.model.scores import scores
 from runner.training import schedules
 from runner.training.adam import adam
 from runner.training.optimizers import radam, sgd

@@ -2,12 +2,12 @@
 
 import pytest
 
+from runner.blocks import resolve
 from runner.components.pipeline import Pipeline
 from runner.components.storage import weights_sha256
-from runner.config.resolve import resolve
 from runner.corpus.batching import by_words
 from runner.corpus.datasets import SAMPLE, load_corpus
-from runner.corpus.packed import PackedExamples
+from runner.corpus.packed.examples import PackedExamples
 from runner.corpus.readers.auto import auto
 from runner.corpus.tokenizer import syntok
 from runner.training.loop import Plan, training_steps

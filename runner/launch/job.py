@@ -1,0 +1,96 @@
+"""One job of a sweep: passed over where its run has finished before, taken up where it was interrupted.
+
+In a process of its own it keeps its table in job.log, and says on the console when it starts and how it ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from runner.config.schema import RunConfig, Ticket
+from runner.errors import RunnerError
+from runner.launch.report import percent
+from runner.launch.results import job_folder, note_folder, read_summary
+from runner.training.keeper import FOLDER, checkpoints
+
+LOG = "job.log"
+FAILED = ".failed"  # in the sweep's folder, once a job has failed and fail_fast is set
+
+
+def run_job(config: RunConfig, train: Callable[[RunConfig], None], *, is_apart: bool) -> float | None:
+    """Its best score. is_apart: in a process of its own, beside others. Raises what `train` raises."""
+    ticket = config.sweep
+    assert ticket is not None
+    number = config.job_number
+    assert number is not None
+    name = f"job {number}"
+    if number in ticket.done:
+        found = read_summary(ticket.done[number])
+        score = (found.get("best") or {}).get("score")
+        print(f"{name}: has finished before, score {percent(score)}", flush=True)
+        return score
+    if ticket.stop_file.exists():
+        return None
+    marker = ticket.folder / FAILED
+    if ticket.fail_fast and marker.exists():
+        print(f"{name}: not started, as another has failed", flush=True)
+        return None
+    config = _where_it_was(config, job_folder(ticket.folder, number))
+    note_folder(ticket.folder, number, config.output_dir)
+    told = f"{name} of {ticket.n_jobs}"
+    began = time.monotonic()
+    print(f"{told}: {ticket.names[number]}", flush=True)
+    try:
+        with _log(config.output_dir / LOG) if is_apart else contextlib.nullcontext():
+            train(config)
+    except KeyboardInterrupt:
+        print(f"{told}: interrupted{_kept(config.output_dir)}", flush=True)
+        raise
+    except RunnerError:
+        if ticket.fail_fast:
+            with contextlib.suppress(OSError):
+                marker.touch()
+        raise
+    score = (read_summary(config.output_dir).get("best") or {}).get("score")
+    if is_apart:
+        print(f"{told}: score {percent(score)} after {time.monotonic() - began:,.0f} s", flush=True)
+    return score
+
+
+def _where_it_was(config: RunConfig, before: Path) -> RunConfig:
+    """Go on where the job was interrupted, if it was. before: the folder in which it wrote then."""
+    if config.resume is not None or not checkpoints(before / FOLDER):
+        return config
+    before = before.absolute()
+    if before != config.output_dir:
+        from runner.launch.program import remove_empty_run
+
+        remove_empty_run(config.output_dir, has_own_name=True)
+    resolved = {**config.as_dict(), "output_dir": str(before)}
+    return dataclasses.replace(config, output_dir=before, resolved=resolved, resume="auto", has_own_folder=True)
+
+
+def _kept(folder: Path) -> str:
+    """From which step an interrupted job goes on."""
+    step = next((step for step, _ in checkpoints(folder / FOLDER)), None)
+    return f", kept at step {step:,}" if step is not None else ""
+
+
+def forget_ends(ticket: Ticket) -> None:
+    """A sweep that is issued again starts its jobs again."""
+    for marker in (ticket.folder / FAILED, ticket.stop_file):
+        marker.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _log(path: Path) -> Iterator[None]:
+    with path.open("a", encoding="utf8") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+        try:
+            yield
+        finally:
+            sys.stdout.flush()

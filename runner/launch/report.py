@@ -1,0 +1,131 @@
+"""A sweep as text: a table for the console, the same in Markdown.
+
+job  optimizer  dropout.start  seed   Score  Epoch  Seconds  Status
+  0  adam       0.2            0      89.12      4     12.3            *
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from runner import foreign
+from runner.foreign import shown
+from runner.launch.results import Outcome, Repeats, best_of
+
+_LONGEST = 28  # characters of a value
+_BEST = "*"
+
+
+def swept(jobs: Iterable[Sequence[str]]) -> list[str]:
+    """The keys whose values tell the jobs apart, in the order of the command line. jobs: the overrides of each."""
+    values: dict[str, set[str]] = {}
+    for overrides in jobs:
+        for word in overrides:
+            key, _, value = word.partition("=")
+            values.setdefault(key, set()).add(value)
+    return [key for key, found in values.items() if len(found) > 1]
+
+
+def short(keys: Sequence[str]) -> list[str]:
+    """Each key by as few of its last parts as tell it from the others.
+
+    >>> short(["optimizer", "dropout.start", "tok2vec.width", "components.ner.width"])
+    ['optimizer', 'start', 'tok2vec.width', 'ner.width']
+    """
+    names = []
+    for key in keys:
+        parts = key.lstrip("+~").split(".")
+        n = 1
+        while n < len(parts) and sum(_ends(other, parts[-n:]) for other in keys) > 1:
+            n += 1
+        names.append(".".join(parts[-n:]))
+    return names
+
+
+def _ends(key: str, parts: Sequence[str]) -> bool:
+    return key.lstrip("+~").split(".")[-len(parts) :] == list(parts)
+
+
+def value_of(overrides: Sequence[str], key: str) -> str:
+    """What a job gives for a key; the last word counts."""
+    given = [word.partition("=")[2] for word in overrides if word.partition("=")[0] == key]
+    return given[-1] if given else ""
+
+
+def rows_of_jobs(outcomes: Sequence[Outcome]) -> list[list[str]]:
+    """Heading and a row a job."""
+    keys = swept(one.job.overrides for one in outcomes)
+    best = best_of(outcomes)
+    rows = [["Job", *short(keys), "Score", "Epoch", "Seconds", "Status", "Best"]]
+    for one in outcomes:
+        rows.append(
+            [
+                str(one.job.number),
+                *(_cut(value_of(one.job.overrides, key)) for key in keys),
+                percent(one.score),
+                str(one.epoch) if one.epoch is not None else "-",
+                f"{one.seconds:,.1f}" if one.seconds is not None else "-",
+                _status(one),
+                _BEST if one is best else "",
+            ]
+        )
+    return rows
+
+
+def rows_of_repeats(points: Sequence[Repeats]) -> list[list[str]]:
+    """Heading and a row a point: the mean of its seeds, and how far they lie apart."""
+    keys = swept(point.overrides for point in points)
+    means = [point.spread.mean for point in points if point.spread is not None]
+    rows = [[*(short(keys) or ["Point"]), "Seeds", "Mean", "SD", "95 % interval", "Best"]]
+    for point in points:
+        names = [_cut(value_of(point.overrides, key)) for key in keys] or ["all"]
+        s = point.spread
+        if s is None:
+            rows.append([*names, f"0 of {len(point.outcomes)}", "-", "-", "-", ""])
+            continue
+        n = str(s.n) if s.n == len(point.outcomes) else f"{s.n} of {len(point.outcomes)}"
+        interval = f"{percent(s.low)} to {percent(s.high)}" if s.n > 1 else "-"
+        is_best = len(means) > 1 and s.mean == max(means)
+        rows.append([*names, n, percent(s.mean), f"{100 * s.sd:.2f}", interval, _BEST if is_best else ""])
+    return rows
+
+
+def as_text(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Aligned columns under a rule; numbers to the right."""
+    rows = [[shown(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    to_right = [all(_is_number(row[i]) for row in rows[1:]) for i in range(len(widths))]
+
+    def line(row: Sequence[str]) -> str:
+        cells = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, to_right, strict=True)]
+        return "  ".join(cells).rstrip()
+
+    return [line(rows[0]), "  ".join("-" * width for width in widths), *map(line, rows[1:])]
+
+
+def as_markdown(rows: Sequence[Sequence[str]]) -> list[str]:
+    def line(row: Sequence[str]) -> str:
+        return "| " + " | ".join(cell if cell == _BEST else foreign.as_markdown(cell) for cell in row) + " |"
+
+    return [line(rows[0]), line(["---"] * len(rows[0])), *map(line, rows[1:])]
+
+
+def percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"
+
+
+def _status(one: Outcome) -> str:
+    if one.status != "KILLED":
+        return one.status.lower()
+    return "interrupted" if one.step is None else f"interrupted at step {one.step:,}"
+
+
+def _is_number(cell: str) -> bool:
+    return cell in ("", "-") or cell.replace(",", "").replace(".", "").lstrip("+-").isdigit()
+
+
+def _cut(text: str) -> str:
+    """Short enough for a column: numbers of many digits by their first four."""
+    if len(text) > 8 and _is_number(text.replace("e", "").replace("-", "")):
+        return f"{float(text):.4g}"
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

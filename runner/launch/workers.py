@@ -1,0 +1,109 @@
+"""The processes of a sweep whose jobs run side by side: joblib's workers, from their birth to their end.
+
+joblib ends a sweep by SIGKILL to all workers as soon as its parent is interrupted or one worker is gone, which a signal
+at the wrong moment causes. So workers are born with our signals blocked until their first job (signals.py), the parent
+does not raise but passes signals on, and jobs that have not begun find the sweep's stop file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import Interrupted
+from runner.signals import CODES, passed_on
+
+if TYPE_CHECKING:
+    from runner.launch.program import Runs
+
+PATIENCE_SECONDS = 60.0  # of the parent, until its workers have kept their state
+_TOLD = f"""
+interrupted: jobs that are running keep their state, no other starts; waiting at most {PATIENCE_SECONDS:.0f} seconds
+  Another Ctrl-C ends them at once.
+"""
+
+
+def in_order(launcher: Any, runs: Runs) -> None:
+    """Have a launcher hand failures to `runs`, and joblib's end in order when it is interrupted.
+
+    `launcher.launch` then raises Interrupted, after its workers have come to rest, where a signal came to it or to a worker.
+    """
+    from runner.launch.program import Failure, Stopped
+
+    launch = launcher.launch
+
+    def launched(job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Any:
+        code = None
+        if type(launcher).__name__ == "JoblibLauncher":
+            with _born_deaf(), passed_on(pids, lambda: _stop(runs), PATIENCE_SECONDS) as passed:
+                returned = launch(job_overrides, initial_job_idx=initial_job_idx)
+            code = passed.code
+        else:
+            returned = launch(job_overrides, initial_job_idx=initial_job_idx)
+        values = [one.return_value for one in returned]
+        runs.failures += [value for value in values if isinstance(value, Failure)]
+        code = code or next((value.exit_code for value in values if isinstance(value, Stopped)), None)
+        if code is not None:
+            raise Interrupted(code)
+        return returned
+
+    launcher.launch = launched
+
+
+def _stop(runs: Runs) -> None:
+    if runs.ticket is not None:
+        with suppress(OSError):
+            runs.ticket.stop_file.touch()
+    with suppress(OSError):
+        os.write(2, _TOLD.encode())  # print is not safe in a signal handler
+
+
+@contextmanager
+def _born_deaf() -> Iterator[None]:
+    """While this lasts, joblib's workers start with our signals blocked: Python's own way of taking them, before
+    signals.py has taken over, ends the worker."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    home: Any = importlib.import_module("joblib.externals.loky.backend.fork_exec")
+    original = home.fork_exec
+
+    def fork_exec(*arguments: Any, **named: Any) -> Any:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, CODES)
+        try:
+            return original(*arguments, **named)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    home.fork_exec = fork_exec
+    try:
+        yield
+    finally:
+        home.fork_exec = original
+
+
+def pids() -> list[int]:
+    """The process ids of joblib's workers."""
+    executor = _executor()
+    return list(getattr(executor, "_processes", None) or ()) if executor is not None else []
+
+
+def end() -> None:
+    """joblib keeps its processes for the next call, which may come from another folder or with other variables."""
+    executor = _executor()
+    if executor is not None:
+        executor.shutdown(wait=True)
+
+
+def were_killed(error: Exception) -> bool:
+    return type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool")
+
+
+def _executor() -> Any:
+    loky = sys.modules.get("joblib.externals.loky.reusable_executor")
+    return loky._executor if loky is not None else None

@@ -1,0 +1,136 @@
+"""What a run is in MLflow's own terms: the experiment it belongs to, its names and notes, its data sets."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag
+from mlflow.exceptions import MlflowException
+
+from runner.foreign import as_block, as_markdown
+from runner.tracking.mlflow.limits import MAX_TAG_VALUE, clean_name, cut
+from runner.tracking.mlflow.store import sqlite_path
+from runner.tracking.mlflow.view import view_tags
+
+LOCK_SECONDS = 20.0  # that a process waits for another to make the store; then it goes on without the lock
+EACH = "best_epoch_"  # and a component's name
+# By which MLflow's pages know that models are trained here, and by which number runs are compared.
+EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.experiment.primaryMetric.name": "best_score",
+    "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
+    **view_tags(),
+}
+
+
+def note(start: Mapping[str, Any], finish: Mapping[str, Any] | None = None, table: list[str] | None = None) -> str:
+    """The run's description, in Markdown: how to get it again, and what came out."""
+    lines = []
+    if finish is not None and finish["best"]:
+        best = finish["best"]
+        each = [f"{key.removeprefix(EACH)} {best[key]:.0f}" for key in best if key.startswith(EACH)]
+        at = f"epochs {', '.join(each)}" if each else f"epoch {best['best_epoch']:.0f}"
+        score = f"**{100 * best['best_score']:.2f}**" if "best_score" in best else "unknown (dev has no gold),"
+        lines += [f"Best score {score} at {at}.", ""]
+    if finish is not None and finish.get("error"):
+        lines += [f"{finish['status']}: {as_markdown(str(finish['error']))}", ""]
+    if start["tags"].get("command_line"):
+        lines += as_block([start["tags"]["command_line"]])
+    if table and len(table) <= 60:
+        lines += as_block(table)
+    return cut("\n".join(lines), MAX_TAG_VALUE)
+
+
+@functools.cache
+def leave_libraries_alone() -> None:
+    """Once, when MLflow has loaded all it needs: no more search for garbage among its objects.
+
+    There are 160,000 and more, and looking through them over and over took a third of the time that metrics take.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def forget_places(ids: Iterable[str | None]) -> None:
+    """Let MLflow drop what it keeps of each run and model: a thread pool and a queue, of the last thousand of them."""
+    kept = getattr(mlflow.tracking._tracking_service.utils, "_artifact_repos_cache", {})
+    for one in ids:
+        kept.pop(one, None)
+
+
+def experiment_id(client: MlflowClient, name: str, root: str | None) -> str:
+    """The experiment's id; made where it is missing, with its files under `root`.
+
+    Raises ValueError where it was deleted, and MlflowException.
+    """
+    known = client.get_experiment_by_name(name)
+    if known is None:
+        location = (Path(root) / clean_name(name).replace("/", "_").strip(" .")).as_uri() if root else None
+        try:
+            return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
+        except MlflowException:
+            known = client.get_experiment_by_name(name)  # made by another machine in this moment
+            if known is None:
+                raise
+    if known.lifecycle_stage != "deleted":
+        for key, value in EXPERIMENT_TAGS.items():  # of an older version's experiment, or one that was made by hand
+            if key not in known.tags:
+                client.set_experiment_tag(known.experiment_id, key, value)
+    if known.lifecycle_stage == "deleted":
+        raise ValueError(f"the experiment {name!r} was deleted; `mlflow experiments restore -x {known.experiment_id}`")
+    return str(known.experiment_id)
+
+
+@contextlib.contextmanager
+def creation_lock(uri: str, tell: Callable[[str], object]) -> Iterator[None]:
+    """Held by one process of this machine at a time while it opens a SQLite store: the first to open it makes it."""
+    path = sqlite_path(uri)
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system; MLflow's own waiting must do
+        path = None
+    if path is None:
+        yield
+        return
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError:  # another user's, or a link: SQLite's own locks must do
+        yield
+        return
+    try:
+        began, is_told = time.monotonic(), False
+        while time.monotonic() - began < LOCK_SECONDS:
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if not is_told and time.monotonic() - began > 1.0:
+                is_told = True
+                tell(f"waiting for {lock}, which another process holds; at most {LOCK_SECONDS:.0f} seconds")
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(file)
+
+
+def dataset_input(info: Mapping[str, Any]) -> DatasetInput:
+    """A corpus file as MLflow's data set; its name holds the split, because MLflow merges equal names and digests."""
+    name = f"{info['name']}-{info['split']}"
+    dataset = Dataset(
+        name=name,
+        digest=info["digest"][:8],
+        source_type="local",
+        source=json.dumps({"uri": info["source"], "sha256": info["digest"]}),
+        profile=json.dumps({"n_docs": info["n_docs"], "n_words": info["n_words"]}),
+    )
+    return DatasetInput(dataset=dataset, tags=[InputTag("mlflow.data.context", info["split"])])

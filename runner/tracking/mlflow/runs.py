@@ -1,0 +1,158 @@
+"""Runs of a store, read back; and a report put beside them. MLflow is imported when something is asked for."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runner.components.predictions import FILE_NAME as PREDICTIONS
+from runner.errors import RunnerError
+from runner.files import read_file
+from runner.tracking.mlflow.store import client_of, first_line
+from runner.tracking.past_run import BEST, CONFIG, PastRun, only_scores, points
+
+PARENT = "mlflow.parentRunId"
+WEIGHTS = {"model-best": "weights_sha256.model-best", "model-last": "weights_sha256.model-last"}  # tags
+_FIGURES = ("train_words", "seconds", "train_words_per_second", "prediction_words_per_second")
+
+
+class Store:
+    """An MLflow store, opened to read runs that were tracked by runner.
+
+    uri: None for MLFLOW_TRACKING_URI, else for mlflow.db in the current folder. Raises RunnerError where there is none.
+    Files that are fetched lie in a temporary folder, which goes away with `close`.
+    """
+
+    def __init__(self, uri: str | None = None) -> None:
+        self.client, self.uri = client_of(uri)
+        self._files = tempfile.TemporaryDirectory(prefix="runner-runs-")
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._files.cleanup()
+
+    def read(self, run_id: str) -> PastRun:
+        """All that is known of a run. Raises RunnerError where there is no such run."""
+        with self._explained(run_id):
+            run = self.client.get_run(run_id)
+            info, metrics = run.info, run.data.metrics
+            model = self._best_model(run)
+            at_best = {metric.key: metric.value for metric in (model.metrics or [])} if model is not None else {}
+            scored = self.client.get_metric_history(run_id, "score")
+            epochs = {one.step: one.value for one in self.client.get_metric_history(run_id, "epoch")}
+            losses, words = (self.client.get_metric_history(run_id, key) if scored else [] for key in ("loss", "words"))
+            experiment = self.client.get_experiment(info.experiment_id)
+        words_of = {one.step: one.value for one in words}
+        evaluations = [(one.step, epochs.get(one.step, 0.0), one.value) for one in scored]
+        last = max(evaluations, default=None)
+        config = self.artifact(run_id, CONFIG)
+        return PastRun(
+            place=run_id,
+            name=str(info.run_name or run_id),
+            status=str(info.status),
+            run_id=run_id,
+            uri=self.uri,
+            experiment=str(experiment.name),
+            params=dict(run.data.params),
+            config=yaml.safe_load(read_file(config)) if config is not None else None,
+            tags=dict(run.data.tags),
+            datasets=[_dataset(one) for one in (run.inputs.dataset_inputs if run.inputs is not None else [])],
+            points=points(evaluations, [(one.step, one.value, words_of.get(one.step, 0.0)) for one in losses]),
+            best={key: metrics[f"best_{key}"] for key in ("score", "epoch", "step") if f"best_{key}" in metrics},
+            scores=only_scores(at_best),
+            final={"step": last[0], "epoch": last[1], "score": last[2]} if last is not None else {},
+            figures={key: metrics[key] for key in _FIGURES if key in metrics},
+            weights={name: run.data.tags[tag] for name, tag in WEIGHTS.items() if tag in run.data.tags},
+            predictions=self.artifact(run_id, PREDICTIONS),
+        )
+
+    def children(self, run_id: str) -> list[str]:
+        """The trained runs below a multirun's own, the first started first; not those that sum up repeats."""
+        with self._explained(run_id):
+            experiment = self.client.get_run(run_id).info.experiment_id
+            found = self.client.search_runs(
+                [experiment], f"tags.`{PARENT}` = '{run_id}'", order_by=["attributes.start_time ASC"]
+            )
+        return [run.info.run_id for run in found if "data_digest" in run.data.tags]
+
+    def artifact(self, run_id: str, name: str) -> Path | None:
+        """A file of the run, fetched; None where it has none of that name."""
+        with self._explained(run_id):
+            if not any(file.path == name for file in self.client.list_artifacts(run_id)):
+                return None
+            folder = Path(self._files.name) / run_id
+            folder.mkdir(exist_ok=True)
+            return Path(self.client.download_artifacts(run_id, name, str(folder)))
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Raises RunnerError where the store refuses."""
+        with self._explained(run_id):
+            for key, value in tags.items():
+                self.client.set_tag(run_id, key, value)
+
+    def log_report(self, experiment: str, name: str, files: Sequence[Path], tags: Mapping[str, str], note: str) -> str:
+        """A finished run that holds files about other runs of the experiment; its id. Raises RunnerError."""
+        with self._explained(experiment):
+            known = self.client.get_experiment_by_name(experiment)
+            if known is None:
+                raise LookupError("there is no such experiment")
+            all_tags = {**tags, "mlflow.note.content": note, "mlflow.source.name": "runner"}
+            run_id = str(self.client.create_run(known.experiment_id, run_name=name, tags=all_tags).info.run_id)
+            try:
+                for path in files:
+                    self.client.log_artifact(run_id, str(path))
+            except BaseException:
+                self.client.set_terminated(run_id, status="FAILED")
+                raise
+            self.client.set_terminated(run_id, status="FINISHED")
+        return run_id
+
+    def _best_model(self, run: Any) -> Any:
+        """The logged model of that name; None where there is none."""
+        for output in run.outputs.model_outputs if run.outputs is not None else []:
+            model = self.client.get_logged_model(output.model_id)
+            if model.name == BEST:
+                return model
+        return None
+
+    @contextmanager
+    def _explained(self, place: str) -> Iterator[None]:
+        """What MLflow raises, as an error for the user."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as error:
+            hint = f"The store asked was {self.uri}; --tracking-uri or MLFLOW_TRACKING_URI name another."
+            is_no_id = error.error_code == "INVALID_PARAMETER_VALUE" and "run_id" in str(error)
+            if is_no_id or error.error_code == "RESOURCE_DOES_NOT_EXIST" or "not found" in str(error):
+                raise RunnerError("there is no such run", place=place, hint=hint) from None
+            raise RunnerError(first_line(error), place=place, hint=hint) from error
+        except (OSError, LookupError) as error:
+            raise RunnerError(first_line(error), place=place, hint=f"The store asked was {self.uri}.") from error
+
+
+def _dataset(one: Any) -> dict[str, str]:
+    """What mlflow.py's dataset_input made of a corpus file."""
+    split = next((tag.value for tag in one.tags if tag.key == "mlflow.data.context"), "")
+    try:
+        source = json.loads(one.dataset.source)
+    except ValueError:
+        source = {}
+    return {
+        "name": one.dataset.name.removesuffix(f"-{split}"),
+        "split": split,
+        "source": str(source.get("uri", "")),
+        "digest": str(source.get("sha256", one.dataset.digest)),
+    }

@@ -1,0 +1,124 @@
+"""`stand_ins`: registries with made-up entries, for tests of rooms that must not depend on the rooms after them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner import registry
+from runner.registry import Schedule, Tok2VecBlock
+
+
+def adam(learn_rate: Schedule = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8,
+         L2: Schedule = 1e-6, L2_is_weight_decay: bool = True, grad_clip: Schedule = 1.0,
+         use_averages: bool = True) -> dict[str, Any]:  # fmt: skip
+    return dict(locals())
+
+
+def sgd(learn_rate: Schedule, L2: Schedule = 0.0, L2_is_weight_decay: bool = True, grad_clip: Schedule = 1.0,
+        use_averages: bool = True) -> dict[str, Any]:  # fmt: skip
+    return dict(locals())
+
+
+def constant(value: float) -> Callable[[int], float]:
+    return lambda step: value
+
+
+def decaying(start: float, stop: float, decay: float) -> Callable[[int], float]:
+    if not 0 <= stop <= start:
+        raise ValueError(f"stop {stop} must lie between 0 and start {start}")
+    return lambda step: max(start - decay * step, stop)
+
+
+def compounding(start: float, stop: float, compound: float) -> Callable[[int], float]:
+    return lambda step: min(start * compound**step, stop)
+
+
+def auto(start: float = 1.0, compound: float = 1.001, stop: float | None = None) -> dict[str, Any]:
+    return dict(locals())
+
+
+def by_sentences(size: Schedule) -> dict[str, Any]:
+    return dict(locals())
+
+
+def by_words(size: Schedule, tolerance: float = 0.2, discard_oversize: bool = False) -> dict[str, Any]:
+    return dict(locals())
+
+
+def hash_embed_cnn(
+    width: int = 96,
+    depth: int = 4,
+    embed_size: int = 2000,
+    window_size: int = 1,
+    maxout_pieces: int = 3,
+    features: list[str] | None = None,
+    word_dropout: float = 0.0,
+) -> Any:
+    return dict(locals())
+
+
+def ner(name: str, tok2vec: Tok2VecBlock, hidden_width: int = 64, maxout_pieces: int = 2) -> dict[str, Any]:
+    return dict(locals())
+
+
+def console() -> str:
+    return "console"
+
+
+def mlflow(uri: str | None = None, experiment: str = "runner", run_name: str | None = None,
+           system_metrics: bool = False) -> dict[str, Any]:  # fmt: skip
+    return dict(locals())
+
+
+def anything(**options: Any) -> dict[str, Any]:
+    return options
+
+
+class _Anything(dict[str, Any]):
+    """A table that knows one stand-in by every name: the corpus room's names are its own business."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> Any:
+        return anything
+
+
+FAKES: dict[str, dict[str, Any]] = {
+    "optimizers": {"adam": adam, "radam": adam, "sgd": sgd},
+    "schedules": {"constant": constant, "decaying": decaying, "compounding": compounding},
+    "batchers": {"auto": auto, "by_sentences": by_sentences, "by_words": by_words},
+    "tok2vecs": {"hash_embed_cnn": hash_embed_cnn},
+    "components": {"ner": ner},
+    "trackers": {"console": console, "mlflow": mlflow},
+    "readers": _Anything(),
+    "tokenizers": _Anything(),
+}
+
+SEED_ERA = (
+    "learn_rate", "dropout_from", "dropout_to", "dropout_decay", "batch_from", "batch_to", "batch_compound",
+    "token_vector_width", "embed_size", "hidden_width", "optimizer_B1", "optimizer_B2", "optimizer_eps", "L2_penalty",
+    "grad_norm_clip",
+)  # fmt: skip
+
+
+@pytest.fixture
+def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Fake entries, a working folder of its own, and none of the seed era's variables."""
+    for kind, factories in FAKES.items():
+        monkeypatch.setattr(
+            registry.KINDS[kind], "_factories", factories if kind in ("readers", "tokenizers") else dict(factories)
+        )
+        monkeypatch.setattr(registry.KINDS[kind], "_is_filled", True)
+    for name in SEED_ERA:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level  # --info of Hydra adds one of its own

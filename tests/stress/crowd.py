@@ -1,0 +1,185 @@
+"""Many jobs at once into one store: is anything lost, or there twice? Counted against each job's own journal.
+
+python -m tests.stress.crowd --jobs 8                 into one SQLite file
+python -m tests.stress.crowd --jobs 8 --postgres      through an MLflow server on PostgreSQL, both started here on loopback
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from runner.tracking.journal import read_journal
+from tests.commands.test_resume import TINY
+
+WAIT = 240.0  # seconds for a server to come up
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def postgres_binaries() -> Path | None:
+    """The folder of PostgreSQL's programs, of which only a few are on Debian's path; None where it is not installed."""
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    return folders[-1] if folders and (folders[-1] / "initdb").exists() else None
+
+
+@contextlib.contextmanager
+def postgres(folder: Path) -> Iterator[str]:
+    """A server of its own on loopback, with its data below `folder`; its URI. It does not run as root."""
+    binaries = postgres_binaries()
+    assert binaries is not None
+    user = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
+    data = folder / "postgres"
+    data.mkdir()
+    if user:
+        folder.chmod(0o755)
+        account = pwd.getpwnam("postgres")
+        os.chown(data, account.pw_uid, account.pw_gid)
+    subprocess.run(
+        [binaries / "initdb", "-D", data / "db", "-U", "runner", "-A", "trust", "--no-sync"],
+        check=True, capture_output=True, cwd=data, **user,
+    )  # fmt: skip
+    port = free_port()
+    with (folder / "postgres.log").open("w") as log:
+        server = subprocess.Popen(
+            [binaries / "postgres", "-D", data / "db", "-p", str(port), "-h", "127.0.0.1", "-k", data, "-F"],
+            stdout=log, stderr=log, cwd=data, **user,
+        )  # fmt: skip
+    try:
+        give_up = time.monotonic() + WAIT
+        ready = [binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-q"]
+        while subprocess.run(ready, check=False).returncode:
+            assert server.poll() is None, (folder / "postgres.log").read_text()
+            assert time.monotonic() < give_up, "PostgreSQL does not start"
+            time.sleep(0.1)
+        yield f"postgresql+psycopg://runner@127.0.0.1:{port}/postgres"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@contextlib.contextmanager
+def mlflow_server(folder: Path, store: str) -> Iterator[str]:
+    """An MLflow server on loopback over that store, with its artifacts below `folder`; its URI."""
+    port = free_port()
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, "--host", "127.0.0.1",
+             "--port", str(port), "--artifacts-destination", str(folder / "artifacts"), "--workers", "2"],
+            stdout=log, stderr=log, cwd=folder, start_new_session=True,
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        )  # fmt: skip
+    uri = f"http://127.0.0.1:{port}"
+    try:
+        give_up = time.monotonic() + WAIT
+        while True:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{uri}/health", timeout=1):
+                break
+            assert server.poll() is None, (folder / "server.log").read_text()[-2000:]
+            assert time.monotonic() < give_up, "the MLflow server does not start"
+            time.sleep(0.2)
+        yield uri
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, 15)
+        server.wait()
+
+
+def sweep(folder: Path, n_jobs: int, uri: str) -> tuple[int, str]:
+    """That many jobs at once; exit code and all that was printed."""
+    words = [*TINY, "-m", f"seed=range(0,{n_jobs})", f"tracking.uri={uri}", "output_dir=sweep",
+             "hydra/launcher=joblib", f"hydra.launcher.n_jobs={n_jobs}"]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "runner", *words], cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def differences(folder: Path, uri: str) -> list[str]:
+    """What the store has not, or has other or more often, than the journals of the sweep's jobs say."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    found: list[str] = []
+    journals = sorted((folder / "sweep").glob("[0-9]*/journal.jsonl"))
+    for path in journals:
+        events = read_journal(path)
+        run = client.get_run(json.loads((path.parent / "summary.json").read_text())["run_id"])
+        name = path.parent.name
+        wanted: Counter[Any] = Counter()
+        for event in events:
+            if event["event"] in ("metrics", "evaluation", "finish"):
+                wanted.update((key, event["step"], float(value)) for key, value in event["values"].items())
+        there: Counter[Any] = Counter()
+        for key in run.data.metrics:
+            there.update((key, one.step, one.value) for one in client.get_metric_history(run.info.run_id, key))
+        if wanted != there:
+            found.append(f"job {name}: {(wanted - there).total()} metrics lost, {(there - wanted).total()} too many")
+        params = next(event for event in events if event["event"] == "start")["params"]
+        if run.data.params != params:
+            found.append(f"job {name}: parameters differ")
+        artifacts = {one.path for one in client.list_artifacts(run.info.run_id)}
+        if not {"config.yaml", "table.txt", "per_type_scores.json"} <= artifacts:
+            found.append(f"job {name}: artifacts {sorted(artifacts)}")
+        models = client.search_logged_models(
+            [run.info.experiment_id], filter_string=f"source_run_id = '{run.info.run_id}'"
+        )
+        if sorted(model.name for model in models) != ["model-best", "model-last"]:
+            found.append(f"job {name}: models {[model.name for model in models]}")
+        if run.info.status != "FINISHED":
+            found.append(f"job {name}: {run.info.status}")
+    runs = client.search_runs([client.get_experiment_by_name("runner").experiment_id])
+    if len(runs) != len(journals) + 2:  # the sweep's own, and the aggregate of its seeds
+        found.append(f"{len(runs)} runs for {len(journals)} jobs")
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=8)
+    parser.add_argument("--postgres", action="store_true")
+    arguments = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        uri = f"sqlite:///{folder / 'mlflow.db'}"
+        if arguments.postgres:
+            store = stack.enter_context(postgres(folder))
+            uri = stack.enter_context(mlflow_server(folder, store))
+        began = time.monotonic()
+        code, printed = sweep(folder, arguments.jobs, uri)
+        seconds = time.monotonic() - began
+        wrong = differences(folder, uri)
+        if code:
+            wrong.append(f"exit code {code}: {printed[-1000:]}")
+        if "locked" in printed:
+            wrong.append("database is locked")
+        n = sum(len(event["values"]) for path in (folder / "sweep").glob("[0-9]*/journal.jsonl")
+                for event in read_journal(path) if event["event"] in ("metrics", "evaluation", "finish"))  # fmt: skip
+        print(*wrong, sep="\n")
+        where = "an MLflow server on PostgreSQL" if arguments.postgres else "one SQLite file"
+        print(f"{arguments.jobs} jobs at once into {where}: {n:,} metrics, {len(wrong)} differences, {seconds:.0f} s")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
