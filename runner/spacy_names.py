@@ -73,7 +73,7 @@ _RUNNER: Mapping[str, str] = {
     "require_gpu": "There is no GPU support; leave it out.",
     "require_cpu": "Everything computes on the CPU; leave it out.",
     "explain": "Labels are those of your data; nothing explains them.",
-    "info": "Read meta.json and config.yaml in the model's folder.",
+    "info": "Read meta.json and config.json in the model's folder.",
     "biluo_tags_from_offsets": "Write runner.offsets_to_biluo(doc, entities).",
     "offsets_from_biluo_tags": "Write runner.biluo_to_offsets(doc, tags).",
     "offsets_to_biluo_tags": "Write runner.offsets_to_biluo(doc, entities).",

@@ -1,6 +1,6 @@
 """A model on disk is a folder that holds data and nothing that runs:
 
-    config.yaml       the config that builds the pipeline
+    config.json       the config that builds the pipeline
     meta.json         labels, versions, what the trainer adds (scores, data digests), and checksums: of the other files,
                       and of itself
     weights.msgpack   every parameter by its path: shape, and float32 values in little-endian order
@@ -24,11 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import srsly
-import yaml
 from numpy.typing import NDArray
 from srsly.msgpack import unpackb
 
-from runner import bounded_yaml
 from runner.blocks import check, load_code
 from runner.corpus.lexemes import Lexemes
 from runner.errors import RunFailed, RunnerError
@@ -40,9 +38,10 @@ if TYPE_CHECKING:
     from runner.components.pipeline import Pipeline
     from runner.model.parameters import Shape
 
-CONFIG, META, WEIGHTS, LEXEMES = "config.yaml", "meta.json", "weights.msgpack", "lexemes.msgpack"
-_FORMAT = 3
-_MAX_BYTES = {CONFIG: bounded_yaml.MAX_BYTES, META: 16 << 20, WEIGHTS: 4 << 30, LEXEMES: 1 << 27}
+CONFIG, META, WEIGHTS, LEXEMES = "config.json", "meta.json", "weights.msgpack", "lexemes.msgpack"
+_FORMAT = 4
+_YAML_CONFIG = "config.yaml"  # of models of format 3
+_MAX_BYTES = {CONFIG: 4 << 20, META: 16 << 20, WEIGHTS: 4 << 30, LEXEMES: 1 << 27, _YAML_CONFIG: 1 << 20}
 _MAX_PATHS = 10_000  # parameters of a model
 _OWN_META = ("labels", "format", "file_sha256", "meta_sha256", "versions", "lang")
 
@@ -79,8 +78,7 @@ def contents(pipeline: Pipeline, place: str) -> dict[str, bytes]:
             "counts": np.array([frequencies[norm] for norm in sorted(frequencies)], dtype="<u8").tobytes(),
         }
     )
-    config = yaml.dump(pipeline.describe(), Dumper=_Plain, sort_keys=False, allow_unicode=True).encode("utf8")
-    files = {CONFIG: config, WEIGHTS: weights, LEXEMES: lexemes}
+    files = {CONFIG: _as_json(pipeline.describe()), WEIGHTS: weights, LEXEMES: lexemes}
     meta = {
         **pipeline.meta,
         "format": _FORMAT,
@@ -91,7 +89,7 @@ def contents(pipeline: Pipeline, place: str) -> dict[str, bytes]:
         "versions": {name: _version(name) for name in ("declarative-runner", "thinc", "numpy")},
     }
     meta["meta_sha256"] = _meta_sha256(json.loads(json.dumps(meta)))
-    files[META] = json.dumps(meta, indent=2).encode("ascii")
+    files[META] = _as_json(meta)
     for name, content in files.items():
         if len(content) > _MAX_BYTES[name]:
             raise RunFailed(
@@ -125,14 +123,14 @@ def load(path: Path, code: Sequence[str | Path] = (), ops: str = "numpy", thread
     if not path.is_dir():
         raise RunnerError("there is no model folder here", place=str(path), hint="Give a folder such as model-best.")
     meta = _mapping(path, META, _read(path, META))
-    if meta.get("format") != _FORMAT:
-        raise RunnerError(
-            f"model format {meta.get('format')!r:.40} is not {_FORMAT}", place=str(path / META), hint="Train again."
-        )
+    if meta.get("format") not in (3, _FORMAT):
+        fact = f"model format {meta.get('format')!r:.40} is neither 3 nor {_FORMAT}"
+        raise RunnerError(fact, place=str(path / META), hint="Train again.")
     if _meta_sha256(meta) != meta.get("meta_sha256"):
         raise _damaged(path / META, "its checksum is not the one that it holds")
-    config = _mapping(path, CONFIG, _verified(path, CONFIG, meta))
-    _take_code(config, code, path)
+    config_name = CONFIG if meta["format"] == _FORMAT else _YAML_CONFIG
+    config = _mapping(path, config_name, _verified(path, config_name, meta))
+    _take_code(config, code, path / config_name)
     try:
         lang, blocks = config["lang"], _blocks(config["components"])
         shared = config.get("shared_tok2vec", False)
@@ -147,7 +145,7 @@ def load(path: Path, code: Sequence[str | Path] = (), ops: str = "numpy", thread
         pipeline.lexemes = Lexemes(_frequencies(_verified(path, LEXEMES, meta)))
         pipeline._build(given=lambda shapes: _weights(path, meta, shapes))
     except RunnerError as error:
-        raise error if str(path) in (error.place or "") else _at(error, path) from error.__cause__
+        raise error if str(path) in (error.place or "") else _at(error, path / config_name) from error.__cause__
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise RunnerError(
             f"this is not a complete model ({type(error).__name__}: {error})", place=str(path), hint="Train again."
@@ -156,16 +154,16 @@ def load(path: Path, code: Sequence[str | Path] = (), ops: str = "numpy", thread
     return pipeline
 
 
-def _take_code(config: Mapping[str, Any], code: Sequence[str | Path], path: Path) -> None:
-    """Run the files that the caller gave. Raises RunnerError where the model needs others."""
+def _take_code(config: Mapping[str, Any], code: Sequence[str | Path], place: Path) -> None:
+    """Run the files that the caller gave. place: of the config. Raises RunnerError where the model needs others."""
     named = config.get("code", [])
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        raise RunnerError("'code' is no list of file names", place=str(path / CONFIG), hint="Train again.")
+        raise RunnerError("'code' is no list of file names", place=str(place), hint="Train again.")
     missing = sorted(set(named) - {Path(file).name for file in code})
     if missing:
         raise RunnerError(
             f"the model cannot be built without Python code of its maker's: {', '.join(missing):.200}",
-            place=str(path / CONFIG),
+            place=str(place),
             hint=f"Where you know and trust it, give it: runner.load(path, code=[{missing[0]!r:.80}]), or --code.",
         )
     load_code([str(file) for file in code])
@@ -277,12 +275,27 @@ def _read(folder: Path, name: str) -> bytes:
 
 def _mapping(folder: Path, name: str, data: bytes) -> dict[str, Any]:
     try:
-        value = bounded_yaml.read(data) if name == CONFIG else json.loads(data)
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        value = _yaml(data) if name == _YAML_CONFIG else json.loads(data)
+    except (ValueError, RecursionError) as error:
         raise _damaged(folder / name, str(error).split("\n")[0]) from error
     if not isinstance(value, dict):
         raise _damaged(folder / name, "it holds no mapping")
     return value
+
+
+def _yaml(data: bytes) -> Any:
+    import yaml
+
+    from runner import bounded_yaml
+
+    try:
+        return bounded_yaml.read(data)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+
+
+def _as_json(value: Any) -> bytes:
+    return json.dumps(value, indent=2).encode("ascii")
 
 
 def _meta_sha256(meta: Mapping[str, Any]) -> str:
@@ -295,18 +308,10 @@ def _damaged(path: Path, fact: str) -> RunnerError:
     return RunnerError(f"the file is damaged: {fact}", place=str(path), hint="Copy the folder again, or train again.")
 
 
-def _at(error: RunnerError, path: Path) -> RunnerError:
-    """The same error in words of the model's config."""
-    return type(error)(
-        f"{error.place}: {error.fact}" if error.place else error.fact, place=str(path / CONFIG), hint=error.hint
-    )
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes shared values out: bounded_yaml.py counts them, and a person reads them."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+def _at(error: RunnerError, config: Path) -> RunnerError:
+    """The same error, placed at the model's config."""
+    fact = f"{error.place}: {error.fact}" if error.place else error.fact
+    return type(error)(fact, place=str(config), hint=error.hint)
 
 
 def _version(name: str) -> str:

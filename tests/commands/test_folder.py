@@ -245,13 +245,13 @@ class TestKilled:
         for name in ("model-best", "model-last"):
             shutil.rmtree(out / name)
             (out / name).mkdir()
-            for file in ("config.yaml", "weights.msgpack"):
+            for file in ("config.json", "weights.msgpack"):
                 (out / name / file).write_text(f"old {name}")
         return out
 
     def test_while_a_model_is_replaced(self, small):
         def fill(folder: Path) -> None:
-            for name in ("config.yaml", "weights.msgpack"):
+            for name in ("config.json", "weights.msgpack"):
                 write_file(folder / name, "new model-best")
 
         def replace() -> None:
@@ -265,7 +265,7 @@ class TestKilled:
                 pass
             found = contents(small)
             assert set(found) == names, n
-            texts = {found[f"model-best/{name}"] for name in ("config.yaml", "weights.msgpack")}
+            texts = {found[f"model-best/{name}"] for name in ("config.json", "weights.msgpack")}
             assert texts in ({b"old model-best"}, {b"new model-best"}), n
 
         assert killed_at_each_operation(small, replace, check) > 20

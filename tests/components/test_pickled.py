@@ -80,7 +80,7 @@ def test_a_spawned_process_predicts_the_same(nlp):
 
 def test_a_pickle_holds_bytes_alone_and_they_are_checked(nlp):
     _, (files, state) = nlp.__reduce__()
-    assert sorted(files) == ["config.yaml", "lexemes.msgpack", "meta.json", "weights.msgpack"]
+    assert sorted(files) == ["config.json", "lexemes.msgpack", "meta.json", "weights.msgpack"]
     assert all(type(content) is bytes for content in files.values())
     damaged = bytes([files["weights.msgpack"][0] ^ 1]) + files["weights.msgpack"][1:]
     with pytest.raises(runner.RunnerError, match=r"weights\.msgpack.*damaged"):

@@ -71,7 +71,7 @@ def test_averaged_parameters_are_borrowed_saved_and_loaded(memory, tmp_path):
     loaded = runner.load(tmp_path / "model")
     assert weights_sha256(loaded) == averaged
     names = sorted(file.name for file in (tmp_path / "model").iterdir())
-    assert names == ["config.yaml", "lexemes.msgpack", "meta.json", "weights.msgpack"]
+    assert names == ["config.json", "lexemes.msgpack", "meta.json", "weights.msgpack"]
     texts = [text for text, _ in TRAIN_DATA]
     assert [entities(doc) for doc in loaded.pipe(texts)] == [a["entities"] for _, a in TRAIN_DATA]
 

@@ -56,8 +56,8 @@ def forged(model, tmp_path):
         about = json.loads((folder / "meta.json").read_text("utf8"))
         about.update(meta or {})
         for stem, content in files.items():
-            name = {"config": "config.yaml", "weights": "weights.msgpack", "lexemes": "lexemes.msgpack"}[stem]
-            data = content if isinstance(content, bytes) else yaml.safe_dump(content, sort_keys=False).encode()
+            name = stem + (".json" if stem == "config" else ".msgpack")
+            data = content if isinstance(content, bytes) else json.dumps(content).encode()
             (folder / name).write_bytes(data)
             about["file_sha256"][name] = hashlib.sha256(data).hexdigest()
         about["meta_sha256"] = storage._meta_sha256(about)
@@ -68,7 +68,20 @@ def forged(model, tmp_path):
 
 
 def config_of(folder):
-    return yaml.safe_load((folder / "config.yaml").read_text("utf8"))
+    return json.loads((folder / "config.json").read_text("utf8"))
+
+
+def as_format_3(folder, config):
+    """Turn a model folder into one of format 3, whose config is YAML."""
+    (folder / "config.json").unlink()
+    (folder / "config.yaml").write_bytes(config)
+    meta = json.loads((folder / "meta.json").read_text("utf8"))
+    meta["format"] = 3
+    del meta["file_sha256"]["config.json"]
+    meta["file_sha256"]["config.yaml"] = hashlib.sha256(config).hexdigest()
+    meta["meta_sha256"] = storage._meta_sha256(meta)
+    (folder / "meta.json").write_text(json.dumps(meta), "utf8")
+    return folder
 
 
 def test_every_flipped_bit_is_told_or_changes_nothing(model, tmp_path):
@@ -96,12 +109,26 @@ def test_a_changed_word_of_meta_json_is_told(model, tmp_path, key):
     meta["labels"]["ner"] = meta["labels"]["ner"][::-1] if key == "labels" else meta["labels"]["ner"]
     meta[key] = {"file_sha256": {}, "format": 1, "lang": "xx"}.get(key, meta[key])
     (folder / "meta.json").write_text(json.dumps(meta), "utf8")
-    with pytest.raises(runner.RunnerError, match=r"meta\.json: (the file is damaged|model format 1 is not 3)"):
+    with pytest.raises(
+        runner.RunnerError, match=r"meta\.json: (the file is damaged|model format 1 is neither 3 nor 4)"
+    ):
         runner.load(folder)
 
 
 def test_a_forged_copy_that_fits_loads(model, forged):
     assert outcome(forged(config=config_of(model))) == outcome(model)
+
+
+def test_a_model_of_format_3_loads_and_is_saved_as_4(model, forged, tmp_path):
+    folder = as_format_3(forged(), yaml.safe_dump(config_of(model), sort_keys=False).encode())
+    assert outcome(folder) == outcome(model)
+    runner.load(folder).to_disk(tmp_path / "again")
+    assert (tmp_path / "again" / "config.json").read_bytes() == (model / "config.json").read_bytes()
+
+
+def test_no_yaml_is_read_to_load_a_model(model, monkeypatch):
+    monkeypatch.setattr(bounded_yaml, "read", None)
+    outcome(model)
 
 
 def many(n):
@@ -150,9 +177,20 @@ def test_a_config_that_asks_for_too_much_is_refused(model, forged, change, messa
     ],
     ids=["bomb", "endless", "deep", "python", "tag", "long", "encoding", "empty"],
 )  # fmt: skip
-def test_hostile_yaml_is_refused(forged, content):
-    folder = forged(config=content)
+def test_hostile_yaml_of_format_3_is_refused(forged, content):
+    folder = as_format_3(forged(), content)
     with pytest.raises(runner.RunnerError, match=r"config\.yaml"):
+        runner.load(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", b"x" * (5 << 20), b"\xff\xfe\x00", b"", b"[]", b'{"a": 1'],
+    ids=["deep", "long", "encoding", "empty", "list", "half"],
+)
+def test_a_config_that_is_no_json_is_refused(forged, content):
+    folder = forged(config=content)
+    with pytest.raises(runner.RunnerError, match=r"config\.json"):
         runner.load(folder)
 
 
@@ -189,17 +227,17 @@ def test_words_and_labels_are_what_they_must_be(model, forged):
 
 def test_no_file_outside_the_folder_is_read(forged, tmp_path):
     folder = forged()
-    outside = tmp_path / "config.yaml"
-    (folder / "config.yaml").rename(outside)
-    (folder / "config.yaml").symlink_to(outside)
-    with pytest.raises(runner.RunnerError, match=r"config\.yaml: the file is a link that leads out of the folder"):
+    outside = tmp_path / "config.json"
+    (folder / "config.json").rename(outside)
+    (folder / "config.json").symlink_to(outside)
+    with pytest.raises(runner.RunnerError, match=r"config\.json: the file is a link that leads out of the folder"):
         runner.load(folder)
-    (folder / "config.yaml").unlink()
-    (folder / "config.yaml").symlink_to(folder / "config.yaml")
+    (folder / "config.json").unlink()
+    (folder / "config.json").symlink_to(folder / "config.json")
     with pytest.raises(runner.RunnerError, match="cannot read"):
         runner.load(folder)
-    (folder / "config.yaml").unlink()
-    os.mkfifo(folder / "config.yaml")
+    (folder / "config.json").unlink()
+    os.mkfifo(folder / "config.json")
     with pytest.raises(runner.RunnerError, match="this is no file"):
         runner.load(folder)
 
@@ -219,14 +257,13 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_long_tag_map_is_saved_and_loaded(tmp_path, monkeypatch):
-    monkeypatch.setattr(bounded_yaml, "MAX_VALUES", 500)  # a long text may hold more
+def test_a_long_tag_map_is_saved_and_loaded(tmp_path):
     nlp = runner.blank("en")
-    tag_map = {f"TAG{i}": {"pos": "NOUN", "feats": f"Case=C{i}|Number=Sing"} for i in range(300)}
+    tag_map = {f"TAG{i}": {"pos": "NOUN", "feats": f"Case=C{i}|Number=Sing"} for i in range(20_000)}
     nlp.add_pipe("tagger", {"tok2vec": TOK2VEC, "tag_map": tag_map})
     nlp.initialize()
     nlp.to_disk(tmp_path / "model")
-    assert runner.load(tmp_path / "model").get_pipe("tagger").tag_map["TAG299"] == ("NOUN", "Case=C299|Number=Sing")
+    assert runner.load(tmp_path / "model").get_pipe("tagger").tag_map["TAG19999"] == ("NOUN", "Case=C19999|Number=Sing")
 
 
 def test_a_model_that_needs_code_is_refused_until_the_caller_gives_it(tmp_path):
@@ -270,9 +307,9 @@ def test_mlflow_runs_no_code_that_a_model_names(tmp_path):
     small_model(("ner",)).to_disk(tmp_path / "model")
     path = tmp_path / "model"
     config = {**config_of(path), "code": [str(file)]}
-    (path / "config.yaml").write_text(yaml.safe_dump(config), "utf8")
+    (path / "config.json").write_text(json.dumps(config), "utf8")
     meta = json.loads((path / "meta.json").read_text("utf8"))
-    meta["file_sha256"]["config.yaml"] = hashlib.sha256((path / "config.yaml").read_bytes()).hexdigest()
+    meta["file_sha256"]["config.json"] = hashlib.sha256((path / "config.json").read_bytes()).hexdigest()
     meta["meta_sha256"] = storage._meta_sha256(meta)
     (path / "meta.json").write_text(json.dumps(meta), "utf8")
     with pytest.raises(runner.RunnerError, match="cannot be built without Python code"):

@@ -52,7 +52,7 @@ from runner.corpus.readers.reader import LeftOut, bind
 from runner.corpus.tokenizer import syntok
 from runner.errors import RunnerError
 from runner.training import checkpoint
-from tests.corpus import test_packed as packed
+from tests.corpus.packed import test_docs as packed
 from tests.corpus.readers import test_hostile as hostile
 from tests.stress.damage import small_model
 from tests.stress.fuzz import JUNK, limit_memory
@@ -280,18 +280,18 @@ class Models(Target):
 
     def _forge(self, files: dict[str, bytes], meta: dict[str, Any], rng: random.Random) -> None:
         name = rng.choice(
-            ("config.yaml", "config.yaml", "config.yaml", "meta.json", "weights.msgpack", "lexemes.msgpack")
+            ("config.json", "config.json", "config.json", "meta.json", "weights.msgpack", "lexemes.msgpack")
         )
         if name == "meta.json":
             break_value(meta, rng)
-        elif name == "config.yaml":
+        elif name == "config.json":
             try:
-                content = yaml.safe_load(files[name]) if rng.random() < 0.8 else None
+                content = json.loads(files[name]) if rng.random() < 0.8 else None
             except Exception:  # it was broken before
                 content = None
             if isinstance(content, dict):
                 break_value(content, rng)
-                files[name] = dumped_yaml(content, rng)
+                files[name] = json.dumps(content, default=str).encode()
             else:
                 files[name] = hostile._break_bytes(files[name], rng)
         else:
