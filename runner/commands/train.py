@@ -21,11 +21,11 @@ from runner.commands.result import Result, note_kernel, write_summary
 from runner.commands.resume import Found, begun, has_finished
 from runner.compare.reproduction import code_tags
 from runner.components import predictions
+from runner.components.base import max_batch_size
 from runner.components.pipeline import Pipeline
 from runner.components.storage import weights_sha256
 from runner.config.schema import RunConfig
 from runner.corpus.augment import Augmentation
-from runner.corpus.batching import MAX_BATCH_SIZES
 from runner.corpus.datasets import Corpus, load_corpus
 from runner.corpus.digests import sha256_of
 from runner.corpus.example import Example
@@ -38,7 +38,7 @@ from runner.model.allocator import keep_freed_memory
 from runner.model.kernel import kernel
 from runner.model.ops import make_ops
 from runner.registry import Schedule
-from runner.tracking.base import DatasetInfo, Resumed, RunInfo, Status, Tracker
+from runner.tracking.base import DatasetInfo, Resumed, RunInfo, ScoreColumns, Status, Tracker
 from runner.tracking.past_run import BEST, KERNEL, LAST
 from runner.tracking.provenance import provenance_tags
 from runner.training.interrupts import Interrupts, deferred
@@ -125,7 +125,7 @@ def _run(
         if found is None:
             keeper.offer(0, snapshot, force=True)
         for tracker in trackers:
-            tracker.start(run_info(config, corpus, found.resumed if found is not None else None, all_tags))
+            tracker.start(run_info(config, corpus, pipeline, found.resumed if found is not None else None, all_tags))
         with deferred() as interrupts:
             for step in () if result.pruned else steps(training, keeper, plan.max_rollbacks):
                 result.rollbacks += len(step.rollbacks)
@@ -257,9 +257,8 @@ def make_pipeline(config: RunConfig) -> Pipeline:
 def make_plan(config: RunConfig, pipeline: Pipeline, train: Sequence[Example] = ()) -> Plan:
     """Batches, dropout, augmenters, and when to stop. train: for augmenters that learn from it."""
     batch = dict(config.batch)
-    if batch["type"] == "auto" and batch.get("component") is None:
-        types = [component.type for component in pipeline.components.values() if component.type in MAX_BATCH_SIZES]
-        batch["component"] = min(types or ["ner"], key=lambda name: MAX_BATCH_SIZES[name])
+    if batch["type"] == "auto" and batch.get("stop") is None:
+        batch.setdefault("max_size", max_batch_size(pipeline.components.values(), batch.get("component")))
     weights: Mapping[str, float] = config.pipeline.score_weights or {
         key: weight for component in pipeline.components.values() for key, weight in component.score_weights.items()
     }
@@ -290,7 +289,11 @@ def make_augmentation(config: RunConfig, train: Sequence[Example]) -> Augmentati
 
 
 def run_info(
-    config: RunConfig, corpus: Corpus, resumed: Resumed | None = None, tags: Mapping[str, str] | None = None
+    config: RunConfig,
+    corpus: Corpus,
+    pipeline: Pipeline,
+    resumed: Resumed | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> RunInfo:
     """What the trackers are told before the first step."""
     components = list(config.pipeline.components)
@@ -323,6 +326,11 @@ def run_info(
             for source in corpus.sources
         ],
         components=components,
+        columns=[
+            ScoreColumns(component.name, component.heading, component.columns)
+            for component in pipeline.components.values()
+            if component.has_weights
+        ],
         max_epochs=config.training.max_epochs,
         max_steps=config.training.max_steps,
         resumed=resumed,

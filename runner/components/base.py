@@ -25,6 +25,8 @@ from runner.model.dropout import Noise
 from runner.model.layout import Floats2d
 from runner.spacy_names import unknown
 
+DEFAULT_BATCH_SIZE = 16  # examples, in batch=auto, where no component tells a size
+
 
 @dataclass(frozen=True)
 class Flaw:
@@ -45,12 +47,17 @@ class Component(ABC):
 
     type: str
     has_weights = True  # False: a step that changes the tokens for the components after it (merge.py)
-    heading: str  # of its columns in the table: "NER"
+    heading: str = ""  # of its loss in the table: "NER"; empty: its name
+    columns: ClassVar[
+        Mapping[str, str]
+    ] = {}  # score → heading, where scores stand in columns: the table, MLflow's views
+    max_batch_size: ClassVar[int | None] = None  # examples, in batch=auto; None: the other components decide
     annotation: ClassVar[tuple[str, ...] | None] = None  # keys of annotations.py that it learns from; None: not told
     score_weights: ClassVar[Mapping[str, float]]  # its part of the final score when the config names none
 
     def __init__(self, name: str, build_tok2vec: Any | None) -> None:
         self.name = name
+        self.heading = self.heading or name
         self.build_tok2vec = build_tok2vec
         self.labels: list[str] = []
         self.head: Model[Any, Any] | None = None
@@ -161,3 +168,19 @@ class Component(ABC):
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
         """What each predicted doc contributes to the main scores (counts.py); nothing for scores that are no such sum."""
         return [{} for _ in examples]
+
+
+def max_batch_size(components: Iterable[Component], decisive: str | None = None) -> int:
+    """The largest batch that all of these components train well with, in examples.
+
+    decisive: the name or type of the only one that counts. Raises RunnerError where that one tells no size.
+    """
+    sizes = {(part.name, part.type): part.max_batch_size for part in components if part.max_batch_size is not None}
+    if decisive is None:
+        return min(sizes.values(), default=DEFAULT_BATCH_SIZE)
+    named = [size for names, size in sizes.items() if decisive in names]
+    if not named:
+        known = ", ".join(sorted(name for name, _ in sizes)) or "none"
+        fact = f"no batch size is known for component {decisive!r} (known: {known})"
+        raise RunnerError(fact, place="batch.component", hint="Give batch.stop a number.")
+    return min(named)

@@ -52,6 +52,8 @@ class EntityRecognizer(Component):
 
     type = "ner"
     heading = "NER"
+    columns: ClassVar = {"ents_p": "NER P", "ents_r": "NER R", "ents_f": "NER F"}
+    max_batch_size: ClassVar = 16
     annotation: ClassVar = ("entities",)
     score_weights: ClassVar = {"ents_f": 1.0}
 

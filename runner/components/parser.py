@@ -119,6 +119,8 @@ class DependencyParser(Component):
 
     type = "parser"
     heading = "Dep"
+    columns: ClassVar = {"dep_uas": "UAS", "dep_las": "LAS", "sents_f": "Sents F"}
+    max_batch_size: ClassVar = 16
     annotation: ClassVar = ("heads", "deps")
     score_weights: ClassVar = {"dep_uas": 0.5, "dep_las": 0.5}
 

@@ -53,6 +53,8 @@ class Tagger(Component):
 
     type = "tagger"
     heading = "Tag"
+    columns: ClassVar = {"tag_acc": "Tag %"}
+    max_batch_size: ClassVar = 32
     annotation: ClassVar = ("tags",)
     score_weights: ClassVar = {"tag_acc": 1.0}
 

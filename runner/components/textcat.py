@@ -69,6 +69,13 @@ class TextCategorizer(Component):
 
     type = "textcat"
     heading = "Cats"
+    columns: ClassVar = {
+        "cats_macro_p": "Cats P",
+        "cats_macro_r": "Cats R",
+        "cats_macro_f": "Cats F",
+        "cats_macro_auc": "AUC",
+    }
+    max_batch_size: ClassVar = 64
     annotation: ClassVar = ("cats",)
     score_weights: ClassVar = {"cats_score": 1.0}
 

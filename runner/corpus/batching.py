@@ -24,8 +24,6 @@ from runner.errors import RunnerError
 Item = TypeVar("Item")
 Ints = NDArray[np.integer[Any]]
 
-MAX_BATCH_SIZES = {"tagger": 32, "parser": 16, "ner": 16, "textcat": 64}  # the recipe's, in examples
-
 
 class Batch(NamedTuple):
     """Examples of one update."""
@@ -38,39 +36,32 @@ Batcher = Callable[[Ints, Ints, int], Iterator[Batch]]
 
 
 @registry.batchers("auto")
-def auto(start: float = 1.0, compound: float = 1.001, stop: float | None = None, component: str = "ner") -> Batcher:
-    """The recipe: from `start` examples, compounding, to a maximum that fits the component and the size of the data.
+def auto(
+    start: float = 1.0,
+    compound: float = 1.001,
+    stop: float | None = None,
+    component: str | None = None,
+    max_size: int = 16,
+) -> Batcher:
+    """The recipe: from `start` examples, compounding, to a maximum that fits the components and the size of the data.
 
-    The maximum is 32 for a tagger, 16 for a parser or ner, 64 for a textcat, halved under 1,000 examples and again
-    under 500; with several components give the one that decides. `stop` overrides it.
+    component: the name or type of the one whose maximum counts; null: the smallest of all (16 for a parser or ner, 32 for
+    a tagger, 64 for a textcat). max_size: that maximum, which a run fills in; halved under 1,000 examples and again under
+    500. stop: in its place, whatever the size of the data.
     """
     if start < 1 or compound < 1:
         raise RunnerError(f"start {start} and compound {compound} must each be at least 1")
-    if component not in MAX_BATCH_SIZES and stop is None:
-        known = ", ".join(sorted(MAX_BATCH_SIZES))
-        raise RunnerError(
-            f"no batch size is known for component {component!r} (known: {known})", hint="Give batch.stop a number."
-        )
 
     def batches(order: Ints, n_words: Ints, step: int) -> Iterator[Batch]:
-        largest = stop if stop is not None else max_batch_size(component, len(n_words))
+        largest = stop if stop is not None else max_size * _share(len(n_words))
         return _by_count(order, lambda at: _compounded(start, largest, compound, at), step)
 
     return batches
 
 
-def max_batch_size(component: str, n_examples: int) -> float:
-    """The recipe's largest batch.
-
-    >>> max_batch_size("ner", 5000), max_batch_size("ner", 999), max_batch_size("tagger", 499)
-    (16, 8.0, 8.0)
-    """
-    size: float = MAX_BATCH_SIZES[component]
-    if n_examples < 1000:
-        size /= 2
-    if n_examples < 500:
-        size /= 2
-    return size
+def _share(n_examples: int) -> float:
+    """Of the largest batch, what fits data of that size."""
+    return 1.0 if n_examples >= 1000 else 0.5 if n_examples >= 500 else 0.25
 
 
 def _compounded(start: float, stop: float, compound: float, step: int) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from runner.training.step import Step
 
@@ -26,6 +26,14 @@ class DatasetInfo:
     digest: str  # sha256 of the file, in hex
     n_docs: int
     n_words: int
+
+
+class ScoreColumns(NamedTuple):
+    """The columns of one component, wherever scores stand in columns."""
+
+    component: str
+    heading: str  # of its loss: "NER"
+    scores: Mapping[str, str]  # score → heading: {"ents_f": "NER F"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class RunInfo:
     tags: Mapping[str, str] = field(default_factory=dict)
     datasets: Sequence[DatasetInfo] = ()
     components: Sequence[str] = ("ner",)
+    columns: Sequence[ScoreColumns] = ()  # of the components that learn
     max_epochs: int | None = None
     max_steps: int | None = None
     resumed: Resumed | None = None  # None: a new run

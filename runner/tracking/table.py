@@ -1,7 +1,7 @@
 """The table of evaluations as text: which columns a run has, and one aligned line an evaluation.
 
-A component adds a row to COMPONENT_COLUMNS and nothing else. Shares are printed as percentages with two decimals.
-Printing is console.py's business.
+Each component says which columns it has. Shares are printed as percentages with two decimals. Printing is console.py's
+business.
 """
 
 from __future__ import annotations
@@ -11,20 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.foreign import shown_name
-from runner.tracking.base import RunInfo
+from runner.tracking.base import RunInfo, ScoreColumns
 from runner.training.step import Step
 
-# component type → (its heading, ((score key, heading), …))
-COMPONENT_COLUMNS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
-    "tagger": ("Tag", (("tag_acc", "Tag %"),)),
-    "parser": ("Dep", (("dep_uas", "UAS"), ("dep_las", "LAS"), ("sents_f", "Sents F"))),
-    "ner": ("NER", (("ents_p", "NER P"), ("ents_r", "NER R"), ("ents_f", "NER F"))),
-    "textcat": (
-        "Cats",
-        (("cats_macro_p", "Cats P"), ("cats_macro_r", "Cats R"), ("cats_macro_f", "Cats F"), ("cats_macro_auc", "AUC")),
-    ),
-}
-WITHOUT_WEIGHTS = frozenset({"merge"})  # steps that have neither loss nor scores
 GAP = "  "
 
 
@@ -37,30 +26,26 @@ class Column:
 class Table:
     """The table of one run.
 
-    components: name → type, in order. is_gpu: whether predictions are timed on a GPU.
+    components: the columns of each, in order. is_gpu: whether predictions are timed on a GPU.
     """
 
-    def __init__(self, components: Mapping[str, str], *, is_gpu: bool = False) -> None:
+    def __init__(self, components: Sequence[ScoreColumns], *, is_gpu: bool = False) -> None:
         self._components = components
         columns = [Column("Epoch", 5), Column("Step", 7)]
-        for name, kind in components.items():
-            short, scores = COMPONENT_COLUMNS.get(kind, (shown_name(name), ()))
-            columns.append(Column(f"{short} Loss", max(9, len(short) + 5)))
-            columns += [Column(heading, max(6, len(heading))) for _, heading in scores]
+        for _, heading, scores in components:
+            headings = [f"{shown_name(heading)} Loss", *map(shown_name, scores.values())]
+            columns += [Column(headings[0], max(9, len(headings[0])))]
+            columns += [Column(heading, max(6, len(heading))) for heading in headings[1:]]
         columns += [Column("Token %", 7), Column("GPU WPS" if is_gpu else "CPU WPS", 8), Column("Score", 6)]
         self._columns = [*columns, Column("Best", 4)]
         self.lines: list[str] = self.header()
 
     @classmethod
     def of(cls, run: RunInfo) -> Table:
-        """The table that fits a run's config."""
-        pipeline = run.config.get("pipeline") or {}
-        blocks = (pipeline.get("components") or {}) if isinstance(pipeline, Mapping) else {}
+        """The table that fits a run."""
         compute = run.config.get("compute") or {}
         device = str(compute.get("device", "cpu")) if isinstance(compute, Mapping) else "cpu"
-        kinds = {name: str((blocks.get(name) or {}).get("type", name)) for name in run.components}
-        kinds = {name: kind for name, kind in kinds.items() if kind not in WITHOUT_WEIGHTS}
-        return cls(kinds, is_gpu=device.startswith(("cuda", "gpu")))
+        return cls(run.columns, is_gpu=device.startswith(("cuda", "gpu")))
 
     def header(self) -> list[str]:
         """The headings and the rule under them."""
@@ -74,9 +59,9 @@ class Table:
         assert step.evaluation is not None
         evaluation = step.evaluation
         cells = [str(step.epoch), str(step.step)]
-        for name, kind in self._components.items():
+        for name, _, scores in self._components:
             cells.append(_number(evaluation.losses.get(name)))
-            cells += [percent(evaluation.scores.get(key)) for key, _ in COMPONENT_COLUMNS.get(kind, ("", ()))[1]]
+            cells += [percent(evaluation.scores.get(key)) for key in scores]
         cells += [
             percent(evaluation.scores.get("token_acc")),
             f"{evaluation.words_per_second:,.0f}",

@@ -19,6 +19,7 @@ from runner.launch.gains import Gain
 from runner.launch.pictures import draw
 from runner.launch.report import as_markdown, as_text, rows_of_jobs
 from runner.launch.results import Outcome, Planned, Spread
+from runner.tracking.base import ScoreColumns
 from runner.tracking.console import ConsoleTracker
 from runner.tracking.table import Table
 
@@ -104,7 +105,7 @@ def test_pictures_draw_it_as_it_stands(tmp_path, monkeypatch, value):
 
 @pytest.mark.parametrize("value", FOREIGN)
 def test_the_console_of_a_run(value):
-    head, rule = Table({value: "mine"}).header()
+    head, rule = Table([ScoreColumns("mine", value, {"mine": value})]).header()
     assert is_harmless(head + rule)
     stream = io.StringIO()
     ConsoleTracker(stdout=stream)._print(value)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from runner.corpus.batching import auto, by_sentences, by_words, minibatch, shuffled
-from runner.errors import RunnerError
 from runner.training.schedules import compounding
 
 
@@ -19,15 +17,10 @@ def test_auto_grows_from_one_example():
 
 def test_auto_is_smaller_on_small_data():
     sizes = {
-        n: max(batch.size for batch in auto(component="tagger")(np.arange(n), np.ones(n, dtype=int), 50_000))
+        n: max(batch.size for batch in auto(max_size=32)(np.arange(n), np.ones(n, dtype=int), 50_000))
         for n in (2000, 900, 400)
     }
     assert sizes == {2000: 32, 900: 16, 400: 8}
-
-
-def test_auto_names_the_components_it_knows():
-    with pytest.raises(RunnerError, match=r"'lemmatizer'.*known: ner, parser, tagger, textcat"):
-        auto(component="lemmatizer")
 
 
 def test_by_words_keeps_to_the_limit_and_gives_a_long_example_its_own_batch():

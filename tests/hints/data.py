@@ -165,7 +165,7 @@ def a_text_and_no_tokenizer(at: Place) -> None:
     prepare(*TINY, "pipeline.tokenizer.type=whitespace")
 
 
-@story("corpus/batching", "Give batch.stop a number.")
+@story("components/base", "Give batch.stop a number.")
 def no_batch_size_is_known(at: Place) -> None:
     at.refused("+batch.component=mine")
     prepare(*TINY, "+batch.component=mine", "batch.stop=8")

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.tracking.base import DatasetInfo, RunInfo
+from runner.tracking.base import DatasetInfo, RunInfo, ScoreColumns
 from runner.training.step import Best, Evaluation, Step
+
+NER = ScoreColumns("ner", "NER", {"ents_p": "NER P", "ents_r": "NER R", "ents_f": "NER F"})
 
 
 def make_step(step: int, epoch: int = 1, evaluation: Evaluation | None = None, is_best: bool = False) -> Step:
@@ -73,6 +75,7 @@ def make_run(output_dir: Path, name: str = "ner-adam-test", **config: object) ->
             DatasetInfo("tiny", "train", "/data/tiny.iob", "ab" * 32, n_docs=3, n_words=30),
             DatasetInfo("tiny", "dev", "/data/tiny.iob", "ab" * 32, n_docs=1, n_words=10),
         ],
+        columns=[NER],
         max_epochs=2,
     )
 

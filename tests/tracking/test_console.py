@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from runner.tracking.base import ScoreColumns
 from runner.tracking.console import ConsoleTracker
 from runner.tracking.table import Table
 
-from .conftest import make_evaluation, make_run, make_step, three_steps
+from .conftest import NER, make_evaluation, make_run, make_step, three_steps
 
 TABLE = """\
 Epoch     Step   NER Loss   NER P   NER R   NER F  Token %   CPU WPS   Score  Best
@@ -63,8 +64,13 @@ def test_a_run_without_evaluation_says_nothing_of_a_best(tmp_path: Path, capsys:
 
 
 def test_columns_follow_the_components() -> None:
-    table = Table({"tagger": "tagger", "trees": "parser", "mine": "unheard_of"}, is_gpu=True)
-    for heading in ("Tag Loss", "Tag %", "Dep Loss", "UAS", "LAS", "Sents F", "mine Loss", "GPU WPS"):
+    columns = [
+        ScoreColumns("tagger", "Tag", {"tag_acc": "Tag %"}),
+        ScoreColumns("trees", "Dep", {"dep_uas": "UAS", "dep_las": "LAS"}),
+        ScoreColumns("mine", "mine", {}),
+    ]
+    table = Table(columns, is_gpu=True)
+    for heading in ("Tag Loss", "Tag %", "Dep Loss", "UAS", "LAS", "mine Loss", "GPU WPS"):
         assert heading in table.lines[0]
     line = table.add(make_step(1, evaluation=dataclasses.replace(make_evaluation(float("nan")), losses={"trees": 1e9})))
     assert "1.00e+09" in line
@@ -73,8 +79,8 @@ def test_columns_follow_the_components() -> None:
 
 
 def test_name_of_a_component_is_not_its_type(tmp_path: Path) -> None:
-    run = make_run(tmp_path, pipeline={"components": {"people": {"type": "ner"}}}, compute={"device": "cuda:0"})
-    table = Table.of(dataclasses.replace(run, components=["people"]))
+    run = make_run(tmp_path, compute={"device": "cuda:0"})
+    table = Table.of(dataclasses.replace(run, columns=[NER._replace(component="people")]))
     assert "NER F" in table.lines[0]
     assert "GPU WPS" in table.lines[0]
 

@@ -24,12 +24,11 @@ from runner.tracking.mlflow.view import view_tags
 
 LOCK_SECONDS = 20.0  # that a process waits for another to make the store; then it goes on without the lock
 EACH = "best_epoch_"  # and a component's name
-# By which MLflow's pages know that models are trained here, and by which number runs are compared.
+# MLflow's pages read from these tags that models are trained here, and which metric compares runs.
 EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
     "mlflow.experiment.primaryMetric.name": "best_score",
     "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
-    **view_tags(),
 }
 
 
@@ -68,24 +67,29 @@ def forget_places(ids: Iterable[str | None]) -> None:
         kept.pop(one, None)
 
 
-def experiment_id(client: MlflowClient, name: str, root: str | None) -> str:
+def experiment_id(client: MlflowClient, name: str, root: str | None, scores: Iterable[str] = ()) -> str:
     """The experiment's id; made where it is missing, with its files under `root`.
 
+    scores: of a run that belongs to it; its prepared views get a column for each.
     Raises ValueError where it was deleted, and MlflowException.
     """
+    scores = [clean_name(score) for score in scores]
     known = client.get_experiment_by_name(name)
     if known is None:
         location = (Path(root) / clean_name(name).replace("/", "_").strip(" .")).as_uri() if root else None
         try:
-            return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
+            return str(
+                client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS | view_tags(scores))
+            )
         except MlflowException:
             known = client.get_experiment_by_name(name)  # made by another machine in this moment
             if known is None:
                 raise
     if known.lifecycle_stage != "deleted":
-        for key, value in EXPERIMENT_TAGS.items():  # of an older version's experiment, or one that was made by hand
-            if key not in known.tags:
-                client.set_experiment_tag(known.experiment_id, key, value)
+        tags = EXPERIMENT_TAGS | known.tags | view_tags(scores, known.tags)
+        for key in tags:  # those of an older version's experiment, or of one that was made by hand, may lack
+            if tags[key] != known.tags.get(key):
+                client.set_experiment_tag(known.experiment_id, key, tags[key])
     if known.lifecycle_stage == "deleted":
         raise ValueError(f"the experiment {name!r} was deleted; `mlflow experiments restore -x {known.experiment_id}`")
     return str(known.experiment_id)

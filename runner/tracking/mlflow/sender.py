@@ -156,7 +156,9 @@ class RunSender:
         with creation_lock(uri, lambda what: self.reply(waits=what)):
             follow_moved_files(uri)
             self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-            self._experiment_id = experiment_id(self._client, event["experiment"], self._artifact_root(event))
+            self._experiment_id = experiment_id(
+                self._client, event["experiment"], self._artifact_root(event), event.get("scores", ())
+            )
         if self._run_id is None or self._is_over or not is_same_store(uri, event["uri"]):
             self._run_id = self._known_run(event)
         if self._run_id is None:

@@ -2,7 +2,8 @@
 
 MLflow hides all metrics and parameters of the runs table until a person ticks them. A view that was shared from its page is
 kept as an experiment tag, "deflate;" and the base64 of zlib-compressed JSON; this module writes two: "runner", the best
-runs first, and "sweeps", the latest first, which is the order in which MLflow folds a sweep's runs under the sweep.
+runs first, and "sweeps", the latest first, which is the order in which MLflow folds a sweep's runs under the sweep. Every
+run adds the scores of its components.
 """
 
 from __future__ import annotations
@@ -10,21 +11,16 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from runner.secrets import masked
 
 BEST_FIRST, SWEEPS = "runner", "sweeps"
-COLUMNS = (
-    "metrics.`best_score`",
-    "metrics.`ents_p`",
-    "metrics.`ents_r`",
-    "metrics.`ents_f`",
-    "metrics.`tag_acc`",
-    "metrics.`dep_uas`",
-    "metrics.`dep_las`",
-    "metrics.`cats_score`",
+OF_SWEEPS = ("metrics.`sweep_best_score`", "metrics.`score_mean`", "metrics.`score_low`", "metrics.`score_high`")
+BEFORE_SCORES = ("metrics.`best_score`",)
+AFTER_SCORES = (
     "metrics.`best_epoch`",
     "metrics.`train_words_per_second`",
     "params.`optimizer.type`",
@@ -36,21 +32,36 @@ COLUMNS = (
     "attributes.`Duration`",
     "attributes.`Created`",
 )
+_PACKED = "deflate;"
 
 
-SWEEP_COLUMNS = ("metrics.`sweep_best_score`", "metrics.`score_mean`", "metrics.`score_low`", "metrics.`score_high`")
+def view_tags(scores: Sequence[str], known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The experiment's tags that hold the views, with a column for each of these scores.
 
-
-def view_tags() -> dict[str, str]:
-    """The experiment's tags that hold the views."""
-    return {
-        f"mlflow.sharedViewState.{BEST_FIRST}": _view("metrics.`best_score`", COLUMNS),
-        f"mlflow.sharedViewState.{SWEEPS}": _view("attributes.start_time", (*SWEEP_COLUMNS, *COLUMNS)),
+    known: the tags that the experiment has; the columns of its views stay.
+    """
+    views = {
+        BEST_FIRST: ("metrics.`best_score`", BEFORE_SCORES),
+        SWEEPS: ("attributes.start_time", (*OF_SWEEPS, *BEFORE_SCORES)),
     }
+    tags = {}
+    for name, (order_by, columns) in views.items():
+        tag = f"mlflow.sharedViewState.{name}"
+        state = _unpacked((known or {}).get(tag, "")) or _state(order_by, [*columns, *AFTER_SCORES])
+        tags[tag] = _packed({**state, "selectedColumns": _with_scores(state["selectedColumns"], scores)})
+    return tags
 
 
-def _view(order_by: str, columns: Sequence[str]) -> str:
-    state = {
+def _with_scores(columns: list[str], scores: Sequence[str]) -> list[str]:
+    """The columns, and before the best epoch one for each score that has none."""
+    more = [f"metrics.`{score}`" for score in scores]
+    more = [column for column in more if column not in columns]
+    position = columns.index(AFTER_SCORES[0]) if AFTER_SCORES[0] in columns else len(columns)
+    return [*columns[:position], *more, *columns[position:]]
+
+
+def _state(order_by: str, columns: list[str]) -> dict[str, Any]:
+    return {
         "searchFilter": "",
         "orderByKey": order_by,
         "orderByAsc": False,
@@ -58,9 +69,21 @@ def _view(order_by: str, columns: Sequence[str]) -> str:
         "lifecycleFilter": "Active",
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
-        "selectedColumns": list(columns),
+        "selectedColumns": columns,
     }
-    return "deflate;" + base64.b64encode(zlib.compress(json.dumps(state).encode())).decode("ascii")
+
+
+def _packed(state: Mapping[str, Any]) -> str:
+    return _PACKED + base64.b64encode(zlib.compress(json.dumps(state).encode())).decode("ascii")
+
+
+def _unpacked(tag: str) -> dict[str, Any] | None:
+    """The state that a tag holds; None where it holds none with columns."""
+    try:
+        state = json.loads(zlib.decompress(base64.b64decode(tag.removeprefix(_PACKED))))
+    except (ValueError, zlib.error):
+        return None
+    return state if isinstance(state, dict) and isinstance(state.get("selectedColumns"), list) else None
 
 
 def view_url(experiment_id: str, server: str = "http://127.0.0.1:5000", view: str = BEST_FIRST) -> str:
