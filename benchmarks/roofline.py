@@ -169,7 +169,7 @@ def distinct_lexemes(side: Any, batches: Sequence[Any]) -> float:
         tokens = inputs.tokens(block["features"])
         if block["word_dropout"]:
             noise.reset(side.plan.dropout(step), 0, step)
-            tokens = hide_words(tokens, block["features"], block["word_dropout"], noise)
+            tokens = hide_words(side.pipeline.ops, tokens, block["features"], block["word_dropout"], noise)
         counts.append(len(tokens.features))
     return statistics.mean(counts)
 

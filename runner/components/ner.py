@@ -25,7 +25,6 @@ from runner.model.crf_spans import entity_probabilities
 from runner.model.dropout import Noise
 from runner.model.layout import Floats2d, Packed
 from runner.model.maxout_window import maxout_window
-from runner.model.ops import kernels_of
 
 
 @registry.components("ner")
@@ -87,7 +86,7 @@ class EntityRecognizer(Component):
         if not n_annotated:
             return 0.0, None
         scores, backprop = self.head.begin_update(batch.vectors)
-        losses, d_scores = crf.loss(scores, batch.layout, gold, kernels_of(self.head.ops))
+        losses, d_scores = crf.loss(self.head.ops, scores, batch.layout, gold)
         d_scores /= scores.dtype.type(n_annotated)
         return float(losses.sum()), backprop(d_scores)
 
@@ -108,7 +107,7 @@ class EntityRecognizer(Component):
         tags = ["O", *(f"{move}-{label}" for move in "BILU" for label in self.labels)]
         scores = self.head.predict(batch.vectors)
         self.check_finite(scores)
-        states = crf.decode(scores, batch.layout, kernels_of(self.head.ops))
+        states = self.head.ops.crf_decode(scores, batch.layout)
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             found = states[start : start + len(doc)]
             doc.set_ents(biluo_to_spans([tags[state] for state in found.tolist()]) if found.any() else [])
@@ -121,7 +120,7 @@ class EntityRecognizer(Component):
         """For each doc every entity of at least that probability: (start, end, label, probability); they may overlap."""
         assert self.head is not None
         scores = self.head.predict(batch.vectors)
-        P = crf.marginals(scores, batch.layout, kernels=kernels_of(self.head.ops)).probabilities
+        P = self.head.ops.crf_marginals(scores, batch.layout).probabilities
         found = []
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             rows = entity_probabilities(P[:, start : start + len(doc)], threshold)

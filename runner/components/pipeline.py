@@ -48,7 +48,7 @@ from runner.language import in_language
 from runner.model.blas import with_own_threads
 from runner.model.dropout import Noise
 from runner.model.layout import Packed
-from runner.model.ops import kernels_of, make_ops
+from runner.model.ops import make_ops
 from runner.model.parameters import Given, Parameters
 from runner.spacy_names import unknown
 
@@ -94,7 +94,7 @@ class Pipeline:
         self.components: dict[str, Component] = {}
         self.blocks: dict[str, dict[str, Any]] = {}
         self.meta: dict[str, Any] = {}
-        self.parameters = Parameters()
+        self.parameters = Parameters(self.ops)
         self.noise = Noise()
         self.lexemes = Lexemes()
         self._tok2vecs: dict[str, Model] = {}  # component → the model that reads its tokens
@@ -271,9 +271,6 @@ class Pipeline:
             for part, model in (("tok2vec", tok2vec), ("head", heads[name])):
                 if model is not None:
                     models[f"{name}/{part}"] = model
-                    for node in model.walk():
-                        node.ops = self.ops
-        self.parameters.kernels = kernels_of(self.ops)
         self.parameters.bind(models, self.seed, given, fresh)
         for name in stale:  # last: whoever finds a head finds it with its weights
             self.components[name].head = heads[name]

@@ -20,7 +20,8 @@ from thinc.api import Model
 
 from runner.model.dropout import Noise
 from runner.model.layout import Floats2d, Layout, Packed, transposed
-from runner.model.maxout_window import backprop_maxout, maxout
+from runner.model.ops import Ops
+from runner.model.ops.windows import backprop_maxout, maxout
 from runner.model.parameters import glorot_uniform, uniform, zeros
 from runner.model.trees import decode
 
@@ -189,12 +190,12 @@ def arc_loss(arcs: Arcs, gold: NDArray[np.integer[Any]]) -> tuple[float, list[Fl
     return total, gradients
 
 
-def decode_arcs(arcs: Arcs, n_tokens: int, single_root: bool, kernels: Any | None = None) -> Ints:
+def decode_arcs(ops: Ops, arcs: Arcs, n_tokens: int, *, single_root: bool) -> Ints:
     """The best trees: (n_tokens,) heads as positions in their docs. Roots throughout a bucket with a score that is not finite."""
     heads = np.zeros(n_tokens, dtype="intp")
     for (columns, lengths, inside), S in zip(*arcs, strict=True):
         if np.isfinite(S).all():
-            heads[columns[inside]] = decode(S, lengths, single_root, kernels)[inside]
+            heads[columns[inside]] = decode(ops, S, lengths, single_root=single_root)[inside]
         else:  # there is no best tree; the component refuses the scores
             heads[columns[inside]] = np.broadcast_to(np.arange(S.shape[1]), inside.shape)[inside]
     return heads

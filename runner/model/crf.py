@@ -3,7 +3,7 @@
 States of a token, for L labels: O, then B-, I-, L-, U- of every label: 4 L + 1 rows. Legal is: after O, L-x or U-x ("closed")
 comes O, B-y or U-y; after B-x or I-x ("x is open") comes I-x or L-x; a doc starts and ends closed. Transitions carry
 no weights of their own, so all that passes from one token to the next is L + 1 numbers: the mass of "closed" and of each
-open label. All docs of a batch advance together, longest first; the loop is over positions, never over docs.
+open label. Forward-backward and Viterbi are in ops/sequences.py.
 
 Forward-backward: Rabiner (1989); CRF: Lafferty et al. (2001). The tokens' own scores come from the layers below.
 """
@@ -11,25 +11,13 @@ Forward-backward: Rabiner (1989); CRF: Lafferty et al. (2001). The tokens' own s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.model.layout import Floats2d, Layout, transposed
-from runner.model.steps import Steps
-
-Bools2d = NDArray[np.bool_]
-FLOOR = (
-    -80.0
-)  # a state this far below the token's best counts as e^-80: nothing underflows, no gradient is lost that matters
-
-
-class Marginals(NamedTuple):
-    """What forward-backward finds."""
-
-    probabilities: Floats2d  # (n_states, n_tokens), columns sum to 1
-    log_partition: NDArray[np.float64]  # (n_docs,)
+from runner.model.layout import Floats2d, Layout
+from runner.model.ops import Ops
 
 
 def n_states(n_labels: int) -> int:
@@ -47,110 +35,15 @@ def state_of(tag: str, labels: Mapping[str, int]) -> int:
     return 1 + "BILU".index(tag[0]) * len(labels) + labels[tag[2:]]
 
 
-def _split(rows: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """Views of the O, B, I, L and U rows."""
-    L = (len(rows) - 1) // 4
-    return rows[0], rows[1 : L + 1], rows[L + 1 : 2 * L + 1], rows[2 * L + 1 : 3 * L + 1], rows[3 * L + 1 :]
-
-
-def marginals(
-    scores: Floats2d, layout: Layout, allowed: Bools2d | None = None, kernels: Any | None = None
-) -> Marginals:
-    """State probabilities and the log of the partition function, over legal sequences within `allowed`.
-
-    scores: (n_states, n_tokens). allowed: the same shape; each doc must have a legal sequence within it.
-    Where there is no label, O is all there is.
-    """
-    if kernels is not None:
-        return _marginals_compiled(kernels, scores, layout, allowed)
-    steps = Steps(layout)
-    S = scores[:, steps.order].astype("float64")  # (n_states, n_tokens), in time order
-    if allowed is not None:
-        S = np.where(allowed[:, steps.order], S, -np.inf)
-    peak = S.max(axis=0) if S.size else np.zeros(S.shape[1])
-    S -= peak
-    np.maximum(S, FLOOR, out=S, where=np.isfinite(S))
-    E = np.exp(S)
-    O, B, I, L, U = _split(E)  # noqa: E741 (the names of the scheme)
-    A = O + U.sum(axis=0)  # closed → closed
-    n_labels, n = len(B), E.shape[1]
-    closed, opened = np.empty(n), np.empty((n_labels, n))  # mass before each token; sums to 1
-    log_z = np.zeros(len(steps.docs))
-    c, o = np.ones(len(steps.docs)), np.zeros((n_labels, len(steps.docs)))
-    for start, end in zip(steps.bounds, steps.bounds[1:], strict=False):
-        at, k = slice(start, end), end - start
-        log_z[k : len(c)] += np.log(c[k:])  # these docs have ended, and must have ended closed
-        c, o = c[:k], o[:, :k]
-        closed[at], opened[:, at] = c, o
-        c_next = c * A[at] + (o * L[:, at]).sum(axis=0)
-        o = c * B[:, at] + o * I[:, at]
-        total = c_next + o.sum(axis=0)
-        c = c_next / total
-        o /= total
-        log_z[:k] += np.log(total)
-    log_z[: len(c)] += np.log(c)
-    closed_after, opened_after = _after(E, A, steps)
-    P = E  # in place: E is not needed any more
-    O *= closed * closed_after  # noqa: E741
-    U *= closed * closed_after
-    B *= closed * opened_after
-    I *= opened * opened_after  # noqa: E741
-    L *= opened * closed_after
-    P /= P.sum(axis=0)
-    out = np.empty(P.shape, dtype=scores.dtype)
-    out[:, steps.order] = P
-    log_partition = np.zeros(len(layout.lengths))
-    log_partition[steps.docs] = log_z
-    doc_of = np.repeat(np.arange(len(layout.lengths)), layout.lengths)
-    log_partition += np.bincount(doc_of[steps.order], weights=peak, minlength=len(layout.lengths))
-    return Marginals(out, log_partition)
-
-
-def _after(E: Any, A: Any, steps: Steps) -> tuple[Any, Any]:
-    """The mass of the rest of the doc, given the state after a token: closed (n,), each label open (n_labels, n)."""
-    _, B, I, L, _ = _split(E)  # noqa: E741 (the names of the scheme)
-    n_labels, n = B.shape
-    closed_after, opened_after = np.empty(n), np.empty((n_labels, n))
-    c, o = np.ones(0), np.zeros((n_labels, 0))
-    for start, end in zip(steps.bounds[-2::-1], steps.bounds[:0:-1], strict=False):
-        at, k = slice(start, end), end - start
-        if k > len(c):  # these docs end here
-            new = k - len(c)
-            c = np.concatenate([c, np.ones(new)])
-            o = np.concatenate([o, np.zeros((n_labels, new))], axis=1)
-        closed_after[at], opened_after[:, at] = c, o
-        c_next = c * A[at] + (o * B[:, at]).sum(axis=0)
-        o = c * L[:, at] + o * I[:, at]
-        total = c_next + o.sum(axis=0)
-        c = c_next / total
-        o /= total
-    return closed_after, opened_after
-
-
-def _marginals_compiled(kernels: Any, scores: Floats2d, layout: Layout, allowed: Bools2d | None) -> Marginals:
-    S = transposed(scores, "float64")  # (n_tokens, n_states)
-    if allowed is not None:
-        S[~allowed.T] = -np.inf
-    peak = S.max(axis=1)
-    S -= peak[:, None]
-    np.maximum(S, FLOOR, out=S, where=np.isfinite(S))
-    P = np.exp(S, out=S)
-    log_partition = np.empty(len(layout.lengths))
-    kernels.marginals(P, layout.starts, layout.lengths, log_partition)
-    doc_of = np.repeat(np.arange(len(layout.lengths)), layout.lengths)
-    log_partition += np.bincount(doc_of, weights=peak, minlength=len(layout.lengths))
-    return Marginals(transposed(P, scores.dtype), log_partition)
-
-
 def loss(
-    scores: Floats2d, layout: Layout, gold: NDArray[np.integer[Any]], kernels: Any | None = None
+    ops: Ops, scores: Floats2d, layout: Layout, gold: NDArray[np.integer[Any]]
 ) -> tuple[NDArray[np.float64], Floats2d]:
     """Negative log-probability of each doc's gold tags, and its gradient.
 
     scores: (n_states, n_tokens). gold: (n_tokens,) states, -1 where the tag is not known: all legal ways to fill the
     gaps count as right. Returns (n_docs,) and (n_states, n_tokens): p(state) - p(state | gold).
     """
-    free = marginals(scores, layout, kernels=kernels)
+    free = ops.crf_marginals(scores, layout)
     known = np.flatnonzero(gold >= 0)
     if len(known) == len(gold):
         doc_of = np.repeat(np.arange(len(layout.lengths)), layout.lengths)
@@ -162,58 +55,5 @@ def loss(
     allowed = np.ones(scores.shape, dtype=bool)
     allowed[:, known] = False
     allowed[gold[known], known] = True
-    within = marginals(scores, layout, allowed, kernels)
+    within = ops.crf_marginals(scores, layout, allowed)
     return free.log_partition - within.log_partition, free.probabilities - within.probabilities
-
-
-def decode(scores: Floats2d, layout: Layout, kernels: Any | None = None) -> NDArray[np.intp]:
-    """The best legal sequence of each doc (Viterbi). (n_states, n_tokens) → (n_tokens,) states."""
-    if kernels is not None:
-        states = np.empty(layout.n_tokens, dtype="int64")
-        kernels.decode(transposed(scores), layout.starts, layout.lengths, states)
-        return states
-    steps = Steps(layout)
-    S = scores[:, steps.order]
-    O, B, I, L, U = _split(S)  # noqa: E741
-    n_labels, n = len(B), S.shape[1]
-    best = np.zeros(n, dtype="intp")
-    if not n_labels:
-        return best
-    unit = U.argmax(axis=0)  # (n,)
-    unit_score = np.take_along_axis(U, unit[None], axis=0)[0]
-    outside = np.where(unit_score <= O, 0, 3 * n_labels + 1 + unit)  # best state that stays closed
-    A = np.maximum(O, unit_score)
-    came_from = np.empty(n, dtype="intp")  # closed after this token: -1 by `outside`, x by L-x
-    continues = np.empty((n_labels, n), dtype=bool)  # x open after this token: by I-x, else by B-x
-    n_docs = len(steps.docs)
-    c, o = np.zeros(n_docs, dtype=S.dtype), np.full((n_labels, n_docs), -np.inf, dtype=S.dtype)
-    for start, end in zip(steps.bounds, steps.bounds[1:], strict=False):
-        at, k = slice(start, end), end - start
-        c, o = c[:k], o[:, :k]
-        stay = c + A[at]
-        close = o + L[:, at]
-        label = close.argmax(axis=0)
-        close_score = np.take_along_axis(close, label[None], axis=0)[0]
-        came_from[at] = np.where(stay >= close_score, -1, label)
-        begin, inside = c + B[:, at], o + I[:, at]
-        continues[:, at] = inside > begin
-        o = np.maximum(begin, inside)
-        c = np.maximum(stay, close_score)
-    path = np.empty(n, dtype="intp")
-    opened = np.full(0, -1)  # the label that is open after the token, -1: closed; docs end closed
-    for start, end in zip(steps.bounds[-2::-1], steps.bounds[:0:-1], strict=False):
-        k = end - start
-        opened = np.concatenate([opened, np.full(k - len(opened), -1)])
-        is_open = opened >= 0
-        columns = np.arange(start, end)
-        goes_on = continues[opened, columns] & is_open
-        source = came_from[start:end]
-        closes = ~is_open & (source >= 0)
-        path[start:end] = np.where(
-            is_open,
-            1 + opened + np.where(goes_on, n_labels, 0),
-            np.where(closes, 2 * n_labels + 1 + source, outside[start:end]),
-        )
-        opened = np.where(is_open, np.where(goes_on, opened, -1), source)
-    best[steps.order] = path
-    return best

@@ -6,11 +6,23 @@ Nothing is kept between updates, so a run can go on from any step as if it had n
 from __future__ import annotations
 
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 _LEVELS = 65536
+
+
+class Draws(NamedTuple):
+    """A dropout mask before it is made: `scale` where a value is at least `threshold`, else 0."""
+
+    values: NDArray[np.uint16]
+    threshold: int
+    scale: np.float32
+
+    def mask(self) -> NDArray[np.float32]:
+        return np.multiply(self.values >= self.threshold, self.scale)
 
 
 class Noise:
@@ -37,20 +49,17 @@ class Noise:
 
         The rate is rounded to 1/65536, and the scale fits the rounded rate.
         """
-        drawn = self.draw(*shape)
-        if drawn is None:
-            return None
-        draws, threshold, scale = drawn
-        return np.multiply(draws >= threshold, scale)
+        draws = self.draw(*shape)
+        return draws.mask() if draws is not None else None
 
-    def draw(self, *shape: int) -> tuple[NDArray[np.uint16], int, np.float32] | None:
-        """What `mask` is made of: draws (shape), threshold, scale; the mask is `scale` where a draw is not below `threshold`."""
+    def draw(self, *shape: int) -> Draws | None:
+        """The draws that `mask` is made of; None at rate 0."""
         threshold = round(self.rate * _LEVELS)
         if threshold <= 0:
             return None
         size = prod(shape)
         draws = self._bits.random_raw(-(-size // 4)).view("uint16")[:size].reshape(shape)
-        return draws, threshold, np.float32(_LEVELS / (_LEVELS - threshold) if threshold < _LEVELS else 0)
+        return Draws(draws, threshold, np.float32(_LEVELS / (_LEVELS - threshold) if threshold < _LEVELS else 0))
 
     def uniform(self, size: int) -> NDArray[np.float64]:
         """`size` independent draws from 0 (included) to 1."""

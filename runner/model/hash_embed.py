@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from thinc.api import Model, Ops
+from thinc.api import Model
 
 from runner.model.dropout import Noise
 from runner.model.layout import Floats2d
-from runner.model.ops import kernels_of
+from runner.model.ops import Ops
 from runner.model.parameters import uniform
 
 
@@ -55,19 +55,16 @@ def hash_embed(
 def forward(
     model: Model[NDArray[Any], Values], hashes: NDArray[Any], is_train: bool
 ) -> tuple[Values, Callable[[Floats2d], NDArray[Any]]]:
-    ops, kernels = model.ops, kernels_of(model.ops)
+    ops: Ops = model.ops
     columns = np.ascontiguousarray(hashes.T)
     spans, places = [], np.empty(hashes.shape[::-1], dtype="int32")
     keys = np.empty((4, hashes.size), dtype="int32")
     start = first_row = 0
     for f, (seed, n_rows) in enumerate(zip(model.attrs["seeds"], model.attrs["rows"], strict=True)):
-        values, where = distinct(columns[f], kernels)
+        values, where = ops.distinct(columns[f])
         np.add(where, start, out=places[f])
         stop = start + len(values)
-        if kernels is not None:
-            kernels.table_rows(ops.hash(values, seed), n_rows, first_row, keys, start)
-        else:
-            keys[:, start:stop] = (ops.hash(values, seed) % np.uint32(n_rows)).T + first_row
+        ops.hash_rows(values, seed, range(first_row, first_row + n_rows), keys, start)
         spans.append(slice(start, stop))
         start, first_row = stop, first_row + n_rows
     keys = np.ascontiguousarray(keys[:, :start])  # (4, n_values)
@@ -76,7 +73,7 @@ def forward(
         E = touched.W
     else:
         E = model.get_param("E")
-    V = gather(E, keys, kernels)
+    V = ops.sum_rows(E, keys)
     masks = model.attrs["noise"].mask(len(spans), V.shape[1]) if is_train else None
     if masks is not None:
         for span, mask in zip(spans, masks, strict=True):
@@ -88,38 +85,8 @@ def forward(
             for span, mask in zip(spans, masks, strict=True):
                 dV[span] *= mask
         dE = touched.zeros()
-        scatter(dV, touched.places, dE, ops)
+        ops.backprop_sum_rows(dV, touched.places, dE)
         touched.add(dE)
         return hashes
 
     return Values(V, spans, places), backprop
-
-
-def distinct(values: NDArray[Any], kernels: Any | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The distinct ones of 64-bit integers, and where each value is among them: (n_distinct,), (n,)."""
-    if kernels is None:
-        return np.unique(values, return_inverse=True)
-    found, places = np.empty_like(values), np.empty(len(values), dtype="int64")
-    return found[: kernels.distinct(values.view("uint64"), found.view("uint64"), places)], places
-
-
-def gather(E: Floats2d, places: NDArray[np.int32], kernels: Any | None = None) -> Floats2d:
-    """The sum over k of E's rows at places[k]. (n_rows, width), (k, n) → (n, width)"""
-    if kernels is not None:
-        Y: Floats2d = np.empty((places.shape[1], E.shape[1]), dtype=E.dtype)
-        kernels.gather(E, places, Y)
-        return Y
-    Y = E.take(places[0], axis=0)
-    for rows in places[1:]:
-        Y += E.take(rows, axis=0)
-    return Y
-
-
-def scatter(dY: Floats2d, places: NDArray[np.int32], dE: Floats2d, ops: Ops) -> None:
-    """The gradient of `gather`, added to dE."""
-    kernels = kernels_of(ops)
-    if kernels is not None:
-        kernels.scatter(dY, places, dE)
-        return
-    for rows in places if len(dY) else ():
-        ops.scatter_add(dE, rows, dY)

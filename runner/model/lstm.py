@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import sqrt
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,8 @@ from thinc.api import Model
 
 from runner.model.dropout import Noise
 from runner.model.layout import Floats2d, Packed, transposed
-from runner.model.ops import kernels_of
+from runner.model.ops import Ops
+from runner.model.ops.recurrent import Floats3d, States
 from runner.model.parameters import Shape, uniform
 from runner.model.steps import Steps
 
@@ -76,7 +76,7 @@ def forward(
     WT = np.concatenate([W.transpose(0, 2, 1), b[:, None]], axis=1) * half  # (2, nI + 1, 4H)
     UT = np.ascontiguousarray(U.transpose(0, 2, 1)) * half  # (2, H, 4H)
     Z = In @ WT  # (2, n, 4H)
-    states = run(Z, UT, steps, state_mask, kernels_of(model.ops))
+    states = run(model.ops, Z, UT, steps, state_mask)
     inverse = np.argsort(orders, axis=1)
     out = np.concatenate([states.Y[direction].take(inverse[direction], axis=0).T for direction in (0, 1)])  # (2H, n)
 
@@ -85,7 +85,7 @@ def forward(
         dH = np.stack(
             [dYT[:, direction * H : (direction + 1) * H].take(orders[direction], axis=0) for direction in (0, 1)]
         )
-        dZ = run_backwards(dH, states, U, steps, state_mask, kernels_of(model.ops))
+        dZ = run_backwards(model.ops, dH, states, U, steps, state_mask)
         first = steps.bounds[1] if n else 0
         dZT = dZ.transpose(0, 2, 1)
         dWb = dZT @ In  # (2, 4H, nI + 1)
@@ -103,16 +103,7 @@ def forward(
     return Packed(out, layout), backprop
 
 
-class States(NamedTuple):
-    """What the cells went through, in time order, for both directions."""
-
-    gates: NDArray[Any]  # (2, n, 4 H): o, i, f and g
-    C: NDArray[Any]  # (2, n, H) memory
-    T: NDArray[Any]  # its tanh
-    Y: NDArray[Any]  # output
-
-
-def run(Z: Any, UT: Any, steps: Steps, state_mask: Any | None, kernels: Any | None = None) -> States:
+def run(ops: Ops, Z: Floats3d, UT: Floats3d, steps: Steps, state_mask: Floats3d | None) -> States:
     """The cells, one step after the other. Z: (2, n, 4 H), W x + b, halved for the gates; becomes the gates."""
     H = UT.shape[1]
     C, T, Y = (np.empty((2, Z.shape[1], H), dtype=Z.dtype) for _ in range(3))
@@ -124,69 +115,28 @@ def run(Z: Any, UT: Any, steps: Steps, state_mask: Any | None, kernels: Any | No
             h = Y[:, before : before + k]
             z += np.matmul(h if state_mask is None else h * state_mask[:, :k], UT, out=room[:, :k])
         np.tanh(z, out=z)
-        c = C[:, start:end]
-        if kernels is not None:
-            kernels.lstm_cells(Z, C, start, end, before)
-        else:
-            z[..., : 3 * H] *= 0.5
-            z[..., : 3 * H] += 0.5
-            np.multiply(z[..., H : 2 * H], z[..., 3 * H :], out=c)
-            if start:
-                c += np.multiply(z[..., 2 * H : 3 * H], C[:, before : before + k], out=room[:, :k, :H])
-        np.tanh(c, out=T[:, start:end])
+        ops.lstm_cells(Z, C, start, end, before)
+        np.tanh(C[:, start:end], out=T[:, start:end])
         np.multiply(z[..., :H], T[:, start:end], out=Y[:, start:end])
         before, start = start, end
     return States(Z, C, T, Y)
 
 
 def run_backwards(
-    dH: Any, states: States, U: Any, steps: Steps, state_mask: Any | None, kernels: Any | None = None
-) -> Any:
+    ops: Ops, dH: Floats3d, states: States, U: Floats3d, steps: Steps, state_mask: Floats3d | None
+) -> Floats3d:
     """The gradient of W x + U h + b, (2, n, 4 H), by that of the outputs, (2, n, H), which is overwritten."""
-    _, n, H = dH.shape
-    if kernels is not None:
-        D = np.empty((2, n, 4 * H), dtype=dH.dtype)
-        through_h = dH[:, :0]
-    else:
-        D, through_h = _factors(states, steps)
-    F = states.gates[..., 2 * H : 3 * H]
-    carried = np.zeros((2, len(steps.docs), H), dtype=dH.dtype)  # the gradient of the memory, from the step after
+    carried = np.zeros((2, len(steps.docs), dH.shape[2]), dtype=dH.dtype)  # the gradient of the memory, step by step
+    D, fill = ops.backprop_lstm_cells(dH, states, carried, steps)
     dh_before = carried[:, :0]
     bounds = steps.bounds
     for t in range(len(bounds) - 2, -1, -1):
         start, end = bounds[t], bounds[t + 1]
         going = dh_before.shape[1]
-        dh = dH[:, start:end]
-        dh[:, :going] += dh_before
-        if kernels is not None:
-            kernels.backprop_lstm_cells(
-                dH, states.gates, states.C, states.T, carried, start, end, bounds[max(t - 1, 0)], D
-            )
-        else:
-            dc = through_h[:, start:end] * dh
-            dc[:, :going] += carried[:, :going]
-            d = D[:, start:end].reshape(2, end - start, 4, H)
-            d[:, :, 0] *= dh
-            d[:, :, 1:] *= dc[:, :, None]
-            np.multiply(dc, F[:, start:end], out=carried[:, : end - start])
+        dH[:, start : start + going] += dh_before
+        fill(t)
         if start:
             dh_before = D[:, start:end] @ U
             if state_mask is not None:
                 dh_before *= state_mask[:, : end - start]
     return D
-
-
-def _factors(states: States, steps: Steps) -> tuple[Any, Any]:
-    """What the chain rule multiplies the gradients of output and memory with, (2, n, 4 H), and for the memory (2, n, H)."""
-    Z, C, T, _ = states
-    _, n, H = C.shape
-    first = steps.bounds[1] if n else 0
-    gates = Z.reshape(2, n, 4, H)
-    O, I, F, G = (gates[:, :, gate] for gate in range(4))  # noqa: E741 (their names)
-    D = np.empty_like(gates)
-    D[:, :, 0] = T * O * (1 - O)
-    D[:, :, 1] = G * I * (1 - I)
-    D[:, :first, 2] = 0
-    D[:, first:, 2] = C.take(steps.previous, axis=1) * (F * (1 - F))[:, first:]
-    D[:, :, 3] = I * (1 - G * G)
-    return D.reshape(2, n, 4 * H), O * (1 - T * T)

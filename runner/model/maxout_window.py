@@ -11,17 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from thinc.api import Model
 
 from runner.model.dropout import Noise
-from runner.model.layout import Floats2d, Layout, Packed
-from runner.model.ops import kernels_of
+from runner.model.layout import Floats2d, Packed
+from runner.model.ops import Ops
+from runner.model.ops.windows import Activation
 from runner.model.parameters import Initializer, Shape, ones, uniform, zeros
 
 Backprop = Callable[[Floats2d], Floats2d]
-
-_NO_DRAWS, _NO_ROWS = np.zeros((0, 0), dtype="uint16"), np.zeros((0, 0), dtype="float32")
 
 
 def maxout_window(
@@ -60,20 +58,20 @@ def maxout_parameters(nO: int, width: int, nP: int) -> dict[str, tuple[Shape, In
 
 
 def forward(model: Model[Packed, Packed], packed: Packed, is_train: bool) -> tuple[Packed, Backprop]:
+    ops: Ops = model.ops
     X, layout = packed
     nO, nP = model.get_dim("nO"), model.get_dim("nP")
     window_size = model.attrs["window_size"]
     W = model.get_param("W").reshape(nP * nO, -1)
-    kernels = kernels_of(model.ops)
-    C = expand_window(X, layout, window_size, kernels)  # ((2k+1) nI, n_tokens)
+    C = ops.expand_window(X, layout, window_size)  # ((2k+1) nI, n_tokens)
     is_residual = model.attrs["is_residual"]
-    Y, backprop_activate = activate(model, model.ops.gemm(W, C), is_train, X if is_residual else None)
+    Y, backprop_activate = activate(model, ops.gemm(W, C), is_train, X if is_residual else None)
 
     def backprop(dY: Floats2d) -> Floats2d:
         dP = backprop_activate(dY)
-        model.inc_grad("W", model.ops.gemm(dP, C, trans2=True).reshape(nP, nO, -1))
-        dC = model.ops.gemm(W, dP, trans1=True)
-        return reduce_window(dC, layout, window_size, dY if is_residual else None, kernels)
+        model.inc_grad("W", ops.gemm(dP, C, trans2=True).reshape(nP, nO, -1))
+        dC = ops.gemm(W, dP, trans1=True)
+        return ops.backprop_expand_window(dC, layout, window_size, dY if is_residual else None)
 
     return Packed(Y, layout), backprop
 
@@ -85,164 +83,12 @@ def activate(
 
     Overwrites P. (nP nO, n_tokens) → (nO, n_tokens).
     """
-    nO, nP = model.get_dim("nO"), model.get_dim("nP")
-    kernels = kernels_of(model.ops)
-    if kernels is not None and nP <= 2:
-        return _activate_compiled(kernels, model, P, is_train, residual)
-    G = model.get_param("G")[:, None]
-    P += model.get_param("b").reshape(-1, 1)
-    pieces = P.reshape(nP, nO, -1)
-    M = maxout(pieces)  # (nO, n_tokens)
-    N, backprop_norm = normalize(M)
-    Y = N * G
-    Y += model.get_param("bias")[:, None]
-    mask = model.attrs["noise"].mask(*Y.shape) if is_train else None
-    if mask is not None:
-        Y *= mask
-    if residual is not None:
-        Y += residual
+    ops: Ops = model.ops
+    draws = model.attrs["noise"].draw(model.get_dim("nO"), P.shape[1]) if is_train else None
+    weights = Activation(*(model.get_param(name) for name in Activation._fields))
+    Y, backprop_activate = ops.activate(P, weights, draws, residual, is_train=is_train)
 
     def backprop(dY: Floats2d) -> Floats2d:
-        dN = dY * mask if mask is not None else dY.copy()
-        ones = np.ones(dN.shape[1], dtype=dN.dtype)  # a sum over tokens as a product: several times as fast
-        model.inc_grad("bias", dN @ ones)
-        model.inc_grad("G", np.einsum("ij,ij->i", dN, N))
-        dN *= G
-        dP = backprop_maxout(backprop_norm(dN), M, pieces).reshape(nP * nO, -1)
-        model.inc_grad("b", (dP @ ones).reshape(nP, nO))
-        return dP
+        return backprop_activate(dY, Activation(*(model.get_grad(name) for name in Activation._fields)))
 
     return Y, backprop
-
-
-def _activate_compiled(
-    kernels: Any, model: Model[Any, Any], P: Floats2d, is_train: bool, residual: Floats2d | None
-) -> tuple[Floats2d, Backprop]:
-    """`activate`, each way one loop: kernels/windows.py."""
-    nO, n = model.get_dim("nO"), P.shape[1]
-    G = model.get_param("G")
-    drawn = model.attrs["noise"].draw(nO, n) if is_train else None
-    draws, threshold, scale = drawn if drawn is not None else (_NO_DRAWS, 0, 1.0)
-    Y, inverse_std = np.empty((nO, n), P.dtype), np.empty(n, P.dtype)
-    N = np.empty((nO, n if is_train else kernels.BLOCK), P.dtype)
-    kernels.activate(
-        P, model.get_param("b").reshape(-1), G, model.get_param("bias"), draws, threshold, scale,
-        residual if residual is not None else _NO_ROWS, Y, N, inverse_std,
-    )  # fmt: skip
-
-    def backprop(dY: Floats2d) -> Floats2d:
-        dY = np.ascontiguousarray(dY)
-        gradients = model.get_grad("b").reshape(-1), model.get_grad("G"), model.get_grad("bias")
-        kernels.backprop_activate(dY, draws, threshold, scale, N, inverse_std, P, G, *gradients)
-        return P
-
-    return Y, backprop
-
-
-def expand_window(X: Floats2d, layout: Layout, window_size: int, kernels: Any | None = None) -> Floats2d:
-    """Stack each column on its neighbours; zeros stand for neighbours outside the doc. (nI, n) → ((2k+1) nI, n)."""
-    if window_size == 0:
-        return X
-    nI, n = X.shape
-    C = np.empty(((2 * window_size + 1) * nI, n), dtype=X.dtype)
-    if kernels is not None:
-        kernels.expand_window(X, window_size, layout.starts, layout.lengths, C)
-        return C
-    flat = X.reshape(-1)
-    for block, offset in enumerate(range(-window_size, window_size + 1)):
-        rows = C[block * nI : (block + 1) * nI]
-        if abs(offset) >= n:
-            rows[...] = 0
-            continue
-        # All rows are moved at once, as one long row; what crosses from one into the next lies outside its doc as well.
-        here, there = _overlap(rows.reshape(-1), flat, offset)
-        here[...] = there
-        rows[:, layout.outside(offset)] = 0
-    return C
-
-
-def reduce_window(
-    dC: Floats2d, layout: Layout, window_size: int, residual: Floats2d | None = None, kernels: Any | None = None
-) -> Floats2d:
-    """The gradient of `expand_window`, with `residual` added. Overwrites dC. ((2k+1) nI, n) → (nI, n)."""
-    if window_size == 0:
-        if residual is not None:
-            dC += residual
-        return dC
-    dC = np.ascontiguousarray(dC)  # it is, as products make it; the rows below have to be views
-    nI, n = dC.shape[0] // (2 * window_size + 1), dC.shape[1]
-    dX = dC[window_size * nI : (window_size + 1) * nI]
-    if kernels is not None:
-        given = np.ascontiguousarray(residual) if residual is not None else _NO_ROWS
-        kernels.reduce_window(dC, window_size, layout.starts, layout.lengths, given)
-        return dX
-    for block, offset in enumerate(range(-window_size, window_size + 1)):
-        if offset == 0 or abs(offset) >= n:
-            continue
-        rows = dC[block * nI : (block + 1) * nI]
-        rows[:, layout.outside(offset)] = 0
-        here, there = _overlap(rows.reshape(-1), dX.reshape(-1), offset)
-        there += here
-    if residual is not None:
-        dX += residual
-    return dX
-
-
-def _overlap(here: Any, there: Any, offset: int) -> tuple[Any, Any]:
-    """The parts of two flat arrays in which there[i + offset] is the neighbour of here[i]."""
-    if offset < 0:
-        return here[-offset:], there[:offset]
-    return here[: len(here) - offset], there[offset:]
-
-
-def maxout(pieces: Any) -> Floats2d:
-    """(nP, nO, n) → (nO, n), the largest piece; a single one against 0, which makes it a ReLU."""
-    M = np.maximum(pieces[0], 0 if len(pieces) == 1 else pieces[1])
-    for piece in pieces[2:]:
-        np.maximum(M, piece, out=M)
-    return M
-
-
-def backprop_maxout(dM: Floats2d, M: Floats2d, pieces: Any) -> Any:
-    """Hand the gradient to the piece that won; a tie has no gradient of its own, and goes to the first or to each.
-
-    Overwrites `pieces` with the result. The choice is made on the bits, without a branch or an array of booleans: of a
-    difference that is 0 or more the sign bit is clear, and shifted over all bits it is a mask.
-    """
-    integer = f"i{dM.itemsize}"
-    sign = 8 * dM.itemsize - 1
-    gradient = dM.view(integer)
-    if len(pieces) == 2:
-        first, second = pieces
-        first -= second
-        first, second = first.view(integer), second.view(integer)
-        first >>= sign  # all ones where the second won, else zeros
-        np.bitwise_and(gradient, first, out=second)
-        np.bitwise_xor(gradient, second, out=first)
-        return pieces
-    dP = np.subtract(M, pieces, out=pieces)  # +0, all bits clear, where the piece won, and positive where not
-    bits = dP.view(integer)
-    bits -= 1
-    bits >>= sign  # all ones where the piece won, else zeros
-    bits &= gradient
-    return dP
-
-
-def normalize(X: Floats2d) -> tuple[Floats2d, Backprop]:
-    """Mean 0 and variance 1 over the features of each token. Backward overwrites the gradient it is given."""
-    share = np.full(len(X), 1 / len(X), dtype=X.dtype)
-    N = X - share @ X  # (nO, n)
-    variance = np.einsum("ij,ij->j", N, N)
-    variance *= share[0]
-    inverse_std = 1.0 / np.sqrt(variance + X.dtype.type(1e-8))  # (n,)
-    N *= inverse_std
-
-    def backprop(dN: Floats2d) -> Floats2d:
-        slope = np.einsum("ij,ij->j", dN, N)
-        slope *= share[0]
-        dN -= share @ dN
-        dN -= N * slope
-        dN *= inverse_std
-        return dN
-
-    return N, backprop

@@ -14,10 +14,10 @@ import numpy as np
 from thinc.api import Model
 
 from runner.model.dropout import Noise
-from runner.model.hash_embed import Values, gather, scatter
+from runner.model.hash_embed import Values
 from runner.model.layout import Floats2d, transposed
 from runner.model.maxout_window import activate, maxout_parameters
-from runner.model.ops import kernels_of
+from runner.model.ops import Ops
 
 
 def mix(name: str, *, nO: int, nI: int, n_features: int, nP: int = 3) -> Model[Values, Floats2d]:
@@ -34,20 +34,21 @@ def mix(name: str, *, nO: int, nI: int, n_features: int, nP: int = 3) -> Model[V
 def forward(
     model: Model[Values, Floats2d], values: Values, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    ops: Ops = model.ops
     V, spans, places = values
     nO, nI, nP = (model.get_dim(dim) for dim in ("nO", "nI", "nP"))
     W = model.get_param("W").reshape(nP * nO, len(spans), nI)
     products = np.empty((len(V), nP * nO), dtype=V.dtype)
     for f, span in enumerate(spans):
         np.matmul(V[span], W[:, f].T, out=products[span])
-    P = gather(products, places, kernels_of(model.ops))  # (n_lexemes, nP nO)
+    P = ops.sum_rows(products, places)  # (n_lexemes, nP nO)
     Y, backprop_activate = activate(model, transposed(P), is_train)
 
     def backprop(dY: Floats2d) -> Floats2d:
         """(nO, n_lexemes) → (n_values, nI)"""
         dP = transposed(backprop_activate(dY))  # (n_lexemes, nP nO)
         d_products = np.zeros_like(products)
-        scatter(dP, places, d_products, model.ops)
+        ops.backprop_sum_rows(dP, places, d_products)
         dW = np.empty_like(W)
         dV = np.empty_like(V)
         for f, span in enumerate(spans):

@@ -17,22 +17,18 @@ plain gradient descent. On movie_reviews (two dev sets, 600 texts) it is worth a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner.model.dropout import Noise
 from runner.model.layout import Floats2d, Layout
-from runner.model.ops import kernels_of
+from runner.model.ops import Ops
+from runner.model.ops.ngrams import LongLongs
 from runner.model.parameters import zeros
 
-LongLongs = NDArray[np.uint64]
-Floats1d = NDArray[np.float32]
 _BEND = 0.01  # parameters smaller than this count linearly, so that zero is no place to get stuck in
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: multiplying by it loses nothing
-_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)  # SplitMix64's
 
 
 class Keys(NamedTuple):
@@ -40,61 +36,6 @@ class Keys(NamedTuple):
 
     hashes: LongLongs  # (n_tokens,) of each token's word
     layout: Layout
-
-
-class Features(NamedTuple):
-    """The distinct rows of each doc, doc by doc."""
-
-    rows: NDArray[np.int32]  # (n_features,)
-    signs: Floats1d  # (n_features,) float32, 1 or -1
-    docs: NDArray[np.int64]  # (n_features,) the doc that each belongs to, ascending
-    counts: NDArray[np.int64]  # (n_docs,) features of each doc
-
-
-def mix(keys: LongLongs) -> LongLongs:
-    """SplitMix64's finalizer (Steele et al., 2014): every bit of the result depends on every bit of the key."""
-    keys = (keys ^ (keys >> np.uint64(30))) * _MIX_1
-    keys = (keys ^ (keys >> np.uint64(27))) * _MIX_2
-    return keys ^ (keys >> np.uint64(31))
-
-
-def extract(keys: Keys, n_rows: int, max_order: int, kernels: Any | None = None) -> Features:
-    """The rows of all n-grams of 1 to `max_order` words, each once a doc. No n-gram reaches over the end of its doc."""
-    hashes, layout = keys
-    n_docs, n_tokens = len(layout.lengths), len(hashes)
-    if kernels is not None:
-        return _extract_compiled(kernels, keys, n_rows, max_order)
-    doc_of = np.repeat(np.arange(n_docs), layout.lengths)  # (n_tokens,)
-    rest = np.repeat(layout.lengths, layout.lengths) - layout.position  # (n_tokens,) words up to the end of the doc
-    cells = []
-    combined = np.zeros(n_tokens, dtype="uint64")
-    for order in range(1, max_order + 1):
-        length = max(n_tokens - order + 1, 0)
-        combined = (combined[:length] ^ (combined[:length] >> np.uint64(29))) * _MULTIPLIER + hashes[order - 1 :]
-        fits = rest[:length] >= order
-        mixed = mix(combined[fits])
-        rows = ((mixed >> np.uint64(32)) * np.uint64(n_rows)) >> np.uint64(32)  # 0 to n_rows - 1, each as likely
-        is_negative = mixed & np.uint64(1)
-        cells.append(2 * (doc_of[:length][fits] * n_rows + rows.astype("int64")) + is_negative.astype("int64"))
-    distinct = np.concatenate(cells)
-    distinct.sort()
-    if len(distinct):
-        distinct = distinct[np.concatenate([[True], distinct[1:] != distinct[:-1]])]
-    signs = (1 - 2 * (distinct & 1)).astype("float32")
-    distinct >>= 1
-    docs = distinct // n_rows
-    return Features((distinct - docs * n_rows).astype("int32"), signs, docs, np.bincount(docs, minlength=n_docs))
-
-
-def _extract_compiled(kernels: Any, keys: Keys, n_rows: int, max_order: int) -> Features:
-    hashes, layout = keys
-    cells = np.empty(max_order * len(hashes), dtype="int64")
-    cells = cells[: kernels.ngram_cells(hashes, layout.starts, layout.lengths, n_rows, max_order, cells)]
-    cells.sort()
-    rows, signs, docs = (np.empty(len(cells), dtype) for dtype in ("int32", "float32", "int64"))
-    counts = np.empty(len(layout.lengths), dtype="int64")
-    n = kernels.split_cells(cells, n_rows, rows, signs, docs, counts)
-    return Features(rows[:n], signs[:n], docs[:n], counts)
 
 
 def ngrams(name: str, *, nO: int, n_rows: int, max_order: int, scale: float, noise: Noise) -> Model[Keys, Floats2d]:
@@ -119,9 +60,9 @@ def ngrams(name: str, *, nO: int, n_rows: int, max_order: int, scale: float, noi
 
 
 def forward(model: Model[Keys, Floats2d], keys: Keys, is_train: bool) -> tuple[Floats2d, Callable[[Floats2d], None]]:
-    ops = model.ops
+    ops: Ops = model.ops
     E, b = model.get_param("E"), model.get_param("b")  # (n_rows, nO), (nO,)
-    rows, signs, docs, counts = extract(keys, E.shape[0], model.attrs["max_order"], kernels_of(ops))
+    rows, signs, docs, counts = ops.extract_ngrams(*keys, E.shape[0], model.attrs["max_order"])
     if is_train:
         touched, rows = model.attrs["tables"]["E"].read(rows)
         E = touched.W

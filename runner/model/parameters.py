@@ -12,13 +12,13 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import prod, sqrt
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from thinc.api import Model
 
+from runner.model.ops import Ops
 from runner.model.tables import Table
 
 _CACHE_LINE = 64  # bytes
@@ -52,14 +52,15 @@ def glorot_uniform(fan_in: int, fan_out: int) -> Initializer:
 class Parameters:
     """The flat arrays and the address of each parameter in them.
 
-    weights, gradient: float32 (n,). layout: path → (offset, shape), in a fixed order. tables: by path.
+    weights, gradient: float32 (n,). layout: path → (offset, shape), in a fixed order. tables: by path. ops: of all layers
+    and of the optimizer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ops: Ops | None = None) -> None:
+        self.ops = ops if ops is not None else Ops(use_blis=False)
         self._weights = np.zeros(0, dtype="float32")
         self._gradient = np.zeros(0, dtype="float32")
         self.layout: dict[str, tuple[int, Shape]] = {}
-        self.kernels: ModuleType | None = None  # compiled loops for the optimizer, see ops.py
         self.frozen: list[slice] = []  # ranges that no optimizer may change, see `freeze`
         self.tables: dict[str, Table] = {}
         self.settle: Callable[[], None] = _nothing  # an optimizer's: bring rows up to date that it has put off
@@ -121,6 +122,7 @@ class Parameters:
         size = 0
         for model in models.values():
             for node in model.walk():
+                node.ops = self.ops
                 for name, (shape, init) in node.attrs.get("init", {}).items():
                     path = f"{node.name}/{name}"
                     layers.append((node, name, path))

@@ -20,7 +20,6 @@ from runner.model.dropout import Noise
 from runner.model.layout import Floats2d, Packed
 from runner.model.linear import scores
 from runner.model.lstm import bilstm
-from runner.model.ops import kernels_of
 from runner.model.parameters import glorot_uniform, zeros
 from runner.model.qrnn import biqrnn
 
@@ -85,7 +84,7 @@ def forward(
     width = len(both.X) // 2
     arcs, backprop_arcs = arcs_layer((both.X[:width], both.X[width:], layout), is_train)
     if heads is None:
-        heads = decode_arcs(arcs, layout.n_tokens, model.attrs["single_root"], kernels_of(model.ops))
+        heads = decode_arcs(model.ops, arcs, layout.n_tokens, single_root=model.attrs["single_root"])
     # A token whose head is not known is scored as a root; its label's loss is masked.
     columns = np.where((heads == layout.position) | (heads < 0), -1, heads + np.repeat(layout.starts, layout.lengths))
     labels, backprop_labels = labels_layer((packed, columns), is_train)

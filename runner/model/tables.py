@@ -21,14 +21,13 @@ from runner.model.layout import Floats2d
 
 Rows = NDArray[np.intp]
 _FEW = 0.2  # share of a table's rows up to which picking them out is faster than passing over all
-_FEW_IN_PLACE = 0.4  # the same where they need not be copied
 _SPARSE = 1 / 12  # keys per row of the table up to which sorting the keys is faster than marking rows of the table
 
 
 class Lazy(Protocol):
     """What an optimizer does for one table."""
 
-    is_in_place: bool  # rows are brought up to date where they are
+    few: float  # share of the table's rows up to which `fetch` is faster than passing over all
 
     def fetch(self, rows: Rows) -> tuple[Floats2d, Any]:
         """The rows' weights up to date, and whatever the optimizer wants to be handed back with them.
@@ -76,7 +75,7 @@ class Table:
     def read(self, keys: NDArray[np.int32]) -> tuple[Touched, NDArray[np.int32]]:
         """The rows named in `keys`, each once, or where they are many the whole table; and `keys`, counted in its W."""
         rows = _distinct(keys, len(self.weights))
-        few = _FEW_IN_PLACE if self.lazy is not None and self.lazy.is_in_place else _FEW
+        few = self.lazy.few if self.lazy is not None else _FEW
         if len(rows) > few * len(self.weights):
             if self.lazy is not None:
                 self.lazy.settle()
@@ -88,7 +87,7 @@ class Table:
         else:
             W, state = self.weights.take(rows, axis=0), None
         places = place[keys]
-        return Touched(self, rows, places, W, state), keys if W is self.weights else places
+        return Touched(self, rows, places, W, state), keys if len(W) == len(self.weights) else places
 
     def collect(self) -> None:
         """Add what was touched to the gradient as a whole."""

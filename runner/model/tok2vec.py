@@ -17,11 +17,11 @@ from thinc.api import Model
 from runner import registry
 from runner.errors import RunnerError, suggest
 from runner.model.dropout import Noise
-from runner.model.hash_embed import distinct, hash_embed
+from runner.model.hash_embed import hash_embed
 from runner.model.layout import Floats2d, Packed, Tokens, transposed
 from runner.model.maxout_window import maxout_window
 from runner.model.mix import mix
-from runner.model.ops import kernels_of
+from runner.model.ops import Ops
 
 FEATURES = ("norm", "prefix", "suffix", "shape", "prefix2", "prefix3", "suffix2", "suffix4", "orth")
 UNKNOWN_WORD = np.uint64(1)  # the hash of every word that is not known
@@ -95,8 +95,8 @@ def forward(
     noise: Noise = model.attrs["noise"]
     embed, mixer, *encode = model.layers
     if model.attrs["word_dropout"] and tokens.counts is not None:
-        rate, kernels = model.attrs["word_dropout"], kernels_of(model.ops)
-        tokens = hide_words(tokens, model.attrs["features"], rate, noise if is_train else None, kernels)
+        features, rate = model.attrs["features"], model.attrs["word_dropout"]
+        tokens = hide_words(model.ops, tokens, features, rate, noise if is_train else None)
     values, backprop_embed = embed(tokens.features, is_train)
     L, backprop_mix = mixer(values, is_train)  # (width, n_lexemes)
     X = L.take(tokens.inverse, axis=1)  # (width, n_tokens)
@@ -124,9 +124,7 @@ def forward(
     return packed, backprop
 
 
-def hide_words(
-    tokens: Tokens, features: Sequence[str], word_dropout: float, noise: Noise | None, kernels: Any | None = None
-) -> Tokens:
+def hide_words(ops: Ops, tokens: Tokens, features: Sequence[str], word_dropout: float, noise: Noise | None) -> Tokens:
     """Put the unknown word in the place of words never seen in training, and, given noise, of rare ones at random.
 
     A word seen n times is hidden with probability word_dropout / (word_dropout + n) (Kiperwasser and Goldberg, 2016), so
@@ -144,7 +142,7 @@ def hide_words(
     probability = word_dropout / (word_dropout + counts)
     is_hidden = noise.uniform(len(tokens.inverse)) < probability[tokens.inverse]
     n = len(tokens.features)
-    variants, inverse = distinct(tokens.inverse + n * is_hidden, kernels)
+    variants, inverse = ops.distinct(tokens.inverse + n * is_hidden)
     hashes = tokens.features[variants % n] if n else tokens.features
     for i in whole:
         hashes[variants >= n, i] = UNKNOWN_WORD

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod, sqrt
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,68 +18,14 @@ from numpy.typing import NDArray
 
 from runner import registry
 from runner.errors import RunnerError
+from runner.model.ops.adam import AdamArrays, AdamStep, History
 from runner.model.parameters import Parameters
 from runner.model.tables import Touched
-from runner.training.lazy_rows import History, LazyRows, RowState
+from runner.training.lazy_rows import LazyRows, RowState
 from runner.training.optimizers import Flat, Optimizer, Used, clipping
 
-_BLOCK = 1 << 15  # values a pass: the arrays of one block fit into the second-level cache
 _READ = np.zeros(0, dtype="int32")  # the places of what was read do not matter any more once there is a gradient
 _INVISIBLE = 2.0**-25  # a float32 less this share of itself is the same float32
-
-
-class Numbers(NamedTuple):
-    """What one step needs besides the arrays."""
-
-    keep1: np.float32
-    keep2: np.float32
-    eps: np.float32
-    step_size: np.float32
-    decay: np.float32  # 0: none
-    catch_up: np.float32 | None  # of the averages; None: none are kept
-    gradient_scale: np.float32
-
-
-def update(
-    w: Flat, g: Flat, m: Flat, v: Flat, a: Flat | None, numbers: Numbers, kernels: ModuleType | None = None
-) -> None:
-    """One step in place, of flat arrays of any length. g: set to 0. a: averages. kernels: see model/ops/__init__.py."""
-    if kernels is not None:
-        averages = a if a is not None and numbers.catch_up is not None else w[:0]
-        kernels.adam(
-            w, g, m, v, averages, numbers.keep1, numbers.keep2, numbers.eps, numbers.step_size,
-            numbers.decay, numbers.catch_up or 0, numbers.gradient_scale,
-        )  # fmt: skip
-        return
-    room = np.empty(min(_BLOCK, len(w)), dtype="float32")
-    for start in range(0, len(w), _BLOCK):
-        at = slice(start, start + _BLOCK)
-        part, d = w[at], g[at]
-        update_block(part, d, m[at], v[at], a[at] if a is not None else None, room[: len(part)], numbers)
-        d[...] = 0
-
-
-def update_block(w: Flat, g: Flat, m: Flat, v: Flat, a: Flat | None, t: Flat, numbers: Numbers) -> None:
-    """One step in place. g: overwritten. t: room for as many values."""
-    if numbers.gradient_scale != 1:
-        g *= numbers.gradient_scale
-    m *= numbers.keep1
-    m += g
-    v *= numbers.keep2
-    g *= g
-    v += g
-    np.sqrt(v, out=t)
-    t += numbers.eps
-    np.divide(m, t, out=t)
-    t *= numbers.step_size
-    w -= t
-    if numbers.decay:
-        np.multiply(w, numbers.decay, out=t)
-        w -= t
-    if a is not None and numbers.catch_up is not None:
-        np.subtract(w, a, out=t)
-        t *= numbers.catch_up
-        a += t
 
 
 class Betas(NamedTuple):
@@ -105,7 +50,6 @@ class Adam(Optimizer):
         super().__init__(**rest)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
         self._betas = self._betas_now()  # those that the state is scaled by
-        self._kernels: ModuleType | None = None
         self._lazy: dict[str, LazyRows] = {}
         self._history: History | None = None
         self._bound: Parameters | None = None
@@ -177,7 +121,6 @@ class Adam(Optimizer):
 
     def __call__(self, parameters: Parameters) -> Used:
         """Update the weights from the gradient, and set the gradient to zero."""
-        self._kernels = parameters.kernels
         self._take_betas()
         self._bind(parameters)
         is_coupled = not self.L2_is_weight_decay and self.L2(self.step) != 0
@@ -201,30 +144,25 @@ class Adam(Optimizer):
         self._lazy = {}
         self._fit(parameters)
         beta1, beta2, eps = self._betas
-        self._history = history = History(beta1, beta2, self.step, parameters.kernels)
+        self._history = history = History(beta1, beta2, eps / sqrt(1.0 - beta2), self.step)
         is_fading = beta1**2 < beta2  # else what a moment carries on grows from step to step
         for path, table in parameters.tables.items() if is_fading else ():
             offset, shape = parameters.layout[path]
-            mean, variance, *averages = (
-                self.state[name][offset : offset + prod(shape)].reshape(shape) for name in self._names
-            )
-            self._lazy[path] = table.lazy = LazyRows(
-                table, mean, variance, averages[0] if averages else None, history, eps / sqrt(1.0 - beta2),
-                parameters.kernels,
-            )  # fmt: skip
+            arrays = self._arrays(weights, slice(offset, offset + prod(shape))).reshaped(*shape)
+            self._lazy[path] = table.lazy = LazyRows(parameters.ops, table, arrays, history)
         parameters.settle = self.settle
         self._bound, self._bound_weights = parameters, weights
         tables = [parameters.layout[path] for path in self._lazy]
         self._dense = {owner: _complement(tables, span) for owner, span in parameters.owners().items()}
 
-    def _numbers(self, rate: float, decay: float, gradient_scale: float) -> Numbers:
+    def _step_now(self, rate: float, decay: float, gradient_scale: float) -> AdamStep:
         """For the step that self.step counts already."""
         beta1, beta2, eps = self._betas
         fix1, fix2 = 1.0 - beta1**self.step, 1.0 - beta2**self.step
         scale1, scale2 = 1.0 - beta1, sqrt(1.0 - beta2)
         f = np.float32
         shrink = rate * decay
-        return Numbers(
+        return AdamStep(
             keep1=f(beta1),
             keep2=f(beta2),
             eps=f(eps / scale2),
@@ -235,20 +173,22 @@ class Adam(Optimizer):
         )
 
     def _update(self, parameters: Parameters, rate: float, decay: float, scales: Mapping[str, float]) -> None:
-        weights, gradient = parameters.arrays()
         for owner, span in parameters.owners().items():
-            self._update_spans(weights, gradient, [span], self._numbers(rate, decay, scales[owner]))
+            self._update_spans(parameters, [span], self._step_now(rate, decay, scales[owner]))
 
-    def _update_spans(self, weights: Flat, gradient: Flat, spans: list[slice], numbers: Numbers) -> None:
-        mean, variance = self.state["mean"], self.state["variance"]
-        averages = self.state["averages"] if self.use_averages else None
+    def _update_spans(self, parameters: Parameters, spans: list[slice], step: AdamStep) -> None:
+        weights, gradient = parameters.arrays()
         for span in spans:
-            a = averages[span] if averages is not None else None
-            update(weights[span], gradient[span], mean[span], variance[span], a, numbers, self._kernels)
+            parameters.ops.adam_flat(self._arrays(weights, span), gradient[span], step)
+
+    def _arrays(self, weights: Flat, span: slice) -> AdamArrays:
+        """A stretch of the flat arrays."""
+        averages = self.state["averages"][span] if self.use_averages else None
+        return AdamArrays(weights[span], self.state["mean"][span], self.state["variance"][span], averages)
 
     def _update_lazily(self, parameters: Parameters) -> Used:
         assert self._history is not None
-        weights, gradient = parameters.arrays()
+        _, gradient = parameters.arrays()
         touched = [_merged(table.touched, self._lazy[path]) for path, table in parameters.tables.items()]
         rate, L2, clip = self.now("learn_rate"), self.now("L2"), self.now("grad_clip")
         squares = {
@@ -260,35 +200,18 @@ class Adam(Optimizer):
                 squares[path.partition("/")[0]] += float(np.dot(one.gradient.ravel(), one.gradient.ravel()))
         norm, scales = clipping(squares, clip, self.step)
         self.step += 1
-        numbers = {owner: self._numbers(rate, L2, scale) for owner, scale in scales.items()}
+        steps = {owner: self._step_now(rate, L2, scale) for owner, scale in scales.items()}
         for owner, spans in self._dense.items():
-            self._update_spans(weights, gradient, spans, numbers[owner])
-        any_numbers = next(iter(numbers.values()))  # they differ in the gradient's scale alone
-        self._history.advance(float(any_numbers.step_size), float(any_numbers.decay), float(any_numbers.catch_up or 0))
+            self._update_spans(parameters, spans, steps[owner])
+        _, _, _, step_size, decay, catch_up, _ = next(iter(steps.values()))  # they differ in the gradient's scale alone
+        parameters.ops.advance(self._history, float(step_size), float(decay), float(catch_up or 0))
         for one, (path, table) in zip(touched, parameters.tables.items(), strict=True):
             if one is not None:
-                self._update_rows(one, self._lazy[path], numbers[path.partition("/")[0]])
+                self._lazy[path].update(one, steps[path.partition("/")[0]])
             table.touched = []
         if self._history.is_full:
             self.settle()
         return Used(rate, L2, clip, norm)
-
-    def _update_rows(self, touched: Touched, lazy: LazyRows, numbers: Numbers) -> None:
-        if touched.rows is not None and self._kernels is not None:
-            self._kernels.adam_rows(
-                *lazy.arrays(), touched.rows, touched.gradient, numbers.keep1, numbers.keep2, numbers.eps,
-                numbers.step_size, numbers.decay, numbers.catch_up or 0, numbers.gradient_scale,
-            )  # fmt: skip
-            lazy.last[touched.rows] = lazy.history.now
-            return
-        state = touched.state if touched.rows is not None else lazy.whole()
-        w, g, m, v = (array.reshape(-1) for array in (touched.W, touched.gradient, state.mean, state.variance))
-        a = state.average.reshape(-1) if state.average is not None else None
-        update(w, g, m, v, a, numbers, self._kernels)
-        if touched.rows is not None:
-            lazy.store(touched.rows, touched.W, state)
-        else:
-            lazy.last[...] = lazy.history.now
 
 
 def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:

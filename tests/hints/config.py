@@ -239,13 +239,10 @@ def numba_cannot_be_used(at: Place) -> None:
         problem: Exception
 
         def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-            if name == "runner.model.ops.kernels":
+            if name == "runner.model.ops.numba":
                 raise self.problem
 
-    import runner.model as room
-
-    at.patch.delitem(sys.modules, "runner.model.ops.kernels", raising=False)
-    at.patch.delattr(room, "kernels", raising=False)
+    at.patch.delitem(sys.modules, "runner.model.ops.numba", raising=False)
     finder = Fails()
     at.patch.setattr(sys, "meta_path", [finder, *sys.meta_path])
     for finder.problem in (

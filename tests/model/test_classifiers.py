@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from thinc.api import NumpyOps
 
 from runner import registry
 from runner.errors import RunnerError
@@ -13,10 +12,12 @@ from runner.model.attention_pool import attention_pool, softmax_by_doc
 from runner.model.classifiers import Texts
 from runner.model.dropout import Noise
 from runner.model.layout import Layout, Packed
-from runner.model.ngrams import Keys, extract, ngrams
+from runner.model.ngrams import Keys, ngrams
+from runner.model.ops import Ops
 from runner.model.parameters import Parameters
 
 LAYOUT = Layout([3, 1, 0, 4])
+OPS = Ops(use_blis=False)
 HASHES = np.random.default_rng(2).integers(1, 2**63, LAYOUT.n_tokens).astype("uint64")
 
 
@@ -28,8 +29,6 @@ def check_gradients(model, run, inputs=None, samples=60, step=1e-6):
     parameters.weights = parameters.weights.astype("float64") + rng.normal(0, 0.1, parameters.weights.shape)
     parameters.gradient = parameters.gradient.astype("float64")
     parameters._attach()
-    for node in model.walk():
-        node.ops = NumpyOps(use_blis=False)
     Y, backprop = run()
     R = rng.normal(size=Y.shape)
     dX = backprop(R.copy())
@@ -112,16 +111,18 @@ def test_losses_by_hand():
 def test_each_distinct_ngram_counts_once_and_none_crosses_the_end_of_a_doc():
     a, b = 11, 12
     keys = Keys(np.array([a, b, a, b, a], dtype="uint64"), Layout([4, 0, 1]))  # "a b a b", "", "a"
-    found = extract(keys, 2**20, 3)
+    found = OPS.extract_ngrams(*keys, 2**20, 3)
     assert found.counts.tolist() == [6, 0, 1]  # a, b, ab, ba, aba, bab; nothing; a
     assert found.docs.tolist() == [0] * 6 + [2]
-    assert extract(keys, 2**20, 1).counts.tolist() == [2, 0, 1]
+    assert OPS.extract_ngrams(*keys, 2**20, 1).counts.tolist() == [2, 0, 1]
     assert set(found.signs.tolist()) <= {1, -1}
 
 
 def test_the_order_of_words_matters_to_ngrams_of_two():
     def rows(*words, order=2):
-        return set(extract(Keys(np.array(words, dtype="uint64"), Layout([len(words)])), 2**20, order).rows.tolist())
+        return set(
+            OPS.extract_ngrams(np.array(words, dtype="uint64"), Layout([len(words)]), 2**20, order).rows.tolist()
+        )
 
     assert rows(1, 2) != rows(2, 1)
     assert rows(1, 2, order=1) == rows(2, 1, order=1)
@@ -129,9 +130,9 @@ def test_the_order_of_words_matters_to_ngrams_of_two():
 
 def test_rows_and_signs_are_spread_evenly():
     keys = Keys(np.arange(60_000, dtype="uint64"), Layout([60_000]))  # hashes as bad as can be
-    found = extract(keys, 100, 3)
+    found = OPS.extract_ngrams(*keys, 100, 3)
     assert len(found.rows) == 200  # every row with either sign
-    found = extract(keys, 2**24, 1)
+    found = OPS.extract_ngrams(*keys, 2**24, 1)
     counts = np.bincount(found.rows // (2**24 // 16), minlength=16)
     assert abs(counts / 60_000 - 1 / 16).max() < 0.005
     assert abs(found.signs.mean()) < 0.02

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from runner.model import crf
 from runner.model.layout import Layout
+from runner.model.ops import Ops
 
 LABELS = {"LOC": 0, "PER": 1}
+OPS = Ops(use_blis=False)
 TAGS = ["O", *(f"{move}-{label}" for move in "BILU" for label in LABELS)]
 
 
@@ -62,7 +64,7 @@ def test_rows_are_ordered_as_the_scheme_says():
 
 def test_marginals_and_partition_equal_the_sum_over_all_legal_sequences(batch):
     scores, layout = batch
-    found = crf.marginals(scores, layout)
+    found = OPS.crf_marginals(scores, layout)
     for doc, at in enumerate(docs_of(layout)):
         log_z, probabilities, _ = brute_force(scores[:, at]) if at.stop > at.start else (0.0, np.zeros((9, 0)), [])
         assert found.log_partition[doc] == pytest.approx(log_z)
@@ -73,7 +75,7 @@ def test_marginals_within_allowed_states(batch):
     scores, layout = batch
     allowed = np.ones(scores.shape, dtype=bool)
     allowed[:, 0] = np.arange(9) == crf.state_of("B-PER", LABELS)  # the first doc opens a PER; the rest is not known
-    found = crf.marginals(scores, layout, allowed)
+    found = OPS.crf_marginals(scores, layout, allowed)
     log_z, probabilities, _ = brute_force(scores[:, :3], allowed[:, :3])
     assert found.log_partition[0] == pytest.approx(log_z)
     np.testing.assert_allclose(found.probabilities[:, :3], probabilities, atol=1e-12)
@@ -81,7 +83,7 @@ def test_marginals_within_allowed_states(batch):
 
 def test_decode_finds_the_best_legal_sequence(batch):
     scores, layout = batch
-    states = crf.decode(scores, layout)
+    states = OPS.crf_decode(scores, layout)
     for at in docs_of(layout):
         if at.stop > at.start:
             assert states[at].tolist() == brute_force(scores[:, at])[2]
@@ -91,13 +93,13 @@ def test_gradient_equals_finite_differences(batch):
     scores, layout = batch
     gold = np.zeros(layout.n_tokens, dtype=int)
     gold[0] = -1  # one token is not annotated
-    _, gradient = crf.loss(scores, layout, gold)
+    _, gradient = crf.loss(OPS, scores, layout, gold)
     for i, j in np.ndindex(*scores.shape):
         bumped = []
         for step in (1e-5, -1e-5):
             nudged = scores.copy()
             nudged[i, j] += step
-            bumped.append(crf.loss(nudged, layout, gold)[0].sum())
+            bumped.append(crf.loss(OPS, nudged, layout, gold)[0].sum())
         assert gradient[i, j] == pytest.approx((bumped[0] - bumped[1]) / 2e-5, abs=1e-6)
 
 
@@ -105,10 +107,10 @@ def test_a_fully_known_doc_takes_the_short_way_to_the_same_loss(batch):
     scores, layout = batch
     allowed = np.zeros(scores.shape, dtype=bool)
     allowed[0] = True
-    losses, gradient = crf.loss(scores, layout, np.zeros(layout.n_tokens, dtype=int))
-    gold, log_z = crf.marginals(scores, layout, allowed)
-    np.testing.assert_allclose(losses, crf.marginals(scores, layout).log_partition - log_z, atol=1e-9)
-    np.testing.assert_allclose(gradient, crf.marginals(scores, layout).probabilities - gold, atol=1e-12)
+    losses, gradient = crf.loss(OPS, scores, layout, np.zeros(layout.n_tokens, dtype=int))
+    gold, log_z = OPS.crf_marginals(scores, layout, allowed)
+    np.testing.assert_allclose(losses, OPS.crf_marginals(scores, layout).log_partition - log_z, atol=1e-9)
+    np.testing.assert_allclose(gradient, OPS.crf_marginals(scores, layout).probabilities - gold, atol=1e-12)
 
 
 @settings(max_examples=60, deadline=None)
@@ -123,10 +125,10 @@ def test_whatever_the_scores_the_sequence_is_legal_and_the_gradient_finite(lengt
     tags = ["O", *(f"{move}-{label}" for move in "BILU" for label in labels)]
     layout = Layout(lengths)
     scores = (np.random.default_rng(seed).normal(0, scale, (crf.n_states(n_labels), layout.n_tokens))).astype("float32")
-    states = crf.decode(scores, layout)
+    states = OPS.crf_decode(scores, layout)
     for at in docs_of(layout):
         assert is_legal([tags[state] for state in states[at]])
-    losses, gradient = crf.loss(scores, layout, np.zeros(layout.n_tokens, dtype=int))
+    losses, gradient = crf.loss(OPS, scores, layout, np.zeros(layout.n_tokens, dtype=int))
     assert np.isfinite(losses).all()
     assert np.isfinite(gradient).all()
     np.testing.assert_allclose(gradient.sum(axis=0), 0, atol=1e-5)

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from runner.corpus.biluo import TagError, biluo_to_spans
-from runner.model import crf
 from runner.model.crf_spans import SMALLEST, entity_probabilities
 from runner.model.layout import Layout
+from runner.model.ops import Ops
 
 LABELS = ("LOC", "PER")
 TAGS = ("O", *(f"{move}-{label}" for move in "BILU" for label in LABELS))
+
+OPS = Ops(use_blis=False)
 
 
 def by_counting(scores: np.ndarray) -> dict[tuple[int, int, int], float]:
@@ -36,7 +38,7 @@ def by_counting(scores: np.ndarray) -> dict[tuple[int, int, int], float]:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_as_the_sum_over_all_sequences(seed):
     scores = np.random.default_rng(seed).normal(0, 1.5, (len(TAGS), 4)).astype("float64")
-    P = crf.marginals(scores, Layout([4])).probabilities
+    P = OPS.crf_marginals(scores, Layout([4])).probabilities
     found = {(i, j, x): p for i, j, x, p in entity_probabilities(P, 0.0)}
     expected = {key: p for key, p in by_counting(scores).items() if p >= SMALLEST}
     assert found.keys() == expected.keys()
@@ -49,7 +51,7 @@ def test_one_unit_by_hand():
     """One token, U-PER twice as likely as O, U-LOC impossible: 2/3."""
     scores = np.full((len(TAGS), 1), -50.0)
     scores[0], scores[TAGS.index("U-PER")] = 0.0, np.log(2.0)
-    P = crf.marginals(scores, Layout([1])).probabilities
+    P = OPS.crf_marginals(scores, Layout([1])).probabilities
     ((start, end, label, p),) = entity_probabilities(P, 0.5)
     assert (start, end, LABELS[label]) == (0, 1, "PER")
     assert p == pytest.approx(2 / 3)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from thinc.api import NumpyOps
 
 from runner.model.dropout import Noise
 from runner.model.layout import Layout, Packed, Tokens, transposed
 from runner.model.linear import scores
-from runner.model.maxout_window import backprop_maxout, expand_window, maxout, maxout_window
+from runner.model.maxout_window import maxout_window
+from runner.model.ops import Ops
+from runner.model.ops.windows import backprop_maxout, maxout
 from runner.model.parameters import Parameters
 from runner.model.tok2vec import hash_embed_cnn, hide_words
 
 LAYOUT = Layout([3, 1, 0, 4])
+OPS = Ops(use_blis=False)
 
 
 def in_float64(model, seed=0):
@@ -23,8 +25,6 @@ def in_float64(model, seed=0):
     parameters.weights = parameters.weights.astype("float64") + rng.normal(0, 0.1, parameters.weights.shape)
     parameters.gradient = parameters.gradient.astype("float64")
     parameters._attach()
-    for node in model.walk():
-        node.ops = NumpyOps(use_blis=False)
     return parameters
 
 
@@ -116,12 +116,12 @@ def test_tok2vec_with_dropout_and_word_dropout():
 
 def test_a_window_stops_at_the_edge_of_its_doc():
     X = np.arange(1.0, 9.0)[None]  # docs: 1 2 3 | 4 | (empty) | 5 6 7 8
-    C = expand_window(X, LAYOUT, 1)
+    C = OPS.expand_window(X, LAYOUT, 1)
     assert C.tolist() == [[0, 1, 2, 0, 0, 5, 6, 7], [1, 2, 3, 4, 5, 6, 7, 8], [2, 3, 0, 0, 6, 7, 8, 0]]
 
 
 def test_a_wide_window_over_a_short_batch():
-    assert expand_window(np.array([[5.0]]), Layout([1]), 3).ravel().tolist() == [0, 0, 0, 5, 0, 0, 0]
+    assert OPS.expand_window(np.array([[5.0]]), Layout([1]), 3).ravel().tolist() == [0, 0, 0, 5, 0, 0, 0]
 
 
 def test_the_same_words_in_another_batch_get_the_same_vectors():
@@ -139,7 +139,7 @@ def test_unknown_words_are_hidden_and_keep_their_affixes():
     names = ("norm", "prefix", "suffix", "shape")
     noise = Noise()
     noise.reset(0.0, 3)
-    for hidden in (hide_words(tokens, names, 0.25, None), hide_words(tokens, names, 0.25, noise)):
+    for hidden in (hide_words(OPS, tokens, names, 0.25, None), hide_words(OPS, tokens, names, 0.25, noise)):
         assert hidden.features[hidden.inverse].tolist() == [[1, 11, 12, 13], [20, 21, 22, 23], [1, 11, 12, 13]]
     assert features[0, 0] == 10
 
@@ -149,7 +149,7 @@ def test_rare_words_are_hidden_more_often():
     tokens = Tokens(np.array([[10], [20]], dtype="uint64"), np.repeat([0, 1], 20_000), Layout([40_000]), counts)
     noise = Noise()
     noise.reset(0.0, 3)
-    hidden = hide_words(tokens, ("norm",), 1.0, noise)
+    hidden = hide_words(OPS, tokens, ("norm",), 1.0, noise)
     is_hidden = hidden.features[hidden.inverse][:, 0] == 1
     assert is_hidden[:20_000].mean() == pytest.approx(1 / 2, abs=0.02)
     assert is_hidden[20_000:].mean() == pytest.approx(1 / 4, abs=0.02)

@@ -6,7 +6,6 @@ import doctest
 
 import numpy as np
 import pytest
-from thinc.api import NumpyOps
 
 from runner.model import biaffine, softmax
 from runner.model.biaffine import arc_loss, arc_scores, buckets, label_scores
@@ -29,8 +28,6 @@ def in_float64(model, seed=0):
     parameters.weights = parameters.weights.astype("float64") + rng.normal(0, 0.1, parameters.weights.shape)
     parameters.gradient = parameters.gradient.astype("float64")
     parameters._attach()
-    for node in model.walk():
-        node.ops = NumpyOps(use_blis=False)
     return parameters
 
 

@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.model import trees
+from runner.model.ops import Ops
 from runner.model.trees import are_trees, decode, roots_of, sentence_starts, spanning_tree
+
+OPS = Ops(use_blis=False)
 
 
 def is_tree(heads):
@@ -43,8 +46,8 @@ def test_a_cycle_is_broken_where_it_costs_least():
     # saw(1) and John(0) prefer each other: 30 + 20. The best tree gives up saw ← John (20) for the root (10),
     # not John ← saw (30) for the root (9): McDonald et al. (2005), figure 2, with tokens as heads in columns.
     scores = np.array([[9, 30, 11], [20, 10, 0], [3, 30, 9]], dtype="float32")  # John saw Mary
-    assert spanning_tree(scores, False).tolist() == [1, 1, 1]
-    assert decode(scores[None], np.array([3]), False).tolist() == [[1, 1, 1]]
+    assert spanning_tree(OPS, scores, single_root=False).tolist() == [1, 1, 1]
+    assert decode(OPS, scores[None], np.array([3]), single_root=False).tolist() == [[1, 1, 1]]
 
 
 def test_a_cycle_within_a_cycle():
@@ -52,15 +55,15 @@ def test_a_cycle_within_a_cycle():
     scores = np.full((3, 3), -50.0)
     scores[0, 1], scores[1, 0], scores[2, 1], scores[0, 2] = 10, 10, 8, 5
     scores[2, 2] = 1
-    heads = spanning_tree(scores, True)
+    heads = spanning_tree(OPS, scores, single_root=True)
     assert heads.tolist() == [2, 0, 2]  # 5 + 10 + 1
 
 
 def test_one_root_or_several():
     scores = np.array([[5.0, 1.0], [1.0, 5.0]])
-    assert spanning_tree(scores, False).tolist() == [0, 1]
-    assert decode(scores[None], np.array([2]), False).tolist() == [[0, 1]]
-    assert decode(scores[None], np.array([2]), True).tolist() in ([[0, 0]], [[1, 1]])
+    assert spanning_tree(OPS, scores, single_root=False).tolist() == [0, 1]
+    assert decode(OPS, scores[None], np.array([2]), single_root=False).tolist() == [[0, 1]]
+    assert decode(OPS, scores[None], np.array([2]), single_root=True).tolist() in ([[0, 0]], [[1, 1]])
 
 
 @st.composite
@@ -74,7 +77,10 @@ def score_matrices(draw, largest):
 @given(score_matrices(largest=5), st.booleans())
 def test_short_docs_get_the_best_of_all_trees(scores, single_root):
     expected = best_by_trying_all(scores.tolist(), single_root)
-    for heads in (spanning_tree(scores, single_root), decode(scores[None], np.array([len(scores)]), single_root)[0]):
+    for heads in (
+        spanning_tree(OPS, scores, single_root=single_root),
+        decode(OPS, scores[None], np.array([len(scores)]), single_root=single_root)[0],
+    ):
         assert is_tree(heads)
         assert total(scores.tolist(), heads) == pytest.approx(expected, abs=1e-3 * (1 + abs(expected)))
         assert not single_root or sum(heads == np.arange(len(heads))) == 1
@@ -85,7 +91,7 @@ def test_short_docs_get_the_best_of_all_trees(scores, single_root):
 def test_any_scores_give_trees(lengths, seed, single_root):
     longest = max(max(lengths), 1)
     scores = np.random.default_rng(seed).normal(size=(len(lengths), longest, longest)).astype("float32")
-    found = decode(scores, np.array(lengths), single_root)
+    found = decode(OPS, scores, np.array(lengths), single_root=single_root)
     for heads, n in zip(found, lengths, strict=True):
         assert is_tree(heads[:n].tolist())
         assert heads[n:].tolist() == list(range(n, longest))
@@ -108,7 +114,7 @@ def test_cycles_are_seen():
 def test_a_doc_of_a_thousand_words_of_noise_takes_no_time():
     scores = np.random.default_rng(0).normal(size=(1000, 1000)).astype("float32")
     started = time.process_time()
-    heads = spanning_tree(scores, True)
+    heads = spanning_tree(OPS, scores, single_root=True)
     assert time.process_time() - started < 10
     assert are_trees(heads[None]).all()
 

@@ -15,12 +15,10 @@ from runner.__main__ import main
 from runner.errors import RunnerError
 from runner.model import crf
 from runner.model.dropout import Noise
-from runner.model.hash_embed import distinct, gather, scatter
 from runner.model.layout import Layout, Packed, Tokens
 from runner.model.lstm import bilstm
 from runner.model.maxout_window import maxout_window
-from runner.model.ngrams import Keys, extract
-from runner.model.ops import kernels_of, make_ops
+from runner.model.ops import make_ops
 from runner.model.parameters import Parameters
 from runner.model.parse import parser_head
 from runner.model.qrnn import biqrnn
@@ -31,7 +29,6 @@ from runner.training.adam import adam
 pytest.importorskip("numba", reason="the extra numba is not installed")
 
 NUMPY, NUMBA = make_ops("numpy"), make_ops("numba")
-KERNELS = kernels_of(NUMBA)
 LAYOUT = Layout([3, 1, 0, 4, 150, 2])
 SPREAD = Layout([0, 2])
 RARE = Noise()
@@ -39,10 +36,7 @@ RARE = Noise()
 
 def bound(model, ops, seed=0):
     """The model's parameters, none of them at its initial value."""
-    parameters = Parameters()
-    for node in model.walk():
-        node.ops = ops
-    parameters.kernels = kernels_of(ops)
+    parameters = Parameters(ops)
     parameters.bind({"model": model}, seed)
     parameters.weights += np.random.default_rng(seed).normal(0, 0.3, len(parameters.weights)).astype("float32")
     return parameters
@@ -95,19 +89,22 @@ def test_what_is_not_a_number_stays_so(nP):
 @given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5), max_size=60))
 def test_distinct_values_and_their_places(values):
     array = np.array(values, dtype="uint64")
-    found, places = distinct(array, KERNELS)
-    assert found.tolist() == list(dict.fromkeys(values))
-    assert found[places].tolist() == values
+    distinct, places = NUMBA.distinct(array)
+    assert distinct.tolist() == list(dict.fromkeys(values))
+    assert distinct[places].tolist() == values
 
 
 @pytest.mark.parametrize("max_order", [1, 3])
 @given(st.lists(st.lists(st.integers(0, 6) | st.integers(0, 2**64 - 1), max_size=9), max_size=5))
 @settings(deadline=None)
 def test_ngrams_are_those_of_numpy(max_order, docs):
-    keys = Keys(np.array([word for doc in docs for word in doc], dtype="uint64"), Layout([len(doc) for doc in docs]))
+    hashes, layout = (
+        np.array([word for doc in docs for word in doc], dtype="uint64"),
+        Layout([len(doc) for doc in docs]),
+    )
     for n_rows in (5, 2**18):
-        found, expected = extract(keys, n_rows, max_order, KERNELS), extract(keys, n_rows, max_order)
-        for one, other in zip(found, expected, strict=True):
+        numpys, numbas = (ops.extract_ngrams(hashes, layout, n_rows, max_order) for ops in (NUMPY, NUMBA))
+        for one, other in zip(numbas, numpys, strict=True):
             assert (one.dtype, one.tolist()) == (other.dtype, other.tolist())
 
 
@@ -136,9 +133,9 @@ def test_the_crf_is_that_of_numpy(lengths, n_labels, seed, scale, known):
     layout, rng = Layout(lengths), np.random.default_rng(seed)
     scores = rng.normal(0, scale, (crf.n_states(n_labels), layout.n_tokens)).astype("float32")
     gold = np.where(rng.random(layout.n_tokens) < known, 0, -1)  # O is legal anywhere
-    for one, other in zip(crf.loss(scores, layout, gold, KERNELS), crf.loss(scores, layout, gold), strict=True):
+    for one, other in zip(crf.loss(NUMBA, scores, layout, gold), crf.loss(NUMPY, scores, layout, gold), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
-    assert crf.decode(scores, layout, KERNELS).tolist() == crf.decode(scores, layout).tolist()
+    assert NUMBA.crf_decode(scores, layout).tolist() == NUMPY.crf_decode(scores, layout).tolist()
 
 
 @pytest.mark.parametrize("drop", [0.0, 0.4])
@@ -177,17 +174,17 @@ def test_trees_are_those_of_numpy(n, seed, is_tied, single_root):
     scores = np.random.default_rng(seed).normal(size=(n, n)).astype("float32")
     if is_tied:
         scores = scores.round()
-    found, expected = spanning_tree(scores, single_root, KERNELS), spanning_tree(scores, single_root)
-    assert found.tolist() == expected.tolist()
+    numpys, numbas = (spanning_tree(ops, scores, single_root=single_root) for ops in (NUMPY, NUMBA))
+    assert numbas.tolist() == numpys.tolist()
 
 
-def test_gather_and_scatter():
+def test_sums_of_rows():
     rng = np.random.default_rng(0)
     E, places = rng.normal(size=(9, 5)).astype("float32"), rng.integers(9, size=(4, 7)).astype("int32")
-    Y = gather(E, places, KERNELS)
+    Y = NUMBA.sum_rows(E, places)
     np.testing.assert_allclose(Y, sum(E[rows] for rows in places), rtol=1e-5, atol=1e-6)
     dE = np.zeros_like(E)
-    scatter(Y, places, dE, NUMBA)
+    NUMBA.backprop_sum_rows(Y, places, dE)
     expected = np.zeros_like(E)
     for rows in places:
         np.add.at(expected, rows, Y)
@@ -247,13 +244,20 @@ def test_what_was_interrupted_goes_on_with_the_same_bits(stop_at):
 
 def test_an_array_of_another_kind_is_refused():
     with pytest.raises(TypeError):
-        KERNELS.gather(np.zeros((2, 3)), np.zeros((1, 1), "int32"), np.zeros((1, 3)))
+        NUMBA.sum_rows(np.zeros((2, 3)), np.zeros((1, 1), "int32"))
+
+
+def hide_kernels(monkeypatch):
+    """Forget the modules of the compiled loops, so that they are imported anew."""
+    monkeypatch.delattr("runner.model.ops.kernels", raising=False)
+    for name in [
+        name for name in sys.modules if name.startswith(("runner.model.ops.kernels", "runner.model.ops.numba"))
+    ]:
+        monkeypatch.delitem(sys.modules, name)
 
 
 def test_without_numba_the_next_move_is_told(monkeypatch):
-    import runner.model
-
-    monkeypatch.delattr(runner.model, "kernels", raising=False)
+    hide_kernels(monkeypatch)
     monkeypatch.setitem(sys.modules, "runner.model.ops.kernels", None)
     with pytest.raises(RunnerError, match=r"compute\.ops: numba is not installed") as caught:
         make_ops("numba")
@@ -264,21 +268,16 @@ def test_without_numba_the_next_move_is_told(monkeypatch):
 
 def test_a_numba_that_does_not_fit_is_no_traceback(monkeypatch):
     """Numba raises an ImportError for a numpy newer than it knows."""
-    import runner.model
-
-    monkeypatch.delattr(runner.model, "kernels", raising=False)
-    for name in [name for name in sys.modules if name.startswith("runner.model.ops.kernels")]:
-        monkeypatch.delitem(sys.modules, name)
+    hide_kernels(monkeypatch)
     monkeypatch.setitem(sys.modules, "numba", ModuleType("numba"))
     with pytest.raises(RunnerError, match=r"compute\.ops: numba cannot be used: cannot import name"):
         make_ops("numba")
 
 
 def test_a_run_without_numba_ends_before_it_reads_anything(monkeypatch, tmp_path, capsys):
-    import runner.model
     from runner.commands import train
 
-    monkeypatch.delattr(runner.model, "kernels", raising=False)
+    hide_kernels(monkeypatch)
     monkeypatch.setitem(sys.modules, "runner.model.ops.kernels", None)
     monkeypatch.setattr(train, "make_corpus", lambda config: pytest.fail("the corpus was read"))
     monkeypatch.chdir(tmp_path)

@@ -1,10 +1,8 @@
-"""What lies between the matrix products as compiled loops: one pass over memory each, where numpy makes one an operation.
+"""The loops of ops/numba.py: one pass over memory each, where numpy makes one an operation.
 
-For `compute.ops=numba`; model/ops imports this, and nothing else does. The layers beside it hold the same arithmetic in
-numpy, which is what runs without, and what the tests compare with. Values differ by rounding: sums are taken in another
-order. Each loop is compiled for arrays in C order of the types that its signature names; anything else is a TypeError,
-not a second compilation. Numba keeps the machine code beside each file, or in the user's cache directory, as long as that
-file does not change: so no file's loops call those of another.
+Values differ from numpy's by rounding: sums are taken in another order. Each loop is compiled for arrays in C order of
+the types in its signature; an array of any other type is a TypeError, not a second compilation. Numba keeps the machine
+code beside each file, or in the user's cache directory, until that file changes: so no loop calls a loop of another file.
 """
 
 from runner.model.ops.kernels.adam import adam, adam_rows, advance, catch_up_rows

@@ -1,4 +1,4 @@
-"""Adam, dense and row by row. The same in numpy: training/adam.py, training/lazy_rows.py."""
+"""Adam, dense and row by row. The same in numpy: ops/adam.py."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def catch_up_rows(W, M, V, A, rows, last, origin, now, coefficients, fades, eps)
 
 @njit(void(types.double_matrix, int64, float64, float64, float64, float64), **OPTIONS)
 def advance(coefficients, n, fading, step_size, decay, catch_up):
-    """One more step for the first n of each coefficient, and the n-th at its start. See lazy_rows.History."""
+    """One more step for the first n of each coefficient, and the n-th at its start. See ops/adam.py."""
     for i in range(n):
         u = coefficients[0, i] * fading
         p, q = coefficients[1, i] * (1 - decay), (coefficients[2, i] + step_size * u) * (1 - decay)

@@ -1,4 +1,4 @@
-"""Rows of tables, and the distinct ones among hashes. The same in numpy: model/hash_embed.py."""
+"""Rows of tables, and the distinct ones among hashes. The same in numpy: ops/embeddings.py."""
 
 from __future__ import annotations
 

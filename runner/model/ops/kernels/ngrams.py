@@ -1,4 +1,4 @@
-"""N-grams. The same in numpy: model/ngrams.py, whose constants these are."""
+"""Hashed n-grams. The same in numpy: ops/ngrams.py, with the same constants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 @njit(int64(types.hashes, types.longs, types.longs, int64, int64, types.longs), **OPTIONS)
 def ngram_cells(hashes, starts, lengths, n_rows, max_order, cells):
-    """2 (doc n_rows + row) + is_negative of every n-gram, see ngrams.py. Returns how many of `cells` were written."""
+    """2 (doc n_rows + row) + is_negative of every n-gram, see ops/ngrams.py. Returns how many of `cells` were written."""
     n = 0
     for doc in range(len(starts)):
         start, stop = starts[doc], starts[doc] + lengths[doc]

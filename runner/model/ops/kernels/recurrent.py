@@ -1,4 +1,4 @@
-"""Recurrent layers. The same in numpy: model/qrnn.py, model/lstm.py."""
+"""Recurrent layers. The same in numpy: ops/recurrent.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from runner.model.ops.kernels.types import HALF, ONE, OPTIONS, ZERO
 
 @njit(void(types.matrix, types.longs, types.longs, types.matrix, types.matrix), **OPTIONS)
 def qrnn(Z, starts, lengths, C, Y):
-    """The recurrence of qrnn.py. Z (n, 3 nO): tanh of v, of f / 2 and of o / 2; the last two become gates. Out: C, Y (n, nO)."""
+    """A quasi-recurrent layer (model/qrnn.py). Out: C, Y (n, nO).
+
+    Z (n, 3 nO): tanh of v, of f / 2 and of o / 2; the last two become gates.
+    """
     nO = C.shape[1]
     H = nO // 2
     for doc in range(len(starts)):
@@ -60,8 +63,9 @@ def backprop_qrnn(Z, starts, lengths, C, dY, dZ):
 
 @njit(void(types.cube, types.cube, int64, int64, int64), **OPTIONS)
 def lstm_cells(Z, C, start, end, before):
-    """One step of lstm.py for both directions. Z (2, n, 4 H): tanh of o / 2, i / 2, f / 2 and g; the halves become gates.
+    """One step of an LSTM (model/lstm.py), both directions.
 
+    Z (2, n, 4 H): tanh of o / 2, i / 2, f / 2 and g; the halves become gates.
     start, end: the step's rows. before: where the rows of the step before start; it does not count in the first step.
     """
     H = C.shape[2]

@@ -1,4 +1,4 @@
-"""The tags' CRF. The same in numpy: model/crf.py."""
+"""The CRF over BILUO tags. The same in numpy: ops/sequences.py."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def marginals(E, starts, lengths, log_partition):
 
 @njit(void(types.matrix, types.longs, types.longs, types.longs), **OPTIONS)
 def decode(S, starts, lengths, best):
-    """Viterbi. Scores S (n, n_states) → the best legal sequence of states, best (n,). Ties as crf.decode breaks them."""
+    """Viterbi. Scores S (n, n_states) → the best legal sequence of states, best (n,). Ties are broken as in numpy."""
     n_labels = (S.shape[1] - 1) // 4
     longest = lengths.max() if len(lengths) else 0
     outside, came_from = np.empty(longest, np.int64), np.empty(longest, np.int64)

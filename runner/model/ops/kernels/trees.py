@@ -1,4 +1,4 @@
-"""Spanning trees. The same in Python: model/trees.py."""
+"""Spanning trees. The same in numpy: ops/trees.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner.model.ops.kernels.types import OPTIONS
 
 @njit(void(types.longs, types.longs, types.longs, types.longs), **OPTIONS)
 def _expand(arc_head, arc_token, parent, heads):
-    """`trees._expanded`."""
+    """`_expanded` of ops/trees.py."""
     is_open = np.ones(len(arc_head), np.bool_)
     for node in range(len(arc_head) - 1, -1, -1):  # from the outermost cycles to the tokens
         if is_open[node]:
@@ -25,7 +25,7 @@ def _expand(arc_head, arc_token, parent, heads):
 
 @njit(void(types.double_matrix, types.longs), **OPTIONS)
 def best_forest(into, heads):
-    """`trees._best_forest`, which tells what all this is: into (n, n + 1), overwritten → heads (n,)."""
+    """As in ops/trees.py, which names the variables: into (n, n + 1), overwritten → heads (n,)."""
     n = len(heads)
     target = np.empty((n, n + 1), np.int64)
     for i in range(n):

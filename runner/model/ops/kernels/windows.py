@@ -1,4 +1,4 @@
-"""Layers of the encoder: windows, and what follows their product. The same in numpy: model/maxout_window.py.
+"""Layers of the encoder: windows, and what follows their product. The same in numpy: ops/windows.py.
 
 Loops run over blocks of `BLOCK` columns, which stay in the second-level cache from one loop to the next. A row of a
 block is cut out before the loop over it: indices that begin at 0 are what the compiler turns into vector instructions.
@@ -13,7 +13,7 @@ from runner.model.ops.kernels import types
 from runner.model.ops.kernels.types import ONE, OPTIONS, ZERO
 
 BLOCK = 512
-_TINY = np.float32(1e-8)  # of maxout_window.normalize
+_TINY = np.float32(1e-8)  # as in `normalize`
 
 
 @njit(float32(types.vector), fastmath={"reassoc", "nsz"}, **OPTIONS)
@@ -43,7 +43,7 @@ def _copy(x, y):
     void(types.matrix, *[types.vector] * 3, types.draws, float32, float32, *[types.matrix] * 3, types.vector), **OPTIONS
 )
 def activate(P, b, G, bias, draws, threshold, scale, X, Y, N, inverse_std):
-    """Bias, maxout of one or two pieces, layer norm, dropout, residual: see maxout_window.py.
+    """Bias, maxout of one or two pieces, layer norm, dropout, residual: see ops/windows.py.
 
     In: P (nP nO, n), b (nP nO,), G and bias (nO,); draws (nO, n), zero where below `threshold`, or without rows: no
     dropout; X (nO, n), or without rows: no residual. Out: Y, N (nO, n), inverse_std (n,), and in the first nO rows of P
@@ -168,7 +168,7 @@ def _clear(row, offset, starts, lengths):
 
 @njit(void(types.matrix, int64, types.longs, types.longs, types.matrix), **OPTIONS)
 def expand_window(X, window_size, starts, lengths, C):
-    """See maxout_window.py. X (nI, n), docs by their first column and length → C ((2 window_size + 1) nI, n)."""
+    """See ops/windows.py. X (nI, n), docs by their first column and length → C ((2 window_size + 1) nI, n)."""
     nI, n = X.shape
     for offset in range(-window_size, window_size + 1):
         low, high = min(max(-offset, 0), n), max(min(n - offset, n), 0)

@@ -1,0 +1,84 @@
+"""The best spanning forest of one doc (model/trees.py). The compiled loop is in kernels/trees.py."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from thinc.api import NumpyOps
+
+Ints = NDArray[np.intp]
+
+
+class TreeOps(NumpyOps):
+    """`best_forest`."""
+
+    def best_forest(self, into: NDArray[np.float64]) -> Ints:
+        """The heads with the highest sum of weights: into (n, n + 1), see `_into`, overwritten → (n,)."""
+        n = len(into)
+        tokens = np.arange(n)
+        target = np.repeat(tokens.astype("int32")[:, None], n + 1, axis=1)  # the token an arc enters
+        # Nodes 0 … n - 1 are tokens; each contracted cycle is one more, and takes over the row of one of its members.
+        row = np.arange(2 * n)  # of `into` and `target`, by node
+        group = np.arange(n)  # of each token: the node that stands for it now
+        parent = np.full(2 * n, -1)  # the node that a node was contracted into
+        arc = np.zeros((2 * n, 2), dtype="intp")  # of each node: the best arc into it, as (head, token)
+        weight = np.zeros(2 * n)
+        is_done = np.zeros(2 * n, dtype=bool)  # a path from the root leads here
+        on_path = np.zeros(2 * n, dtype=bool)
+        is_inner = np.zeros(2 * n, dtype=bool)  # contracted
+        columns = np.arange(n + 1)
+        n_nodes = n
+        for first in range(n):
+            node = int(group[first])
+            if is_done[node]:
+                continue
+            path = [node]
+            on_path[node] = True
+            while True:
+                node = path[-1]
+                arcs = into[row[node]]
+                head = int(arcs.argmax())
+                arc[node] = head, target[row[node], head]
+                weight[node] = arcs[head]
+                above = int(group[head]) if head < n else -1
+                if head == n or is_done[above]:
+                    is_done[path] = True
+                    break
+                if not on_path[above]:
+                    path.append(above)
+                    on_path[above] = True
+                    continue
+                at = path.index(above)
+                cycle = path[at:]
+                rows = row[cycle]
+                gain = into[rows] - weight[cycle, None]  # (k, n + 1) what entering here and breaking the cycle costs
+                best = gain.argmax(axis=0)
+                new, n_nodes = n_nodes, n_nodes + 1
+                row[new] = rows[0]
+                target[rows[0]] = target[rows[best], columns]
+                into[rows[0]] = gain[best, columns]
+                is_inner[cycle] = True
+                members = np.flatnonzero(is_inner[group])
+                into[rows[0], members] = -np.inf
+                group[members] = new
+                parent[cycle] = new
+                del path[at:]
+                path.append(new)
+                on_path[new] = True
+        return _expanded(arc[:n_nodes], parent, n)
+
+
+def _expanded(arc: Ints, parent: Ints, n: int) -> Ints:
+    """The heads of n tokens, once every node, a token or a contracted cycle, has its arc, (head, token)."""
+    heads = np.arange(n)
+    is_open = np.ones(len(arc), dtype=bool)
+    for node in range(len(arc) - 1, -1, -1):  # from the outermost cycles to the tokens
+        if not is_open[node]:
+            continue
+        head, token = arc[node].tolist()
+        heads[token] = token if head == n else head
+        inner = token
+        while inner != node:  # whatever was contracted around the token is entered there
+            is_open[inner] = False
+            inner = int(parent[inner])
+    return heads
