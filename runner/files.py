@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
@@ -19,12 +20,13 @@ from typing import BinaryIO
 
 from runner.errors import RunFailed
 
-try:
+if sys.platform == "win32":
+    import msvcrt
+else:
     import fcntl
-except ImportError:  # no such locks on this system
-    fcntl = None  # type: ignore[assignment]
 
 _HANDED_OVER = Path("/dev/fd"), Path("/proc/self/fd")
+_LOCKED_BYTE = 2**31 - 2  # on Windows, a locked byte cannot be read: this is behind the content
 _LEFTOVER = re.compile(r"\.(.+)\.[0-9a-f]+\.(tmp|old)")
 
 
@@ -142,8 +144,7 @@ def recover(folder: Path, is_ours: Callable[[str], bool]) -> None:
         elif path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         elif stat.S_ISREG(path.lstat().st_mode) and (file := open_locked(path, is_certain=True)) is not None:
-            path.unlink(missing_ok=True)
-            file.close()
+            remove_locked(path, file)
 
 
 def open_temporary(path: Path) -> BinaryIO:
@@ -167,18 +168,47 @@ def open_locked(path: Path, *, is_certain: bool = False) -> BinaryIO | None:
         check_file(path)  # to open a pipe might take for ever
         file = path.open("ab")
         try:
-            if fcntl is None:
-                raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if is_certain or error.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
-                file.close()
-                return None
-            return file
+            is_locked = take_lock(file.fileno())
+        except OSError:
+            if not is_certain:
+                return file
+            is_locked = False
+        if not is_locked:
+            file.close()
+            return None
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file
         file.close()
+
+
+def take_lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed or the process ends, however it ends; False if another process holds the lock.
+
+    Raises OSError where the file system has no locks.
+    """
+    try:
+        if sys.platform == "win32":
+            os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def remove_locked(path: Path, file: BinaryIO) -> None:
+    """Remove a file that `open_locked` has opened, and release its lock."""
+    if os.name == "posix":
+        path.unlink(missing_ok=True)  # first: once released, the file may be another process's
+        file.close()
+    else:  # a file that any process has open cannot be removed
+        file.close()
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from runner.config.schema import RunConfig, Ticket
 from runner.corpus.datasets import Source
 from runner.errors import RunFailed, RunnerError
-from runner.files import open_locked, read_file, write_file
+from runner.files import open_locked, read_file, remove_locked, write_file
 from runner.foreign import as_code, shown
 from runner.foreign import as_markdown as plain_markdown
 from runner.launch.fingerprint import fingerprint
@@ -134,8 +134,7 @@ class Board:
 
     def _leave(self, folder: Path) -> None:
         if self._lock is not None:
-            (folder / LOCK).unlink(missing_ok=True)
-            self._lock.close()
+            remove_locked(folder / LOCK, self._lock)
             self._lock = None
 
     def add(self, configs: Sequence[RunConfig]) -> Ticket:

@@ -21,12 +21,13 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from runner.errors import RunFailed
-from runner.files import check_file, open_file, read_file, write_file
+from runner.files import check_file, open_file, read_file, take_lock, write_file
 from runner.secrets import masked_all
 
 FILE_NAME = "journal.jsonl"
@@ -155,16 +156,11 @@ class JournalLock:
         """Take it, or see that it is taken. wait: False goes on without it where another process has it."""
         if self._file is not None:
             return True
-        try:
-            import fcntl
-        except ImportError:  # no such locks on this system
-            return True
         file = open_file(self._path)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            return not wait
+        with suppress(OSError):  # a file system without locks
+            if not take_lock(file.fileno()):
+                file.close()
+                return not wait
         self._file = file
         return True
 

@@ -17,11 +17,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.exceptions import MlflowException
 
+from runner.files import take_lock
 from runner.foreign import as_block, as_markdown
 from runner.tracking.mlflow.limits import MAX_TAG_VALUE, clean_name, cut
 from runner.tracking.mlflow.store import sqlite_path
 from runner.tracking.mlflow.view import view_tags
 
+_FLAGS = os.O_RDWR | os.O_CREAT | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
 LOCK_SECONDS = 20.0  # that a process waits for another to make the store; then it goes on without the lock
 EACH = "best_epoch_"  # and a component's name
 # MLflow's pages read from these tags that models are trained here, and which metric compares runs.
@@ -99,29 +101,23 @@ def experiment_id(client: MlflowClient, name: str, root: str | None, scores: Ite
 def creation_lock(uri: str, tell: Callable[[str], object]) -> Iterator[None]:
     """Held by one process of this machine at a time while it opens a SQLite store: the first to open it makes it."""
     path = sqlite_path(uri)
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system; MLflow's own waiting must do
-        path = None
     if path is None:
         yield
         return
     lock = path.with_name(f".{path.name}.lock")
     try:
-        file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        file = os.open(lock, _FLAGS, 0o600)
     except OSError:  # another user's, or a link: SQLite's own locks must do
         yield
         return
     try:
         began, is_told = time.monotonic(), False
-        while time.monotonic() - began < LOCK_SECONDS:
-            with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            if not is_told and time.monotonic() - began > 1.0:
-                is_told = True
-                tell(f"waiting for {lock}, which another process holds; at most {LOCK_SECONDS:.0f} seconds")
-            time.sleep(0.05)
+        with contextlib.suppress(OSError):  # a file system without locks
+            while not take_lock(file) and time.monotonic() - began < LOCK_SECONDS:
+                if not is_told and time.monotonic() - began > 1.0:
+                    is_told = True
+                    tell(f"waiting for {lock}, which another process holds; at most {LOCK_SECONDS:.0f} seconds")
+                time.sleep(0.05)
         yield
     finally:
         os.close(file)
