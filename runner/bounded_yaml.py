@@ -1,7 +1,7 @@
-"""YAML that is no larger than it looks: a file of a stranger's must not fill the memory of whoever opens it.
+"""Read YAML whose values are bounded in number and depth, so that no file fills the memory of whoever opens it.
 
-An alias (`*name`) counts as often as it is written, and so do the aliases in what it stands for; the ten lines of a
-"billion laughs" are refused before anything is made of them. Objects of Python are refused by PyYAML's safe loader.
+Each use of an alias (`*name`) counts as all the values that it expands to: the ten lines of a "billion laughs" are refused
+before any value is made. PyYAML's safe loader refuses Python objects.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Any
 import yaml
 
 MAX_BYTES = 1 << 20  # PyYAML reads some hundred kilobytes a second
-MAX_VALUES = 50_000  # keys included, aliases written out; or one for each
-BYTES_PER_VALUE = 8  # of the text, where that is more
+MAX_VALUES = 50_000  # keys included, aliases expanded; a longer text may have one for each
+BYTES_PER_VALUE = 8  # of its bytes
 MAX_DEPTH = 100
 
 
 def read(text: str | bytes) -> Any:
-    """The plain value that a YAML text holds. Raises yaml.YAMLError."""
+    """The plain value of a YAML text. Raises yaml.YAMLError."""
     return yaml.load(text, Loader=bounded(yaml.SafeLoader))
 
 
 def bounded(loader: Any) -> Any:
-    """A loader like that one (a class of PyYAML's, safe by itself) that raises MarkedYAMLError where a text is too much."""
+    """A subclass of `loader` (a safe loader class of PyYAML's) that raises MarkedYAMLError where a text exceeds a limit."""
 
     class Bounded(loader):
         name: str
@@ -36,14 +36,14 @@ def bounded(loader: Any) -> Any:
                 raise yaml.composer.ComposerError(None, None, fact, self.get_mark())
             self._limit = max(MAX_VALUES, len(content) // BYTES_PER_VALUE)
             self._depth = self._n_values = 0
-            self._sizes: dict[int, int] = {}  # of the nodes that are complete, by id
+            self._sizes: dict[int, int] = {}  # id of each complete node → number of its values
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             mark = self.peek_event().start_mark
             if self.check_event(yaml.AliasEvent):
                 node = super().compose_node(parent, index)
                 if id(node) not in self._sizes:
-                    raise yaml.composer.ComposerError(None, None, "an alias stands inside what it stands for", mark)
+                    raise yaml.composer.ComposerError(None, None, "an alias stands inside its own anchor", mark)
                 self._add(self._sizes[id(node)], mark)
                 return node
             before = self._n_values
@@ -56,11 +56,17 @@ def bounded(loader: Any) -> Any:
             self._sizes[id(node)] = self._n_values - before
             return node
 
-        def construct_object(self, node: Any, deep: bool = False) -> Any:
+        def construct_object(self, node: Any, *args: Any, **kwargs: Any) -> Any:
             try:
-                return super().construct_object(node, deep=deep)
-            except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
-                fact = f"this is no {str(node.tag).rpartition(':')[2]}"  # what PyYAML says of `!!bool x`: KeyError
+                return super().construct_object(node, *args, **kwargs)
+            except (
+                ValueError,
+                KeyError,
+                TypeError,
+                AttributeError,
+                ArithmeticError,
+            ):  # PyYAML's, as KeyError for `!!bool x`
+                fact = f"the value is not of type {str(node.tag).rpartition(':')[2]}"
                 raise yaml.constructor.ConstructorError(None, None, fact, node.start_mark) from None
 
         def _add(self, n: int, mark: Any) -> None:

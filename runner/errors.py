@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from runner.foreign import shown, shown_name
 from runner.secrets import masked
 
-_LONGEST = 600  # characters of a line: whoever quotes a value need not fear its length
+_LONGEST = 600  # characters of a line; longer lines are cut, so that messages may quote any value
 
 
 class RunnerError(Exception):
-    """Something the user can mend: a config key, a file, a name. Exit code 2.
+    """A mistake that the user can mend: a config key, a file, a name. Exit code 2.
 
     >>> print(RunnerError("tag 'I-LOC' follows 'O'", place="train.iob:412", hint="Open the entity with B-LOC."))
     train.iob:412: tag 'I-LOC' follows 'O'
@@ -44,12 +44,12 @@ class RunnerError(Exception):
         return _rebuild, (type(self), self.fact, self.place, self.hint)
 
     def at(self, place: str) -> RunnerError:
-        """The same error, with the place filled in where it had none."""
+        """The same error, at `place` if it has no place yet."""
         return self if self.place else type(self)(self.fact, place=place, hint=self.hint)
 
 
 class RunFailed(RunnerError):
-    """The configuration was fine and the run still failed (a loss that is not finite, a full disk). Exit code 1."""
+    """A run failed although its config is fine (a loss that is not finite, a full disk). Exit code 1."""
 
     exit_code = 1
 
@@ -64,7 +64,7 @@ class Diverged(RunFailed):
     """A loss, gradient, weight or score that is not finite. The weights before that step are untouched."""
 
     def at_step(self, step: int) -> Diverged:
-        """The same error, of that step.
+        """The same error with its step in the text, in place of any other step.
 
         >>> print(Diverged("the loss of ner is nan").at_step(3).at_step(8))
         the loss of ner is nan at step 8
@@ -73,7 +73,7 @@ class Diverged(RunFailed):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM. Not an Exception: save what must be saved, then let it pass. Exit code 130 or 143."""
+    """Ctrl-C or SIGTERM. Not an Exception: handlers save what must be saved, then raise it again. Exit code 130 or 143."""
 
     def __init__(self, exit_code: int = 130) -> None:
         super().__init__(exit_code)
@@ -88,7 +88,7 @@ def _rebuild(kind: type[RunnerError], fact: str, place: str | None, hint: str | 
 
 
 _MAX_KNOWN = 50  # names that an error lists
-_MAX_NAME = 80  # characters of the nearest
+_MAX_NAME = 80  # characters shown of the nearest name
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

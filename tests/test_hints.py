@@ -27,7 +27,7 @@ NO_ADVICE = [
     Told(
         "tracking/mlflow/view.py", "MLflow: mlflow ui"
     ),  # said at the end of every run; tests/tracking/mlflow/test_tracker.py
-    Told("config/explain.py", "requires --multirun"),  # of a message of Hydra's, that is looked for
+    Told("config/explain_overrides.py", "requires --multirun"),  # of a message of Hydra's, that is looked for
     # How `convert` spells a reader's advice; tests/hints/commands.py follows it.
     *(Told("commands/convert.py", text) for text in ("--option '", "--from \\1", "--n-sents \\1", "--option \\1")),
 ]

@@ -55,7 +55,6 @@ EXCEPTIONS: set[tuple[str, str]] = {
 KNOWN_CIRCLES: set[frozenset[str]] = {
     frozenset({"runner.corpus.readers.lines", "runner.corpus.readers.not_utf8"}),
     frozenset({"runner.components.pickled", "runner.components.pipeline", "runner.components.storage"}),
-    frozenset({"runner.config.compose", "runner.config.explain", "runner.config.guard", "runner.config.known_keys"}),
     frozenset({"runner.launch.grid", "runner.launch.program", "runner.launch.search", "runner.launch.workers"}),
 }
 

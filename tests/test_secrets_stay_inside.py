@@ -116,7 +116,7 @@ def test_on_the_command_line(own: Path, host: str) -> None:
     assert "FINISHED" in given.stdout, given.stdout
     again = run(own, "rerun", "out", OF_MINE="pl4nted5-and-more")
     assert again.returncode == 2, again.stderr
-    assert "corpus.train.url: its password was not kept" in again.stderr, again.stderr
+    assert "corpus.train.url: the password was not saved" in again.stderr, again.stderr
     assert leaks(own, without.stdout, given.stdout, given.stderr, again.stderr) == []
 
 

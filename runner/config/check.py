@@ -1,8 +1,8 @@
-"""A composed config as a whole: every key in range, every block fit for its factory, before anything is loaded.
+"""Check a composed config before anything is loaded: every key is in range, every block fits its factory.
 
-Blocks that describe the training are built once and thrown away, because only their factories know what goes together
-(start and stop of a schedule); they are cheap until they meet data. Readers, tokenizers and trackers have their
-arguments checked and are not built. No file is read but those named in `code`.
+Blocks that describe the training are built once and thrown away, because only their factories know which values go
+together (start and stop of a schedule); building them is cheap without data. Readers, tokenizers and trackers are not
+built: only their arguments are checked. The files named in `code` are read, and no others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runner.language import check_language
 
 
 def check_config(config: Mapping[str, Any]) -> None:
-    """Refuse a resolved, plain config that could not run. Raises RunnerError at the key that is wrong."""
+    """Raises RunnerError, at the key that is wrong, if the resolved, plain `config` could not run."""
     schema.check_ranges(config)
     load_code(config["code"])
     pipeline = config["pipeline"]
@@ -36,7 +36,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     share = dropout(0) if callable(dropout) else 0.0
     if not 0 <= share < 1:
         raise RunnerError(
-            f"{share} is no share to drop", place="dropout", hint="Give numbers of at least 0 and less than 1."
+            f"dropout must be at least 0 and below 1, got {share}", place="dropout", hint="0.1 is a common choice."
         )
     for name, block in config["augmenters"].items():
         resolve(block, "augmenters", f"augmenters.{name}")
@@ -44,7 +44,7 @@ def check_config(config: Mapping[str, Any]) -> None:
 
 
 def tracker_block(tracking: Mapping[str, Any]) -> dict[str, Any]:
-    """`tracking` without the shared keys that its tracker has no use for.
+    """`tracking` without the shared keys that its tracker does not take.
 
     >>> tracker_block({"type": "console", "uri": None, "experiment": "runner"})
     {'type': 'console'}

@@ -1,17 +1,18 @@
-"""conf/ and overrides → one RunConfig, by Hydra; with program.py, sweep.py and explain.py the only place that knows Hydra.
+"""conf/ and overrides → one checked RunConfig.
 
-Which keys there are is schema.py's business, what a `type:` means resolve.py's.
+nodes.py composes the files, schema.py says which keys there are, check.py refuses values that could not run.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner import secrets
+from runner.config.guard import guarded
+from runner.config.nodes import compose_node
 from runner.errors import RunFailed, RunnerError
 
 if TYPE_CHECKING:
@@ -19,35 +20,15 @@ if TYPE_CHECKING:
 
     from runner.config.schema import RunConfig
 
-OPTUNA: dict[str, Any] = {  # see search.py
-    "_target_": "hydra_plugins.runner.OptunaSweeper",
-    "n_trials": 20,  # in all
-    "sampler": "tpe",  # or random
-    "pruner": "median",  # ends trials that fall behind; none
-    "seed": 0,  # of the sampler
-    "params": {},
-}
-CONFIG_NAME = "config"
-# Groups of which a run has one file. Files of the others (pipeline, augmenters, presets) complete one another.
+# Config groups of which a run takes exactly one file. Files of other groups (pipeline, augmenters, presets) may be combined.
 ONE_FILE = ("optimizer", "tok2vec", "batch", "dropout", "corpus", "training", "tracking", "compute")
 
 
-def conf_dir() -> Path:
-    """The folder of config files: inside the package in a wheel, beside it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package / "conf", package.parent / "conf"):
-        if (folder / f"{CONFIG_NAME}.yaml").is_file():
-            return folder
-    raise RunnerError("the config files are missing", place=str(package / "conf"), hint="Install the package again.")
-
-
 def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> RunConfig:
-    """The checked config of a run, without running it; `output_dir` is not made.
+    """The checked config of a run. Nothing is run, and `output_dir` is not made.
 
     overrides: as on the command line. config_dir: as --config-dir. Raises RunnerError.
     """
-    from runner.config.guard import guarded
-
     try:
         with guarded():
             node = compose_node(overrides, config_dir)
@@ -57,60 +38,9 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
     except RunnerError:
         raise
     except Exception as error:
-        raise explained(error, list(overrides), config_dir) from error
+        from runner.config.explain import explain
 
-
-def compose_node(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> DictConfig:
-    """What Hydra composes, its own `hydra` node included. Raises what Hydra raises."""
-    from hydra import compose as hydra_compose
-
-    with compose_lone(config_dir) as (_, searchpath):
-        return hydra_compose(CONFIG_NAME, overrides=[*overrides, *searchpath], return_hydra_config=True)
-
-
-@contextmanager
-def compose_lone(config_dir: str | Path | None = None) -> Iterator[tuple[Any, list[str]]]:
-    """A Hydra to compose with, apart from the one that may be running, and the override that adds `config_dir`."""
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
-    from runner.config.guard import guarded
-
-    register()
-    searchpath = []
-    if config_dir is not None:
-        if not Path(config_dir).is_dir():
-            raise RunnerError(f"there is no folder {str(config_dir)!r}", place="--config-dir")
-        searchpath.append(f"hydra.searchpath=['file://{Path(config_dir).resolve()}']")
-    saved = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
-    try:
-        with guarded(), initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="runner"):
-            yield GlobalHydra.instance().hydra, searchpath
-    finally:
-        GlobalHydra.instance().hydra = saved
-
-
-def register() -> None:
-    """Tell Hydra our schema and the two resolvers of conf/config.yaml."""
-    from hydra.core.config_store import ConfigStore
-    from omegaconf import OmegaConf
-
-    from runner.config.schema import typed_base
-
-    store = ConfigStore.instance()
-    store.store(name="runner_schema", node=typed_base(), provider="runner")
-    store.store(group="hydra/sweeper", name="optuna", node=OPTUNA, provider="runner")
-    OmegaConf.register_new_resolver("first_given", _first_given, replace=True)
-    OmegaConf.register_new_resolver("random_digits", _random_digits, use_cache=True, replace=True)
-
-
-def _first_given(*values: Any) -> Any:
-    return next((value for value in values if value is not None), None)
-
-
-def _random_digits() -> str:
-    return os.urandom(3).hex()
+        raise explain(error, list(overrides), config_dir) from error
 
 
 def run_config(
@@ -122,7 +52,7 @@ def run_config(
     job_number: int | None = None,
     is_multirun: bool = False,
 ) -> RunConfig:
-    """Resolve, check, and make it plain. Raises RunnerError, and what OmegaConf raises."""
+    """The checked, plain config of the composed `node`. Raises RunnerError, and what OmegaConf raises."""
     from omegaconf import OmegaConf
 
     from runner.config import check as checks
@@ -172,8 +102,10 @@ def run_config(
 
 
 def _refuse_lists(choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
-    """Raises RunnerError where a list chose files of a group of which one excludes another: Hydra would merge them, and
-    keep of each key what the last file says. Hydra leaves a group that was chosen by a list out of the choices."""
+    """Raises RunnerError where a list chose files of a group in ONE_FILE: Hydra would merge them, and the last file would win.
+
+    Hydra's choices lack a group that a list chose.
+    """
     for group in ONE_FILE:
         if choices and group not in choices:
             typed = [word.partition("=")[2].strip("[]") for word in overrides if word.startswith(f"{group}=[")]
@@ -188,14 +120,12 @@ def experiment_of(tracking: Mapping[str, Any]) -> str:
     return str(given) if given is not None else os.environ.get("MLFLOW_EXPERIMENT_NAME") or "runner"
 
 
-def job_error(error: Exception, node: Any, overrides: list[str], config_dir: str | None) -> RunnerError | None:
-    """The error for the user, or None where the mistake is ours."""
+def job_error(error: Exception, node: Any) -> RunnerError | None:
+    """The error to show to the user; None if it is a bug of ours. node: the job's config, None if there is none yet."""
     if isinstance(error, MemoryError):  # first of all: the imports below need some
-        fact = (
-            f"there is not enough memory ({str(error).splitlines()[0]})" if str(error) else "there is not enough memory"
-        )
+        detail = f" ({str(error).splitlines()[0]})" if str(error) else ""
         return RunFailed(
-            fact,
+            f"there is not enough memory{detail}",
             place="memory",
             hint="Lower the sizes in tok2vec and pipeline.components, the batch size, or corpus.limit.",
         )
@@ -205,9 +135,3 @@ def job_error(error: Exception, node: Any, overrides: list[str], config_dir: str
     if isinstance(error, RunnerError):
         return explain.with_origin(error, node)
     return explain.interpolation_error(error, node) or code_error(error, RunFailed)
-
-
-def explained(error: Exception, overrides: list[str], config_dir: str | Path | None) -> RunnerError:
-    from runner.config import explain
-
-    return explain.explain(error, overrides, config_dir)

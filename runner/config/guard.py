@@ -1,16 +1,16 @@
-"""What a config file may not do: run Python, write logs and variables, or fill the memory.
+"""Keep config files from running Python, writing logs, setting environment variables and filling the memory.
 
-While `guarded()` lasts, whatever Hydra and OmegaConf read is held against five rules:
+Inside `guarded()`, everything that Hydra and OmegaConf read obeys five rules:
 
-    YAML          is bounded, aliases written out (bounded_yaml.py)
-    ${...}        are at most two thousand, and what they stand for is bounded, however they refer to one another
-    _target_      names no Python but Hydra's own launcher and sweeper; `hydra.callbacks` is refused
-    secrets       are left out of what Hydra writes
-    logging, env  `hydra.job_logging`, `hydra.hydra_logging` (which can name classes and files) and `hydra.job.env_set` are
-                  refused
+    YAML          has a bounded size, with its aliases written out (bounded_yaml.py)
+    ${...}        occur at most two thousand times, and the size of their values is bounded, even if they refer to one another
+    _target_      may name Hydra's own launcher and sweeper and no other Python; `hydra.callbacks` is refused
+    secrets       are masked in what Hydra writes
+    logging, env  `hydra.job_logging` and `hydra.hydra_logging` (which can name classes and files) are refused, as is
+                  `hydra.job.env_set`
 
-so that `code:` stays the only way from a config to Python. Functions of Hydra and OmegaConf are exchanged for the time, because
-neither has a place for such rules; both are bounded to one minor version.
+`code:` stays the only way from a config to Python. Neither library has a place for such rules, so `guarded()` replaces some of
+their functions while it lasts; the versions of both are pinned to one minor version.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from runner.bounded_yaml import bounded
+from runner.config.conf_folder import CONFIG_NAME
 from runner.errors import RunnerError
 from runner.files import write_file
 from runner.secrets import masked_all, masked_word
 
-_BUDGET = 1_000_000
-_RESOLUTION = 500  # of the budget, for one ${...}; one value or ten characters that it stands for cost 1
+_BUDGET = 1_000_000  # of one job, spent on resolving ${...}
+_RESOLUTION = 500  # cost of one ${...}; each value or ten characters in its result cost 1 more
 _PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
 
 _spent = 0
@@ -35,14 +36,14 @@ _depth = 0
 
 
 def refill() -> None:
-    """A new job begins, with its whole budget of `${...}`."""
+    """Start a job with a whole budget for `${...}`."""
     global _spent
     _spent = 0
 
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Hold configs to the rules above; may be nested."""
+    """Apply the rules above to every config that is read inside. May be nested."""
     global _depth
     _depth += 1
     if _depth > 1:
@@ -67,9 +68,9 @@ def guarded() -> Iterator[None]:
 
     def bounded_resolve(self: Any, *args: Any, **kwargs: Any) -> Any:
         _spend(_RESOLUTION)
-        found = resolve(self, *args, **kwargs)
-        _spend(_size(found))
-        return found
+        value = resolve(self, *args, **kwargs)
+        _spend(_size(value))
+        return value
 
     def checked_load(self: Any, *args: Any, **kwargs: Any) -> Any:
         refill()
@@ -77,14 +78,11 @@ def guarded() -> Iterator[None]:
         check_hydra(config.get("hydra"))
         return config
 
-    def save_clean(config: Any, path: Any, resolve: bool = False) -> None:
+    def save_clean(config: Any, path: Any, **_: Any) -> None:
         write_file(Path(path), clean_yaml(config))
 
-    def no_notes(*_: Any) -> None:
-        """The run writes them, see program.hydras_notes."""
-
     patches: list[tuple[Any, str, Any]] = [
-        (hydra.core.utils, "_save_config", no_notes),
+        (hydra.core.utils, "_save_config", lambda *_: None),  # the run writes these files, see program.hydras_notes
         (omegaconf.OmegaConf, "save", save_clean),
         (omegaconf._utils, "get_yaml_loader", bounded_loader),
         (omegaconf.basecontainer, "get_yaml_loader", bounded_loader),
@@ -104,7 +102,7 @@ def guarded() -> Iterator[None]:
 
 
 def clean_yaml(config: Any) -> str:
-    """A config of Hydra's (or its overrides, a list) as YAML, without secrets."""
+    """A config (or a list of overrides) of Hydra's as YAML, with secrets masked."""
     from omegaconf import OmegaConf
 
     plain: Any = OmegaConf.to_container(config, resolve=False)
@@ -123,18 +121,16 @@ def _masked_words(value: Any) -> Any:
 
 
 def check_hydra(hydra: Any) -> None:
-    """Raises RunnerError where Hydra's own part of a config would run or write more than a run does."""
+    """Raises RunnerError if Hydra's own part of a config asks for Python, logging or environment variables."""
     if hydra is None:
         return
     if hydra.get("callbacks"):
         raise RunnerError(
-            "callbacks are not run", place="hydra.callbacks", hint="`code:` is the way to your own Python."
+            "Hydra's callbacks are not run", place="hydra.callbacks", hint="`code:` is the way to your own Python."
         )
     for name in ("job_logging", "hydra_logging"):
         for key, value in _items(hydra.get(name)):
             if value and key not in ("version", "disable_existing_loggers"):
-                from runner.config.compose import CONFIG_NAME
-
                 if hydra.job.config_name not in (None, CONFIG_NAME) and "formatters" in hydra[name]:
                     raise RunnerError(
                         f"{hydra.job.config_name!r} does not build on the runner's own config",
@@ -142,12 +138,12 @@ def check_hydra(hydra: Any) -> None:
                         hint=f"Leave the option out, or begin the file's defaults with '- {CONFIG_NAME}'.",
                     )
                 raise RunnerError(
-                    "Hydra's logging is off, and cannot be set",
+                    "Hydra's logging is switched off and cannot be configured",
                     place=f"hydra.{name}.{key}",
                     hint="The console table and journal.jsonl are the log.",
                 )
     for key, value in _items(hydra.job.get("env_set")):
-        if os.environ.get(str(key)) != value:  # those of env_copy are what they are
+        if os.environ.get(str(key)) != value:  # a variable from hydra.job.env_copy has its value already
             raise RunnerError(
                 "a config cannot set the environment", place=f"hydra.job.env_set.{key}", hint="Set it in the shell."
             )
@@ -155,13 +151,14 @@ def check_hydra(hydra: Any) -> None:
         for place, target in _targets(hydra.get(name), f"hydra.{name}"):
             if place != f"hydra.{name}" or not target.startswith(_PLUGINS):
                 raise RunnerError(
-                    f"'_target_: {target:.60}' is not called",
+                    f"'_target_: {target:.60}' is not allowed",
                     place=place,
                     hint="`code:` is the way to your own Python.",
                 )
 
 
 def _targets(node: Any, place: str) -> Iterator[tuple[str, str]]:
+    """(dotted key, value) of each `_target_` in and below `node`."""
     for key, value in _items(node):
         if key == "_target_":
             yield place, str(value)
@@ -170,7 +167,7 @@ def _targets(node: Any, place: str) -> Iterator[tuple[str, str]]:
 
 
 def _items(node: Any) -> Iterator[tuple[Any, Any]]:
-    """The keys and values of a mapping or list, references followed; nothing of a plain value."""
+    """The keys and values of a mapping or list, references followed. A plain value has none."""
     from omegaconf import DictConfig, ListConfig
     from omegaconf.errors import OmegaConfBaseException
 
@@ -180,12 +177,13 @@ def _items(node: Any) -> Iterator[tuple[Any, Any]]:
     for key in keys:
         try:
             yield key, node[key]
-        except OmegaConfBaseException:  # ??? and what is not known yet; as it is written
-            written: Any = node._get_node(key)
-            yield key, written._value()
+        except OmegaConfBaseException:  # ??? or a reference that cannot be resolved yet: yield it as it is written
+            raw: Any = node._get_node(key)
+            yield key, raw._value()
 
 
 def _spend(n: int) -> None:
+    """Take `n` from the job's budget. Raises what OmegaConf raises for a value that cannot be resolved."""
     global _spent
     _spent += n
     if _spent > _BUDGET:
@@ -194,10 +192,11 @@ def _spend(n: int) -> None:
         raise InterpolationResolutionError("the values refer to one another too many times")
 
 
-def _size(found: Any) -> int:
+def _size(value: Any) -> int:
+    """The cost of a resolved value: 1 for each node in it, and 1 for ten characters of text."""
     from omegaconf.base import Container
 
-    stack, n = [found], 0
+    stack, n = [value], 0
     while stack and n <= _BUDGET:
         node = stack.pop()
         n += 1

@@ -1,10 +1,10 @@
-"""What a run keeps of its config: the values, but texts from the environment as their expressions, and no password.
+"""The config as a run saves it: values, except that texts from the environment stay expressions and passwords are masked.
 
-    tracking.uri: http://ada:${oc.env:STORE_PASSWORD}@host     kept as it is written
-    tracking.uri: http://ada:pa55@host                         kept as http://***@host
-    optimizer.learn_rate: ${oc.decode:${oc.env:rate,0.001}}    kept as 0.001: numbers are no secrets, and are compared
+    tracking.uri: http://ada:${oc.env:STORE_PASSWORD}@host     saved as it is written
+    tracking.uri: http://ada:pa55@host                         saved as http://***@host
+    optimizer.learn_rate: ${oc.decode:${oc.env:rate,0.001}}    saved as 0.001: numbers are no secrets, and are compared
 
-Whoever repeats the run works the expressions out again, in his own environment; what was masked must be given again.
+A rerun resolves the expressions in its own environment; a masked value must be given again.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from omegaconf.resolvers import oc
 from runner import secrets
 from runner.errors import RunnerError
 
-_OPEN, _CLOSE = "\ue000", "\ue001"  # of an expression, until all are worked out: no text has them
+_OPEN, _CLOSE = "\ue000", "\ue001"  # stand for "${" and "}" while values are resolved: no text contains them
 _NAMES = re.compile(r"oc\.env:\s*(\w+)")
 _ENVIRONMENT = re.compile(r"\$\{oc\.env:\s*(\w+)\s*(?:,([^{}]*))?\}")
 
 
 def kept_config(node: DictConfig, plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The config as it may be written down. node: as it was composed, plain: the same worked out."""
+    """The config as it may be saved. node: the composed config. plain: the same config, resolved."""
     with _expressions():
         return dict(secrets.masked_all(_kept(node, plain)))
 
 
 def check_text(plain: Any, place: str = "") -> None:
-    """Raises RunnerError where a key or a value holds half a character (bytes that are not UTF-8), which no file takes."""
+    """Raises RunnerError if a key or a value holds a lone surrogate (from bytes that are not UTF-8): no file can store it."""
     items = plain.items() if isinstance(plain, Mapping) else enumerate(plain) if isinstance(plain, list) else ()
     for key, value in items:
         inner = f"{place}.{key}" if place else str(key)
@@ -47,13 +47,13 @@ def check_text(plain: Any, place: str = "") -> None:
 
 
 def expanded(text: str) -> str:
-    """`${oc.env:NAME}` and `${oc.env:NAME,default}` in a text, replaced by what the environment holds.
+    """`text` with each `${oc.env:NAME}` and `${oc.env:NAME,default}` replaced by the variable's value.
 
-    Raises RunnerError where a variable without default is missing.
+    Raises RunnerError if a variable without a default is not set.
     """
 
-    def value(found: re.Match[str]) -> str:
-        name, default = found.groups()
+    def value(expression: re.Match[str]) -> str:
+        name, default = expression.groups()
         if name not in os.environ and default is None:
             raise RunnerError(f"the environment variable {name} is not set", hint=f"Set it: export {name}=VALUE")
         return os.environ.get(name, (default or "").strip())
@@ -62,7 +62,7 @@ def expanded(text: str) -> str:
 
 
 def masked_keys(plain: Any, place: str = "") -> Iterator[str]:
-    """The dotted keys whose values lack a secret that was given in the clear."""
+    """The dotted keys whose values were masked because they held a secret."""
     if isinstance(plain, str) and secrets.is_masked(plain):
         yield place
     items = plain.items() if isinstance(plain, Mapping) else enumerate(plain) if isinstance(plain, list) else ()
@@ -71,7 +71,7 @@ def masked_keys(plain: Any, place: str = "") -> Iterator[str]:
 
 
 def _kept(node: Any, plain: Any) -> Any:
-    """`plain`, with expressions in place of texts from the environment."""
+    """`plain` with texts from the environment replaced by their expressions in `node`."""
     if isinstance(node, DictConfig) and isinstance(plain, Mapping):
         return {key: _kept_item(node, key, value) for key, value in plain.items()}
     if isinstance(node, ListConfig) and isinstance(plain, list) and len(plain) == len(node):
@@ -80,24 +80,25 @@ def _kept(node: Any, plain: Any) -> Any:
 
 
 def _kept_item(node: Any, key: Any, plain: Any) -> Any:
+    """What to save for `plain`, the resolved value of `node[key]`."""
     inner = node._get_node(key)
-    written = inner._value() if inner is not None else None
-    if not isinstance(written, str) or "${" not in written:
+    raw = inner._value() if inner is not None else None
+    if not isinstance(raw, str) or "${" not in raw:
         return _kept(inner, plain)
     if isinstance(plain, Mapping | list):
         return _kept(node[key], plain)  # a reference, such as ${tok2vec}
     if not isinstance(plain, str):
-        return written if any(map(secrets.is_secret_name, _NAMES.findall(written))) else plain
+        return raw if any(map(secrets.is_secret_name, _NAMES.findall(raw))) else plain
     try:
         value = str(node[key])
     except OmegaConfBaseException:  # an expression inside another resolver
-        return written
+        return raw
     return value.replace(_OPEN, "${").replace(_CLOSE, "}") if _OPEN in value else plain
 
 
 @contextmanager
 def _expressions() -> Iterator[None]:
-    """While this lasts, a text from the environment is worked out as its own expression."""
+    """Inside, `${oc.env:NAME}` resolves to its own expression if the variable holds a text."""
 
     def env(key: str, *default: Any) -> Any:
         value = oc.env(key, *default)
@@ -106,7 +107,7 @@ def _expressions() -> Iterator[None]:
             return value
         if key not in os.environ:
             return secrets.MASK if is_secret else value
-        return f"{_OPEN}oc.env:{key}{_CLOSE}"  # without its default: where the variable is missing, that is an error
+        return f"{_OPEN}oc.env:{key}{_CLOSE}"  # without its default: a rerun must not fall back to it silently
 
     OmegaConf.register_new_resolver("oc.env", env, replace=True)
     try:

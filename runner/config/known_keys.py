@@ -1,4 +1,4 @@
-"""The keys and groups that can be set, and the one that was probably meant: for error messages."""
+"""The keys and groups that can be set, and the nearest to a misspelt one: for error messages."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from runner.config import schema
+from runner.config.nodes import compose_node
 
 
 def near(key: str, known: Sequence[str]) -> str:
-    """A question with the known key that was probably meant, or nothing."""
+    """A question that names the known key nearest to `key`; "" if none is near."""
     last = {name.rpartition(".")[2]: name for name in reversed(known)}
     tail = key.rpartition(".")[2]
-    found = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
-    found = found or ([last[tail]] if tail in last and last[tail] != key else [])
-    found = found or difflib.get_close_matches(key, known, n=1, cutoff=0.7)
-    found = found or [last[name] for name in difflib.get_close_matches(tail, list(last), n=1, cutoff=0.7)]
-    return f"; did you mean {found[0]!r}?" if found else ""
+    matches = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
+    matches = matches or ([last[tail]] if tail in last and last[tail] != key else [])
+    matches = matches or difflib.get_close_matches(key, known, n=1, cutoff=0.7)
+    matches = matches or [last[name] for name in difflib.get_close_matches(tail, list(last), n=1, cutoff=0.7)]
+    return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
 def with_sections(keys: Iterable[str]) -> list[str]:
@@ -30,25 +31,17 @@ def with_sections(keys: Iterable[str]) -> list[str]:
 
 
 def known_keys(overrides: Sequence[str], config_dir: str | Path | None) -> list[str]:
-    """Every dotted key, with the groups that were chosen where that composes."""
-    from runner.config.compose import compose_node
-
+    """Every dotted key of a run with these overrides' choices of groups; of the default run if those do not compose."""
     choices = [word for word in overrides if re.fullmatch(r"[a-z0-9_]+=[A-Za-z0-9_]+", word)]
     for given in (choices, []):
         try:
             node = compose_node(given, config_dir)
-        except Exception:  # what we look for is a better message; the mistake itself is already known
+        except Exception:  # the caller explains the user's mistake; these keys only improve its message
             continue
         plain: Any = OmegaConf.to_container(node, resolve=False)
         plain.pop("hydra")
         return [*plain, *dict.fromkeys(node.hydra.runtime.choices), *_dotted(plain, "")]
     return with_sections(entry.key for entry in schema.manual())
-
-
-def group_names() -> set[str]:
-    from runner.config.compose import conf_dir
-
-    return {entry.name for entry in conf_dir().iterdir() if entry.is_dir()}
 
 
 def _dotted(values: Mapping[str, Any], prefix: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""What is wrong with the file of a preset (`experiment=NAME`), told by the file itself rather than by Hydra's complaint.
+"""Find the fault in the file of a preset (`experiment=NAME`) that Hydra could not compose, by reading the file.
 
-Looked at only after composing has failed. A preset is a mapping, its first line is '# @package _global_', its keys
-are nested, and its defaults choose files of groups as in `override /optimizer: radam`.
+A preset is a mapping, its first line is '# @package _global_', its keys are nested, and its defaults choose files of groups
+as in `override /optimizer: radam`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _GROUP = "experiment"
 
 
 def preset_fault(overrides: Sequence[str], config_dir: str | Path | None) -> RunnerError | None:
-    """The fault of a preset that these overrides name; None where each looks right or cannot be found."""
+    """The fault of the first faulty preset that these overrides name; None if all look right or do not exist."""
     for name in _names(overrides):
         if config_dir is not None:
             path = Path(config_dir) / _GROUP / f"{name}.yaml"
@@ -39,7 +39,7 @@ def _names(overrides: Sequence[str]) -> Iterator[str]:
 
 
 def _misplaced(folder: Path, name: str) -> RunnerError | None:
-    """The preset under another name or in another folder."""
+    """The error of a preset that lies in another folder or ends in .yml; None if there is no such file."""
     wanted = folder / _GROUP / f"{name}.yaml"
     for path in (folder / _GROUP / f"{name}.yml", folder / f"{name}.yaml", folder / f"{name}.yml"):
         if path.is_file():
@@ -55,7 +55,7 @@ def _fault(path: Path) -> RunnerError | None:
         raw = read_file(path)
         text = raw.decode("utf-8")
     except (OSError, UnicodeDecodeError):
-        return None  # told by its own error
+        return None  # explain.py reports these errors themselves
     if len(raw) > MAX_BYTES:
         return None
     if text.startswith("\ufeff"):
@@ -81,7 +81,7 @@ def _fault(path: Path) -> RunnerError | None:
     first = text.split("\n", 1)[0].strip()
     if not re.fullmatch(r"#\s*@package\s+_global_", first):
         return RunnerError(
-            "the preset is not marked as one",
+            "the file is not marked as a preset",
             place=str(path),
             hint=f"Make '{HEADER}' its first line, with nothing before it.",
         )

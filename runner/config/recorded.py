@@ -1,6 +1,6 @@
-"""Rebuild a run's config from the one that it has kept; conf/ is not asked, the environment for what came from there.
+"""Rebuild a run's config from its saved config, ignoring today's conf/. Expressions are resolved in today's environment.
 
-Overrides change values. Groups (`optimizer=radam`) cannot be chosen: they would need conf/, which may have changed.
+Overrides change values. They cannot choose groups (`optimizer=radam`): that would need conf/, which may have changed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from runner.config.compose import conf_dir, run_config
+from runner.config.compose import run_config
+from runner.config.conf_folder import conf_dir
 from runner.config.explain import explain
 from runner.config.kept import masked_keys
 from runner.config.schema import RunConfig, typed_base
@@ -25,10 +26,10 @@ from runner.secrets import masked_all
 def recorded_config(
     record: Mapping[str, Any], overrides: Sequence[str] = (), past: Sequence[str] = (), *, is_to_run: bool = True
 ) -> RunConfig:
-    """The checked config of another run with the settings of `record`, in a new folder.
+    """The checked config of a new run, in a new folder, with the settings of `record`, a saved config.
 
-    overrides: as on the command line. past: those that the record was made with, for the run's name. is_to_run: refuse a
-    record that lacks a password, where no override gives it. Raises RunnerError.
+    overrides: as on the command line. past: the overrides of the recorded run, for the new run's name. is_to_run: refuse a
+    masked password that no override gives. Raises RunnerError.
     """
     kept = {key: value for key, value in record.items() if key not in ("output_dir", "resume")}
     try:
@@ -48,14 +49,14 @@ def recorded_config(
 
 
 def _apply(node: Any, override: Any) -> None:
-    """One override. Raises RunnerError where it asks for more than a value, and what OmegaConf raises."""
+    """Apply one override to `node`. Raises RunnerError if it does more than set a value, and what OmegaConf raises."""
     key = override.key_or_group
     if override.is_sweep_override():
         raise RunnerError(
-            "a rerun is one run", place=key, hint="Give one value, or start a multirun: python -m runner -m …"
+            "a rerun is a single run", place=key, hint="Give one value, or start a multirun: python -m runner -m …"
         )
     if override.is_hydra_override() or override.package is not None:
-        raise RunnerError("a rerun has no settings of Hydra's", place=key, hint="Leave it out.")
+        raise RunnerError("a rerun takes no settings of Hydra's", place=key, hint="Leave it out.")
     value = override.value() if not override.is_delete() else None
     if isinstance(value, str) and (conf_dir() / key / f"{value}.yaml").is_file():
         raise RunnerError(
@@ -75,9 +76,9 @@ def _apply(node: Any, override: Any) -> None:
 
 
 def _give_secrets(node: Any) -> None:
-    """Take the store's address from the environment, where it was kept without its password.
+    """Take the MLflow store's address from the environment if its password was masked in the record.
 
-    Raises RunnerError for any other secret that was not kept.
+    Raises RunnerError for any other masked secret.
     """
     for key in masked_keys(OmegaConf.to_container(node, resolve=False)):
         given = os.environ.get("MLFLOW_TRACKING_URI")
@@ -85,11 +86,11 @@ def _give_secrets(node: Any) -> None:
             node.tracking.uri = None
             continue
         also = ", or set MLFLOW_TRACKING_URI to it" if key == "tracking.uri" else ""
-        fact = f"its password was not kept ({OmegaConf.select(node, key)})"
+        fact = f"the password was not saved with the config ({OmegaConf.select(node, key)})"
         raise RunnerError(fact, place=key, hint=f"Give the whole value again: {key}=VALUE{also}.")
 
 
 def _new_folder() -> Path:
-    """As conf/config.yaml has it."""
+    """A new output folder, named as conf/config.yaml names it."""
     now = datetime.datetime.now()
     return Path("outputs") / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S}-{os.urandom(3).hex()}"

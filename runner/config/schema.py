@@ -1,10 +1,10 @@
 """The reference manual: every key of a run with its type, default, unit and meaning.
 
-`typed_base()` is what Hydra merges the files of conf/ onto, so a wrong type or a misspelt key stops before anything
-is loaded. Keys marked as a block are `{type: NAME, ...}`: the registry entry NAME decides which further keys they take
-(resolve.py checks that), so they stay open here. Plain dataclasses, not frozen: Hydra must be able to override them.
+Hydra merges the files of conf/ onto `typed_base()`, so a wrong type or a misspelt key stops before anything is loaded.
+A key marked as a block holds `{type: NAME, ...}`: the registry entry NAME decides which further keys it takes, and
+check.py checks them. The dataclasses are not frozen, because Hydra must be able to override their fields.
 
-This module imports nothing heavy; `python -m runner --help` goes through it.
+This module imports nothing heavy, because `python -m runner --help` needs it.
 """
 
 from __future__ import annotations
@@ -29,15 +29,14 @@ def key(
     low: float | None = None,
     high: float | None = None,
     one_of: tuple[str, ...] | None = None,
-    pattern: str | None = None,
     block: str | None = None,
 ) -> Any:
     """A dataclass field that documents itself.
 
-    low, high: the smallest and largest number allowed. one_of, pattern: the texts allowed.
-    block: the registry kind of a `type:` block.
+    low, high: the smallest and largest allowed number. one_of: the allowed texts.
+    block: the registry that a `type:` block is looked up in.
     """
-    meta = {"meaning": meaning, "low": low, "high": high, "one_of": one_of, "pattern": pattern, "block": block}
+    meta = {"meaning": meaning, "low": low, "high": high, "one_of": one_of, "block": block}
     if isinstance(default, dict | list) or default in (dict, list):
         make = default if callable(default) else lambda: default.copy()
         return field(default_factory=make, metadata=meta)
@@ -46,44 +45,45 @@ def key(
 
 @dataclass
 class PipelineConfig:
-    """What is trained."""
+    """The pipeline to train."""
 
     lang: str = key(
         "en", "language of the texts, such as en or de; a tokenizer that takes a language (spacy) follows it"
     )
     components: dict[str, Any] = key(dict, "name → block; trained together, in this order", block="components")
-    shared_tok2vec: bool = key(False, "one tok2vec, the first component's, for all; false: one each")
+    shared_tok2vec: bool = key(False, "all components share the first one's tok2vec; false: each has its own")
     score_weights: dict[str, float] = key(
-        dict, "score → weight (0 or more) in the final score that picks the best epoch; empty: the components decide"
+        dict,
+        "score → weight (0 or more) in the final score that picks the best epoch; empty: the components' own weights",
     )
     tokenizer: dict[str, Any] = key(dict, "splits raw text into words", block="tokenizers")
 
 
 @dataclass
 class CorpusConfig:
-    """What it is trained on."""
+    """The data to train on."""
 
     name: Optional[str] = key(None, "name of the data set in tables and in MLflow")
     train: Any = key(None, "path, or list of paths, of the training data")
     dev: Any = key(None, "path, or list of paths, of the data that picks the best epoch")
-    test: Any = key(None, "path, or list of paths, of held-out data, which no choice is made by")
+    test: Any = key(None, "path, or list of paths, of held-out data, which influences no choice")
     score_test: bool = key(
-        True, "score model-best on corpus.test once, when the run ends; false: leave the test data alone, as for tuning"
+        True, "score model-best on corpus.test once, when the run ends; false: do not read the test data, as for tuning"
     )
     reader: dict[str, Any] = key(dict, "reads the files", block="readers")
     gold_tokens: bool = key(True, "train and score on the tokens of the data; false: tokenize its raw text")
-    folds: Optional[int] = key(None, "cut the training data into this many folds; null: the files decide", low=2)
-    fold: Optional[int] = key(None, "the fold, from 0, that is the dev set", low=0)
+    folds: Optional[int] = key(None, "cut the training data into this many folds; null: use corpus.dev", low=2)
+    fold: Optional[int] = key(None, "number, from 0, of the fold that serves as dev data", low=0)
     limit: Optional[int] = key(None, "read at most this many docs of each file; null: all", low=1)
     in_memory_words: int = key(
-        2_000_000, "training data of more words stays on disk, packed once into a file of corpus.cache", low=0
+        2_000_000, "training data with more words stays on disk, packed once into a file in corpus.cache", low=0
     )
-    cache: Optional[str] = key(None, "folder of the packed files and of large files' checksums; null: the user's cache")
+    cache: Optional[str] = key(None, "folder for packed files and checksums of large files; null: the user's cache")
 
 
 @dataclass
 class TrainingConfig:
-    """How long it is trained, and how often it is scored."""
+    """How long a run trains, and how often it is scored."""
 
     max_epochs: int = key(15, "passes over the training data", low=1)
     max_steps: Optional[int] = key(None, "updates of the weights; null: only max_epochs ends the run", low=1)
@@ -92,52 +92,53 @@ class TrainingConfig:
     )
     eval_every: Optional[int] = key(None, "steps between evaluations; null: after each epoch", low=1)
     checkpoint_seconds: float = key(
-        60.0, "seconds between checkpoints, from which resume goes on; 0: none but at an interrupt", low=0
+        60.0, "seconds between checkpoints, from which resume continues; 0: save one only when interrupted", low=0
     )
     checkpoint_steps: Optional[int] = key(
-        None, "steps between checkpoints, beside the seconds; null: seconds only", low=1
+        None, "steps between checkpoints, in addition to checkpoint_seconds; null: seconds only", low=1
     )
     max_rollbacks: int = key(
         0,
-        "how often a run that diverges (a loss, gradient or weight that is not finite) goes back to its last evaluation "
-        "with half the learning rate; 0: it stops",
+        "how many times a run that diverges (a loss, gradient or weight is not finite) returns to its last evaluation "
+        "and halves the learning rate; 0: stop at once",
         low=0,
         high=100,
     )
     best_epoch: str = key(
         "shared",
-        "model-best is of one epoch (shared), or holds every component of its own best (each; needs a tok2vec each)",
+        "shared: model-best holds all components of one epoch; each: every component of its own best epoch "
+        "(needs shared_tok2vec=false)",
         one_of=("shared", "each"),
     )
 
 
 @dataclass
 class TrackingConfig:
-    """Who is told about the run. Trackers take further keys of their own."""
+    """Where a run's metrics go. Trackers take further keys of their own."""
 
-    type: str = key("mlflow", "the tracker: mlflow, or console (the table alone)")
+    type: str = key("mlflow", "the tracker: mlflow, or console (the table only)")
     uri: Optional[str] = key(
         None, "MLflow store; null: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the current folder"
     )
     experiment: Optional[str] = key(
         None, "MLflow experiment, a group of runs to compare; null: MLFLOW_EXPERIMENT_NAME, else runner"
     )
-    run_name: Optional[str] = key(None, "name of the run; null: made of the choices on the command line")
+    run_name: Optional[str] = key(None, "name of the run; null: built from the choices on the command line")
     system_metrics: bool = key(False, "record CPU, memory and disk use while training")
     if_unreachable: str = key(
         "fail",
-        "no MLflow server answers at the start: fail, or offline (train, and send when it is back or by `runner sync`)",
+        "if no MLflow server answers at the start: fail, or offline (train now; send when it is back or by `runner sync`)",
         one_of=("fail", "offline"),
     )
 
 
 @dataclass
 class ComputeConfig:
-    """Where the arithmetic happens."""
+    """Where and how a run computes."""
 
     ops: str = key(
         "numpy",
-        "arithmetic: numpy, numba (compiled loops, the fastest; an extra) or blis (thinc's products)",
+        "arithmetic: numpy, numba (compiled loops, the fastest; an extra) or blis (thinc's matrix products)",
         one_of=("numpy", "numba", "blis"),
     )
     threads: int = key(
@@ -148,20 +149,23 @@ class ComputeConfig:
 
 @dataclass
 class RootConfig:
-    """Every run."""
+    """The keys of every run."""
 
     seed: int = key(
-        0, "of weights, shuffling and dropout: same seed, data and kernel, same bits", low=0, high=2**32 - 1
+        0,
+        "seed of weights, shuffling and dropout: the same seed, data and ops give the same bits",
+        low=0,
+        high=2**32 - 1,
     )
     output_dir: Optional[str] = key(None, "folder for models and summary; null: a new one under outputs/")
     resume: Optional[str] = key(
         None,
-        "go on with an interrupted run: auto (this command's last one, else a new run), an MLflow run id, or its folder",
+        "continue an interrupted run: auto (this command's last one, else a new run), an MLflow run id, or its folder",
     )
-    force: bool = key(False, "in a multirun: run again what has finished before, in a new folder")
+    force: bool = key(False, "in a multirun: repeat jobs that finished earlier, in a new folder")
     fail_fast: bool = key(False, "in a multirun: start no more jobs once one has failed")
     repeat: int = key(
-        1, "run every point under so many seeds, from `seed` on, and report mean and spread", low=1, high=1000
+        1, "in a multirun: seeds for each point, counted from `seed`; reports mean and spread", low=1, high=1000
     )
     code: list[str] = key(list, "Python files with registry entries of your own; the only Python that a config runs")
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
@@ -180,13 +184,13 @@ class RootConfig:
     compute: ComputeConfig = field(default_factory=ComputeConfig)
 
 
-# Keys inside these take whatever their registry entry takes.
+# Keys inside these are not in the schema: registry entries, components and score names decide them.
 OPEN = (
     "pipeline.components", "pipeline.score_weights", "pipeline.tokenizer",
     "optimizer", "corpus.reader", "tok2vec", "batch", "dropout", "augmenters", "tracking",
 )  # fmt: skip
 
-# Keys of `tracking` that belong to every run; a tracker that has no use for one is not given it.
+# Keys of `tracking` that every run has; a tracker is given only those that it takes.
 SHARED_TRACKING = ("uri", "experiment", "run_name", "system_metrics", "if_unreachable")
 
 
@@ -202,27 +206,27 @@ class KeyDoc:
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a job of a multirun is told about it; goes to other processes and machines."""
+    """What a multirun tells each of its jobs; sent to other processes and machines."""
 
-    key: str  # of the sweep's own run
-    folder: Path
-    names: Mapping[int, str]  # job → what tells it from the others
-    done: Mapping[int, Path] = field(default_factory=dict)  # job → the folder of the run that makes it needless
+    key: str  # names the multirun's own run
+    folder: Path  # of the multirun
+    names: Mapping[int, str]  # job → its overrides that differ between jobs
+    done: Mapping[int, Path] = field(default_factory=dict)  # job → folder of an earlier run of the same job
     fail_fast: bool = False
-    study: Path | None = None  # of a search that prunes
+    study: Path | None = None  # of a search with a pruner
     n_jobs: int = 0  # in all
 
     @property
     def stop_file(self) -> Path:
-        """Exists once the sweep was interrupted: jobs that have not begun do not begin."""
+        """Exists once the multirun was interrupted: no further job begins."""
         return self.folder / ".interrupted"
 
 
 @dataclass
 class RunConfig:
-    """One run, resolved and checked: plain values, nothing of Hydra's.
+    """The config of one run, resolved and checked: plain values, nothing of Hydra's.
 
-    Blocks are dicts `{"type": NAME, ...}` that passed `resolve.check`; `dropout` may also be a number.
+    Blocks are dicts `{"type": NAME, ...}` that passed `blocks.check`; `dropout` may also be a number.
     """
 
     seed: int
@@ -235,7 +239,7 @@ class RunConfig:
     batch: dict[str, Any]
     dropout: Any
     training: TrainingConfig
-    tracking: dict[str, Any]  # the tracker's block, only with keys that it takes
+    tracking: dict[str, Any]  # the tracker's block, with only the keys that it takes
     compute: ComputeConfig
     experiment: str = "runner"  # tracking.experiment, whatever the tracker
     run_name: str | None = None  # tracking.run_name
@@ -245,22 +249,22 @@ class RunConfig:
     job_number: int | None = None  # in a multirun, from 0
     augmenters: dict[str, Any] = field(default_factory=dict)  # name → block
     resume: str | None = None
-    has_own_folder: bool = False  # output_dir was named, not made up
+    has_own_folder: bool = False  # the user named output_dir
     force: bool = False
     fail_fast: bool = False
     repeat: int = 1
-    sweep: Ticket | None = None  # of the multirun that this is a job of
-    notes: dict[str, str] = field(default_factory=dict)  # Hydra's, which the run writes: name in output_dir → text
-    resolved: dict[str, Any] = field(default_factory=dict)  # all of it as nested plain values
-    kept: dict[str, Any] = field(default_factory=dict)  # the same without secrets, see kept.py
+    sweep: Ticket | None = None  # of the multirun that this run is a job of
+    notes: dict[str, str] = field(default_factory=dict)  # Hydra's files for the run to write: name in output_dir → text
+    resolved: dict[str, Any] = field(default_factory=dict)  # the whole config as nested plain values
+    kept: dict[str, Any] = field(default_factory=dict)  # `resolved` without secrets, see kept.py
 
     def as_dict(self) -> dict[str, Any]:
-        """The config as nested plain values that may be written down, without secrets; a fresh copy."""
+        """The config as nested plain values without secrets, fit to be saved; a fresh copy."""
         return _copied(self.kept)
 
 
 def typed_base() -> Any:
-    """The schema as Hydra wants it: an OmegaConf node whose blocks are open."""
+    """The schema as an OmegaConf node that takes further keys inside its blocks."""
     from omegaconf import OmegaConf
 
     node = OmegaConf.structured(RootConfig)
@@ -270,17 +274,17 @@ def typed_base() -> Any:
 
 
 def manual() -> list[KeyDoc]:
-    """Every key, in order, for help texts and error messages."""
+    """The documentation of every key, in order, for help texts and error messages."""
     return list(_documented(RootConfig, ""))
 
 
 def manual_entry(place: str) -> KeyDoc | None:
-    """The line about the key at `place`, or None."""
+    """The documentation of the key at `place`; None if the manual lacks the key."""
     return next((entry for entry in manual() if entry.key == place), None)
 
 
 def described(place: str | None) -> str | None:
-    """One line about the key at `place`, for the hint of an error; None for keys that are not in the manual."""
+    """One line about the key at `place`, for the hint of an error; None if the manual lacks the key."""
     place = re.sub(r"\[\d+\]$", "", place or "")
     entry = manual_entry(place) if place else None
     if entry is None and place and (above := manual_entry(place.rpartition(".")[0])) is not None:
@@ -292,29 +296,28 @@ def described(place: str | None) -> str | None:
 
 
 def check_ranges(config: Mapping[str, Any]) -> None:
-    """Numbers and texts that have the right type and no sense. Raises RunnerError at the key."""
+    """Raises RunnerError, at the key, for a value of the right type that is out of range or contradicts another key."""
     _check_level(RootConfig, config, "")
     for name, weight in config["pipeline"]["score_weights"].items():
         is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
         if not is_number or not 0 <= weight < float("inf"):
             raise RunnerError(
-                f"{weight!s:.60} is no weight",
+                f"a score's weight must be a finite number of at least 0, got {weight!s:.60}",
                 place=f"pipeline.score_weights.{name}",
-                hint="Give a number of at least 0.",
             )
     pipeline = config["pipeline"]
     if config["training"]["best_epoch"] == "each" and pipeline["shared_tok2vec"] and len(pipeline["components"]) > 1:
         raise RunnerError(
-            "components that share a tok2vec are all of one epoch",
+            "components that share a tok2vec must come from the same epoch",
             place="training.best_epoch",
-            hint="Set it to shared, or pipeline.shared_tok2vec=false.",
+            hint="Set training.best_epoch=shared, or pipeline.shared_tok2vec=false.",
         )
     corpus = config["corpus"]
     if corpus["fold"] is not None and (corpus["folds"] is None or corpus["fold"] >= corpus["folds"]):
         raise RunnerError(
-            f"there is no fold {corpus['fold']} of {corpus['folds'] or 'none'}",
+            f"there is no fold {corpus['fold']} among {corpus['folds'] or 'no'} folds",
             place="corpus.fold",
-            hint="Set corpus.folds, and corpus.fold from 0 to one less.",
+            hint="Set corpus.folds to the number of folds, and corpus.fold to a number from 0 to one less.",
         )
 
 
@@ -324,6 +327,7 @@ def section(kind: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _check_level(kind: Any, values: Mapping[str, Any], prefix: str) -> None:
+    """Check the values of one section against its dataclass, and those of the sections in it."""
     known = {f.name: f for f in dataclasses.fields(kind)}
     for name in values:
         if name not in known and prefix.rstrip(".") not in OPEN:
@@ -331,34 +335,32 @@ def _check_level(kind: Any, values: Mapping[str, Any], prefix: str) -> None:
     for name, f in known.items():
         place = f"{prefix}{name}"
         if name not in values:
-            raise RunnerError("the key is gone", place=place, hint=f"Do not delete it; leave ~{place} out.")
+            raise RunnerError("the key was deleted", place=place, hint=f"Leave ~{place} out.")
         value = values[name]
         nested = _nested(f)
         if nested is not None:
             if not isinstance(value, Mapping):
-                raise RunnerError(f"{value!r} is no mapping", place=place, hint="Give its keys one by one.")
+                raise RunnerError(f"{value!r} is not a mapping", place=place, hint="Set the keys in it one by one.")
             _check_level(nested, value, f"{place}.")
             continue
         meta = f.metadata
         if value is None:
             continue
-        if not _is_of(str(f.type), value):  # a reference may bring anything
+        if not _is_of(str(f.type), value):  # Hydra has checked the type, except where ${...} stood
             kind_text = re.sub(r"Optional\[(\w+)\]", r"\1", str(f.type))
-            raise RunnerError(f"{str(value)[:60]} is not of the type {kind_text}", place=place, hint=described(place))
+            raise RunnerError(f"{str(value)[:60]} is not of type {kind_text}", place=place, hint=described(place))
         if isinstance(value, int) and abs(value) > 2**53:
             raise RunnerError("the number is too large", place=place, hint=described(place))
         if meta["low"] is not None and value < meta["low"]:
-            raise RunnerError(f"{value} is less than {meta['low']}", place=place, hint=described(place))
+            raise RunnerError(f"must be at least {meta['low']}, got {value}", place=place, hint=described(place))
         if meta["high"] is not None and value > meta["high"]:
-            raise RunnerError(f"{value} is more than {meta['high']}", place=place, hint=described(place))
+            raise RunnerError(f"must be at most {meta['high']}, got {value}", place=place, hint=described(place))
         if meta["one_of"] and value not in meta["one_of"]:
             raise RunnerError(f"unknown value {value!r}; {suggest(value, meta['one_of'])}", place=place)
-        if meta["pattern"] and not re.fullmatch(meta["pattern"], value):
-            raise RunnerError(f"{value!r} is not understood", place=place, hint=f"Give {meta['meaning']}.")
 
 
 def _is_of(type_text: str, value: Any) -> bool:
-    """Whether a plain value is of a key's type, of those that are no blocks."""
+    """Whether a plain value fits the type of a key, given as text; True for a block."""
     name = type_text.removeprefix("Optional[").removesuffix("]") if type_text.startswith("Optional[") else type_text
     if name == "list[str]":
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
@@ -368,6 +370,7 @@ def _is_of(type_text: str, value: Any) -> bool:
 
 
 def _documented(kind: Any, prefix: str) -> Iterator[KeyDoc]:
+    """The documentation of the keys of the dataclass `kind` and of the sections in it."""
     for f in dataclasses.fields(kind):
         nested = _nested(f)
         if nested is not None:

@@ -29,8 +29,10 @@ from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict, read_write
 
-from runner.config.compose import CONFIG_NAME, compose_lone, job_error, run_config
+from runner.config.compose import job_error, run_config
+from runner.config.conf_folder import CONFIG_NAME
 from runner.config.explain import explain
+from runner.config.nodes import compose_lone
 from runner.errors import RunFailed, RunnerError
 from runner.launch import workers
 from runner.launch.program import Runs
@@ -327,7 +329,7 @@ def checked(
                 if check is not None:
                     check(config)
         except Exception as error:
-            failure = job_error(error, node, list(overrides), str(config_dir) if config_dir else None)
+            failure = job_error(error, node)
             if failure is None:  # a bug of ours, and no mistake in the job
                 raise
         finally:

@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from runner import secrets
-from runner.config.compose import CONFIG_NAME, compose_node, conf_dir, explained, job_error, register, run_config
+from runner.config.compose import job_error, run_config
+from runner.config.conf_folder import CONFIG_NAME, conf_dir
+from runner.config.nodes import compose_node, register
 from runner.errors import Interrupted, RunnerError
 from runner.signals import WORKER, raised
 from runner.streams import wrap_streams
@@ -104,7 +106,7 @@ def run_alone(job: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except Exception as error:
-        known = job_error(error, None, [], None)
+        known = job_error(error, None)
         if known is None:
             traceback.print_exc()
             return EXIT_BUG
@@ -199,7 +201,7 @@ class Runs:
             is_apart = os.getpid() != self.process  # a launcher's worker: its parent must hear of it
             if is_apart and self.ticket is None:
                 raise
-            known = job_error(error, node, overrides, self.config_dir)
+            known = job_error(error, node)
             if known is None:
                 traceback.print_exc()
                 message, code = f"a bug: {type(error).__name__}: {error}", EXIT_BUG
@@ -360,7 +362,7 @@ def _report(error: Exception, argv: Sequence[str]) -> int:
             print("runner: this is a bug of ours; please report the lines above", file=sys.stderr)
             return EXIT_BUG
         overrides = [word for word in argv if not word.startswith("-")]
-        error = explained(error, overrides, explain.option(argv, "--config-dir", "-cd"))
+        error = explain.explain(error, overrides, explain.option(argv, "--config-dir", "-cd"))
     print(error, file=sys.stderr)
     return error.exit_code
 

@@ -21,7 +21,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
 from hydra.plugins.sweeper import Sweeper
 
-from runner.config.compose import OPTUNA
+from runner.config.nodes import OPTUNA
 from runner.errors import RunnerError
 from runner.launch import workers
 from runner.launch.grid import (

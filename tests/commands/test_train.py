@@ -121,7 +121,9 @@ class TestBestEpoch:
     def test_a_shared_tok2vec_is_of_one_epoch(self, tmp_path):
         ended = train(tmp_path, "pipeline=full", "pipeline.shared_tok2vec=true", "training.best_epoch=each")
         assert ended.code == 2
-        assert ended.stderr.startswith("training.best_epoch: components that share a tok2vec are all of one epoch")
+        assert ended.stderr.startswith(
+            "training.best_epoch: components that share a tok2vec must come from the same epoch"
+        )
 
 
 class TestLeavesBehind:

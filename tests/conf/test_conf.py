@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.config.compose import compose, conf_dir
+from runner.config.compose import compose
+from runner.config.conf_folder import conf_dir
 
 OPTIONS = sorted(
     f"{file.parent.name}={file.stem}" for file in conf_dir().glob("*/*.yaml") if not file.name.startswith("_")
@@ -66,9 +67,9 @@ def test_every_variant_changes_the_recipe(variant: str) -> None:
 
 
 def test_conf_is_found_in_a_checkout_and_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from runner.config import compose as module
+    from runner.config import conf_folder as module
 
-    monkeypatch.setattr(module, "__file__", str(tmp_path / "runner" / "config" / "compose.py"))
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "runner" / "config" / "conf_folder.py"))
     for folder in (tmp_path / "conf", tmp_path / "runner" / "conf"):
         folder.mkdir(parents=True)
         (folder / "config.yaml").touch()

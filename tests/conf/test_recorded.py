@@ -59,8 +59,8 @@ def test_values_are_overridden_added_and_deleted():
     ("override", "error"),
     [
         ("optimizer=radam", "optimizer: a rerun cannot choose optimizer=radam"),
-        ("seed=0,1", "seed: a rerun is one run"),
-        ("hydra.run.dir=x", "a rerun has no settings of Hydra's"),
+        ("seed=0,1", "seed: a rerun is a single run"),
+        ("hydra.run.dir=x", "a rerun takes no settings of Hydra's"),
         ("sed=1", "sed"),
         ("seed=x", "seed"),
         ("training.max_epochs=0", "training.max_epochs"),

@@ -20,8 +20,8 @@ def composed(folder, content, name="mine.yaml"):
 @pytest.mark.parametrize(
     ("content", "fact", "hint"),
     [
-        ("training:\n  max_steps: 5\n", "is not marked as one", "Make '# @package _global_' its first line"),
-        ("seed: 5\n" + HEADER, "is not marked as one", "first line"),
+        ("training:\n  max_steps: 5\n", "is not marked as a preset", "Make '# @package _global_' its first line"),
+        ("seed: 5\n" + HEADER, "is not marked as a preset", "first line"),
         ("\ufeff" + HEADER + "seed: 5\n", "byte order mark", "Save the file as UTF-8 without it"),
         ("", "the preset is empty", "Give it '# @package _global_'"),
         ("# a comment\n---\n", "the preset is empty", "then keys"),

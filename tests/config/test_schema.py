@@ -10,7 +10,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from runner.config import schema
-from runner.config.compose import compose, compose_node
+from runner.config.compose import compose
+from runner.config.nodes import compose_node
 from runner.errors import RunnerError
 
 
@@ -39,21 +40,25 @@ def test_yaml_and_schema_agree() -> None:
 @pytest.mark.parametrize(
     ("place", "value", "fact"),
     [
-        ("seed", -1, "-1 is less than 0"),
-        ("seed", 2**32, "4294967296 is more than 4294967295"),
-        ("training.max_epochs", 0, "0 is less than 1"),
-        ("training.eval_every", 0, "0 is less than 1"),
-        ("compute.threads", 0, "0 is less than 1"),
+        ("seed", -1, "must be at least 0, got -1"),
+        ("seed", 2**32, "must be at most 4294967295, got 4294967296"),
+        ("training.max_epochs", 0, "must be at least 1, got 0"),
+        ("training.eval_every", 0, "must be at least 1, got 0"),
+        ("compute.threads", 0, "must be at least 1, got 0"),
         ("compute.ops", "bliss", "unknown value 'bliss'; did you mean 'blis'?"),
         ("compute.device", "gpu", "unknown value 'gpu'"),
-        ("corpus.fold", 2, "there is no fold 2 of none"),
-        ("pipeline.score_weights.ents_f", -1.0, "-1.0 is no weight"),
-        ("pipeline.score_weights.ents_f", {"x": 1}, "{'x': 1} is no weight"),
-        ("pipeline.score_weights.ents_f", True, "True is no weight"),
-        ("training.max_epochs", "many", "many is not of the type int"),
-        ("training.max_epochs", True, "True is not of the type int"),
-        ("corpus.limit", {"x": 1}, "{'x': 1} is not of the type int"),
-        ("code", 0.5, "0.5 is not of the type list[str]"),
+        ("corpus.fold", 2, "there is no fold 2 among no folds"),
+        ("pipeline.score_weights.ents_f", -1.0, "a score's weight must be a finite number of at least 0, got -1.0"),
+        (
+            "pipeline.score_weights.ents_f",
+            {"x": 1},
+            "a score's weight must be a finite number of at least 0, got {'x': 1}",
+        ),
+        ("pipeline.score_weights.ents_f", True, "a score's weight must be a finite number of at least 0, got True"),
+        ("training.max_epochs", "many", "many is not of type int"),
+        ("training.max_epochs", True, "True is not of type int"),
+        ("corpus.limit", {"x": 1}, "{'x': 1} is not of type int"),
+        ("code", 0.5, "0.5 is not of type list[str]"),
         ("training.colour", 1, "there is no such key"),
     ],
 )

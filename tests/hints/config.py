@@ -11,7 +11,8 @@ from omegaconf import ValidationError
 from runner.blocks import load_code
 from runner.components.pipeline import Pipeline
 from runner.config.compose import compose, job_error
-from runner.config.explain import _group_needs_name, _wrong_type
+from runner.config.explain import _wrong_type
+from runner.config.explain_overrides import group_needs_name
 from runner.config.kept import expanded
 from runner.config.recorded import recorded_config
 from runner.launch.search import OptunaSweeper
@@ -36,11 +37,11 @@ def nothing_to_train(at: Place) -> None:
 
 @story("config/compose", "Lower the sizes in tok2vec and pipeline.components")
 def memory_runs_out(at: Place) -> None:
-    at.told.append(str(job_error(MemoryError("cannot allocate"), None, [], None)))
+    at.told.append(str(job_error(MemoryError("cannot allocate"), None)))
     prepare(*TINY, "tok2vec.width=8", "pipeline.components.ner.hidden_width=8", "batch.stop=2", "corpus.limit=1")
 
 
-@story("config/explain", "--cfg job` prints every key")
+@story("config/explain_overrides", "--cfg job` prints every key")
 def no_such_key(at: Place) -> None:
     at.refused("trainings.max_epochs=1")
     assert "max_epochs: 1" in at.command(*TINY, "--cfg", "job")
@@ -51,7 +52,7 @@ def a_group_is_deleted(at: Place) -> None:
     at.follow(at.refused("~optimizer=[adam]"))
 
 
-@story("config/explain", "Add --multirun to run each.", "Add --multirun to run each, or write a list")
+@story("config/explain_overrides", "Add --multirun to run each.", "Add --multirun to run each, or write a list")
 def several_values(at: Place) -> None:
     for words, is_list in (
         (["training.max_epochs=1,2"], False),
@@ -65,20 +66,20 @@ def several_values(at: Place) -> None:
             prepare(*TINY, str(error.hint).split("'")[1])
 
 
-@story("config/explain", "Overrides are KEY=VALUE; see python -m runner")
+@story("config/explain_overrides", "Overrides are KEY=VALUE; see python -m runner")
 def no_override(at: Place) -> None:
     at.refused("training.max_epochs")
     at.command("--help")
 
 
-@story("config/explain", "Write dropout=constant dropout.value={}.")
+@story("config/explain_overrides", "Write dropout=constant dropout.value={}.")
 def a_number_for_a_group(at: Place) -> None:
     at.follow(at.refused("dropout=0.3"))
 
 
-@story("config/explain", "See python -m runner --help.", launch__program="See python -m runner --help.")
+@story("config/explain_overrides", "See python -m runner --help.", launch__program="See python -m runner --help.")
 def not_understood_at_all(at: Place) -> None:
-    at.told.append(str(_group_needs_name([])))
+    at.told.append(str(group_needs_name([])))
     at.command("--bogus", code=2)
     at.command("--help")
 
@@ -104,8 +105,8 @@ def a_variable_of_the_environment(at: Place) -> None:
     "config/explain",
     "Add {}=VALUE{}.",
     "Give a plain value: {}=VALUE.",
-    "Leave ~{} out, or give {}=null",
     "Write {}=[VALUE].",
+    config__explain_overrides="Leave ~{} out, or give {}=null",
 )
 def values_that_are_none(at: Place) -> None:
     at.refused("corpus.name=???")
@@ -119,8 +120,8 @@ def values_that_are_none(at: Place) -> None:
 
 
 @story(
-    "config/explain", "Choose a file as in {}=NAME", "Choose a file of conf/{}/ and set its keys", "Write {}=VALUE.",
-    "Set those keys, as in {}.KEY=VALUE.",
+    "config/explain_overrides", "Choose a file as in {}=NAME", "Choose a file of conf/{}/ and set its keys",
+    "Write {}=VALUE.", config__explain="Set those keys, as in {}.KEY=VALUE.",
 )  # fmt: skip
 def groups_and_their_keys(at: Place) -> None:
     at.refused("training@x=debug")
@@ -128,7 +129,7 @@ def groups_and_their_keys(at: Place) -> None:
     prepare(*TINY, "training=default", "training.max_epochs=5")
     at.refused("seed@x=1")
     prepare(*TINY, "seed=1")
-    at.told.append(str(_wrong_type(ValidationError("Cannot assign int to a DictConfig\n    full_key: corpus"), [])))
+    at.told.append(str(_wrong_type(ValidationError("Cannot assign int to a DictConfig\n    full_key: corpus"))))
     prepare(*TINY, "corpus.limit=3")
 
 
@@ -162,7 +163,7 @@ def a_file_of_the_users_own_fails(at: Place) -> None:
     prepare(*TINY, "code=[good.py]")
 
 
-@story("config/schema", "Set it to shared, or pipeline.shared_tok2vec=false.")
+@story("config/schema", "Set training.best_epoch=shared, or pipeline.shared_tok2vec=false.")
 def each_of_its_own_epoch(at: Place) -> None:
     words = ("pipeline=full", "training.best_epoch=each", "pipeline.shared_tok2vec=true")
     error = at.raised(compose, [*TINY, *words])

@@ -87,8 +87,8 @@ def test_jobs_are_checked_for_the_folder_that_they_get(subdir: str, expected: st
         (["output_dir=a,b"], "output_dir: it is of the sweep as a whole, and is swept"),
         (["repeat=2,3"], "repeat: it is of the sweep as a whole, and is swept"),
         (["force=true,false"], "force: it is of the sweep as a whole, and is swept"),
-        (["hydra.sweep.dir=x/${nothing}"], "hydra.sweep.dir: it refers to 'nothing'"),
-        (["hydra.sweep.dir=x/${experiment}"], "hydra.sweep.dir: it refers to 'experiment'"),
+        (["hydra.sweep.dir=x/${nothing}"], "hydra.sweep.dir: the value refers to 'nothing'"),
+        (["hydra.sweep.dir=x/${experiment}"], "hydra.sweep.dir: the value refers to 'experiment'"),
     ],
 )
 def test_what_it_may_not_say(words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
