@@ -1,26 +1,47 @@
-"""Two kinds of picture as SVG text: lines over epochs or steps, and intervals around zero. No library, nothing to load."""
+"""Two kinds of picture as SVG text: lines over epochs or steps, and intervals around zero. matplotlib draws them.
+
+The same numbers give the same bytes. Texts stay texts, and a line or dot tells its name where the pointer rests on it.
+"""
 
 from __future__ import annotations
 
+import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from runner.foreign import as_html
+from runner.foreign import as_html, shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito (2008): told apart by colour-blind readers; dashes tell the second round of them from the first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
 DASHES = ("", "6 3", "2 3")
+_GRID, _AXIS, _TEXT, _TITLE = "#e6e8eb", "#8a8f98", "#60646c", "#1c2024"
 _WIDTH, _HEIGHT = 520, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 30, 40
 _NAMED = 8  # lines of a picture whose names stand above it
-_ROW = 26  # of an interval
-_LABELS = 170
+_ROW = 26  # height of an interval
+_TOLD = "told: "  # how the id of an element begins that tells its name
+_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",  # texts as text
+    "svg.hashsalt": "runner",  # the same ids each time
+    "text.parse_math": False,  # a name may hold dollar signs
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 12,
+    "axes.autolimit_mode": "round_numbers",
+    "axes.xmargin": 0,
+    "axes.ymargin": 0,
+    "lines.scale_dashes": False,
+}
 
 
 @dataclass(frozen=True)
 class Line:
-    """xy: points from left to right. marked: the one that is pointed out, by its place."""
+    """xy: points from left to right. marked: the index of the point that gets a dot."""
 
     name: str
     xy: Sequence[tuple[float, float]]
@@ -41,119 +62,84 @@ def style(i: int) -> tuple[str, str]:
     return COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)]
 
 
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers that span a range.
-
-    >>> ticks(0.0, 9.3)
-    [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
-    >>> ticks(0.21, 0.284)
-    [0.2, 0.22, 0.24, 0.26, 0.28, 0.3]
-    """
-    if high <= low:
-        low, high = low - 0.5, high + 0.5
-    rough = (high - low) / (most - 1)
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 12) for i in range(first, last + 1)]
-
-
 def line_chart(title: str, lines: Sequence[Line], x_label: str, y_unit: str = "") -> str:
-    """An SVG of lines; empty where no line has a point. Points whose value is not finite are left out."""
-    shown = [[(x, y) for x, y in line.xy if math.isfinite(x) and math.isfinite(y)] for line in lines]
-    every = [point for xy in shown for point in xy]
-    if not every:
+    """An SVG of lines; empty if no line has a point. Points whose value is not finite are left out."""
+    import matplotlib
+    from matplotlib.ticker import MaxNLocator
+
+    points = [[(x, y) for x, y in line.xy if math.isfinite(x) and math.isfinite(y)] for line in lines]
+    if not any(points):
         return ""
-    x_ticks = _whole(ticks(min(x for x, _ in every), max(x for x, _ in every), 8))
-    y_ticks = ticks(min(y for _, y in every), max(y for _, y in every))
-    inner_width, inner_height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
-
-    def at(x: float, y: float) -> tuple[str, str]:
-        across = _LEFT + inner_width * (x - x_ticks[0]) / (x_ticks[-1] - x_ticks[0])
-        down = _TOP + inner_height * (1 - (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]))
-        return f"{across:.1f}", f"{down:.1f}"
-
-    parts = [_text(_LEFT, 16, title, "start", "title")]
-    for y in y_ticks:
-        left, down = at(x_ticks[0], y)
-        parts.append(f'<line class="grid" x1="{left}" x2="{_WIDTH - _RIGHT}" y1="{down}" y2="{down}"/>')
-        parts.append(_text(_LEFT - 8, float(down) + 4, f"{_number(y)}{y_unit}", "end"))
-    for x in x_ticks:
-        across, down = at(x, y_ticks[0])
-        parts.append(f'<line class="axis" x1="{across}" x2="{across}" y1="{down}" y2="{float(down) + 4:.1f}"/>')
-        parts.append(_text(float(across), float(down) + 17, _number(x), "middle"))
-    bottom = at(x_ticks[0], y_ticks[0])[1]
-    parts.append(f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{bottom}" y2="{bottom}"/>')
-    parts.append(_text(_LEFT + inner_width / 2, _HEIGHT - 6, x_label, "middle"))
-    for i, (line, xy) in enumerate(zip(lines, shown, strict=True)):
-        colour, dashes = style(i)
-        if len(lines) <= _NAMED:
-            x_name = _WIDTH - _RIGHT - 22 * (len(lines) - 1 - i)
-            parts.append(
-                f'<text class="letter" x="{x_name}" y="16" text-anchor="end" style="fill:{colour}">{as_html(line.name)}</text>'
-            )
-        path = " ".join(",".join(at(x, y)) for x, y in xy)
-        name = f"<title>{as_html(line.name)}</title>"
-        parts.append(
-            f'<polyline class="line" points="{path}" stroke="{colour}" stroke-dasharray="{dashes}">{name}</polyline>'
-        )
-        if len(xy) == 1 and line.marked is None:
-            parts.append(_dot(*at(*xy[0]), colour, 2.5))
-        if line.marked is not None and line.xy[line.marked] in xy:
-            x, y = line.xy[line.marked]
-            parts.append(
-                _dot(*at(x, y), colour, 4, f"{line.name}: best, {_number(round(y, 4))}{y_unit} at {_number(x)}")
-            )
-    return _svg(_WIDTH, _HEIGHT, title, parts)
+    with matplotlib.rc_context(_SETTINGS):
+        figure, axes = _empty(title, _WIDTH, _HEIGHT)
+        axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10], integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        axes.xaxis.set_major_formatter(lambda x, _: _number(x))
+        axes.yaxis.set_major_formatter(lambda y, _: f"{_number(y)}{y_unit}")
+        axes.grid(axis="y", color=_GRID)
+        axes.set_xlabel(x_label, color=_TEXT)
+        for i, (line, xy) in enumerate(zip(lines, points, strict=True)):
+            colour, dashes = style(i)
+            if len(lines) <= _NAMED:
+                place = 1 - 0.05 * (len(lines) - 1 - i)
+                axes.text(place, 1.03, shown(line.name), color=colour, weight="bold", ha="right",
+                          transform=axes.transAxes)  # fmt: skip
+            pattern = (0, [float(n) for n in dashes.split()] or None)
+            marker = "o" if len(xy) == 1 and line.marked is None else ""
+            axes.plot(*zip(*xy, strict=True) if xy else ([], []), color=colour, lw=2, ls=pattern, marker=marker, ms=5,
+                      clip_on=False, gid=_TOLD + shown(line.name))  # fmt: skip
+            if line.marked is not None and (best := line.xy[line.marked]) in xy:
+                told = f"{shown(line.name)}: best, {_number(round(best[1], 4))}{y_unit} at {_number(best[0])}"
+                axes.plot(*best, "o", color=colour, ms=8, clip_on=False, gid=_TOLD + told)
+        return _svg(figure, title)
 
 
 def interval_chart(title: str, intervals: Sequence[Interval]) -> str:
-    """An SVG of differences with their intervals, a line at zero; empty where there are none."""
+    """An SVG of differences with their intervals and a line at zero; empty if there are none."""
+    import matplotlib
+
     if not intervals:
         return ""
-    height = 48 + _ROW * len(intervals) + 22
-    marks = ticks(min(0.0, *(one.low for one in intervals)), max(0.0, *(one.high for one in intervals)), 7)
-    width = _WIDTH + 120
-    inner = width - _LABELS - 20
-
-    def at(value: float) -> float:
-        return _LABELS + inner * (value - marks[0]) / (marks[-1] - marks[0])
-
-    bottom = 40 + _ROW * len(intervals)
-    parts = [_text(0, 16, title, "start", "title")]
-    for mark in marks:
-        kind = "axis" if mark == 0 else "grid"
-        parts.append(f'<line class="{kind}" x1="{at(mark):.1f}" x2="{at(mark):.1f}" y1="30" y2="{bottom}"/>')
-        parts.append(_text(at(mark), bottom + 16, f"{mark:+g}".replace("-", "−") if mark else "0", "middle"))
-    for i, one in enumerate(intervals):
-        y = 40 + _ROW * (i + 0.5)
-        colour = COLOURS[0] if one.is_strong else COLOURS[-1]
-        parts.append(_text(_LABELS - 12, y + 4, one.name, "end"))
-        parts.append(
-            f'<line class="line" stroke="{colour}" x1="{at(one.low):.1f}" x2="{at(one.high):.1f}" y1="{y}" y2="{y}"/>'
-        )
-        parts.append(_dot(f"{at(one.value):.1f}", f"{y}", colour, 4))
-    return _svg(width, height, title, parts)
+    with matplotlib.rc_context(_SETTINGS):
+        figure, axes = _empty(title, _WIDTH + 120, 70 + _ROW * len(intervals))
+        axes.grid(axis="x", color=_GRID)
+        axes.axvline(0, color=_AXIS, lw=1, clip_on=False)
+        for y, one in enumerate(intervals):
+            colour = COLOURS[0] if one.is_strong else COLOURS[-1]
+            axes.plot([one.low, one.high], [y, y], color=colour, lw=2, clip_on=False, gid=_TOLD + shown(one.name))
+            axes.plot(one.value, y, "o", color=colour, ms=8, clip_on=False)
+        axes.set_yticks(range(len(intervals)), [shown(one.name, 40) for one in intervals])
+        axes.set_ylim(len(intervals) - 0.5, -0.5)
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:+g}".replace("-", "−") if x else "0")
+        axes.spines["bottom"].set_visible(False)
+        return _svg(figure, title)
 
 
-def _svg(width: int, height: int, title: str, parts: Sequence[str]) -> str:
-    head = f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{as_html(title)}">'
-    return "\n".join([head, *parts, "</svg>"])
+def _empty(title: str, width: int, height: int) -> tuple[Figure, Axes]:
+    """A picture with its title and quiet axes. width, height: in pixels."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width / 72, height / 72), layout="constrained", facecolor="none")
+    axes = figure.subplots()
+    axes.set_facecolor("none")
+    axes.set_title(shown(title), loc="left", color=_TITLE, fontsize=13, weight="bold")
+    axes.tick_params(color=_AXIS, labelcolor=_TEXT)
+    axes.tick_params(axis="y", length=0)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(_AXIS)
+    return figure, axes
 
 
-def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{as_html(text)}</text>'
-
-
-def _dot(x: str, y: str, colour: str, radius: float, title: str = "") -> str:
-    inner = f"<title>{as_html(title)}</title>" if title else ""
-    return f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{colour}">{inner}</circle>'
-
-
-def _whole(marks: list[float]) -> list[float]:
-    """Without the marks between two whole numbers, where there are whole ones: nothing happens at epoch 1.5."""
-    whole = [mark for mark in marks if mark == int(mark)]
-    return whole if len(whole) > 1 and whole[0] == marks[0] and whole[-1] == marks[-1] else marks
+def _svg(figure: Figure, title: str) -> str:
+    """The picture as one element, without ids but those that it refers to itself."""
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    text = stream.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(rf'<g id="{_TOLD}([^"]*)">', r"<g><title>\1</title>", text)
+    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    return text.replace("<svg", f'<svg role="img" aria-label="{as_html(title)}"', 1).replace('pt"', '"')
 
 
 def _number(value: float) -> str:

@@ -12,61 +12,65 @@ from runner.foreign import as_markdown
 _LONGEST = 60  # characters of a setting's value
 
 
-def markdown(found: Comparison) -> str:
+def markdown(comparison: Comparison) -> str:
     """All but the curves."""
-    parts = ["# Comparison of " + ", ".join(found.letters)]
+    parts = ["# Comparison of " + ", ".join(comparison.letters)]
     runs = [
         [letter, plain(run.name), plain(run.run_id or ABSENT), plain(run.status)]
-        for letter, run in zip(found.letters, found.runs, strict=True)
+        for letter, run in zip(comparison.letters, comparison.runs, strict=True)
     ]
     parts.append(table(["", "run", "MLflow run", "status"], runs))
-    if found.notes:
-        parts.append("\n".join(f"- **{plain(note, None)}**" for note in found.notes))
+    if comparison.notes:
+        parts.append("\n".join(f"- **{plain(note, None)}**" for note in comparison.notes))
     parts.append("## Results")
-    parts.append("\n".join(f"- {plain(sentence, None)}" for sentence in sentences(found)) or "No significance test.")
-    parts.append(_rows(found, found.metrics, "r"))
-    if found.tested:
+    parts.append(
+        "\n".join(f"- {plain(sentence, None)}" for sentence in sentences(comparison)) or "No significance test."
+    )
+    parts.append(_rows(comparison, comparison.metrics, "r"))
+    if comparison.tested:
         parts.append("## Differences on the dev texts")
-        parts.append(table(TEST_HEAD, [[plain(cell) for cell in row] for row in test_rows(found)], align="lrrrrrr"))
-        parts.append(method(found))
+        parts.append(
+            table(TEST_HEAD, [[plain(cell) for cell in row] for row in test_rows(comparison)], align="lrrrrrr")
+        )
+        parts.append(method(comparison))
     parts.append("## Settings that differ")
-    parts.append(_rows(found, found.settings, "l") if found.settings else "None: the same config.")
-    if found.origins:
+    parts.append(_rows(comparison, comparison.settings, "l") if comparison.settings else "None: the same config.")
+    if comparison.origins:
         parts.append("## Code and machine, where they differ")
-        parts.append(_rows(found, found.origins, "l"))
+        parts.append(_rows(comparison, comparison.origins, "l"))
     return "\n\n".join(parts) + "\n"
 
 
 TEST_HEAD = ("score", "first", "other", "difference", "95 % interval", "p", "texts")
 
 
-def test_rows(found: Comparison) -> list[list[str]]:
+def test_rows(comparison: Comparison) -> list[list[str]]:
     """Of each test what TEST_HEAD names; differences in points."""
     rows = []
-    for one in found.tested:
+    for one in comparison.tested:
         d = one.difference
         rows.append(
             [
                 d.key,
-                f"{found.letters[0]} {percent(d.a)}",
-                f"{found.letters[one.run]} {percent(d.b)}",
+                f"{comparison.letters[0]} {percent(d.a)}",
+                f"{comparison.letters[one.run]} {percent(d.b)}",
                 points(d.difference),
                 f"{points(d.low)} to {points(d.high)}",
-                p_value(one.p, found.rounds),
+                p_value(one.p, comparison.rounds),
                 f"{d.n_docs:,}",
             ]
         )
     return rows
 
 
-def sentences(found: Comparison) -> list[str]:
+def sentences(comparison: Comparison) -> list[str]:
     """Each test in words."""
-    return [_sentence(found, one) for one in found.tested]
+    return [_sentence(comparison, one) for one in comparison.tested]
 
 
-def _sentence(found: Comparison, one: Tested) -> str:
-    d, first, other = one.difference, found.letters[0], found.letters[one.run]
-    p = p_value(one.p, found.rounds)
+def _sentence(comparison: Comparison, one: Tested) -> str:
+    d, first, other = one.difference, comparison.letters[0], comparison.letters[one.run]
+    p = p_value(one.p, comparison.rounds)
     p = f"p {p}" if p.startswith("<") else f"p = {p}"
     if one.is_significant:
         word = "better" if d.difference > 0 else "worse"
@@ -74,12 +78,14 @@ def _sentence(found: Comparison, one: Tested) -> str:
     return f"{other} and {first} do not differ significantly in {d.key}: {points(d.difference)} points, {p}."
 
 
-def method(found: Comparison) -> str:
+def method(comparison: Comparison) -> str:
     """What the numbers of the tests are."""
-    many = " p-values are adjusted for the number of runs (Holm), intervals are not." if len(found.runs) > 2 else ""
+    many = (
+        " p-values are adjusted for the number of runs (Holm), intervals are not." if len(comparison.runs) > 2 else ""
+    )
     return (
-        f"p: approximate randomization over dev texts, two-sided, {found.rounds:,} rounds; below {LEVEL} it counts as"
-        f" significant.{many} Interval: paired bootstrap, {found.rounds:,} samples. In points (hundredths). The tests speak"
+        f"p: approximate randomization over dev texts, two-sided, {comparison.rounds:,} rounds; below {LEVEL} it counts as"
+        f" significant.{many} Interval: paired bootstrap, {comparison.rounds:,} samples. In points (hundredths). The tests speak"
         " of these trained models on these texts; other seeds give other models, and each model is of the epoch that was"
         " best on these texts."
     )
@@ -119,12 +125,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], align: str | None 
     return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])
 
 
-def _rows(found: Comparison, rows: Sequence[Row], align: str) -> str:
+def _rows(comparison: Comparison, rows: Sequence[Row], align: str) -> str:
     marked = []
     for row in rows:
         cells = [plain(cell) for cell in row.cells]
         marked.append([plain(row.name), *(f"**{cell}**" if i in row.best else cell for i, cell in enumerate(cells))])
-    return table(["", *found.letters], marked, "l" + align * len(found.letters))
+    return table(["", *comparison.letters], marked, "l" + align * len(comparison.letters))
 
 
 def plain(text: str, longest: int | None = _LONGEST) -> str:
