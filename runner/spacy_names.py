@@ -115,8 +115,8 @@ _NLP: Mapping[str, str] = {
     "from_config": "Write `python -m runner`, or nlp.add_pipe(NAME, config).",
     "max_length": "There is no limit; leave it out.",
     "batch_size": "Write nlp.pipe(texts, batch_size=256).",
-    "factory": "Write @runner.registry.components(NAME), see 'Add your own' in README.md.",
-    "component": "Write @runner.registry.components(NAME), see 'Add your own' in README.md.",
+    "factory": "Write @runner.registry.components(NAME), see docs/extending.md.",
+    "component": "Write @runner.registry.components(NAME), see docs/extending.md.",
     "analyze_pipes": "Write nlp.describe().",
     "memory_zone": "Leave it out: memory for new words is bounded.",
 }

@@ -136,7 +136,7 @@ def spacy(lang: str = "en") -> Tokenizer:
     except ImportError as error:
         raise RunnerError(
             f"the tokenizer 'spacy' needs spaCy, which cannot be imported ({error})",
-            hint="Run `pip install spacy`, or choose pipeline.tokenizer.type=syntok.",
+            hint='Run `pip install "declarative-runner[spacy]"`, or choose pipeline.tokenizer.type=syntok.',
         ) from error
     try:
         nlp: Any = library.blank(lang)

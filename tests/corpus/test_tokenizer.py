@@ -65,7 +65,7 @@ def test_spacy_missing_is_a_clear_error(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_spacy)
     with pytest.raises(RunnerError, match="needs spaCy") as caught:
         spacy()
-    assert "pip install spacy" in str(caught.value)
+    assert "declarative-runner[spacy]" in str(caught.value)
 
 
 @pytest.mark.parametrize(

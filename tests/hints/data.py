@@ -138,7 +138,11 @@ def an_empty_label(at: Place) -> None:
     prepare(*TINY, *BOW, "corpus.train=train.csv", "corpus.reader.separator='|'", "corpus.dev=train.csv", NOT_EXCLUSIVE)
 
 
-@story("corpus/readers/docbin", "or convert the file where spaCy is", corpus__tokenizer="Run `pip install spacy`")
+@story(
+    "corpus/readers/docbin",
+    "or convert the file where spaCy is",
+    corpus__tokenizer="or choose pipeline.tokenizer.type=syntok",
+)
 def spacy_is_missing(at: Place) -> None:
     for name in ("spacy", "spacy.attrs", "spacy.strings"):  # another test may have loaded them
         at.patch.setitem(sys.modules, name, None)
