@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -78,3 +79,11 @@ def wrap_streams() -> None:
         sys.stdout = CleanStream(sys.stdout, is_plain=True)
     if not isinstance(sys.stderr, CleanStream):
         sys.stderr = CleanStream(sys.stderr, is_plain=False)
+
+
+def terminal_width(stream: Any) -> int | None:
+    """Characters in a line of the terminal that a stream writes to; None if it is no terminal."""
+    try:
+        return shutil.get_terminal_size().columns if stream.isatty() else None
+    except (AttributeError, ValueError):  # replaced by something simpler, or closed
+        return None

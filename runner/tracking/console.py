@@ -1,7 +1,7 @@
 """The console: a table with one row an evaluation, and a progress bar within the epoch.
 
-The table goes to stdout, as plain lines wherever that is. The bar goes to stderr and only where that is a terminal; it
-is gone when a row is printed. Columns are made in table.py.
+The table goes to stdout as plain lines: with the columns that fit a terminal, and with all of them into a file or pipe.
+The bar goes to stderr if that is a terminal, and is removed when a row is printed. Columns are made in table.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from runner import registry
 from runner.foreign import shown
+from runner.streams import terminal_width
 from runner.tracking.base import RunInfo, Status
 from runner.tracking.table import Table, percent
 from runner.training.step import Best, Step
@@ -43,17 +44,12 @@ class ConsoleTracker:
         self._best: Best | None = None
         self._excluded = 0
 
-    @property
-    def table_text(self) -> str:
-        """The table so far."""
-        return self._table.text if self._table is not None else ""
-
     def start(self, run: RunInfo) -> None:
-        self._table = Table.of(run)
+        self._table = Table.of(run, terminal_width(self._stdout or sys.stdout))
         self._best = None
         self._is_begun = False
         self._max_epochs = run.max_epochs
-        self._is_terminal = _is_terminal(self._stderr or sys.stderr)
+        self._is_terminal = terminal_width(self._stderr or sys.stderr) is not None
 
     def record(self, step: Step) -> None:
         assert self._table is not None, "record before start"
@@ -160,13 +156,6 @@ def _epochs(best: Best) -> str:
     if len(set(best.epochs.values())) > 1:
         return "epoch " + ", ".join(f"{epoch} of {name}" for name, epoch in best.epochs.items())
     return f"epoch {best.epoch}"
-
-
-def _is_terminal(file: TextIO) -> bool:
-    try:
-        return file.isatty()
-    except (AttributeError, ValueError):  # replaced by something simpler, or closed
-        return False
 
 
 def _clock(seconds: float) -> str:

@@ -1,83 +1,112 @@
 """The table of evaluations as text: which columns a run has, and one aligned line an evaluation.
 
-Each component says which columns it has. Shares are printed as percentages with two decimals. Printing is console.py's
-business.
+Each component says which columns it has. Shares are printed as percentages with two decimals. Where the columns do not fit
+a terminal, some are left out, in this order: Token %, the speed, the losses, of each component all scores but its last.
+Printing is console.py's business.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.foreign import shown_name
 from runner.tracking.base import RunInfo, ScoreColumns
-from runner.training.step import Step
+from runner.training.step import Evaluation, Step
 
 GAP = "  "
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
+    """cell: the text of an evaluation. kept: columns with the smallest number are left out first."""
+
     heading: str
     width: int
+    cell: Callable[[Step, Evaluation], str]
+    kept: int = 9
+
+    @classmethod
+    def of_score(cls, key: str, heading: str, kept: int) -> Column:
+        heading = shown_name(heading)
+        return cls(heading, max(6, _width(heading)), lambda _, evaluation: percent(evaluation.scores.get(key)), kept)
+
+    @classmethod
+    def of_loss(cls, component: str, heading: str) -> Column:
+        heading = f"{shown_name(heading)} Loss"
+        return cls(heading, max(9, _width(heading)), lambda _, evaluation: _number(evaluation.losses.get(component)), 2)
 
 
 class Table:
     """The table of one run.
 
-    components: the columns of each, in order. is_gpu: whether predictions are timed on a GPU.
+    components: the columns of each, in order. is_gpu: whether predictions are timed on a GPU. width: of the terminal, in
+    characters; None: all columns.
     """
 
-    def __init__(self, components: Sequence[ScoreColumns], *, is_gpu: bool = False) -> None:
-        self._components = components
-        columns = [Column("Epoch", 5), Column("Step", 7)]
-        for _, heading, scores in components:
-            headings = [f"{shown_name(heading)} Loss", *map(shown_name, scores.values())]
-            columns += [Column(headings[0], max(9, len(headings[0])))]
-            columns += [Column(heading, max(6, len(heading))) for heading in headings[1:]]
-        columns += [Column("Token %", 7), Column("GPU WPS" if is_gpu else "CPU WPS", 8), Column("Score", 6)]
-        self._columns = [*columns, Column("Best", 4)]
+    def __init__(self, components: Sequence[ScoreColumns], *, is_gpu: bool = False, width: int | None = None) -> None:
+        columns = [
+            Column("Epoch", 5, lambda step, _: str(step.epoch)),
+            Column("Step", 7, lambda step, _: str(step.step)),
+        ]
+        for name, heading, scores in components:
+            columns.append(Column.of_loss(name, heading))
+            last = list(scores)[-1:]
+            columns += [Column.of_score(key, scores[key], kept=4 if key in last else 3) for key in scores]
+        columns += [
+            Column.of_score("token_acc", "Token %", kept=0),
+            Column(
+                "GPU WPS" if is_gpu else "CPU WPS", 8, lambda _, evaluation: f"{evaluation.words_per_second:,.0f}", 1
+            ),
+            Column("Score", 6, lambda _, evaluation: percent(evaluation.score)),
+            Column("Best", 4, lambda step, _: "*" if step.is_best else ""),
+        ]
+        self._columns = columns if width is None else _fitting(columns, width)
         self.lines: list[str] = self.header()
 
     @classmethod
-    def of(cls, run: RunInfo) -> Table:
-        """The table that fits a run."""
+    def of(cls, run: RunInfo, width: int | None = None) -> Table:
+        """The table that fits a run, and a terminal."""
         compute = run.config.get("compute") or {}
         device = str(compute.get("device", "cpu")) if isinstance(compute, Mapping) else "cpu"
-        return cls(run.columns, is_gpu=device.startswith(("cuda", "gpu")))
+        return cls(run.columns, is_gpu=device.startswith(("cuda", "gpu")), width=width)
 
     def header(self) -> list[str]:
         """The headings and the rule under them."""
         return [
-            _line(self._columns, [column.heading for column in self._columns]),
+            self._line([column.heading for column in self._columns]),
             GAP.join("-" * column.width for column in self._columns),
         ]
 
     def add(self, step: Step) -> str:
         """The line of a step with an evaluation; it is kept in `lines`."""
         assert step.evaluation is not None
-        evaluation = step.evaluation
-        cells = [str(step.epoch), str(step.step)]
-        for name, _, scores in self._components:
-            cells.append(_number(evaluation.losses.get(name)))
-            cells += [percent(evaluation.scores.get(key)) for key in scores]
-        cells += [
-            percent(evaluation.scores.get("token_acc")),
-            f"{evaluation.words_per_second:,.0f}",
-            percent(evaluation.score),
-            "*" if step.is_best else "",
-        ]
-        self.lines.append(_line(self._columns, cells))
+        self.lines.append(self._line([column.cell(step, step.evaluation) for column in self._columns]))
         return self.lines[-1]
 
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines) + "\n"
+    def _line(self, cells: Sequence[str]) -> str:
+        padded = (" " * (c.width - _width(cell)) + cell for c, cell in zip(self._columns, cells, strict=True))
+        return GAP.join(padded).rstrip()
 
 
-def _line(columns: Sequence[Column], cells: Sequence[str]) -> str:
-    return GAP.join(cell.rjust(column.width) for column, cell in zip(columns, cells, strict=True)).rstrip()
+def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
+    """The columns that fit a width; Epoch, Step, Score and Best always stay."""
+    kept, from_the_right = list(columns), list(reversed(columns))
+    for column in sorted(from_the_right, key=lambda column: column.kept):
+        if sum(one.width + len(GAP) for one in kept) - len(GAP) <= width or column.kept == 9:
+            break
+        kept.remove(column)
+    return kept
+
+
+def _width(text: str) -> int:
+    """Characters that a text takes on a terminal: of Chinese two each."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def percent(share: float | None) -> str:
