@@ -36,6 +36,7 @@ Exit codes: 0 nothing stops the run, 1 something would (the last section says wh
 MARKS = {"ok": "✔", "note": "·", "warning": "⚠", "error": "✘"}
 PLAIN_MARKS = {"ok": "+", "note": "-", "warning": "!", "error": "x"}
 WIDTH = 118
+PARTS = ("train", "dev", "test")  # of a corpus
 _UNSUPPORTED = ("cfg", "info", "shell_completion", "hydra_help", "run", "resolve", "package", "version")
 
 
@@ -127,12 +128,12 @@ def run_report(config: RunConfig) -> dict[str, Any]:
         found.append(_as_finding("rehearsal", error))
         return _closed(report, found)
     for name, component in pipeline.components.items():
-        kind = judge.KIND_OF.get(component.type)
-        report["config"]["components"][name] = {"type": component.type, "kind": kind, "labels": component.labels}
-        if kind is not None:
-            found += judge.of_component(component, kind, train, dev, shared, corpus.train)
-        elif reason := judge.missing_labels(component, corpus):
-            found.append(judge.Finding("error", name, reason, ("corpus.train",)))
+        report["config"]["components"][name] = {"type": component.type, "labels": component.labels}
+        if component.has_weights:
+            facts = {part: component.facts(getattr(corpus, part)) for part in PARTS if part in report["corpus"]}
+            for part, counted in facts.items():
+                report["corpus"][part].setdefault("annotations", {})[name] = counted.as_dict()
+            found += judge.of_component(component, facts["train"], facts["dev"], corpus.train)
     if not any(finding.level == "error" for finding in found):
         found += _worth(pipeline, corpus, plan.score_weights)
     report["config"]["parameters"] = int(pipeline.parameters.weights.size)
@@ -192,7 +193,7 @@ def run_lines(report: dict[str, Any]) -> Iterator[str]:
     if corpus is not None:
         yield f"Corpus {corpus['name']}, on {'its own' if corpus['gold_tokens'] else 'the tokenizer’s'} tokens"
         yield f"         {'texts':>9}{'sentences':>11}{'words':>12}{'distinct':>10}   words a sentence"
-        for name in ("train", "dev", "test"):
+        for name in PARTS:
             if (part := corpus.get(name)) is None:
                 continue
             lengths = part["lengths"]
@@ -203,10 +204,9 @@ def run_lines(report: dict[str, Any]) -> Iterator[str]:
         yield from _section(findings, "text", mark)
     for name, about in report["config"]["components"].items():
         yield ""
-        kind = about["kind"]
-        yield f"{name} ({about['type']}, {len(about['labels'])} labels)" if kind else f"{name} ({about['type']})"
-        if kind and corpus is not None:
-            in_train, in_dev = (corpus[part]["annotations"][kind] for part in ("train", "dev"))
+        in_train, in_dev = (corpus[part].get("annotations", {}).get(name) for part in ("train", "dev"))
+        yield f"{name} ({about['type']}, {len(about['labels'])} labels)" if in_train else f"{name} ({about['type']})"
+        if in_train:
             rows = [(shown_name(name), a, b) for name, a, b in label_table(in_train["labels"], in_dev["labels"])]
             width = min(max([len(row[0]) for row in rows], default=5), 40)
             columns = max((WIDTH - 2) // (width + 22), 1)

@@ -11,11 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from runner.components.base import Flaw
+from runner.components.facts import Flaw
 from runner.components.pipeline import Pipeline, final_score
 from runner.corpus.datasets import Corpus
 from runner.corpus.example import Example
-from runner.corpus.no_labels import unfit_entities, unread_keys
 from runner.errors import RunnerError
 
 _OR_FOLDS = ", or hold back a part of the training data: corpus.dev=null corpus.folds=5"
@@ -54,14 +53,8 @@ def check_labels(pipeline: Pipeline, train: Sequence[Example] = ()) -> None:
     """Raises RunnerError for a component that has nothing to learn. train: to tell why."""
     for component in pipeline.components.values():
         if component.has_weights and not component.labels:
-            if component.type == "ner" and (unfit := unfit_entities(train)):
-                raise RunnerError(unfit[0], place="corpus.train", hint=unfit[1])
-            raise RunnerError(
-                f"no example in the training data has a label for {component.name!r}",
-                place="corpus.train",
-                hint=f"{component.heading} needs annotations; is this the right file, and corpus.reader the right reader?"
-                + unread_keys(train),
-            )
+            flaw = component.nothing_to_learn(train)
+            raise RunnerError(flaw.fact, place="corpus.train", hint=flaw.hint)
 
 
 def gold_flaws(

@@ -12,22 +12,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from runner.components.base import Component
-from runner.corpus.datasets import Corpus
-from runner.corpus.diagnose import SHORT_TEXT, Annotation, Part, Shared
+from runner.components.facts import Facts, Fault
+from runner.corpus.diagnose import SHORT_TEXT, Part, Shared
 from runner.corpus.example import Example
-from runner.corpus.no_labels import unfit_entities, unread_keys
 from runner.corpus.readers.reader import LeftOut
 from runner.foreign import shown_name
 
 Level = Literal["error", "warning", "note", "ok"]
 
-KIND_OF = {"ner": "entities", "tagger": "tags", "parser": "trees", "textcat": "categories"}  # component type → facts
-UNIT = {"entities": "entities", "tags": "tagged words", "trees": "arcs", "categories": "texts"}
 _SINGULAR = {"entities": "entity", "tagged words": "tagged word"}
 RARE = 10  # examples in train under which a label is rare
-LONG_DOC = 500  # words from which a parser's n² scores are felt
 MAX_NAMED = 8  # labels that a line names
-HARMLESS = ("docs without entities", "not projective", "arcs that cross another")  # told, and nothing to mend
 
 
 @dataclass(frozen=True)
@@ -94,19 +89,13 @@ def of_reading(left_out: LeftOut) -> Iterator[Finding]:
 
 
 def of_component(
-    component: Component, kind: str, train: Part, dev: Part, shared: Shared, examples: Sequence[Example] = ()
+    component: Component, in_train: Facts, in_dev: Facts, examples: Sequence[Example] = ()
 ) -> Iterator[Finding]:
     """Labels and annotation of one component. examples: of train, to tell why there are no labels."""
-    name, unit = component.name, UNIT[kind]
-    in_train, in_dev = train.annotations[kind], dev.annotations[kind]
+    name, unit = component.name, in_train.unit
     if not any(in_train.labels.values()):
-        fact = "no example in the training data has a label"
-        hint = f"{component.heading} needs annotation; is it the right file, and corpus.reader the right reader?"
-        if kind == "entities" and (unfit := unfit_entities(examples)):
-            fact, hint = unfit
-        else:
-            hint += unread_keys(examples)
-        yield Finding("error", name, fact, ("corpus.train",), hint)
+        flaw = component.nothing_to_learn(examples)
+        yield Finding("error", name, flaw.fact, ("corpus.train",), flaw.hint)
         return
     if not in_dev.n_annotated:
         hint = "Annotate some, choose another corpus.dev, or hold back a part of train: corpus.dev=null corpus.folds=5."
@@ -141,31 +130,21 @@ def of_component(
     if not rare and not only_dev:
         yield Finding("ok", name, f"every label has at least {RARE} {unit} in train")
     for part_name, facts in (("train", in_train), ("dev", in_dev)):
-        yield from _troubles(name, part_name, kind, facts)
-    if kind == "entities" and shared.unknown_entities is not None:
-        text = f"{_percent(shared.unknown_entities)} of dev's entities are none of train's"
-        yield Finding("note", name, text)
-    if kind == "trees" and train.lengths["max"] > LONG_DOC:
-        hint = "Memory and time grow with its length. Is it one sentence? Mark where sentences start, or cut the text."
-        yield Finding("warning", name, f"the longest sentence has {train.lengths['max']:,} words", (), hint)
+        for kind, fault in facts.faults.items():
+            yield _of_fault(name, part_name, kind, fault, facts)
+    if in_dev.spans:
+        new = sum(n for text, n in in_dev.spans.items() if text not in in_train.spans)
+        yield Finding("note", name, f"{_percent(new / in_dev.spans.total())} of dev's {unit} are none of train's")
+    for flaw in in_train.remarks:
+        yield Finding("warning", name, flaw.fact, (), flaw.hint)
 
 
-def _troubles(name: str, part: str, kind: str, facts: Annotation) -> Iterator[Finding]:
-    for trouble, found in facts.troubles.items():
-        text, hint = f"{part}: {_n(found.n, UNIT[kind])} {trouble}", None
-        if trouble.startswith("docs"):
-            text = f"{part}: {_of(found.n, facts.n_docs)} texts" + trouble.removeprefix("docs")
-        elif trouble == "arcs that cross another":
-            text = f"{part}: {_of(found.n, facts.n_values)} arcs cross another, or span a root"
-        elif trouble == "not projective":
-            text = f"{part}: {_of(found.n, facts.n_annotated)} trees are not projective"
-        elif trouble in ("more roots than sentences", "heads that lead in a circle"):
-            text = f"{part}: {_of(found.n, facts.n_annotated)} texts have {trouble}"
-        elif trouble == "not aligned with the tokens":
-            text = f"{part}: {_of(found.n, facts.n_values + found.n)} entities do not align with the tokens"
-            hint = "They are left out of training and scores; check their offsets, or pipeline.tokenizer."
-        level: Level = "note" if trouble in HARMLESS else "warning"
-        yield Finding(level, name, text, () if level == "note" else tuple(found.places), hint)
+def _of_fault(name: str, part: str, kind: str, fault: Fault, facts: Facts) -> Finding:
+    total = facts.total(fault)
+    count = _of(fault.n, total) if total is not None else _n(fault.n, facts.unit)
+    level: Level = "note" if fault.is_harmless else "warning"
+    places = () if fault.is_harmless else tuple(fault.places)
+    return Finding(level, name, f"{part}: {count} {fault.text or kind}", places, fault.hint)
 
 
 def label_table(train: Mapping[str, int], dev: Mapping[str, int], limit: int = 12) -> list[tuple[str, int, int]]:
@@ -197,13 +176,6 @@ def labels_alike(labels: Sequence[str]) -> list[list[str]]:
     for label in dict.fromkeys(labels):
         groups.setdefault("".join(unicodedata.normalize("NFC", label).split()).casefold(), []).append(label)
     return [group for group in groups.values() if len(group) > 1]
-
-
-def missing_labels(component: Component, corpus: Corpus) -> str | None:
-    """Why the component could not learn, or None. For any component, known here or not."""
-    if component.has_weights and not component.labels_in(corpus.train):
-        return f"no example in the training data has a label for {component.name!r}"
-    return None
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:
@@ -239,6 +211,3 @@ def _of(n: int, total: int) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
-
-
-__all__ = ["Finding", "as_dict", "label_table", "missing_labels", "of_component", "of_text", "overlap"]

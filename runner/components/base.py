@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from thinc.api import Model
 
 from runner.components.counts import Counts
+from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
 from runner.components.scores import PerType, Scores
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
+from runner.corpus.no_labels import unread_keys
 from runner.corpus.writers.jsonl import record_of
 from runner.errors import Diverged, RunFailed, RunnerError
 from runner.model.dropout import Noise
@@ -26,15 +27,6 @@ from runner.model.layout import Floats2d
 from runner.spacy_names import unknown
 
 DEFAULT_BATCH_SIZE = 16  # examples, in batch=auto, where no component tells a size
-
-
-@dataclass(frozen=True)
-class Flaw:
-    """What makes a result mean little or nothing. is_fatal: nothing; else a part of it."""
-
-    fact: str
-    hint: str
-    is_fatal: bool = True
 
 
 class Component(ABC):
@@ -122,6 +114,29 @@ class Component(ABC):
         """Why learning from these training examples is worth little, their labels being known; as a rule there are none.
 
         Look no further into the examples than it takes: they may be many, and on disk.
+        """
+        return iter(())
+
+    def nothing_to_learn(self, examples: Sequence[Example]) -> Flaw:
+        """Why these training examples have no label for this component."""
+        fact = f"no example in the training data has a label for {self.name!r}"
+        hint = f"{self.heading} needs annotations; is this the right file, and corpus.reader the right reader?"
+        return Flaw(fact, hint + unread_keys(examples))
+
+    def facts(self, examples: Sequence[Example]) -> Facts:
+        """What `debug` tells of the annotation that this component learns from. Here: in how many texts each label is."""
+        facts = Facts("texts", n_docs=len(examples))
+        for example in examples:
+            labels = self.labels_in([example])
+            facts.n_annotated += bool(labels)
+            facts.labels.update(labels)
+        facts.n_values = facts.labels.total()
+        return facts
+
+    def doubts(self, example: Example) -> Iterator[tuple[object, str]]:
+        """What cannot be learned from an annotation that someone wrote in Python.
+
+        Each doubt as (what to say only once, the words after the example's text); as a rule there are none.
         """
         return iter(())
 

@@ -30,22 +30,9 @@ def doubts(example: Example, components: Mapping[str, Component]) -> Iterator[tu
             facts.append(f"the words of its {layer} are no tokens here, and nothing is learned from them")
     for fact in facts:
         yield (fact, shown), f"{shown}: {fact}"
-    if "cats" in layers:
-        yield from _of_categories(example, components, shown)
-
-
-def _of_categories(example: Example, components: Mapping[str, Component], shown: str) -> Iterator[tuple[object, str]]:
-    for name, component in components.items():
-        if "cats" not in (component.annotation or ()) or not getattr(component, "exclusive", False):
-            continue
-        if len(component.labels) == 1:
-            yield (
-                (name, "one label"),
-                f"{shown}: {component.labels[0]!r} is the only category of {name}, which chooses one of several; nothing is "
-                f"learned until there is another. Name all categories, or set exclusive=False",
-            )
-        elif not any((example.reference.cats or {}).values()):
-            yield (name, shown), f"{shown}: none of its categories holds, which teaches {name} nothing: it is exclusive"
+    for component in components.values():
+        for key, fact in component.doubts(example):
+            yield key, f"{shown}: {fact}"
 
 
 def _layers(example: Example) -> list[str]:

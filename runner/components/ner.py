@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,13 +11,17 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.components.base import Component, Flaw, PerType
+from runner.components.base import Component, PerType
 from runner.components.counts import Counts
+from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
 from runner.components.scores import Scores, entities, ents
+from runner.corpus.annotations import UNALIGNED
 from runner.corpus.biluo import biluo_to_spans
-from runner.corpus.doc import Doc
+from runner.corpus.diagnose import is_blank, is_odd, place_of
+from runner.corpus.doc import Doc, Span
 from runner.corpus.example import Example
+from runner.corpus.no_labels import unfit_entities
 from runner.errors import RunnerError
 from runner.model import crf
 from runner.model.biluo_scores import biluo_scores
@@ -25,6 +30,8 @@ from runner.model.crf_spans import entity_probabilities
 from runner.model.dropout import Noise
 from runner.model.layout import Floats2d, Packed
 from runner.model.maxout_window import maxout_window
+
+LONG_ENTITY = 12  # words
 
 
 @registry.components("ner")
@@ -69,6 +76,34 @@ class EntityRecognizer(Component):
         if len(self.labels) == 1 and not any(_has_other_words(example) for example in examples):
             fact = f"every word of the training data is in an entity {self.labels[0]!r}, so {self.name!r} finds them everywhere"
             yield Flaw(fact, "Add texts with words that are in no entity.", is_fatal=False)
+
+    def nothing_to_learn(self, examples: Sequence[Example]) -> Flaw:
+        unfit = unfit_entities(examples)
+        return Flaw(*unfit) if unfit is not None else super().nothing_to_learn(examples)
+
+    def facts(self, examples: Sequence[Example]) -> Facts:
+        """Entities by label; those that do not align, hold or border white space, cross a sentence, are long or only marks."""
+        facts = Facts("entities", n_docs=len(examples))
+        for i, example in enumerate(examples):
+            doc, place = example.reference, place_of(example, i)
+            facts.spans.update(" ".join(ent.text.lower().split()) for ent in doc.ents)
+            if not doc.has_ents:
+                continue
+            facts.n_annotated += 1
+            facts.labels.update(ent.label for ent in doc.ents)
+            if not doc.ents:
+                facts.fault("docs without entities", "texts without entities", "n_docs", is_harmless=True).add(place)
+            if n := example.excluded_ents:
+                hint = "They are left out of training and scores; check their offsets, or pipeline.tokenizer."
+                text = "entities do not align with the tokens"
+                fault = facts.fault("not aligned with the tokens", text, "n_values_and_n", hint=hint)
+                fault.add(f"{place} {_unaligned(example)!r}", n)
+            starts = {i for i, is_start in enumerate(doc.sent_starts or ()) if is_start}
+            for ent in doc.ents:
+                for name in _oddities(ent, doc.words[ent.start : ent.end], starts):
+                    facts.fault(name).add(f"{place} {ent.text[:40]!r}")
+        facts.n_values = facts.labels.total()
+        return facts
 
     def build_head(self, width: int, noise: Noise) -> Model[Packed, Floats2d]:
         n_labels = len(self.labels)
@@ -139,6 +174,30 @@ class EntityRecognizer(Component):
             predicted, gold = entities(example)
             found.append({"ents_f": (len(predicted & gold), len(predicted), len(gold))})
         return found
+
+
+def _oddities(ent: Span, words: Sequence[str], sent_starts: Collection[int]) -> Iterator[str]:
+    """What looks wrong with an entity of these words."""
+    if is_blank(words[0]) or is_blank(words[-1]):
+        yield "bordering white space"
+    elif any(is_odd(word) or is_blank(word) for word in words):
+        yield "holding odd white space"
+    if any(i in sent_starts for i in range(ent.start + 1, ent.end)):
+        yield "crossing a sentence's end"
+    if len(words) > LONG_ENTITY:
+        yield f"longer than {LONG_ENTITY} words"
+    if all(unicodedata.category(c)[0] in "PSZ" for word in words for c in word):
+        yield "of punctuation alone"
+
+
+def _unaligned(example: Example) -> str:
+    """The text of an entity that is left out."""
+    doc = example.reference
+    for first, end, _ in doc.meta.get(UNALIGNED, ()):
+        return " ".join(doc.words[first:end])[:40]
+    unfit = (ent for ent in doc.ents if example.alignment.span_to_predicted(ent.start, ent.end) is None)
+    ent = next(unfit, None)
+    return ent.text[:40] if ent is not None and len(example.aligned_ents()) < len(doc.ents) else ""
 
 
 def _has_other_words(example: Example) -> bool:

@@ -21,15 +21,18 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.components.base import Component, Flaw, PerType
+from runner.components.base import Component, PerType
 from runner.components.counts import Counts
+from runner.components.facts import Facts, Flaw, Total
 from runner.components.inputs import Batch
 from runner.components.parser_scores import count_arcs, deps
 from runner.components.scores import Scores
+from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import hash64
 from runner.corpus.pieces import piece_lengths, sentence_lengths
+from runner.corpus.projective import crossing_arcs, has_cycle
 from runner.errors import RunnerError
 from runner.model import softmax
 from runner.model.biaffine import arc_loss
@@ -43,6 +46,17 @@ MAX_LENGTH = 10_000  # tokens parsed at once: a training step then takes some 2 
 _WORDS_AT_ONCE = 3000  # of cut docs, so that memory for the scores of arcs does not grow with the text
 TAG_CLASSES = 128  # of the auxiliary loss: a tag's class is its hash, so that nothing about tags needs to be kept
 
+
+LONG_SENTENCE = 500  # words from which the n² scores of its arcs are felt
+FAULTS: dict[
+    str, tuple[str, Total, bool]
+] = {  # for `debug`: name → the words after its count, what it is a share of, harmless
+    "docs with a head for some words only": ("texts with a head for some words only", "n_docs", False),
+    "heads that lead in a circle": ("texts have heads that lead in a circle", "n_annotated", False),
+    "not projective": ("trees are not projective", "n_annotated", True),
+    "arcs that cross another": ("arcs cross another, or span a root", "n_values", True),
+    "more roots than sentences": ("texts have more roots than sentences", "n_annotated", False),
+}
 
 Ints = NDArray[np.intp]
 
@@ -144,6 +158,27 @@ class DependencyParser(Component):
             yield Flaw(
                 fact, "A parser needs words that hang from other words. Were heads read from the right column or key?"
             )
+
+    def facts(self, examples: Sequence[Example]) -> Facts:
+        """Dependency labels; trees that are not projective, have several roots, or are none."""
+        facts, longest = Facts("arcs", n_docs=len(examples)), 0
+        for i, example in enumerate(examples):
+            doc, place = example.reference, place_of(example, i)
+            longest = max(longest, *map(len, doc.sents), 0)
+            heads = doc.heads or ()
+            if all(head is None for head in heads):
+                continue
+            facts.n_annotated += 1
+            facts.labels.update(label for label in doc.deps or () if label)
+            facts.n_values += sum(head is not None for head in heads)
+            for name, n in _faults(heads, len(doc.sents)):
+                facts.fault(name, *FAULTS[name][:2], is_harmless=FAULTS[name][2]).add(place, n)
+        if longest > LONG_SENTENCE:
+            hint = (
+                "Memory and time grow with its length. Is it one sentence? Mark where sentences start, or cut the text."
+            )
+            facts.remarks.append(Flaw(f"the longest sentence has {longest:,} words", hint, is_fatal=False))
+        return facts
 
     def build_head(self, width: int, noise: Noise) -> Model[Any, Parse]:
         return parser_head(
@@ -282,3 +317,16 @@ class DependencyParser(Component):
                 {"dep_uas": (n_attached, n_predicted, n_gold), "dep_las": (right.total(), n_predicted, n_gold)}
             )
         return found
+
+
+def _faults(heads: Sequence[int | None], n_sents: int) -> Iterator[tuple[str, int]]:
+    """What is wrong with a doc's trees, and how often: names of FAULTS."""
+    if any(head is None for head in heads):
+        yield "docs with a head for some words only", 1
+    if has_cycle(heads):
+        yield "heads that lead in a circle", 1
+    elif n := crossing_arcs(heads):
+        yield "not projective", 1
+        yield "arcs that cross another", n
+    if sum(head == i for i, head in enumerate(heads)) > n_sents:
+        yield "more roots than sentences", 1

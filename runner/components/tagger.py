@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.components.base import Component, Flaw, PerType
+from runner.components.base import Component, PerType
 from runner.components.counts import Counts
+from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
 from runner.components.scores import Scores, scored
 from runner.components.tag_map import TagMap, read_tag_map
+from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.model import softmax
@@ -80,6 +82,21 @@ class Tagger(Component):
         if len(self.labels) == 1:
             fact = f"every tagged word of the training data has the same tag, {self.labels[0]!r}, so {self.name!r} learns nothing"
             yield Flaw(fact, "A tagger needs two tags at least. Were the tags read from the right column or key?")
+
+    def facts(self, examples: Sequence[Example]) -> Facts:
+        """Fine tags by label; docs where only some words have one."""
+        facts = Facts("tagged words", n_docs=len(examples))
+        for i, example in enumerate(examples):
+            known = [tag for tag in example.reference.tags or () if tag]
+            if not known:
+                continue
+            facts.n_annotated += 1
+            facts.labels.update(known)
+            if len(known) < len(example.reference):
+                name = "docs with a tag for some words only"
+                facts.fault(name, "texts with a tag for some words only", "n_docs").add(place_of(example, i))
+        facts.n_values = facts.labels.total()
+        return facts
 
     def describe(self, block: Mapping[str, Any]) -> dict[str, Any]:
         """The block with the map itself in the place of the file it came from: a model must not need that file."""

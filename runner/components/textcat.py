@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.components.base import Component, Flaw, PerType
+from runner.components.base import Component, PerType
 from runner.components.counts import Counts
+from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
 from runner.components.scores import Scores
 from runner.components.textcat_scores import cats, cats_counts
+from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.errors import RunnerError
@@ -151,6 +153,37 @@ class TextCategorizer(Component):
                 yield Flaw(
                     f"no text of the training data {fact} {names}: nothing is learned of it", f"{hint}.", is_fatal=False
                 )
+
+    def facts(self, examples: Sequence[Example]) -> Facts:
+        """Categories by label, each doc counted for those of at least one half; docs of none, and of more than one."""
+        facts = Facts("texts", n_docs=len(examples))
+        for i, example in enumerate(examples):
+            cats = example.reference.cats
+            if not cats:
+                continue
+            facts.n_annotated += 1
+            held = [label for label, value in cats.items() if value >= 0.5]
+            facts.labels.update(dict.fromkeys(cats, 0))
+            facts.labels.update(held)
+            if len(held) != 1:
+                some = "several categories" if held else "no category"
+                facts.fault(f"docs of {some}", f"texts of {some}", "n_docs").add(place_of(example, i))
+        facts.n_values = facts.labels.total()
+        return facts
+
+    def doubts(self, example: Example) -> Iterator[tuple[object, str]]:
+        """Of an exclusive one: categories that no text can be told apart by."""
+        if not self.exclusive or not example.reference.cats:
+            return
+        if len(self.labels) == 1:
+            yield (
+                (self.name, "one label"),
+                f"{self.labels[0]!r} is the only category of {self.name}, which chooses one of several; nothing is "
+                f"learned until there is another. Name all categories, or set exclusive=False",
+            )
+        elif not any(example.reference.cats.values()):
+            text = f"none of its categories holds, which teaches {self.name} nothing: it is exclusive"
+            yield (self.name, example.predicted.text), text
 
     def build_head(self, width: int, noise: Noise) -> Model[Texts, NDArray[np.float32]]:
         return self.architecture.build(self.name, len(self.labels), width, noise)

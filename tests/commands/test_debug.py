@@ -58,7 +58,7 @@ def test_one_json_object_with_facts_findings_and_an_estimate(folder):
     report = json.loads(out)
     assert (code, err, report["ok"]) == (0, "", True)
     assert report["corpus"]["train"]["n_docs"] == 13
-    assert report["corpus"]["train"]["annotations"]["entities"]["labels"] == {"PER": 24, "LOC": 12, "ORG": 1}
+    assert report["corpus"]["train"]["annotations"]["ner"]["labels"] == {"PER": 24, "LOC": 12, "ORG": 1}
     assert messages(report, "warning") == [
         "text: 1 piece of mojibake in train",
         "text: 1 piece of mojibake in dev",

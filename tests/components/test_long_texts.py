@@ -10,10 +10,10 @@ import pytest
 
 import runner
 from runner.components.storage import weights_sha256
-from runner.corpus.diagnose import crossing_arcs
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.pieces import sentence_lengths, sentence_starts
+from runner.corpus.projective import crossing_arcs
 from tests.stress.threads import SAMPLE, SMALL
 
 RECORDS = [json.loads(line) for line in SAMPLE.read_text("utf8").splitlines()[:40]]

@@ -108,3 +108,10 @@ def test_a_run_prints_its_columns_and_mlflow_gets_them(run, code, capsys):
     nlp = runner.load("out/model-best", code=[code])
     (answer,) = TextModel(nlp).predict("Ada met Bo")
     assert answer == {"text": "Ada met Bo", "coarse": ["N", "V", "N"]}
+
+
+def test_debug_counts_its_labels(run, capsys):
+    assert main(["debug", *run, "tracking=none"]) == 0
+    rows = capsys.readouterr().out.partition("mine (coarse, 3 labels)\n")[2].splitlines()
+    assert [row.split() for row in rows[1:4]] == [["N", "16", "16"], ["V", "16", "16"], ["I", "8", "8"]]
+    assert "  ⚠ 1 label with fewer than 10 texts in train: I 8" in rows

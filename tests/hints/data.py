@@ -191,7 +191,7 @@ def no_text_lacks_a_label(at: Place) -> None:
     at.follow(error, *BOW, "corpus.train=train.csv")
 
 
-@story("commands/degenerate", "the right file, and corpus.reader")
+@story("components/base", "the right file, and corpus.reader")
 def no_label_in_the_training_data(at: Place) -> None:
     at.write("train.jsonl", [DEV])
     at.refused("pipeline=parser_fast")
@@ -220,7 +220,7 @@ def test_data_that_is_dev_data(at: Place) -> None:
     assert "also dev data" not in at.command("debug", *TINY, "corpus.test=test.jsonl")
 
 
-@story("commands/findings", "is it the right file, and corpus.reader", "Annotate some, choose another corpus.dev")
+@story("commands/findings", "Annotate some, choose another corpus.dev")
 def what_debug_says_of_annotation(at: Place) -> None:
     at.write("plain.jsonl", [{"words": ["Bo", "left"]}])
     at.command("debug", *TINY, "corpus.train=plain.jsonl", code=1)
@@ -228,7 +228,7 @@ def what_debug_says_of_annotation(at: Place) -> None:
     at.command("debug", *TINY, "corpus.dev=null", "corpus.folds=5")
 
 
-@story("commands/findings", "check their offsets, or pipeline.tokenizer")
+@story("components/ner", "check their offsets, or pipeline.tokenizer")
 def what_debug_says_of_texts(at: Place) -> None:
     at.write("train.jsonl", [{"text": "Adamet Bo", "entities": [[0, 3, "PER"], [7, 9, "PER"]]}] * 2)
     assert "do not align" in at.command("debug", *TINY)
