@@ -12,7 +12,7 @@ from pathlib import Path
 import spacy
 from spacy.tokens import Doc, DocBin
 
-from runner.commands.train import make_corpus
+from runner.assemble import make_corpus
 from runner.config.compose import compose
 from runner.corpus import doc as ours
 from runner.corpus.biluo import spans_to_biluo

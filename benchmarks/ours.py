@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.jobs import Spec, find_job, our_overrides
 from benchmarks.measure import Text, counted, drive, versions
-from runner.blocks import load_code, resolve
-from runner.commands.train import make_corpus, make_pipeline, make_plan, set_compute
+from runner.assemble import make_corpus, make_learner, set_compute
+from runner.blocks import load_code
 from runner.config.compose import compose
 from runner.config.schema import RunConfig
 from runner.corpus.batching import shuffled
@@ -28,9 +28,7 @@ class Ours:
         load_code(config.code)
         set_compute(config)
         self.corpus = make_corpus(config)
-        self.pipeline = make_pipeline(config)
-        self.sgd: Any = resolve(config.optimizer, "optimizers", "optimizer")
-        self.plan = make_plan(config, self.pipeline)
+        self.pipeline, self.sgd, self.plan = make_learner(config)
         self.pipeline.initialize(lambda: self.corpus.train, sgd=self.sgd)
         self.n_words = np.array([len(example.predicted) for example in self.corpus.train])
         self.train_words = int(self.n_words.sum())

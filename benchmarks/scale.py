@@ -77,7 +77,7 @@ def measure(
 def treebank(data: str) -> str:
     """EWT's training file. data: folder of the data sets; "" for the mirror or the download."""
     from runner.config.compose import compose
-    from runner.corpus.datasets import MIRROR_VARIABLE, locate
+    from runner.corpus.locate import MIRROR_VARIABLE, locate
 
     if data:
         os.environ[MIRROR_VARIABLE] = data

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from runner.commands.paths import plan
-from runner.corpus.datasets import locate
+from runner.corpus.locate import locate
 from runner.corpus.packed.arrays import Arrays, Damaged
 from runner.errors import RunnerError
 from runner.foreign import as_block, as_markdown, shown_name

@@ -81,10 +81,9 @@ def _main(words: Sequence[str], as_json: bool) -> int:
 
 def run_report(config: RunConfig) -> dict[str, Any]:
     """Everything that debug knows of a run, as plain values. Raises RunnerError where even the data cannot be named."""
+    from runner.assemble import make_corpus, make_learner, set_compute
     from runner.blocks import load_code
     from runner.commands import findings as judge
-    from runner.commands.preflight import assemble
-    from runner.commands.train import make_corpus, set_compute
     from runner.corpus.diagnose import part_facts, plain, shared_facts
     from runner.training.estimate import estimate
 
@@ -122,7 +121,7 @@ def run_report(config: RunConfig) -> dict[str, Any]:
         report["corpus"]["test"] = plain(test)
         found.append(judge.overlap(shared_facts(corpus.train, corpus.test, train, test), test.n_docs, "test"))
     try:
-        pipeline, sgd, plan = assemble(config, corpus.train)
+        pipeline, sgd, plan = make_learner(config, corpus.train)
         pipeline.initialize(lambda: corpus.train, sgd=sgd)
     except RunnerError as error:
         found.append(_as_finding("rehearsal", error))

@@ -14,15 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from runner.blocks import load_code, resolve
+from runner.assemble import make_corpus, make_learner, set_compute
+from runner.blocks import load_code
 from runner.commands.degenerate import check_worth
-from runner.commands.train import make_corpus, make_pipeline, make_plan, set_compute
-from runner.components.pipeline import Pipeline
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
 from runner.corpus.example import Example
-from runner.training.loop import Plan, evaluate
-from runner.training.optimizers import Optimizer
+from runner.training.loop import evaluate
 
 FIRST_DOCS = 20  # of each file
 BATCH = 4  # examples of the rehearsed update
@@ -65,7 +63,7 @@ class Preflight:
 
 def rehearse(config: RunConfig, corpus: Corpus, *, needs_labels: bool) -> None:
     """One update and one evaluation. Raises RunnerError."""
-    pipeline, sgd, plan = assemble(config, [])
+    pipeline, sgd, plan = make_learner(config)
     some = spread(corpus.train, FIRST_DOCS)
     pipeline.initialize(lambda: corpus.train if needs_labels else some, sgd=sgd)
     if needs_labels:
@@ -73,13 +71,6 @@ def rehearse(config: RunConfig, corpus: Corpus, *, needs_labels: bool) -> None:
     batch = sorted(some, key=lambda example: len(example.predicted))[:BATCH]
     pipeline.update(batch, drop=plan.dropout(0), sgd=sgd)
     evaluate(pipeline, spread(corpus.dev, BATCH), plan.score_weights, sgd.averages)
-
-
-def assemble(config: RunConfig, train: Sequence[Example]) -> tuple[Pipeline, Optimizer, Plan]:
-    """What train.py makes of the config. train: for augmenters that learn from it."""
-    pipeline = make_pipeline(config)
-    sgd: Optimizer = resolve(config.optimizer, "optimizers", "optimizer")
-    return pipeline, sgd, make_plan(config, pipeline, train)
 
 
 def spread(examples: Sequence[Example], n: int) -> list[Example]:

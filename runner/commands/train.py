@@ -4,46 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
 
-from runner.blocks import load_code, resolve, resolve_argument
+from runner.assemble import make_corpus, make_learner, make_trackers, run_info, set_compute
+from runner.blocks import load_code
 from runner.commands.degenerate import check_worth
 from runner.commands.folder import make_room
 from runner.commands.held_out import scores_on_test
 from runner.commands.result import Result, note_kernel, write_summary
 from runner.commands.resume import Found, begun, has_finished
-from runner.compare.reproduction import code_tags
 from runner.components import predictions
-from runner.components.base import max_batch_size
 from runner.components.pipeline import Pipeline
 from runner.components.storage import weights_sha256
 from runner.config.schema import RunConfig
-from runner.corpus.augment import Augmentation
-from runner.corpus.datasets import Corpus, load_corpus
-from runner.corpus.digests import sha256_of
-from runner.corpus.example import Example
+from runner.corpus.datasets import Corpus
 from runner.errors import RunnerError
 from runner.files import write_file
 from runner.launch.fingerprint import fingerprint, settings
 from runner.launch.program import remove_empty_run
 from runner.launch.prune import make_judge
-from runner.model.allocator import keep_freed_memory
 from runner.model.kernel import kernel
-from runner.model.ops import make_ops
-from runner.registry import Schedule
-from runner.tracking.base import DatasetInfo, Resumed, RunInfo, ScoreColumns, Status, Tracker
+from runner.tracking.base import Status, Tracker
 from runner.tracking.past_run import BEST, KERNEL, LAST
-from runner.tracking.provenance import provenance_tags
 from runner.training.interrupts import Interrupts, deferred
 from runner.training.keeper import FOLDER, Keeper, Snapshot, clear
-from runner.training.loop import Plan, Training
+from runner.training.loop import Training
 from runner.training.optimizers import Optimizer
 from runner.training.rollback import steps
 from runner.training.step import Best, Evaluation, Step
@@ -92,9 +82,7 @@ def _run(
         return
     if check is not None:
         check(corpus)
-    pipeline = make_pipeline(config)
-    sgd: Optimizer = resolve(config.optimizer, "optimizers", "optimizer")
-    plan = make_plan(config, pipeline, corpus.train)
+    pipeline, sgd, plan = make_learner(config, corpus.train)
     pipeline.initialize(lambda: corpus.train, sgd=sgd)
     check_worth(pipeline, corpus, plan.score_weights)
     result = Result()
@@ -194,148 +182,12 @@ def finish_early(
         write_summary(config, result, status, run_id, seconds, message)
 
 
-def set_compute(config: RunConfig) -> None:
-    """What computes in this process: its library, BLAS threads, memory. Raises RunnerError where the library is missing.
-
-    Called before anything is read, which may take minutes. More than one thread a job is many times slower on a busy
-    machine.
-    """
-    from threadpoolctl import threadpool_limits
-
-    make_ops(config.compute.ops)
-    threadpool_limits(config.compute.threads)
-    keep_freed_memory()
-
-
-def make_trackers(config: RunConfig) -> list[Tracker]:
-    """The console always, and what `tracking` names."""
-    trackers: list[Tracker] = [resolve({"type": "console"}, "trackers", "tracking")]
-    if config.tracking["type"] != "console":
-        trackers.append(resolve(config.tracking, "trackers", "tracking"))
-    return trackers
-
-
-def make_corpus(config: RunConfig) -> Corpus:
-    """The data sets, read and checked."""
-    corpus = {field.name: getattr(config.corpus, field.name) for field in dataclasses.fields(config.corpus)}
-    corpus["reader"] = resolve(corpus["reader"], "readers", "corpus.reader")
-    corpus["tokenizer"] = resolve(config.pipeline.tokenizer, "tokenizers", "pipeline.tokenizer")
-    corpus["recipe"] = reading_recipe(config)
-    loaded = load_corpus(**corpus)
-    return loaded
-
-
 def print_remarks(corpus: Corpus) -> None:
     """What was left out of the data, and what was read on a guess or looks like a mistake."""
     for what, n in sorted(corpus.left_out.items()):
         print(f"left out of the data: {n:,} {what}")
     for line in corpus.left_out.lines():
         print(line)
-
-
-def reading_recipe(config: RunConfig) -> str:
-    """What decides, beside files, which docs they give: reader, tokenizer, and the code that may hold either."""
-    code = [sha256_of(Path(path).expanduser()) for path in config.code]
-    return json.dumps([config.corpus.reader, config.pipeline.tokenizer, code], sort_keys=True, default=str)
-
-
-def make_pipeline(config: RunConfig) -> Pipeline:
-    """The components, not yet initialized."""
-    pipeline = Pipeline(
-        config.pipeline.lang,
-        tokenizer=config.pipeline.tokenizer,
-        seed=config.seed,
-        shared_tok2vec=config.pipeline.shared_tok2vec,
-        ops=config.compute.ops,
-        threads=config.compute.threads,
-    )
-    for name, block in config.pipeline.components.items():
-        pipeline.add_pipe(name, block)
-    return pipeline
-
-
-def make_plan(config: RunConfig, pipeline: Pipeline, train: Sequence[Example] = ()) -> Plan:
-    """Batches, dropout, augmenters, and when to stop. train: for augmenters that learn from it."""
-    batch = dict(config.batch)
-    if batch["type"] == "auto" and batch.get("stop") is None:
-        batch.setdefault("max_size", max_batch_size(pipeline.components.values(), batch.get("component")))
-    weights: Mapping[str, float] = config.pipeline.score_weights or {
-        key: weight for component in pipeline.components.values() for key, weight in component.score_weights.items()
-    }
-    return Plan(
-        batcher=resolve(batch, "batchers", "batch"),
-        dropout=resolve_argument(config.dropout, Schedule, "dropout"),
-        score_weights=weights,
-        max_epochs=config.training.max_epochs,
-        max_steps=config.training.max_steps,
-        patience=config.training.patience,
-        eval_every=config.training.eval_every,
-        best_epoch=config.training.best_epoch,
-        max_rollbacks=config.training.max_rollbacks,
-        seed=config.seed,
-        augment=make_augmentation(config, train),
-    )
-
-
-def make_augmentation(config: RunConfig, train: Sequence[Example]) -> Augmentation | None:
-    """What `augmenters` names; None where it names nothing."""
-    if not config.augmenters:
-        return None
-    steps = {name: resolve(block, "augmenters", f"augmenters.{name}") for name, block in config.augmenters.items()}
-    augmentation = Augmentation(steps, config.seed)
-    if train:
-        augmentation.prepare(train)
-    return augmentation
-
-
-def run_info(
-    config: RunConfig,
-    corpus: Corpus,
-    pipeline: Pipeline,
-    resumed: Resumed | None = None,
-    tags: Mapping[str, str] | None = None,
-) -> RunInfo:
-    """What the trackers are told before the first step."""
-    components = list(config.pipeline.components)
-    what_differs = [str(config.optimizer["type"]), *_changes(config.overrides)]  # first: lists cut long names
-    name = config.run_name or "-".join([*what_differs, *components, corpus.name, f"seed{config.seed}"])
-    return RunInfo(
-        name=name,
-        experiment=config.experiment,
-        output_dir=config.output_dir,
-        config=config.as_dict(),
-        tags={
-            **provenance_tags(Path.cwd()),
-            "component": ",".join(components),
-            "corpus": corpus.name,
-            "data_digest": corpus.digest,
-            "fingerprint": fingerprint(config, corpus.sources),
-            "overrides": " ".join(config.overrides),
-            **code_tags(config),
-            **(tags or {}),
-        },
-        datasets=[
-            DatasetInfo(
-                name=source.name,
-                split=source.split,
-                source=str(source.path),
-                digest=source.sha256,
-                n_docs=source.n_docs,
-                n_words=source.n_words,
-            )
-            for source in corpus.sources
-        ],
-        components=components,
-        columns=[
-            ScoreColumns(component.name, component.heading, component.columns)
-            for component in pipeline.components.values()
-            if component.has_weights
-        ],
-        max_epochs=config.training.max_epochs,
-        max_steps=config.training.max_steps,
-        resumed=resumed,
-        parent=config.sweep.key if config.sweep is not None else None,
-    )
 
 
 def keep(step: Step, pipeline: Pipeline, sgd: Optimizer, corpus: Corpus, config: RunConfig, result: Result) -> None:
@@ -370,15 +222,3 @@ def finish(trackers: list[Tracker], status: Status, error: str | None, config: R
     for tracker in trackers:
         run_id = tracker.finish(status, error, models, **test) or run_id
     return run_id
-
-
-def _changes(overrides: list[str]) -> list[str]:
-    """The overrides that tell sibling runs apart, short: `dropout.start=0.2` → `start0.2`."""
-    told = ("pipeline", "optimizer", "corpus", "seed", "output_dir")
-    parts = []
-    for override in overrides:
-        key, _, value = override.partition("=")
-        if key in told or key.split(".")[0] in ("tracking", "hydra") or "/" in value:
-            continue
-        parts.append(f"{key.split('.')[-1]}{value}"[:24])
-    return parts[:4]

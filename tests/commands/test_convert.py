@@ -192,11 +192,11 @@ def test_a_file_that_convert_reads_is_training_data_too(run):
         '{"text": "Ada ran", "spans": [{"start": 0, "end": 3, "label": "PER"}], "answer": "accept"}\n'
         '{"text": "x", "spans": [], "answer": "ignore"}\n'
     )
-    from runner.corpus.datasets import load_corpus
+    from runner.corpus.datasets import CorpusSpec, load_corpus
     from runner.corpus.readers.auto import auto
     from runner.corpus.tokenizer import syntok
 
-    corpus = load_corpus(name=None, train="p.jsonl", dev="a.conllu", reader=auto(), tokenizer=syntok())
+    corpus = load_corpus(CorpusSpec("p.jsonl", "a.conllu"), reader=auto(), tokenizer=syntok())
     assert corpus.left_out == {'tasks with the answer "ignore"': 1}
     assert corpus.summary()[-1] == 'left out: 1 tasks with the answer "ignore"'
     assert len(corpus.train) == 1

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from runner.__main__ import main
+from runner.assemble import make_corpus, make_learner
 from runner.commands.degenerate import check_worth
-from runner.commands.preflight import assemble
-from runner.commands.train import make_corpus
 from runner.config.compose import compose
 from runner.errors import RunnerError
 
@@ -52,7 +51,7 @@ def judged(folder: Path, *overrides: str) -> None:
     with contextlib.chdir(folder):
         config = compose([*TINY, *overrides])
         corpus = make_corpus(config)
-    pipeline, sgd, plan = assemble(config, corpus.train)
+    pipeline, sgd, plan = make_learner(config, corpus.train)
     pipeline.initialize(lambda: corpus.train, sgd=sgd)
     check_worth(pipeline, corpus, plan.score_weights)
 

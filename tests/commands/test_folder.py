@@ -19,7 +19,7 @@ import pytest
 from runner.__main__ import main
 from runner.commands import train
 from runner.commands.folder import make_room, taken
-from runner.corpus.datasets import SAMPLE
+from runner.corpus.locate import SAMPLE
 from runner.errors import RunFailed, RunnerError
 from runner.files import open_locked, write_file, write_folder
 from runner.training import checkpoint

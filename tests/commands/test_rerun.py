@@ -17,7 +17,7 @@ import pytest
 
 from runner.__main__ import main
 from runner.compare import reproduction as repetition
-from runner.corpus.datasets import SAMPLE
+from runner.corpus.locate import SAMPLE
 
 TINY = (
     "pipeline=ner", "optimizer.learn_rate=0.01", "tok2vec=small", "tok2vec.width=16", "tok2vec.depth=1",

@@ -23,7 +23,7 @@ import yaml
 
 import runner
 from runner.__main__ import main
-from runner.commands.train import make_corpus
+from runner.assemble import make_corpus
 from runner.config.compose import compose
 
 TINY = (

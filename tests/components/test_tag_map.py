@@ -116,7 +116,7 @@ def test_any_mapping_is_a_map_or_one_error(entries):
 
 
 def test_the_bundled_map_knows_the_sample_corpus():
-    from runner.corpus.datasets import SAMPLE
+    from runner.corpus.locate import SAMPLE
 
     tags = read_tag_map("en_ptb", "tag_map")
     docs = [doc for name in ("train.jsonl", "dev.jsonl") for doc in jsonl()(SAMPLE / name)]

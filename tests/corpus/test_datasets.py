@@ -1,7 +1,7 @@
 """Data sets: files found and verified, folds, and errors that name the key. No test touches the network."""
 
+import dataclasses
 import hashlib
-import inspect
 import json
 import os
 from pathlib import Path
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runner.corpus import datasets
-from runner.corpus.datasets import load_corpus, locate
+from runner.corpus.datasets import CorpusSpec, load_corpus
+from runner.corpus.locate import SAMPLE, locate
 from runner.corpus.readers.auto import auto
 from runner.corpus.readers.iob import iob
 from runner.corpus.tokenizer import syntok, whitespace
@@ -31,9 +31,9 @@ def files(tmp_path, monkeypatch):
     return tmp_path
 
 
-def load(**changes):
-    config = {"name": "mine", "train": "train.iob", "dev": "dev.jsonl", "reader": auto(), "tokenizer": syntok()}
-    return load_corpus(**{**config, **changes})
+def load(reader=None, tokenizer=None, **changes):
+    spec = CorpusSpec(**{"name": "mine", "train": "train.iob", "dev": "dev.jsonl", **changes})
+    return load_corpus(spec, reader=reader or auto(), tokenizer=tokenizer or syntok())
 
 
 def test_files_from_the_current_folder(files):
@@ -192,11 +192,10 @@ def test_download_once_and_verify(files, pooch_without_network):
 
 
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
-def test_conf_files_fit_load_corpus(path):
+def test_conf_files_fit_the_spec(path):
     config = yaml.safe_load(path.read_text("utf-8"))
-    assert set(config) == set(inspect.signature(load_corpus).parameters) - {
-        "tokenizer", "recipe", "in_memory_words", "cache"  # of the pipeline, and the same for every data set
-    }  # fmt: skip
+    keys = {field.name for field in dataclasses.fields(CorpusSpec)} - {"in_memory_words", "cache"}  # the same for all
+    assert set(config) == keys | {"reader"}
     assert config["name"] == path.stem
     block = dict(config["reader"])
     readers.get(block.pop("type"))(**block)
@@ -215,13 +214,13 @@ def test_data_sets(name, sizes):
     block = dict(config.pop("reader"))
     assert config["score_test"] is (config["test"] is None)  # a published test set is for the last measurement
     config["score_test"] = True
-    corpus = load_corpus(**config, reader=readers.get(block.pop("type"))(**block), tokenizer=whitespace())
+    corpus = load_corpus(CorpusSpec(**config), reader=readers.get(block.pop("type"))(**block), tokenizer=whitespace())
     assert (len(corpus.train), len(corpus.dev), len(corpus.test)) == sizes
 
 
 def test_the_sample_is_bundled():
     for name in ("train.jsonl", "dev.jsonl"):
-        if not (datasets.SAMPLE / name).is_file():
+        if not (SAMPLE / name).is_file():
             pytest.skip("the sample corpus is not in the tree")
     corpus = load(train={"bundled": "train.jsonl"}, dev={"bundled": "dev.jsonl"})
     assert len(corpus.train) > len(corpus.dev) > 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import runner
 from runner.corpus.annotations import read_annotations
 from runner.corpus.augment import lower_case
-from runner.corpus.datasets import load_corpus
+from runner.corpus.datasets import CorpusSpec, load_corpus
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.packed.arrays import Arrays, ArrayWriter
@@ -140,10 +140,8 @@ def test_rows_of_a_table_keep_their_text(tmp_path):
 def test_a_corpus_is_predicted_on_its_own_text(tmp_path, in_memory_words):
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": " a  b", "entities": [[4, 5, "X"]]}\n{"text": "a b", "entities": []}\n', "utf-8")
-    corpus = load_corpus(
-        name="mine", train=str(path), dev=str(path), reader=jsonl(), tokenizer=syntok(), gold_tokens=False,
-        in_memory_words=in_memory_words, cache=str(tmp_path), recipe="",
-    )  # fmt: skip
+    spec = CorpusSpec(str(path), str(path), gold_tokens=False, in_memory_words=in_memory_words, cache=str(tmp_path))
+    corpus = load_corpus(spec, reader=jsonl(), tokenizer=syntok(), recipe="")
     example = corpus.train[0]
     assert (example.reference.ents[0].start_char, example.reference.ents[0].text) == (4, "b")
     holds(example.predicted, " a  b")

@@ -13,7 +13,7 @@ import pytest
 from runner.config.compose import compose
 from runner.corpus.annotations import read_annotations
 from runner.corpus.biluo import iob_to_spans
-from runner.corpus.datasets import load_corpus
+from runner.corpus.datasets import CorpusSpec, load_corpus
 from runner.corpus.doc import Doc
 from runner.corpus.packed.arrays import ArrayWriter
 from runner.corpus.packed.writer import Packer
@@ -31,7 +31,7 @@ def no_training_data(at: Place) -> None:
     at.follows("corpus.train=null")
 
 
-@story("corpus/datasets", "Set {}=PATH.")
+@story("corpus/locate", "Set {}=PATH.")
 def a_number_for_a_path(at: Place) -> None:
     at.follows("corpus.train=3")
 
@@ -49,9 +49,9 @@ def folds_beside_dev_data(at: Place) -> None:
 @story("corpus/datasets", "Set corpus.folds to 2 or more", config__schema="Set corpus.folds to the number")
 def no_such_fold(at: Place) -> None:
     at.refused("corpus.dev=null", "corpus.fold=3")
-    parts = {"name": None, "train": "train.jsonl", "dev": None, "reader": jsonl(), "tokenizer": whitespace()}
-    at.raised(load_corpus, **parts, folds=2, fold=3)
-    assert load_corpus(**parts, folds=4, fold=3).dev
+    parts = {"reader": jsonl(), "tokenizer": whitespace()}
+    at.raised(load_corpus, CorpusSpec("train.jsonl", folds=2, fold=3), **parts)
+    assert load_corpus(CorpusSpec("train.jsonl", folds=4, fold=3), **parts).dev
     prepare(*TINY, "corpus.dev=null", "corpus.folds=4", "corpus.fold=3")
 
 

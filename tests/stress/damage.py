@@ -26,7 +26,7 @@ from typing import Any
 
 import runner
 from runner.components.storage import weights_sha256
-from runner.corpus.datasets import SAMPLE
+from runner.corpus.locate import SAMPLE
 from runner.corpus.readers.jsonl import jsonl
 
 TOK2VEC = {"type": "hash_embed_cnn", "width": 16, "depth": 1, "embed_size": 100}

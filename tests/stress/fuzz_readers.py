@@ -44,7 +44,7 @@ from runner.components.tag_map import read_tag_map
 from runner.config import explain
 from runner.config.compose import compose
 from runner.config.conf_folder import conf_dir
-from runner.corpus.datasets import MIRROR_VARIABLE, SAMPLE
+from runner.corpus.locate import MIRROR_VARIABLE, SAMPLE
 from runner.corpus.packed.arrays import Damaged
 from runner.corpus.patterns import read_patterns
 from runner.corpus.readers.archive import zipped_texts

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from runner.assemble import make_corpus, make_pipeline, make_plan
 from runner.blocks import resolve
-from runner.commands.train import make_corpus, make_pipeline, make_plan
 from runner.config.compose import compose
 from runner.training.checkpoint import load, save
 from runner.training.loop import Training

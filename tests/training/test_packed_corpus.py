@@ -6,7 +6,8 @@ from runner.blocks import resolve
 from runner.components.pipeline import Pipeline
 from runner.components.storage import weights_sha256
 from runner.corpus.batching import by_words
-from runner.corpus.datasets import SAMPLE, load_corpus
+from runner.corpus.datasets import CorpusSpec, load_corpus
+from runner.corpus.locate import SAMPLE
 from runner.corpus.packed.examples import PackedExamples
 from runner.corpus.readers.auto import auto
 from runner.corpus.tokenizer import syntok
@@ -16,10 +17,10 @@ TOK2VEC = {"type": "hash_embed_cnn", "width": 16, "depth": 1, "embed_size": 100}
 
 
 def train(folder, in_memory_words, gold_tokens, **cut):
-    corpus = load_corpus(
-        name=None, train=SAMPLE / "train.jsonl", **cut, reader=auto(), tokenizer=syntok(), gold_tokens=gold_tokens,
-        in_memory_words=in_memory_words, cache=folder, recipe="",
-    )  # fmt: skip
+    spec = CorpusSpec(
+        SAMPLE / "train.jsonl", **cut, gold_tokens=gold_tokens, in_memory_words=in_memory_words, cache=folder
+    )
+    corpus = load_corpus(spec, reader=auto(), tokenizer=syntok(), recipe="")
     assert isinstance(corpus.train, PackedExamples) == (in_memory_words == 0)
     nlp = Pipeline(seed=1, shared_tok2vec=True)
     for name in ("tagger", "parser", "ner"):

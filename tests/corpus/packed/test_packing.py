@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from runner.corpus import digests
-from runner.corpus.datasets import SAMPLE, load_corpus
+from runner.corpus.datasets import CorpusSpec, load_corpus
 from runner.corpus.digests import sha256_of
+from runner.corpus.locate import SAMPLE
 from runner.corpus.packed.examples import PackedExamples
 from runner.corpus.packed.packing import Packing, read_or_pack
 from runner.corpus.readers.auto import auto
@@ -28,12 +29,10 @@ def data(tmp_path):
     return tmp_path / "train.jsonl"
 
 
-def load(data, **changes):
-    config = {
-        "name": "mine", "train": str(data), "dev": str(data), "reader": auto(), "tokenizer": syntok(),
-        "in_memory_words": 0, "cache": str(data.parent / "cache"), "recipe": "",
-    }  # fmt: skip
-    return load_corpus(**{**config, **changes})
+def load(data, reader=None, tokenizer=None, recipe="", **changes):
+    files = {"train": str(data), "dev": str(data), "in_memory_words": 0, "cache": str(data.parent / "cache")}
+    spec = CorpusSpec(**{**files, **changes})
+    return load_corpus(spec, reader=reader or auto(), tokenizer=tokenizer or syntok(), recipe=recipe)
 
 
 def packed_files(data):

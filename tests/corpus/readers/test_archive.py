@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.corpus.datasets import load_corpus, sha256_of
+from runner.corpus.datasets import CorpusSpec, load_corpus
+from runner.corpus.digests import sha256_of
 from runner.corpus.readers.archive import archive_of, zipped_texts
 from runner.corpus.tokenizer import whitespace
 from runner.errors import RunnerError
@@ -56,7 +57,7 @@ def test_parts_of_one_archive_make_a_corpus(archive, tmp_path, monkeypatch):
     reader = zipped_texts("latin-1", is_tokenized=True)
 
     def load(train, dev):
-        return load_corpus(name="r", train=train, dev=dev, reader=reader, tokenizer=whitespace())
+        return load_corpus(CorpusSpec(train, dev), reader=reader, tokenizer=whitespace())
 
     corpus = load({**file, "members": "r/*/cv000*"}, {**file, "members": "r/*/cv001*"})
     assert [example.reference.cats for example in corpus.train] == [{"neg": 1.0}, {"pos": 1.0}]

@@ -1,0 +1,188 @@
+"""From a run's config to the objects that it names: corpus, pipeline, optimizer, plan, trackers.
+
+Train, debug, the rehearsal of a sweep's jobs and the benchmarks all make them here, so that all see the same run.
+Nothing is written, and nothing is initialized.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from runner.blocks import resolve, resolve_argument
+from runner.compare.reproduction import code_tags
+from runner.components.base import max_batch_size
+from runner.components.pipeline import Pipeline
+from runner.config.schema import RunConfig
+from runner.corpus.augment import Augmentation
+from runner.corpus.datasets import Corpus, CorpusSpec, load_corpus
+from runner.corpus.digests import sha256_of
+from runner.corpus.example import Example
+from runner.launch.fingerprint import fingerprint
+from runner.model.allocator import keep_freed_memory
+from runner.model.ops import make_ops
+from runner.registry import Schedule
+from runner.tracking.base import DatasetInfo, Resumed, RunInfo, ScoreColumns, Tracker
+from runner.tracking.provenance import provenance_tags
+from runner.training.loop import Plan
+from runner.training.optimizers import Optimizer
+
+
+def set_compute(config: RunConfig) -> None:
+    """What computes in this process: its library, BLAS threads, memory. Raises RunnerError where the library is missing.
+
+    Called before anything is read, which may take minutes. More than one thread a job is many times slower on a busy
+    machine.
+    """
+    from threadpoolctl import threadpool_limits
+
+    make_ops(config.compute.ops)
+    threadpool_limits(config.compute.threads)
+    keep_freed_memory()
+
+
+def make_corpus(config: RunConfig) -> Corpus:
+    """The data sets, read and checked."""
+    return load_corpus(
+        CorpusSpec(**{field.name: getattr(config.corpus, field.name) for field in dataclasses.fields(CorpusSpec)}),
+        reader=resolve(config.corpus.reader, "readers", "corpus.reader"),
+        tokenizer=resolve(config.pipeline.tokenizer, "tokenizers", "pipeline.tokenizer"),
+        recipe=reading_recipe(config),
+    )
+
+
+def reading_recipe(config: RunConfig) -> str:
+    """What decides, beside files, which docs they give: reader, tokenizer, and the code that may hold either."""
+    code = [sha256_of(Path(path).expanduser()) for path in config.code]
+    return json.dumps([config.corpus.reader, config.pipeline.tokenizer, code], sort_keys=True, default=str)
+
+
+def make_pipeline(config: RunConfig) -> Pipeline:
+    """The components, not yet initialized."""
+    pipeline = Pipeline(
+        config.pipeline.lang,
+        tokenizer=config.pipeline.tokenizer,
+        seed=config.seed,
+        shared_tok2vec=config.pipeline.shared_tok2vec,
+        ops=config.compute.ops,
+        threads=config.compute.threads,
+    )
+    for name, block in config.pipeline.components.items():
+        pipeline.add_pipe(name, block)
+    return pipeline
+
+
+def make_learner(config: RunConfig, train: Sequence[Example] = ()) -> tuple[Pipeline, Optimizer, Plan]:
+    """The pipeline, the optimizer that turns its gradients into updates, and the plan of the loop.
+
+    train: the examples that augmenters learn from.
+    """
+    pipeline = make_pipeline(config)
+    sgd: Optimizer = resolve(config.optimizer, "optimizers", "optimizer")
+    return pipeline, sgd, make_plan(config, pipeline, train)
+
+
+def make_plan(config: RunConfig, pipeline: Pipeline, train: Sequence[Example] = ()) -> Plan:
+    """Batches, dropout, augmenters, and when to stop. train: for augmenters that learn from it."""
+    batch = dict(config.batch)
+    if batch["type"] == "auto" and batch.get("stop") is None:
+        batch.setdefault("max_size", max_batch_size(pipeline.components.values(), batch.get("component")))
+    weights: Mapping[str, float] = config.pipeline.score_weights or {
+        key: weight for component in pipeline.components.values() for key, weight in component.score_weights.items()
+    }
+    return Plan(
+        batcher=resolve(batch, "batchers", "batch"),
+        dropout=resolve_argument(config.dropout, Schedule, "dropout"),
+        score_weights=weights,
+        max_epochs=config.training.max_epochs,
+        max_steps=config.training.max_steps,
+        patience=config.training.patience,
+        eval_every=config.training.eval_every,
+        best_epoch=config.training.best_epoch,
+        max_rollbacks=config.training.max_rollbacks,
+        seed=config.seed,
+        augment=make_augmentation(config, train),
+    )
+
+
+def make_augmentation(config: RunConfig, train: Sequence[Example]) -> Augmentation | None:
+    """What `augmenters` names; None where it names nothing."""
+    if not config.augmenters:
+        return None
+    steps = {name: resolve(block, "augmenters", f"augmenters.{name}") for name, block in config.augmenters.items()}
+    augmentation = Augmentation(steps, config.seed)
+    if train:
+        augmentation.prepare(train)
+    return augmentation
+
+
+def make_trackers(config: RunConfig) -> list[Tracker]:
+    """The console always, and what `tracking` names."""
+    trackers: list[Tracker] = [resolve({"type": "console"}, "trackers", "tracking")]
+    if config.tracking["type"] != "console":
+        trackers.append(resolve(config.tracking, "trackers", "tracking"))
+    return trackers
+
+
+def run_info(
+    config: RunConfig,
+    corpus: Corpus,
+    pipeline: Pipeline,
+    resumed: Resumed | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> RunInfo:
+    """What the trackers are told before the first step."""
+    components = list(config.pipeline.components)
+    what_differs = [str(config.optimizer["type"]), *_changes(config.overrides)]  # first: lists cut long names
+    name = config.run_name or "-".join([*what_differs, *components, corpus.name, f"seed{config.seed}"])
+    return RunInfo(
+        name=name,
+        experiment=config.experiment,
+        output_dir=config.output_dir,
+        config=config.as_dict(),
+        tags={
+            **provenance_tags(Path.cwd()),
+            "component": ",".join(components),
+            "corpus": corpus.name,
+            "data_digest": corpus.digest,
+            "fingerprint": fingerprint(config, corpus.sources),
+            "overrides": " ".join(config.overrides),
+            **code_tags(config),
+            **(tags or {}),
+        },
+        datasets=[
+            DatasetInfo(
+                name=source.name,
+                split=source.split,
+                source=str(source.path),
+                digest=source.sha256,
+                n_docs=source.n_docs,
+                n_words=source.n_words,
+            )
+            for source in corpus.sources
+        ],
+        components=components,
+        columns=[
+            ScoreColumns(component.name, component.heading, component.columns)
+            for component in pipeline.components.values()
+            if component.has_weights
+        ],
+        max_epochs=config.training.max_epochs,
+        max_steps=config.training.max_steps,
+        resumed=resumed,
+        parent=config.sweep.key if config.sweep is not None else None,
+    )
+
+
+def _changes(overrides: list[str]) -> list[str]:
+    """The overrides that tell sibling runs apart, short: `dropout.start=0.2` → `start0.2`."""
+    told = ("pipeline", "optimizer", "corpus", "seed", "output_dir")
+    parts = []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key in told or key.split(".")[0] in ("tracking", "hydra") or "/" in value:
+            continue
+        parts.append(f"{key.split('.')[-1]}{value}"[:24])
+    return parts[:4]
