@@ -45,25 +45,24 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """One line a run, then the count. Raises RunnerError."""
-    from runner.tracking.mlflow.reap import Store
+    from runner.tracking.mlflow.reap import Reaper
 
-    store = Store(store_uri(arguments.uri))
+    reaper = Reaper(store_uri(arguments.uri))
     n_closed = n_failed = 0
-    for found in list(store.abandoned(arguments.experiment)):
+    for abandoned in list(reaper.abandoned(arguments.experiment)):
         if arguments.dry_run:
-            print(f"{found.run_id} {shown_name(found.name)}: would be closed")
+            print(f"{abandoned.run_id} {shown_name(abandoned.name)}: would be closed")
             n_closed += 1
             continue
-        outcome = store.close(found)
-        if outcome.status is None:
-            print(
-                f"{found.run_id} {shown_name(found.name)}: not closed: {outcome.error or 'another process is sending it'}"
-            )
+        status = reaper.close(abandoned)
+        if status is None or status.status is None:
+            why = status.error if status is not None else "another process is sending it"
+            print(f"{abandoned.run_id} {shown_name(abandoned.name)}: not closed: {why}")
             n_failed += 1
             continue
-        print(f"{found.run_id} {shown_name(found.name)}: {outcome.status}", flush=True)
+        print(f"{abandoned.run_id} {shown_name(abandoned.name)}: {status.status}", flush=True)
         n_closed += 1
-        if found.journal is not None:
-            name_run(found.journal.with_name("summary.json"), found.run_id)
+        if abandoned.journal is not None:
+            name_run(abandoned.journal.with_name("summary.json"), abandoned.run_id)
     print(f"{n_closed} {'to close' if arguments.dry_run else 'closed'}, {n_failed} not closed")
     return 1 if n_failed else 0

@@ -21,7 +21,7 @@ from runner.files import read_file, write_file
 from runner.tracking.mlflow.address import whole_address
 from runner.tracking.mlflow.reach import answers, unreachable
 from runner.tracking.mlflow.store import store_uri
-from runner.tracking.mlflow.sync import Journal, Outcome, journals, look, send
+from runner.tracking.mlflow.sync import Journal, journals, look, send
 
 HELP = """\
 Send to MLflow what it has not got: runs that were trained while no server answered, or whose server went away.
@@ -96,17 +96,20 @@ def _sent(journal: Journal, away: dict[str, str]) -> str:
         return "not sent"
     if journal.uri not in away and not answers(journal.uri):
         away[journal.uri] = unreachable(journal.uri)
-    outcome = Outcome(error=away[journal.uri]) if journal.uri in away else send(journal)
-    if outcome.error is not None:
-        if outcome.is_away:
-            away[journal.uri] = outcome.error
-        _say(journal.path, f"not sent: {outcome.error}")
+    if journal.uri in away:
+        _say(journal.path, f"not sent: {away[journal.uri]}")
         return "not sent"
-    if outcome.status is None:
+    status = send(journal)
+    if status is None:
         _say(journal.path, LEFT_ALONE["busy"])
         return "left alone"
-    _say(journal.path, f"sent: run {outcome.run_id}, {outcome.status}")
-    name_run(journal.path.with_name("summary.json"), str(outcome.run_id))
+    if status.error is not None:
+        if status.is_away:
+            away[journal.uri] = status.error
+        _say(journal.path, f"not sent: {status.error}")
+        return "not sent"
+    _say(journal.path, f"sent: run {status.run_id}, {status.status}")
+    name_run(journal.path.with_name("summary.json"), str(status.run_id))
     return "sent"
 
 

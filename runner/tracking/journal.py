@@ -12,7 +12,7 @@
 Steps go to the operating system together, those of a tenth of a second; everything else at once, and `flush` writes all: a
 process killed at any moment loses at most the steps of its last tenth of a second, none that a checkpoint knows. The last
 line may be cut in half, and readers wait for its end. Values that JSON has no word for (nan, inf) are Python's NaN and
-Infinity. Beside the journal lies synced.json once MLflow has all of it. Nothing here knows MLflow.
+Infinity. Nothing here knows MLflow.
 """
 
 from __future__ import annotations
@@ -22,17 +22,16 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from runner.errors import RunFailed
-from runner.files import check_file, open_file, read_file, take_lock, write_file
+from runner.files import check_file, open_file, take_lock
 from runner.secrets import masked_all
 
 FILE_NAME = "journal.jsonl"
 WRITE_SECONDS = 0.1  # that a step's line may wait for others
-SENT_NAME = "synced.json"
+SENT_NAME = "synced.json"  # beside a journal: how far MLflow has it, see mlflow/status.py
 ERROR_LOG = "tracking-error.log"  # beside a journal that was given up
 KEY_TAG = "journal"  # the tag whose value tells one journal's run from all others
 
@@ -144,6 +143,14 @@ class JournalReader:
         self.n_bytes += end
         return list(parse_events(data[:end].splitlines()))
 
+    def is_in_place(self) -> bool:
+        """Whether the journal that was read still stands at its path, and not another run's or none."""
+        try:
+            about = self.path.stat()
+        except OSError:
+            return False
+        return self._file == (about.st_dev, about.st_ino)
+
 
 class JournalLock:
     """Held by the process that sends a journal; let go when it ends, however it ends."""
@@ -168,30 +175,6 @@ class JournalLock:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What synced.json says: up to where MLflow has this journal."""
-
-    key: str  # the journal's, see KEY_TAG
-    uri: str
-    run_id: str
-    status: str
-    n_bytes: int
-
-    def write(self, journal: Path) -> None:
-        """Raises RunFailed where the system refuses."""
-        write_file(journal.with_name(SENT_NAME), json.dumps(masked_all(asdict(self))) + "\n")
-
-
-def read_sent(journal: Path) -> Sent | None:
-    """None where nothing was sent whole, or nothing can be read."""
-    try:
-        sent = Sent(**json.loads(read_file(journal.with_name(SENT_NAME))))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return None
-    return sent if isinstance(sent.n_bytes, int) else None
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ from tests.stress.outages import free_port
 from tests.tracking.conftest import make_models, make_run, three_steps
 
 ABANDONED = """
-import os, signal, sys
+import os, signal, sys, time
 sys.path[:0] = {paths!r}
 from pathlib import Path
 from conftest import make_run, three_steps
@@ -40,8 +40,9 @@ tracker.start(make_run(Path({output_dir!r}), name="abandoned"))
 first, *rest = three_steps()
 tracker.record(first)
 while tracker.run_id is None:
-    tracker._delivery.hear(tracker._delivery.process.wait(tracker._delivery.number, 1.0))
-os.kill(tracker._delivery.process.pid, signal.SIGKILL)
+    time.sleep(0.05)
+    tracker._delivery.look()
+os.kill(tracker._delivery.follower.pid, signal.SIGKILL)
 for step in rest:
     tracker.record(step)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -224,8 +225,9 @@ def test_lost_and_interrupted(opened: Front, tmp_path: Path, capsys: pytest.Capt
 
 def wait_for_run(tracker: MlflowTracker) -> None:
     assert tracker._delivery is not None
-    for _ in range(60):
-        tracker._delivery.hear(tracker._delivery.process.wait(tracker._delivery.number, 0.5))
+    for _ in range(600):
+        time.sleep(0.05)
+        tracker._delivery.look()
         if tracker.run_id is not None:
             return
     raise AssertionError("no run")

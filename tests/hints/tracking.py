@@ -8,17 +8,19 @@ import shlex
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 import runner
 from runner import spacy_names
 from runner.config.compose import compose
-from runner.tracking.mlflow.delivery import Delivery
+from runner.tracking.journal import JournalWriter
+from runner.tracking.mlflow import delivery
 from runner.tracking.mlflow.errors import explained
 from runner.tracking.mlflow.moved import store_for
+from runner.tracking.mlflow.status import SyncStatus
 from runner.tracking.mlflow.store import store_uri
+from runner.tracking.mlflow.task import Task
 from runner.tracking.mlflow.tracker import MlflowTracker
 
 from .place import TINY, Place
@@ -27,8 +29,11 @@ from .story import story
 
 @story("tracking/mlflow/delivery", "or train without: tracking=none")
 def the_store_is_of_no_use(at: Place) -> None:
-    delivery: Any = SimpleNamespace(run_id=None, _must_answer=True, experiment_id=None)
-    error = at.raised(Delivery.hear, delivery, [{"error": "no such table"}])
+    at.patch.setattr(delivery, "current_follower", lambda: SimpleNamespace(follow=lambda task: None))
+    journal = JournalWriter(at.folder / "journal.jsonl")
+    task = Task(journal.path, "sqlite:///other.db")
+    SyncStatus("", task.uri, task=task.name, error="no such table").write(journal.path)
+    error = at.raised(delivery.Delivery(journal, task).look)
     assert error.place == "tracking.uri"
     compose([*TINY, "tracking=mlflow", "tracking.uri=sqlite:///other.db"])
     compose([*TINY, "tracking=none"])

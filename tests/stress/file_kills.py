@@ -32,7 +32,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runner.tracking.mlflow import child
+from runner.tracking.mlflow import follower
 from tests.commands.test_resume import TINY, history, result
 
 KIND = ("pipeline=tagger", "corpus.limit=12", "training.max_epochs=2", "training.checkpoint_steps=2")
@@ -99,13 +99,13 @@ class ForkedMlflow:
     at = 0  # the file operation at which it is to be killed
 
     def __init__(self, *_: Any, **more: Any) -> None:
-        to_child, to_us = os.pipe(), os.pipe()
+        to_child = os.pipe()
         COUNTER.is_on, was_on = False, COUNTER.is_on
         self.pid = os.fork()
         if self.pid == 0:
             os.setsid()
             os.dup2(to_child[0], 0)
-            os.dup2(to_us[1], 1)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             os.dup2(more["stderr"].fileno(), 2)
             os.closerange(3, 256)
             os.environ.update(more["env"])
@@ -113,14 +113,13 @@ class ForkedMlflow:
             if ForkedMlflow.at:
                 COUNTER.start(Path.cwd(), ForkedMlflow.at)
             try:
-                importlib.import_module(child.MODULE).main()
+                importlib.import_module(f"{follower.MODULE}.__main__").main()
             finally:
                 os._exit(0)
         ForkedMlflow.at = 0  # only the first
         COUNTER.is_on = was_on
         os.close(to_child[0])
-        os.close(to_us[1])
-        self.stdin, self.stdout = os.fdopen(to_child[1], "wb"), os.fdopen(to_us[0], "rb")
+        self.stdin = os.fdopen(to_child[1], "wb")
         self._code: int | None = None
 
     def poll(self) -> int | None:
@@ -129,14 +128,6 @@ class ForkedMlflow:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
                 self._code = os.waitstatus_to_exitcode(status) if pid else None
         return self._code
-
-    def wait(self, seconds: float) -> int:
-        give_up = time.monotonic() + seconds
-        while self.poll() is None:
-            if time.monotonic() > give_up:
-                raise subprocess.TimeoutExpired("mlflow", seconds)
-            time.sleep(0.01)
-        return self._code or 0
 
 
 def train(root: Path, at: int = 0, *, who: str = "training") -> tuple[int, int, list[str]]:
@@ -160,7 +151,7 @@ def train(root: Path, at: int = 0, *, who: str = "training") -> tuple[int, int, 
             code = main(COMMAND)
             COUNTER.is_on = False
             os.write(writer, f"{COUNTER.n} {' '.join(sys.modules)}".encode())
-            child._close_at_exit()
+            follower._close_at_exit()
             sys.stdout.flush()
         finally:
             os._exit(code)
@@ -219,8 +210,8 @@ def main() -> int:
     arguments = parser.parse_args()
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
         os.environ.pop(name, None)
-    child.subprocess = types.SimpleNamespace(  # type: ignore[attr-defined]
-        Popen=ForkedMlflow, PIPE=subprocess.PIPE, TimeoutExpired=subprocess.TimeoutExpired
+    follower.subprocess = types.SimpleNamespace(  # type: ignore[attr-defined]
+        Popen=ForkedMlflow, PIPE=subprocess.PIPE, DEVNULL=subprocess.DEVNULL
     )
     COUNTER.install()
     n_same = 0
@@ -272,7 +263,7 @@ def make_store(folder: Path) -> None:
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
-    importlib.import_module(child.MODULE)  # and with it MLflow, for all forks
+    importlib.import_module(f"{follower.MODULE}.__main__")  # and with it MLflow, for all forks
 
 
 if __name__ == "__main__":

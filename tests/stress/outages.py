@@ -30,6 +30,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from runner.tracking.mlflow.status import read_status
 from tests.commands.test_resume import KINDS, command, history, result, summary
 
 MORE = ("training.max_epochs=10", "training.checkpoint_steps=null")
@@ -200,7 +201,8 @@ def disturbed(folder: Path, kind: str, port: int, seconds: float, moments: rando
         about["seconds"], about["after_kill"] = end - began, end - killed
         if pause is None:
             server.start()
-        about["needed_sync"] = not (folder / "out" / "synced.json").exists()
+        status = read_status(folder / "out" / "journal.jsonl")
+        about["needed_sync"] = status is None or status.status is None
         code, words = sync(folder)
         for _ in range(30):  # while the process that the training has left behind still tries
             if "left alone" not in words:

@@ -1,19 +1,23 @@
-"""`Delivery`: one journal's way into MLflow, as the training process sees it: what the child said, and waiting for the end."""
+"""`Delivery`: one journal's way into MLflow, as the training process sees it: reading the status, waiting for the end."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from uuid import uuid4
 
 from runner.errors import RunnerError
 from runner.tracking.journal import JournalWriter
-from runner.tracking.mlflow.child import mlflow_process, next_run_number
+from runner.tracking.mlflow.follower import current_follower
+from runner.tracking.mlflow.status import read_status, status_path
+from runner.tracking.mlflow.task import Task
 
-SILENCE_SECONDS = 60.0  # `wait` gives up when the child has not moved for so long
+LOOK_SECONDS = 0.5  # between two looks at the status while the run trains
+WAIT_SECONDS = 0.02  # the same while somebody waits
+SILENCE_SECONDS = 60.0  # `wait` gives up when the follower has not moved for so long
 NOTE_AFTER_SECONDS = 1.0
 MAX_LOST = 2  # processes that may be lost one after the other while their journal is sent
 IF_UNREACHABLE = (
@@ -27,104 +31,104 @@ class Unsent(RunnerError):
 
 
 class Delivery:
-    """run_id: None until the child has made the run. experiment_id: the run's experiment, known from then on.
+    """run_id: None until the follower has made the run. experiment_id: the run's experiment, known from then on."""
 
-    journal: begun already. n_resumes: processes before this one that wrote to it. must_answer: a store that does not
-    answer at first contact is an error.
-    """
-
-    def __init__(
-        self, journal: JournalWriter, uri: str, *, run_id: str | None, n_resumes: int, must_answer: bool
-    ) -> None:
-        self.run_id = run_id
+    def __init__(self, journal: JournalWriter, task: Task) -> None:
+        """journal: begun already. task: says how it is to be sent."""
+        self.run_id = task.run_id
         self.experiment_id = "0"
+        self.follower = current_follower()
         self._journal = journal
-        self._uri = uri
-        self._must_answer = must_answer
+        self._task = task
         self._is_lost = False
-        self._away: str | None = None  # why the child's last attempt failed
-        self.number = next_run_number()
-        self._command = {
-            "journal": str(journal.path),
-            "run": self.number,
-            "resumes": n_resumes,
-            "must_answer": must_answer,
-            "uri": uri,  # the journal has it without user and password
-        }
-        self.process = mlflow_process()
-        self.process.send({**self._command, "run_id": run_id})
+        self._away: str | None = None  # why the follower's last attempt failed
+        self._note: str | None = None  # what the user was told that the follower waits for
+        self._next_look = 0.0
+        self._seen: tuple[int, ...] = ()  # inode, time and size of the status that was read last
+        self.follower.follow(task)
 
     def was_place_told(self) -> bool:
         """Whether this process has said before where its runs are to be seen: a multirun says it once."""
-        was_told, self.process.is_place_told = self.process.is_place_told, True
+        was_told, self.follower.is_place_told = self.follower.is_place_told, True
         return was_told
 
-    def hear(self, replies: Sequence[dict[str, Any]] | None = None) -> bool:
-        """Take in what the child has said since the last time; whether it is done. Never waits.
+    def look_now_and_then(self) -> None:
+        """Call `look` when the last one is long enough ago."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self.look()
 
-        Raises RunnerError for what it says went wrong.
+    def look(self) -> bool:
+        """Take in the status file where it has changed; whether MLflow has all of the run. Never waits.
+
+        Raises RunnerError for what the file says went wrong.
         """
-        is_done = False
-        for reply in self.process.replies(self.number) if replies is None else replies:
-            if reply.get("experiment_id"):
-                self.experiment_id = str(reply["experiment_id"])
-            if self.run_id is None and reply.get("run_id"):
-                self.run_id = str(reply["run_id"])
-                if not self._journal.is_closed:
-                    self._journal.event("run", run_id=self.run_id)
-            if reply.get("waits"):
-                print(reply["waits"], file=sys.stderr, flush=True)
-            if "away" in reply or "sent" in reply:
-                self._away = reply.get("away")
-            if reply.get("error"):
-                self._is_lost = True
-                if self.run_id is None and (self._must_answer or not reply.get("is_away")):
-                    raise RunnerError(
-                        str(reply["error"]),
-                        place="tracking.uri",
-                        hint=str(reply.get("hint") or (IF_UNREACHABLE if reply.get("is_away") else TRACKING_NONE)),
-                    )
-                raise self._unsent(str(reply["error"]))
-            is_done = is_done or bool(reply.get("done"))
-        return is_done
+        try:
+            about = status_path(self._journal.path).stat()
+        except OSError:
+            return False
+        seen = (about.st_ino, about.st_mtime_ns, about.st_size)
+        status = read_status(self._journal.path) if seen != self._seen else None
+        if status is None or status.task != self._task.name:  # the answer to an earlier task
+            return False
+        self._seen = seen
+        self.experiment_id = status.experiment_id or self.experiment_id
+        if self.run_id is None and status.run_id is not None:
+            self.run_id = status.run_id
+            if not self._journal.is_closed:
+                self._journal.event("run", run_id=self.run_id)
+        if status.note is not None and status.note != self._note:
+            print(status.note, file=sys.stderr, flush=True)
+        self._note, self._away = status.note, status.away
+        if status.error is not None:
+            self._is_lost = True
+            if self.run_id is None and (self._task.must_answer or not status.is_away):
+                hint = status.hint or (IF_UNREACHABLE if status.is_away else TRACKING_NONE)
+                raise RunnerError(status.error, place="tracking.uri", hint=hint)
+            raise self._unsent(status.error)
+        return status.status is not None
 
     def wait(self, limit: float | None) -> None:
-        """Until the child has sent everything. limit: seconds, None for as long as it gets on.
+        """Until MLflow has everything. limit: seconds, None for as long as the follower gets on.
 
-        Raises RunnerError for what went wrong, Unsent where the run itself is whole.
+        Raises RunnerError for what went wrong, Unsent where the run itself is whole. Nothing for what `look` has raised
+        already.
         """
-        if not self.process.is_alive and not self._is_lost:
-            self._send_again()
-        else:
-            self.process.send({"wake": self.number})
+        if not self.follower.is_alive and not self._is_lost:
+            self._follow_again()
         n_lost = 0  # processes that ended while we waited
         began = moved = time.monotonic()
         with _Note() as note:
-            while True:
-                now = time.monotonic()
-                replies = self.process.wait(self.number, 0.2)
-                moved = now if replies else moved
-                if self.hear(replies):
+            while not self._is_lost:
+                seen, was_alive = self._seen, self.follower.is_alive
+                if self.look():
                     return
+                now = time.monotonic()
+                moved = now if self._seen != seen else moved
                 if limit is not None and now - began > limit:
                     if self._away is not None:
                         raise self._unsent(self._away)
                     return
-                if not self.process.is_alive and not replies and n_lost < MAX_LOST:
+                if not was_alive and n_lost < MAX_LOST:
                     n_lost += 1
-                    self._send_again()
-                elif not self.process.is_alive and not replies:
-                    problem = self._unsent(f"the process that talks to MLflow ended early: {self.process.last_words()}")
+                    self._follow_again()
+                elif not was_alive:
+                    problem = self._unsent(
+                        f"the process that talks to MLflow ended early: {self.follower.last_words()}"
+                    )
                     raise problem if self.run_id is not None else RunnerError(*problem.args, place=problem.place)
                 if now - moved > SILENCE_SECONDS:
-                    raise self._unsent(f"{self._uri} has taken nothing for {SILENCE_SECONDS:.0f} seconds")
+                    raise self._unsent(f"{self._task.uri} has taken nothing for {SILENCE_SECONDS:.0f} seconds")
                 if now - began > NOTE_AFTER_SECONDS:
                     note.show()
+                time.sleep(WAIT_SECONDS)
 
-    def _send_again(self) -> None:
-        """The process was killed, not us: a new one sends the journal again; what MLflow has already, it keeps once."""
-        self.process = mlflow_process()
-        self.process.send({**self._command, "run_id": self.run_id})
+    def _follow_again(self) -> None:
+        """The follower was killed, not us: a new one sends the journal again; what MLflow has already, it keeps once."""
+        self.follower = current_follower()
+        self._task = replace(self._task, run_id=self.run_id, name=uuid4().hex)
+        self.follower.follow(self._task)
 
     def _unsent(self, fact: str) -> Unsent:
         folder: Path = self._journal.path.parent

@@ -14,8 +14,9 @@ from typing import Any
 from runner.errors import RunnerError
 from runner.tracking.journal import FILE_NAME, KEY_TAG, read_journal
 from runner.tracking.mlflow.reach import answers, unreachable
+from runner.tracking.mlflow.status import SyncStatus
 from runner.tracking.mlflow.store import client_of
-from runner.tracking.mlflow.sync import Journal, Outcome, is_held, look, process_of, send
+from runner.tracking.mlflow.sync import Journal, is_held, look, process_of, send
 from runner.tracking.process import PROCESS_TAG, is_gone
 
 ERROR = "the training process ended without a word"
@@ -31,7 +32,7 @@ class Abandoned:
     journal: Path | None
 
 
-class Store:
+class Reaper:
     """The runs of one MLflow store. Raises RunnerError where nobody answers, or there is no store."""
 
     def __init__(self, uri: str) -> None:
@@ -54,8 +55,8 @@ class Store:
         except MlflowException as error:
             raise RunnerError(str(error).splitlines()[0][:300], place="--uri") from error
 
-    def close(self, run: Abandoned) -> Outcome:
-        """Send what MLflow lacks, then the status: that of the journal, else KILLED."""
+    def close(self, run: Abandoned) -> SyncStatus | None:
+        """Send what MLflow lacks, then the status: that of the journal, else KILLED. None: another process sends it."""
         if run.journal is not None:
             journal = look(run.journal, self.uri)
             return send(Journal(run.journal, "unsent", self.uri, journal.key, run.run_id, journal.n_resumes))
@@ -65,8 +66,8 @@ class Store:
             self._client.set_tag(run.run_id, "error", ERROR)
             self._client.set_terminated(run.run_id, status="KILLED")
         except MlflowException as error:
-            return Outcome(None, run.run_id, str(error).splitlines()[0][:300])
-        return Outcome("KILLED", run.run_id)
+            return SyncStatus("", self.uri, run.run_id, error=str(error).splitlines()[0][:300])
+        return SyncStatus("", self.uri, run.run_id, status="KILLED")
 
     def _running(self, experiment: str | None) -> list[Any]:
         """All of them before the first is closed: pages shift when runs leave the list."""

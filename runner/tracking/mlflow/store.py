@@ -20,8 +20,8 @@ SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
 MODEL_FOLDER = "model"  # of a logged model, with our files as they were
 SQLITE_HEAD = b"SQLite format 3\x00"
 
-# Of the process that imports MLflow: it says nothing on the console, sends nothing home, and does not wait four minutes
-# for a server that is not there.
+# Of a process that imports MLflow: it says nothing on the console, sends nothing home, and does not wait four minutes for a
+# server that is not there.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -31,6 +31,20 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+# Variables that name a run, an experiment or a store, with which what we send must not be mixed.
+_FOREIGN = (
+    "MLFLOW_RUN_ID",
+    "MLFLOW_EXPERIMENT_ID",
+    "MLFLOW_EXPERIMENT_NAME",
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_REGISTRY_URI",
+)
+
+
+def sending_environment() -> dict[str, str]:
+    """The environment of whoever sends a journal: this process's own, without what it says of other runs and stores."""
+    own = {key: value for key, value in os.environ.items() if key not in _FOREIGN}
+    return {**ENVIRONMENT, **own, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}  # the sender tries again by itself
 
 
 def store_uri(uri: str | None, *, cwd: Path | None = None) -> str:

@@ -1,22 +1,27 @@
-"""Journals that MLflow does not have whole: find them, see who has them in hand, and have the child send them.
+"""Journals that MLflow does not have whole: find them, see who has them in hand, and send them.
 
 A journal is left alone while its run is trained or sent by another process, and where the run has no end and its
-process cannot be looked at from this machine. What MLflow has whole says synced.json, so that a second look costs little.
+process cannot be looked at from this machine. The status file says what MLflow has whole, so that a second look costs
+little. MLflow is imported when something is sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import io
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from runner.files import open_file
-from runner.secrets import masked_all
-from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalLock, parse_events, read_journal, read_sent, store_of
+from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalLock, parse_events, read_journal, store_of
 from runner.tracking.mlflow import moved
-from runner.tracking.mlflow.child import mlflow_process, next_run_number
-from runner.tracking.mlflow.store import store_uri
+from runner.tracking.mlflow.status import SyncStatus, read_status
+from runner.tracking.mlflow.store import sending_environment, store_uri
+from runner.tracking.mlflow.task import Task
 from runner.tracking.process import is_gone
 
 State = Literal["sent", "unsent", "busy", "elsewhere", "empty"]
@@ -38,16 +43,6 @@ class Journal:
     n_resumes: int = 0
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """status: as MLflow has it now; None where not everything could be sent, or another process is sending."""
-
-    status: str | None = None
-    run_id: str | None = None
-    error: str | None = None
-    is_away: bool = False  # nobody answers
-
-
 def journals(folder: Path) -> list[Path]:
     """All journals in and below a folder, by name; a sweep's own before those of its jobs, which look for its run."""
     found = [path for path in folder.rglob(FILE_NAME) if path.is_file()]
@@ -64,21 +59,13 @@ def look(path: Path, uri: str | None = None) -> Journal:
     if start is None:
         return Journal(path, "empty")
     key, store = str(start["tags"].get(KEY_TAG, "")), uri or str(start["uri"])
-    sent = read_sent(path)
-    if (
-        sent is not None
-        and (sent.key, masked_all(sent.uri)) == (key, masked_all(store))
-        and sent.n_bytes >= _whole_bytes(path)
-    ):
+    sent, n_bytes = read_status(path), _whole_bytes(path)
+    if sent is not None and sent.is_of(key, store, n_bytes):
         return Journal(path, "sent", store, key, sent.run_id)
     events = read_journal(path)
     if uri is None and moved.is_gone(store):
         store = store_of(events)
-        if (
-            sent is not None
-            and (sent.key, masked_all(sent.uri)) == (key, masked_all(store))
-            and sent.n_bytes >= _whole_bytes(path)
-        ):
+        if sent is not None and sent.is_of(key, store, n_bytes):
             return Journal(path, "sent", store, key, sent.run_id)
         store = moved.store_for(store, store_uri(None), path.parent, "--uri") if moved.is_gone(store) else store
     known = sent.run_id if sent is not None and sent.key == key else None
@@ -87,33 +74,39 @@ def look(path: Path, uri: str | None = None) -> Journal:
     return Journal(path, _state(path, events), store, key, run_id, n_resumes)
 
 
-def send(journal: Journal) -> Outcome:
-    """Send all of a journal; returns when MLflow has it, or after some seconds without an answer."""
-    process = mlflow_process()
-    number = next_run_number()
-    process.send(
-        {
-            "journal": str(journal.path.absolute()),
-            "run": number,
-            "run_id": journal.run_id,
-            "resumes": journal.n_resumes,
-            "uri": journal.uri,
-            "over": True,
-        }
-    )
-    run_id = None
-    while True:
-        replies = process.wait(number, 0.5)
-        for reply in replies:
-            run_id = reply.get("run_id") or run_id
-            if reply.get("done"):
-                return Outcome(str(reply["status"]), run_id)
-            if reply.get("busy"):
-                return Outcome()
-            if reply.get("error"):
-                return Outcome(None, run_id, str(reply["error"]), bool(reply.get("is_away")))
-        if not replies and not process.is_alive:
-            return Outcome(None, run_id, f"the process that talks to MLflow ended early: {process.last_words()}")
+def send(journal: Journal) -> SyncStatus | None:
+    """Send all of a journal; returns how far MLflow has it, or None where another process sends it.
+
+    Returns after some seconds where nobody answers. MLflow is imported in this process, and prints nothing.
+    """
+    task = Task(journal.path.absolute(), journal.uri, journal.run_id, journal.n_resumes, is_over=True)
+    nowhere = io.StringIO()
+    with _sending_environment(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        from runner.tracking.mlflow.sender import LOOK_SECONDS, JournalSender
+
+        sender = JournalSender(task)
+        sender.pump()
+        while not sender.is_done:
+            time.sleep(LOOK_SECONDS)
+            sender.pump()
+    return sender.status if not sender.is_busy else None
+
+
+@contextlib.contextmanager
+def _sending_environment() -> Iterator[None]:
+    """The variables of this process as the code that sends must find them."""
+    before = dict(os.environ)
+    try:
+        _set_environment(sending_environment())
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(wanted: Mapping[str, str]) -> None:
+    for name in os.environ.keys() - wanted.keys():
+        del os.environ[name]
+    os.environ.update(wanted)
 
 
 def process_of(events: Iterable[dict[str, Any]]) -> str | None:

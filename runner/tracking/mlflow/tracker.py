@@ -28,6 +28,7 @@ from runner.tracking.mlflow.delivery import IF_UNREACHABLE, Delivery, Unsent
 from runner.tracking.mlflow.limits import MAX_EXPERIMENT_NAME, clean_name
 from runner.tracking.mlflow.reach import answers, can_ask, deleted_experiment, unreachable, without_password
 from runner.tracking.mlflow.store import artifact_root, sqlite_path, store_uri
+from runner.tracking.mlflow.task import Task
 from runner.tracking.mlflow.view import BEST_FIRST, how_to_look
 from runner.tracking.past_run import weights_sha256
 from runner.tracking.process import PROCESS_TAG, this_process
@@ -151,9 +152,8 @@ class MlflowTracker:
         else:
             self._begin(run)
         n_resumes = sum(event["event"] == "resume" for event in past) + bool(past)
-        self._delivery = Delivery(
-            self._journal, self._uri, run_id=run_id, n_resumes=n_resumes, must_answer=self._must_answer
-        )
+        task = Task(self._journal.path, self._uri, run_id=run_id, n_resumes=n_resumes, must_answer=self._must_answer)
+        self._delivery = Delivery(self._journal, task)
 
     @property
     def run_id(self) -> str | None:
@@ -238,7 +238,7 @@ class MlflowTracker:
         if step.evaluation is not None and step.step > self._scored:
             self._record_evaluation(step, step.evaluation, began)
         if self._delivery is not None:
-            self._delivery.hear()
+            self._delivery.look_now_and_then()
         self.seconds_spent += time.perf_counter() - began
 
     def finish(

@@ -15,7 +15,7 @@ import pytest
 from runner.__main__ import main
 from runner.commands import train
 from runner.errors import Interrupted, RunnerError
-from runner.tracking.mlflow import child
+from runner.tracking.mlflow import follower
 from runner.tracking.mlflow import tracker as mlflow_client
 from runner.tracking.mlflow.moved import follow_moved_files, is_gone, is_same_store, store_for
 from runner.training.keeper import FOLDER, checkpoints
@@ -61,8 +61,8 @@ def moved(tmp_path, monkeypatch) -> Path:
         patch.setattr(mlflow_client, "KILLED_SECONDS", None)  # until all of it is in the store
         assert call(old, *TINY)[0] == 130
     assert checkpoints(old / "out" / FOLDER)
-    child.mlflow_process().close()  # with the process that was interrupted
-    monkeypatch.setattr(child, "_current", None)
+    follower.current_follower().close()  # with the process that was interrupted
+    monkeypatch.setattr(follower, "_current", None)
     new.parent.mkdir()
     shutil.move(old, new)
     return new

@@ -1,4 +1,4 @@
-"""End to end: a tracker in this process, its child, a SQLite store, and what MLflow's own client then reads there."""
+"""End to end: a tracker in this process, its follower, a SQLite store, and what MLflow's own client then reads there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import runner
 from runner.errors import RunFailed, RunnerError
 from runner.tracking.base import Resumed, RunInfo
 from runner.tracking.journal import FILE_NAME, JournalWriter, read_journal
-from runner.tracking.mlflow import child
+from runner.tracking.mlflow.follower import current_follower
 from runner.tracking.mlflow.store import MODEL_FOLDER, fetch, store_uri
 from runner.tracking.mlflow.tracker import MAX_KEYS, MlflowTracker
 from runner.tracking.past_run import PastRun, from_folder
@@ -39,7 +39,7 @@ tracker = MlflowTracker({uri!r})
 tracker.start(make_run(Path({output_dir!r}), name="abandoned"))
 for step in three_steps():
     tracker.record(step)
-print(tracker._delivery.process.pid, flush=True)
+print(tracker._delivery.follower.pid, flush=True)
 time.sleep(60)
 """
 
@@ -116,11 +116,11 @@ def wait_for_the_end(pid: int) -> None:
         if "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
             return
         time.sleep(0.05)
-    raise AssertionError("the child outlived its parent")
+    raise AssertionError("the follower outlived its parent")
 
 
-def test_one_child_for_all_runs(store: Store) -> None:
-    assert child.mlflow_process() is child.mlflow_process()
+def test_one_follower_for_all_runs(store: Store) -> None:
+    assert current_follower() is current_follower()
     assert len(store.ids) == 4
 
 
@@ -264,18 +264,19 @@ def test_a_failure_is_not_hidden_by_the_store(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().err.startswith("tracking.uri: ")
 
 
-def test_a_child_that_dies_is_replaced_and_nothing_is_doubled(store: Store, tmp_path: Path) -> None:
+def test_a_follower_that_dies_is_replaced_and_nothing_is_doubled(store: Store, tmp_path: Path) -> None:
     tracker = MlflowTracker(store.uri)
-    tracker.start(make_run(tmp_path / "out", name="two children"))
+    tracker.start(make_run(tmp_path / "out", name="two followers"))
     first, *rest = three_steps()
     tracker.record(first)
-    process = child.mlflow_process()
-    process.wait(tracker._delivery.number, 30)
-    tracker._delivery.run_id = store.client.search_runs(["1"], "attributes.run_name = 'two children'")[0].info.run_id
-    os.kill(process.pid, signal.SIGKILL)
+    follower = current_follower()
+    while tracker.run_id is None:
+        time.sleep(0.01)
+        tracker._delivery.look()
+    os.kill(follower.pid, signal.SIGKILL)
     for step in rest:
         tracker.record(step)
-    while process.is_alive:
+    while follower.is_alive:
         time.sleep(0.01)
     run_id = tracker.finish("FINISHED")
     assert run_id == tracker.run_id
