@@ -158,18 +158,18 @@ def measure(spec: Spec) -> dict[str, Any]:
 def distinct_lexemes(side: Any, batches: Sequence[Any]) -> float:
     """Mean number of columns of the mix layer a batch: distinct lexemes, a word that is hidden at random being another."""
     from runner.components.inputs import Batch
-    from runner.model.dropout import Noise
+    from runner.model.dropout import Dropout
     from runner.model.tok2vec import hide_words
 
     block = side.pipeline.blocks["tagger"]["tok2vec"]
-    noise = Noise()
+    dropout = Dropout()
     counts = []
     for step, batch in enumerate(batches):
         inputs = Batch.of([example.predicted for example in batch], side.pipeline.lexemes)
         tokens = inputs.tokens(block["features"])
         if block["word_dropout"]:
-            noise.reset(side.plan.dropout(step), 0, step)
-            tokens = hide_words(side.pipeline.ops, tokens, block["features"], block["word_dropout"], noise)
+            dropout.reset(side.plan.dropout(step), 0, step)
+            tokens = hide_words(side.pipeline.ops, tokens, block["features"], block["word_dropout"], dropout)
         counts.append(len(tokens.features))
     return statistics.mean(counts)
 

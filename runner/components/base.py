@@ -22,7 +22,7 @@ from runner.corpus.example import Example
 from runner.corpus.no_labels import unread_keys
 from runner.corpus.writers.jsonl import record_of
 from runner.errors import Diverged, RunFailed, RunnerError
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d
 from runner.spacy_names import unknown
 
@@ -33,7 +33,7 @@ class Component(ABC):
     """One trainable step of a pipeline.
 
     name: its key in the pipeline. type: its name in the registry. labels: in the order of the model's rows.
-    noise: what its dropout masks are drawn from; they do not depend on the components beside it.
+    masks: the source of its dropout masks, which do not depend on other components.
     dropout: its own rate, in place of the run's; None: the run's.
     """
 
@@ -53,7 +53,7 @@ class Component(ABC):
         self.build_tok2vec = build_tok2vec
         self.labels: list[str] = []
         self.head: Model[Any, Any] | None = None
-        self.noise = Noise()
+        self.masks = Dropout()
         self.dropout: Callable[[int], float] | None = None
         self._label_rows: dict[str, int] = {}
 
@@ -141,7 +141,7 @@ class Component(ABC):
         return iter(())
 
     @abstractmethod
-    def build_head(self, width: int, noise: Noise) -> Model[Any, Any]:
+    def build_head(self, width: int, dropout: Dropout) -> Model[Any, Any]:
         """A model from token vectors (width, n_tokens) to this component's scores, for the labels known now.
 
         width is 0 for a component without tok2vec. Layers' names start with the component's.

@@ -23,7 +23,7 @@ from runner.components.scores import Scores
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.errors import RunnerError
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d
 
 
@@ -91,7 +91,7 @@ class Merger(Component):
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
         return []
 
-    def build_head(self, width: int, noise: Noise) -> Model[Any, Any]:
+    def build_head(self, width: int, dropout: Dropout) -> Model[Any, Any]:
         return Model(self.name, lambda model, X, is_train: (X, lambda dX: dX))
 
     def update(self, batch: Batch, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:

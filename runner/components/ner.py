@@ -24,11 +24,11 @@ from runner.corpus.example import Example
 from runner.corpus.no_labels import unfit_entities
 from runner.errors import RunnerError
 from runner.model import crf
-from runner.model.biluo_scores import biluo_scores
 from runner.model.chain import chain
 from runner.model.crf_spans import entity_probabilities
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Packed
+from runner.model.linear import linear_biluo
 from runner.model.maxout_window import maxout_window
 
 LONG_ENTITY = 12  # words
@@ -105,14 +105,14 @@ class EntityRecognizer(Component):
         facts.n_values = facts.labels.total()
         return facts
 
-    def build_head(self, width: int, noise: Noise) -> Model[Packed, Floats2d]:
+    def build_head(self, width: int, dropout: Dropout) -> Model[Packed, Floats2d]:
         n_labels = len(self.labels)
         if not self.hidden_width:
-            return biluo_scores(f"{self.name}/scores", n_labels=n_labels, nI=width)
+            return linear_biluo(f"{self.name}/scores", n_labels=n_labels, nI=width)
         hidden = maxout_window(
-            f"{self.name}/hidden", nO=self.hidden_width, nI=width, nP=self.maxout_pieces, noise=noise
+            f"{self.name}/hidden", nO=self.hidden_width, nI=width, nP=self.maxout_pieces, dropout=dropout
         )
-        return chain(self.name, hidden, biluo_scores(f"{self.name}/scores", n_labels=n_labels, nI=self.hidden_width))
+        return chain(self.name, hidden, linear_biluo(f"{self.name}/scores", n_labels=n_labels, nI=self.hidden_width))
 
     def update(self, batch: Batch, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
         assert self.head is not None

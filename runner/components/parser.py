@@ -34,11 +34,11 @@ from runner.corpus.lexemes import hash64
 from runner.corpus.pieces import piece_lengths, sentence_lengths
 from runner.corpus.projective import crossing_arcs, has_cycle
 from runner.errors import RunnerError
-from runner.model import softmax
+from runner.model import losses
 from runner.model.biaffine import arc_loss
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Layout, Packed
-from runner.model.parse import KINDS, Parse, parser_head
+from runner.model.parse import KINDS, Parse, ParserShape, parser_head
 from runner.model.trees import sentence_starts
 
 MAX_DEPTH = 64  # recurrent layers
@@ -119,11 +119,10 @@ def parser(
         raise RunnerError(f"max_length is {max_length}; it must be from 2 to {MAX_LENGTH}")
     if rnn not in KINDS:
         raise RunnerError(f"rnn is {rnn!r:.40}; it must be {' or '.join(KINDS)}")
+    shape = ParserShape(rnn, rnn_width, rnn_depth, arc_width, label_width, maxout_pieces, single_root)
     component = DependencyParser(
-        name, tok2vec, tag_loss=tag_loss, ignore_punct=ignore_punct, max_length=max_length, rnn=rnn,
-        rnn_width=rnn_width, rnn_depth=rnn_depth, arc_width=arc_width, label_width=label_width,
-        maxout_pieces=maxout_pieces, single_root=single_root,
-    )  # fmt: skip
+        name, tok2vec, shape, tag_loss=tag_loss, ignore_punct=ignore_punct, max_length=max_length
+    )
     component.dropout = dropout
     return component
 
@@ -139,7 +138,14 @@ class DependencyParser(Component):
     score_weights: ClassVar = {"dep_uas": 0.5, "dep_las": 0.5}
 
     def __init__(
-        self, name: str, build_tok2vec: object, *, tag_loss: float, ignore_punct: bool, max_length: int, **shape: Any
+        self,
+        name: str,
+        build_tok2vec: object,
+        shape: ParserShape,
+        *,
+        tag_loss: float,
+        ignore_punct: bool,
+        max_length: int,
     ) -> None:
         super().__init__(name, build_tok2vec)
         self.tag_loss = tag_loss
@@ -180,14 +186,14 @@ class DependencyParser(Component):
             facts.remarks.append(Flaw(f"the longest sentence has {longest:,} words", hint, is_fatal=False))
         return facts
 
-    def build_head(self, width: int, noise: Noise) -> Model[Any, Parse]:
+    def build_head(self, width: int, dropout: Dropout) -> Model[Any, Parse]:
         return parser_head(
             self.name,
+            self.shape,
             nI=width,
             n_labels=len(self.labels),
             n_tags=TAG_CLASSES if self.tag_loss else 0,
-            noise=noise,
-            **self.shape,
+            dropout=dropout,
         )
 
     def update(self, batch: Batch, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
@@ -212,13 +218,13 @@ class DependencyParser(Component):
             heads = np.where(heads >= 0, heads - group.begins, -1)
         parse, backprop = self.head.begin_update((group.vectors, heads))
         loss, d_arcs = arc_loss(parse.arcs, heads)
-        label_loss, d_labels = softmax.loss(parse.labels, np.where(heads >= 0, labels, -1))
+        label_loss, d_labels = losses.cross_entropy(parse.labels, np.where(heads >= 0, labels, -1))
         scale = group.vectors.X.dtype.type(1 / n_known)
         for gradient in (*d_arcs, d_labels):
             gradient *= scale
         d_tags = None
         if parse.tags is not None and (tags >= 0).any():
-            _, d_tags = softmax.loss(parse.tags, tags)
+            _, d_tags = losses.cross_entropy(parse.tags, tags)
             d_tags *= scale * self.tag_loss
         return loss + label_loss, backprop(d_arcs, d_labels, d_tags)
 

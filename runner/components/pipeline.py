@@ -46,7 +46,7 @@ from runner.corpus.packed.examples import PackedExamples
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunnerError, suggest
 from runner.language import in_language
 from runner.model.blas import with_own_threads
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Packed
 from runner.model.ops import make_ops
 from runner.model.parameters import Given, Parameters
@@ -95,7 +95,7 @@ class Pipeline:
         self.blocks: dict[str, dict[str, Any]] = {}
         self.meta: dict[str, Any] = {}
         self.parameters = Parameters(self.ops)
-        self.noise = Noise()
+        self.masks = Dropout()
         self.lexemes = Lexemes()
         self._tok2vecs: dict[str, Model] = {}  # component → the model that reads its tokens
         self.selections: list[Selection] = []  # in force, see `select_pipes`
@@ -262,12 +262,12 @@ class Pipeline:
             if component.build_tok2vec is not None and name not in self._tok2vecs:
                 shared = next(iter(self._tok2vecs.values()), None) if self.shared_tok2vec else None
                 path = "tok2vec" if self.shared_tok2vec else f"{name}/tok2vec"
-                noise = self.noise if self.shared_tok2vec else component.noise
-                self._tok2vecs[name] = shared if shared is not None else component.build_tok2vec(path, 0, noise)
+                masks = self.masks if self.shared_tok2vec else component.masks
+                self._tok2vecs[name] = shared if shared is not None else component.build_tok2vec(path, 0, masks)
             tok2vec = self._tok2vecs.get(name)
             if name in stale:
                 width = tok2vec.get_dim("nO") if tok2vec is not None else 0
-                heads[name] = component.build_head(width, component.noise)
+                heads[name] = component.build_head(width, component.masks)
             for part, model in (("tok2vec", tok2vec), ("head", heads[name])):
                 if model is not None:
                     models[f"{name}/{part}"] = model
@@ -417,7 +417,7 @@ class Pipeline:
             check_optimizer(sgd)
         self._meet([example for example in batch if example.targets.get(_MET) is not self._met])
         optimizer = sgd if sgd is not None else self._sgd or self.resume_training()
-        self._reset_noise(drop, optimizer.step)
+        self._reset_masks(drop, optimizer.step)
         try:
             self._collect_gradient(batch, losses, optimizer.step + 1)
             self._freeze_disabled()
@@ -458,12 +458,12 @@ class Pipeline:
                 losses[name] = losses.get(name, 0.0) + loss
         self._backprop(vectors, gradients)
 
-    def _reset_noise(self, drop: float, step: int) -> None:
+    def _reset_masks(self, drop: float, step: int) -> None:
         """Each component's masks are a function of its name, seed and step, whatever else is in the pipeline."""
-        self.noise.reset(drop, self.seed, step)  # of a shared tok2vec
+        self.masks.reset(drop, self.seed, step)  # of a shared tok2vec
         for name in self.pipe_names:
             component = self.components[name]
-            component.noise.reset(component.drop(drop, step), self.seed, step, zlib.crc32(name.encode("utf8")))
+            component.masks.reset(component.drop(drop, step), self.seed, step, zlib.crc32(name.encode("utf8")))
 
     def _backprop(
         self, vectors: Mapping[int, tuple[Packed, Callable[[Any], Any]]], gradients: Mapping[int, Any]

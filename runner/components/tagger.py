@@ -24,10 +24,10 @@ from runner.components.tag_map import TagMap, read_tag_map
 from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
-from runner.model import softmax
-from runner.model.dropout import Noise
+from runner.model import losses
+from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Packed
-from runner.model.linear import scores
+from runner.model.linear import linear
 
 FEATS = "feats"  # key in Doc.meta, as the CoNLL-U reader has it
 
@@ -102,8 +102,8 @@ class Tagger(Component):
         """The block with the map itself in the place of the file it came from: a model must not need that file."""
         return {**block, "tag_map": self.tag_map.as_block()} if self.tag_map is not None else dict(block)
 
-    def build_head(self, width: int, noise: Noise) -> Model[Packed, Floats2d]:
-        return scores(f"{self.name}/scores", nO=len(self.labels), nI=width)
+    def build_head(self, width: int, dropout: Dropout) -> Model[Packed, Floats2d]:
+        return linear(f"{self.name}/scores", nO=len(self.labels), nI=width)
 
     def update(self, batch: Batch, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
         assert self.head is not None
@@ -112,7 +112,7 @@ class Tagger(Component):
         if not n_known:
             return 0.0, None
         Y, backprop = self.head.begin_update(batch.vectors)
-        loss, dY = softmax.loss(Y, gold)
+        loss, dY = losses.cross_entropy(Y, gold)
         dY /= Y.dtype.type(n_known)
         return loss, backprop(dY)
 

@@ -27,9 +27,9 @@ from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.errors import RunnerError
-from runner.model import category_loss
+from runner.model import losses
 from runner.model.classifiers import Architecture, Texts, ensemble
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d
 from runner.model.ngrams import Keys
 
@@ -185,8 +185,8 @@ class TextCategorizer(Component):
             text = f"none of its categories holds, which teaches {self.name} nothing: it is exclusive"
             yield (self.name, example.predicted.text), text
 
-    def build_head(self, width: int, noise: Noise) -> Model[Texts, NDArray[np.float32]]:
-        return self.architecture.build(self.name, len(self.labels), width, noise)
+    def build_head(self, width: int, dropout: Dropout) -> Model[Texts, NDArray[np.float32]]:
+        return self.architecture.build(self.name, len(self.labels), width, dropout)
 
     def update(self, batch: Batch, examples: Sequence[Example]) -> tuple[float, Floats2d | None]:
         assert self.head is not None
@@ -196,7 +196,7 @@ class TextCategorizer(Component):
             return 0.0, None
         parts, backprop = self.head.begin_update(self._texts(batch))  # (n_parts, n_labels, n_docs)
         Y = parts.cumsum(axis=0)  # each part learns what the parts before it leave unexplained
-        loss, dY = (category_loss.exclusive if self.exclusive else category_loss.independent)(Y, gold)
+        loss, dY = (losses.categorical_cross_entropy if self.exclusive else losses.binary_cross_entropy)(Y, gold)
         dY /= dY.dtype.type(n_annotated)
         return loss, backprop(dY)
 
@@ -228,7 +228,7 @@ class TextCategorizer(Component):
         assert self.head is not None
         Y = self.head.predict(self._texts(batch)).sum(axis=0)  # (n_labels, n_docs)
         self.check_finite(Y)
-        P = category_loss.softmax(Y) if self.exclusive else category_loss.sigmoid(Y)
+        P = losses.softmax(Y) if self.exclusive else losses.sigmoid(Y)
         for doc, values in zip(batch.docs, P.T.tolist(), strict=True):
             doc.cats = dict(zip(self.labels, values, strict=True))
 

@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from thinc.api import Model
 
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Layout, Packed, transposed
 from runner.model.ops import Ops
 from runner.model.ops.windows import backprop_maxout, maxout
@@ -202,7 +202,7 @@ def decode_arcs(ops: Ops, arcs: Arcs, n_tokens: int, *, single_root: bool) -> In
 
 
 def label_scores(
-    name: str, *, n_labels: int, nO: int, nI: int, nP: int, noise: Noise
+    name: str, *, n_labels: int, nO: int, nI: int, nP: int, dropout: Dropout
 ) -> Model[tuple[Packed, Ints], Floats2d]:
     """(Packed (nI, n_tokens), heads as columns (n_tokens,), -1 for roots) → (n_labels, n_tokens).
 
@@ -216,7 +216,7 @@ def label_scores(
         dims={"nO": n_labels, "nI": nI},
         params=dict.fromkeys(("A", "B", "b", "root", "W_out", "b_out")),
         attrs={
-            "noise": noise,
+            "dropout": dropout,
             "init": {
                 "A": ((nP, nO, nI), init),
                 "B": ((nP, nO, nI), init),
@@ -233,7 +233,7 @@ def forward_labels(
     model: Model[Any, Floats2d], inputs: tuple[Packed, Ints], is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
     (X, _), heads = inputs
-    noise: Noise = model.attrs["noise"]
+    dropout: Dropout = model.attrs["dropout"]
     A, B, W_out = (model.get_param(name) for name in ("A", "B", "W_out"))
     nP, nO, nI = A.shape
     n = X.shape[1]
@@ -244,7 +244,7 @@ def forward_labels(
     pieces += model.get_param("b").reshape(-1, 1)
     pieces = pieces.reshape(nP, nO, n)
     hidden = maxout(pieces)  # (nO, n_tokens)
-    mask = noise.mask(*hidden.shape) if is_train else None
+    mask = dropout.mask(*hidden.shape) if is_train else None
     kept = hidden if mask is None else hidden * mask
     Y = model.ops.gemm(W_out, kept)  # (n_labels, n_tokens)
     Y += model.get_param("b_out")[:, None]

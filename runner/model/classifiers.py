@@ -22,9 +22,9 @@ from thinc.api import Model
 from runner import registry
 from runner.errors import RunnerError
 from runner.model.attention_pool import attention_pool
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Layout, Packed
-from runner.model.linear import scores
+from runner.model.linear import linear
 from runner.model.maxout_window import maxout_window
 from runner.model.ngrams import Keys, ngrams
 
@@ -41,9 +41,9 @@ class Texts(NamedTuple):
 
 @dataclass(frozen=True)
 class Architecture:
-    """build(name, n_labels, width of the token vectors, noise) → Model[Texts, (n_parts, n_labels, n_docs)]."""
+    """build(name, n_labels, width of the token vectors, dropout) → Model[Texts, (n_parts, n_labels, n_docs)]."""
 
-    build: Callable[[str, int, int, Noise], Model[Texts, Floats3d]]
+    build: Callable[[str, int, int, Dropout], Model[Texts, Floats3d]]
     needs_vectors: bool
 
 
@@ -61,8 +61,8 @@ def bag_of_ngrams(max_order: int = 2, rows: int = 2**19, scale: float = 30.0) ->
     if rows > 2**28:
         raise RunnerError(f"rows is {rows}; it must be at most {2**28}")
 
-    def build(name: str, n_labels: int, width: int, noise: Noise) -> Model[Texts, Floats3d]:
-        layer = ngrams(f"{name}/ngrams", nO=n_labels, n_rows=rows, max_order=max_order, scale=scale, noise=noise)
+    def build(name: str, n_labels: int, width: int, dropout: Dropout) -> Model[Texts, Floats3d]:
+        layer = ngrams(f"{name}/ngrams", nO=n_labels, n_rows=rows, max_order=max_order, scale=scale, dropout=dropout)
         return Model(f"{name}/bag", _forward_keys, layers=[layer])
 
     return Architecture(build, needs_vectors=False)
@@ -74,10 +74,10 @@ def cnn(hidden_width: int = 64, maxout_pieces: int = 2) -> Architecture:
     if hidden_width < 1 or maxout_pieces < 1:
         raise RunnerError(f"hidden_width {hidden_width} and maxout_pieces {maxout_pieces} must each be at least 1")
 
-    def build(name: str, n_labels: int, width: int, noise: Noise) -> Model[Texts, Floats3d]:
-        hidden = maxout_window(f"{name}/hidden", nO=hidden_width, nI=width, nP=maxout_pieces, noise=noise)
+    def build(name: str, n_labels: int, width: int, dropout: Dropout) -> Model[Texts, Floats3d]:
+        hidden = maxout_window(f"{name}/hidden", nO=hidden_width, nI=width, nP=maxout_pieces, dropout=dropout)
         pool = attention_pool(f"{name}/pool", nI=hidden_width)
-        output = scores(f"{name}/scores", nO=n_labels, nI=3 * hidden_width)
+        output = linear(f"{name}/scores", nO=n_labels, nI=3 * hidden_width)
         return Model(f"{name}/cnn", _forward_vectors, layers=[hidden, pool, output])
 
     return Architecture(build, needs_vectors=True)
@@ -94,8 +94,8 @@ def ensemble(
     """The sum of a bag of n-grams and a CNN; keys as theirs."""
     parts = (bag_of_ngrams(max_order, rows, scale), cnn(hidden_width, maxout_pieces))
 
-    def build(name: str, n_labels: int, width: int, noise: Noise) -> Model[Texts, Floats3d]:
-        layers = [part.build(name, n_labels, width, noise) for part in parts]
+    def build(name: str, n_labels: int, width: int, dropout: Dropout) -> Model[Texts, Floats3d]:
+        layers = [part.build(name, n_labels, width, dropout) for part in parts]
         return Model(f"{name}/ensemble", _forward_parts, layers=layers)
 
     return Architecture(build, needs_vectors=True)

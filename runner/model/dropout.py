@@ -25,7 +25,7 @@ class Draws(NamedTuple):
         return np.multiply(self.values >= self.threshold, self.scale)
 
 
-class Noise:
+class Dropout:
     """The dropout rate of the moment and the generator that masks are drawn from."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from thinc.api import Model
 
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d
 from runner.model.ops import Ops
 from runner.model.parameters import uniform
@@ -30,7 +30,7 @@ class Values(NamedTuple):
 
 
 def hash_embed(
-    name: str, *, nO: int, rows: Sequence[int], features: Sequence[str], seed: int, noise: Noise
+    name: str, *, nO: int, rows: Sequence[int], features: Sequence[str], seed: int, dropout: Dropout
 ) -> Model[NDArray[Any], Values]:
     """(n_lexemes, n_features) uint64 → Values of width nO.
 
@@ -45,7 +45,7 @@ def hash_embed(
         attrs={
             "seeds": [zlib.crc32(f"{seed}/{feature}".encode()) for feature in features],
             "rows": tuple(rows),
-            "noise": noise,
+            "dropout": dropout,
             "tables": {"E": None},
             "init": {"E": ((sum(rows), nO), uniform(0.1))},
         },
@@ -74,7 +74,7 @@ def forward(
     else:
         E = model.get_param("E")
     V = ops.sum_rows(E, keys)
-    masks = model.attrs["noise"].mask(len(spans), V.shape[1]) if is_train else None
+    masks = model.attrs["dropout"].mask(len(spans), V.shape[1]) if is_train else None
     if masks is not None:
         for span, mask in zip(spans, masks, strict=True):
             V[span] *= mask

@@ -20,15 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 from thinc.api import Model
 
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Packed, transposed
 from runner.model.ops import Ops
 from runner.model.ops.recurrent import Floats3d, States
 from runner.model.parameters import Shape, uniform
-from runner.model.steps import Steps
+from runner.model.time_order import TimeOrder
 
 
-def bilstm(name: str, *, nO: int, nI: int, noise: Noise) -> Model[Packed, Packed]:
+def bilstm(name: str, *, nO: int, nI: int, dropout: Dropout) -> Model[Packed, Packed]:
     """Packed (nI, n_tokens) → Packed (nO, n_tokens); the first nO / 2 rows read forwards, the others backwards.
 
     Parameters, with the directions on the first axis and the gates in the order o, i, f, g: W (2, 2 nO, nI),
@@ -42,7 +42,7 @@ def bilstm(name: str, *, nO: int, nI: int, noise: Noise) -> Model[Packed, Packed
         dims={"nO": nO, "nI": nI},
         params={"W": None, "U": None, "b": None},
         attrs={
-            "noise": noise,
+            "dropout": dropout,
             "init": {
                 "W": ((2, 4 * H, nI), uniform(0.5 / sqrt(nI))),  # small: token vectors are large, and gates saturate
                 "U": ((2, 4 * H, H), uniform(1 / sqrt(H))),
@@ -63,37 +63,37 @@ def forward(
     model: Model[Packed, Packed], packed: Packed, is_train: bool
 ) -> tuple[Packed, Callable[[Floats2d], Floats2d]]:
     X, layout = packed
-    noise: Noise = model.attrs["noise"]
+    dropout: Dropout = model.attrs["dropout"]
     W, U, b = model.get_param("W"), model.get_param("U"), model.get_param("b")
     H, n = U.shape[2], layout.n_tokens
-    steps = Steps(layout)
-    orders = steps.both_orders  # (2, n) columns in time order, forwards and backwards
-    state_mask = noise.mask(2, len(steps.docs), H) if is_train else None
+    order = TimeOrder(layout)
+    columns = order.both_directions  # (2, n) columns in time order, forwards and backwards
+    state_mask = dropout.mask(2, len(order.docs), H) if is_train else None
     In = np.ones((2, n, len(X) + 1), dtype=X.dtype)  # the ones are b's
-    In[..., :-1] = transposed(X).take(orders, axis=0)
+    In[..., :-1] = transposed(X).take(columns, axis=0)
     # sigmoid(x) = (1 + tanh(x / 2)) / 2: one tanh for all
     half = np.repeat(np.array([0.5, 1], dtype=X.dtype), [3 * H, H])
     WT = np.concatenate([W.transpose(0, 2, 1), b[:, None]], axis=1) * half  # (2, nI + 1, 4H)
     UT = np.ascontiguousarray(U.transpose(0, 2, 1)) * half  # (2, H, 4H)
     Z = In @ WT  # (2, n, 4H)
-    states = run(model.ops, Z, UT, steps, state_mask)
-    inverse = np.argsort(orders, axis=1)
+    states = run(model.ops, Z, UT, order, state_mask)
+    inverse = np.argsort(columns, axis=1)
     out = np.concatenate([states.Y[direction].take(inverse[direction], axis=0).T for direction in (0, 1)])  # (2H, n)
 
     def backprop(dY: Floats2d) -> Floats2d:
         dYT = transposed(dY)  # (n, 2H)
         dH = np.stack(
-            [dYT[:, direction * H : (direction + 1) * H].take(orders[direction], axis=0) for direction in (0, 1)]
+            [dYT[:, direction * H : (direction + 1) * H].take(columns[direction], axis=0) for direction in (0, 1)]
         )
-        dZ = run_backwards(model.ops, dH, states, U, steps, state_mask)
-        first = steps.bounds[1] if n else 0
+        dZ = run_backwards(model.ops, dH, states, U, order, state_mask)
+        first = order.bounds[1] if n else 0
         dZT = dZ.transpose(0, 2, 1)
         dWb = dZT @ In  # (2, 4H, nI + 1)
         model.inc_grad("W", dWb[..., :-1])
         model.inc_grad("b", dWb[..., -1])
-        before = states.Y.take(steps.previous, axis=1)  # (2, n - first, H)
+        before = states.Y.take(order.previous, axis=1)  # (2, n - first, H)
         if state_mask is not None:
-            before *= state_mask.take(steps.rank[first:], axis=1)
+            before *= state_mask.take(order.rank[first:], axis=1)
         model.inc_grad("U", dZT[..., first:] @ before)
         dIn = dZ @ W  # (2, n, nI)
         dX = dIn[0].take(inverse[0], axis=0)
@@ -103,13 +103,13 @@ def forward(
     return Packed(out, layout), backprop
 
 
-def run(ops: Ops, Z: Floats3d, UT: Floats3d, steps: Steps, state_mask: Floats3d | None) -> States:
+def run(ops: Ops, Z: Floats3d, UT: Floats3d, order: TimeOrder, state_mask: Floats3d | None) -> States:
     """The cells, one step after the other. Z: (2, n, 4 H), W x + b, halved for the gates; becomes the gates."""
     H = UT.shape[1]
     C, T, Y = (np.empty((2, Z.shape[1], H), dtype=Z.dtype) for _ in range(3))
-    room = np.empty((2, len(steps.docs), 4 * H), dtype=Z.dtype)
+    room = np.empty((2, len(order.docs), 4 * H), dtype=Z.dtype)
     before = start = 0
-    for end in steps.bounds[1:]:
+    for end in order.bounds[1:]:
         z, k = Z[:, start:end], end - start
         if start:
             h = Y[:, before : before + k]
@@ -123,13 +123,13 @@ def run(ops: Ops, Z: Floats3d, UT: Floats3d, steps: Steps, state_mask: Floats3d 
 
 
 def run_backwards(
-    ops: Ops, dH: Floats3d, states: States, U: Floats3d, steps: Steps, state_mask: Floats3d | None
+    ops: Ops, dH: Floats3d, states: States, U: Floats3d, order: TimeOrder, state_mask: Floats3d | None
 ) -> Floats3d:
     """The gradient of W x + U h + b, (2, n, 4 H), by that of the outputs, (2, n, H), which is overwritten."""
-    carried = np.zeros((2, len(steps.docs), dH.shape[2]), dtype=dH.dtype)  # the gradient of the memory, step by step
-    D, fill = ops.backprop_lstm_cells(dH, states, carried, steps)
+    carried = np.zeros((2, len(order.docs), dH.shape[2]), dtype=dH.dtype)  # the gradient of the memory, step by step
+    D, fill = ops.backprop_lstm_cells(dH, states, carried, order)
     dh_before = carried[:, :0]
-    bounds = steps.bounds
+    bounds = order.bounds
     for t in range(len(bounds) - 2, -1, -1):
         start, end = bounds[t], bounds[t + 1]
         going = dh_before.shape[1]

@@ -13,7 +13,7 @@ from typing import Any
 
 from thinc.api import Model
 
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Packed
 from runner.model.ops import Ops
 from runner.model.ops.windows import Activation
@@ -30,7 +30,7 @@ def maxout_window(
     nP: int = 3,
     window_size: int = 0,
     is_residual: bool = False,
-    noise: Noise,
+    dropout: Dropout,
 ) -> Model[Packed, Packed]:
     """Packed (nI, n_tokens) → Packed (nO, n_tokens), reading `window_size` neighbours on either side.
 
@@ -45,7 +45,7 @@ def maxout_window(
         attrs={
             "window_size": window_size,
             "is_residual": is_residual,
-            "noise": noise,
+            "dropout": dropout,
             "init": maxout_parameters(nO, (2 * window_size + 1) * nI, nP),
         },
     )
@@ -84,7 +84,7 @@ def activate(
     Overwrites P. (nP nO, n_tokens) → (nO, n_tokens).
     """
     ops: Ops = model.ops
-    draws = model.attrs["noise"].draw(model.get_dim("nO"), P.shape[1]) if is_train else None
+    draws = model.attrs["dropout"].draw(model.get_dim("nO"), P.shape[1]) if is_train else None
     weights = Activation(*(model.get_param(name) for name in Activation._fields))
     Y, backprop_activate = ops.activate(P, weights, draws, residual, is_train=is_train)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from thinc.api import Model
 
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.hash_embed import Values
 from runner.model.layout import Floats2d, transposed
 from runner.model.maxout_window import activate, maxout_parameters
@@ -27,7 +27,7 @@ def mix(name: str, *, nO: int, nI: int, n_features: int, nP: int = 3) -> Model[V
         forward,
         dims={"nO": nO, "nI": nI, "nP": nP},
         params={"W": None, "b": None, "G": None, "bias": None},
-        attrs={"noise": Noise(), "init": maxout_parameters(nO, nI * n_features, nP)},
+        attrs={"dropout": Dropout(), "init": maxout_parameters(nO, nI * n_features, nP)},
     )
 
 

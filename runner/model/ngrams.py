@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from thinc.api import Model
 
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Layout
 from runner.model.ops import Ops
 from runner.model.ops.ngrams import LongLongs
@@ -38,7 +38,7 @@ class Keys(NamedTuple):
     layout: Layout
 
 
-def ngrams(name: str, *, nO: int, n_rows: int, max_order: int, scale: float, noise: Noise) -> Model[Keys, Floats2d]:
+def ngrams(name: str, *, nO: int, n_rows: int, max_order: int, scale: float, dropout: Dropout) -> Model[Keys, Floats2d]:
     """Keys → (nO, n_docs). An empty doc gives the bias alone.
 
     Parameters: E (n_rows, nO) and b (nO,), zeros at first. max_order: words of the longest n-gram. scale: of the inputs,
@@ -52,7 +52,7 @@ def ngrams(name: str, *, nO: int, n_rows: int, max_order: int, scale: float, noi
         attrs={
             "max_order": max_order,
             "scale": scale,
-            "noise": noise,
+            "dropout": dropout,
             "tables": {"E": None},
             "init": {"E": ((n_rows, nO), zeros), "b": ((nO,), zeros)},
         },
@@ -68,7 +68,7 @@ def forward(model: Model[Keys, Floats2d], keys: Keys, is_train: bool) -> tuple[F
         E = touched.W
     size = (model.attrs["scale"] / np.sqrt(np.maximum(counts, 1))).astype(E.dtype)  # (n_docs,)
     X = size[docs] * signs.astype(E.dtype, copy=False)  # (n_features,)
-    mask = model.attrs["noise"].mask(len(X)) if is_train else None
+    mask = model.attrs["dropout"].mask(len(X)) if is_train else None
     if mask is not None:
         X *= mask
     nO, n_docs = E.shape[1], len(counts)

@@ -8,6 +8,7 @@ tokens ------------------→ tags (an auxiliary loss; the scores themselves are 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner.model.biaffine import Arcs, arc_scores, decode_arcs, label_scores
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Packed
-from runner.model.linear import scores
+from runner.model.linear import linear
 from runner.model.lstm import bilstm
 from runner.model.parameters import glorot_uniform, zeros
 from runner.model.qrnn import biqrnn
@@ -37,29 +38,48 @@ class Parse(NamedTuple):
     tags: Floats2d | None  # (n_tags, n_tokens)
 
 
+@dataclass(frozen=True)
+class ParserShape:
+    """The settings of the head; keys as in the parser's config."""
+
+    rnn: str  # "lstm" or "qrnn"
+    rnn_width: int  # units a direction
+    rnn_depth: int  # recurrent layers; 0: none
+    arc_width: int
+    label_width: int
+    maxout_pieces: int  # of the labels' hidden layer
+    single_root: bool  # decode exactly one root a doc
+
+
 def parser_head(
-    name: str, *, nI: int, n_labels: int, n_tags: int, rnn: str, rnn_width: int, rnn_depth: int, arc_width: int,
-    label_width: int, maxout_pieces: int, single_root: bool, noise: Noise,
-) -> Model[tuple[Packed, Ints | None], Parse]:  # fmt: skip
+    name: str, shape: ParserShape, *, nI: int, n_labels: int, n_tags: int, dropout: Dropout
+) -> Model[tuple[Packed, Ints | None], Parse]:
     """(Packed (nI, n_tokens), heads) → Parse. heads: positions in their docs, or None: decode.
 
-    n_tags: 0 for no auxiliary tags. rnn: "lstm" or "qrnn". rnn_depth 0: none.
+    n_tags: 0 for no auxiliary tags.
     """
-    widths = [nI, *[2 * rnn_width] * rnn_depth]
-    build = partial(bilstm, noise=noise) if rnn == "lstm" else biqrnn
-    encode = [build(f"{name}/{rnn}{i + 1}", nO=widths[i + 1], nI=widths[i]) for i in range(rnn_depth)]
+    widths = [nI, *[2 * shape.rnn_width] * shape.rnn_depth]
+    build = partial(bilstm, dropout=dropout) if shape.rnn == "lstm" else biqrnn
+    encode = [build(f"{name}/{shape.rnn}{i + 1}", nO=widths[i + 1], nI=widths[i]) for i in range(shape.rnn_depth)]
     layers: list[Model[Any, Any]] = [
-        project(f"{name}/project", nO=2 * arc_width, nI=widths[-1], noise=noise),
-        arc_scores(f"{name}/arcs", nI=arc_width),
-        label_scores(f"{name}/labels", n_labels=n_labels, nO=label_width, nI=widths[-1], nP=maxout_pieces, noise=noise),
-        *([scores(f"{name}/tags", nO=n_tags, nI=nI)] if n_tags else []),
+        project(f"{name}/project", nO=2 * shape.arc_width, nI=widths[-1], dropout=dropout),
+        arc_scores(f"{name}/arcs", nI=shape.arc_width),
+        label_scores(
+            f"{name}/labels",
+            n_labels=n_labels,
+            nO=shape.label_width,
+            nI=widths[-1],
+            nP=shape.maxout_pieces,
+            dropout=dropout,
+        ),
+        *([linear(f"{name}/tags", nO=n_tags, nI=nI)] if n_tags else []),
         *encode,
     ]
     return Model(
         name,
         forward,
         layers=layers,
-        attrs={"n_tags": n_tags, "single_root": single_root, "noise": noise},
+        attrs={"n_tags": n_tags, "single_root": shape.single_root, "dropout": dropout},
     )
 
 
@@ -68,17 +88,17 @@ def forward(
 ) -> tuple[Parse, Callable[[list[Any], Floats2d, Floats2d | None], Floats2d]]:
     tokens, heads = inputs
     layout = tokens.layout
-    noise: Noise = model.attrs["noise"]
+    dropout: Dropout = model.attrs["dropout"]
     project, arcs_layer, labels_layer, *rest = model.layers
     tag_layer = rest.pop(0) if model.attrs["n_tags"] else None
     packed = tokens
     backprops = []
     for layer in rest:
-        packed, backprop_mask = dropout_by_doc(packed, noise if is_train else None)
+        packed, backprop_mask = dropout_by_doc(packed, dropout if is_train else None)
         packed, backprop_layer = layer(packed, is_train)
         if is_train:  # they hold on to the layers' arrays
             backprops += [backprop_mask, backprop_layer]
-    packed, backprop_mask = dropout_by_doc(packed, noise if is_train else None)
+    packed, backprop_mask = dropout_by_doc(packed, dropout if is_train else None)
     backprops.append(backprop_mask)
     both, backprop_project = project(packed, is_train)
     width = len(both.X) // 2
@@ -102,24 +122,24 @@ def forward(
     return Parse(arcs, heads, labels, tags), backprop
 
 
-def dropout_by_doc(packed: Packed, noise: Noise | None) -> tuple[Packed, Callable[[Floats2d], Floats2d]]:
+def dropout_by_doc(packed: Packed, dropout: Dropout | None) -> tuple[Packed, Callable[[Floats2d], Floats2d]]:
     """Dropout with one mask a doc, for all its tokens (Gal and Ghahramani, 2016)."""
     X, layout = packed
-    mask = noise.mask(len(X), len(layout.lengths)) if noise is not None else None
+    mask = dropout.mask(len(X), len(layout.lengths)) if dropout is not None else None
     if mask is None:
         return packed, lambda dY: dY
     full = np.repeat(mask, layout.lengths, axis=1)
     return Packed(X * full, layout), lambda dY: dY * full
 
 
-def project(name: str, *, nO: int, nI: int, noise: Noise) -> Model[Packed, Packed]:
+def project(name: str, *, nO: int, nI: int, dropout: Dropout) -> Model[Packed, Packed]:
     """Y = leaky_relu(W X + b), slope 0.1, with dropout by doc. Packed (nI, n_tokens) → Packed (nO, n_tokens)."""
     return Model(
         name,
         forward_project,
         dims={"nO": nO, "nI": nI},
         params={"W": None, "b": None},
-        attrs={"noise": noise, "init": {"W": ((nO, nI), glorot_uniform(nI, nO // 2)), "b": ((nO,), zeros)}},
+        attrs={"dropout": dropout, "init": {"W": ((nO, nI), glorot_uniform(nI, nO // 2)), "b": ((nO,), zeros)}},
     )
 
 
@@ -131,7 +151,7 @@ def forward_project(
     Y = model.ops.gemm(W, X)  # (nO, n_tokens)
     Y += model.get_param("b")[:, None]
     leaked = np.maximum(Y, Y * Y.dtype.type(0.1))
-    out, backprop_mask = dropout_by_doc(Packed(leaked, layout), model.attrs["noise"] if is_train else None)
+    out, backprop_mask = dropout_by_doc(Packed(leaked, layout), model.attrs["dropout"] if is_train else None)
 
     def backprop(dY: Floats2d) -> Floats2d:
         dZ = backprop_mask(dY) * np.where(Y > 0, Y.dtype.type(1), Y.dtype.type(0.1))

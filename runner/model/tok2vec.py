@@ -16,7 +16,7 @@ from thinc.api import Model
 
 from runner import registry
 from runner.errors import RunnerError, suggest
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.hash_embed import hash_embed
 from runner.model.layout import Floats2d, Packed, Tokens, transposed
 from runner.model.maxout_window import maxout_window
@@ -26,7 +26,7 @@ from runner.model.ops import Ops
 FEATURES = ("norm", "prefix", "suffix", "shape", "prefix2", "prefix3", "suffix2", "suffix4", "orth")
 UNKNOWN_WORD = np.uint64(1)  # the hash of every word that is not known
 
-BuildTok2Vec = Callable[[str, int, Noise], "Model[Tokens, Packed]"]
+BuildTok2Vec = Callable[[str, int, Dropout], "Model[Tokens, Packed]"]
 
 
 @registry.tok2vecs("hash_embed_cnn")
@@ -39,7 +39,7 @@ def hash_embed_cnn(
     features: Sequence[str] = ("norm", "prefix", "prefix3", "suffix2", "suffix", "shape"),
     word_dropout: float = 0.25,
 ) -> BuildTok2Vec:
-    """Describe a tok2vec; the result builds one: `build(name, seed, noise)` → Model[Tokens, Packed].
+    """Describe a tok2vec; the result builds one: `build(name, seed, dropout)` → Model[Tokens, Packed].
 
     width: of a token's vector. depth: convolutions; each sees `window_size` tokens on either side. embed_size: rows of
     the norm's table (the other tables have half). maxout_pieces: linear pieces a unit chooses from; 1: a ReLU. features:
@@ -62,9 +62,9 @@ def hash_embed_cnn(
     if len(set(features)) < len(features):
         raise RunnerError("a feature is listed twice")
 
-    def build(name: str, seed: int, noise: Noise) -> Model[Tokens, Packed]:
+    def build(name: str, seed: int, dropout: Dropout) -> Model[Tokens, Packed]:
         rows = [embed_size if feature in ("norm", "orth") else max(embed_size // 2, 1) for feature in features]
-        embed = hash_embed(f"{name}/embed", nO=width, rows=rows, features=features, seed=seed, noise=noise)
+        embed = hash_embed(f"{name}/embed", nO=width, rows=rows, features=features, seed=seed, dropout=dropout)
         mixer = mix(f"{name}/mix", nO=width, nI=width, n_features=len(features), nP=maxout_pieces)
         encode = [
             maxout_window(
@@ -74,7 +74,7 @@ def hash_embed_cnn(
                 nP=maxout_pieces,
                 window_size=window_size,
                 is_residual=True,
-                noise=noise,
+                dropout=dropout,
             )
             for i in range(depth)
         ]
@@ -83,7 +83,7 @@ def hash_embed_cnn(
             forward,
             layers=[embed, mixer, *encode],
             dims={"nO": width},
-            attrs={"noise": noise, "word_dropout": word_dropout, "features": tuple(features)},
+            attrs={"dropout": dropout, "word_dropout": word_dropout, "features": tuple(features)},
         )
 
     return build
@@ -92,15 +92,15 @@ def hash_embed_cnn(
 def forward(
     model: Model[Tokens, Packed], tokens: Tokens, is_train: bool
 ) -> tuple[Packed, Callable[[Floats2d], Tokens]]:
-    noise: Noise = model.attrs["noise"]
+    dropout: Dropout = model.attrs["dropout"]
     embed, mixer, *encode = model.layers
     if model.attrs["word_dropout"] and tokens.counts is not None:
         features, rate = model.attrs["features"], model.attrs["word_dropout"]
-        tokens = hide_words(model.ops, tokens, features, rate, noise if is_train else None)
+        tokens = hide_words(model.ops, tokens, features, rate, dropout if is_train else None)
     values, backprop_embed = embed(tokens.features, is_train)
     L, backprop_mix = mixer(values, is_train)  # (width, n_lexemes)
     X = L.take(tokens.inverse, axis=1)  # (width, n_tokens)
-    mask = noise.mask(*X.shape) if is_train else None
+    mask = dropout.mask(*X.shape) if is_train else None
     if mask is not None:
         X *= mask
     packed = Packed(X, tokens.layout)
@@ -124,8 +124,10 @@ def forward(
     return packed, backprop
 
 
-def hide_words(ops: Ops, tokens: Tokens, features: Sequence[str], word_dropout: float, noise: Noise | None) -> Tokens:
-    """Put the unknown word in the place of words never seen in training, and, given noise, of rare ones at random.
+def hide_words(
+    ops: Ops, tokens: Tokens, features: Sequence[str], word_dropout: float, dropout: Dropout | None
+) -> Tokens:
+    """Put the unknown word in the place of words never seen in training, and, given dropout, of rare ones at random.
 
     A word seen n times is hidden with probability word_dropout / (word_dropout + n) (Kiperwasser and Goldberg, 2016), so
     that the model learns what to make of a word it does not know. Only the word itself (norm, orth) is hidden; its
@@ -134,13 +136,13 @@ def hide_words(ops: Ops, tokens: Tokens, features: Sequence[str], word_dropout: 
     counts = tokens.counts
     assert counts is not None
     whole = [i for i, feature in enumerate(features) if feature in ("norm", "orth")]
-    if noise is None:
+    if dropout is None:
         hashes: Any = tokens.features.copy()
         for i in whole:
             hashes[counts == 0, i] = UNKNOWN_WORD
         return tokens._replace(features=hashes)
     probability = word_dropout / (word_dropout + counts)
-    is_hidden = noise.uniform(len(tokens.inverse)) < probability[tokens.inverse]
+    is_hidden = dropout.uniform(len(tokens.inverse)) < probability[tokens.inverse]
     n = len(tokens.features)
     variants, inverse = ops.distinct(tokens.inverse + n * is_hidden)
     hashes = tokens.features[variants % n] if n else tokens.features

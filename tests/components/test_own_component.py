@@ -18,8 +18,8 @@ OWN = '''\
 import numpy as np
 from runner import registry
 from runner.components.base import Component
-from runner.model import softmax
-from runner.model.linear import scores
+from runner.model import losses
+from runner.model.linear import linear
 
 @registry.components("coarse")
 def coarse(name: str, tok2vec: registry.Tok2VecBlock):
@@ -32,13 +32,13 @@ class Coarse(Component):
     def labels_in(self, examples):
         return sorted({tag[0] for example in examples for tag in example.reference.tags or () if tag})
 
-    def build_head(self, width, noise):
-        return scores(f"{self.name}/scores", nO=len(self.labels), nI=width)
+    def build_head(self, width, dropout):
+        return linear(f"{self.name}/scores", nO=len(self.labels), nI=width)
 
     def update(self, batch, examples):
         gold = [self.label_rows[tag[0]] if tag else -1 for e in examples for tag in e.aligned_tags()]
         Y, backprop = self.head.begin_update(batch.vectors)
-        loss, dY = softmax.loss(Y, np.array(gold))
+        loss, dY = losses.cross_entropy(Y, np.array(gold))
         return loss, backprop(dY / np.float32(len(gold)))
 
     def annotate(self, batch):

@@ -7,10 +7,10 @@ import pytest
 
 from runner import registry
 from runner.errors import RunnerError
-from runner.model import category_loss
+from runner.model import losses
 from runner.model.attention_pool import attention_pool, softmax_by_doc
 from runner.model.classifiers import Texts
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Layout, Packed
 from runner.model.ngrams import Keys, ngrams
 from runner.model.ops import Ops
@@ -51,11 +51,11 @@ def check_gradients(model, run, inputs=None, samples=60, step=1e-6):
 
 
 def test_ngrams():
-    noise = Noise()
-    layer = ngrams("layer", nO=3, n_rows=40, max_order=3, scale=2.0, noise=noise)
+    dropout = Dropout()
+    layer = ngrams("layer", nO=3, n_rows=40, max_order=3, scale=2.0, dropout=dropout)
 
     def run():
-        noise.reset(0.3, 5)
+        dropout.reset(0.3, 5)
         return layer(Keys(HASHES, LAYOUT), True)
 
     check_gradients(layer, run)
@@ -69,25 +69,25 @@ def test_attention_pool():
 
 @pytest.mark.parametrize("kind", ["bag_of_ngrams", "cnn", "ensemble"])
 def test_architectures(kind):
-    noise = Noise()
+    dropout = Dropout()
     X = np.random.default_rng(3).normal(size=(4, LAYOUT.n_tokens))
     options = {"bag_of_ngrams": {"rows": 30}, "cnn": {"hidden_width": 5}, "ensemble": {"rows": 30, "hidden_width": 5}}
     architecture = registry.classifiers.get(kind)(**options[kind])
-    model = architecture.build("c", 3, 4, noise)
+    model = architecture.build("c", 3, 4, dropout)
 
     def run():
-        noise.reset(0.2, 5)
+        dropout.reset(0.2, 5)
         return model(Texts(Keys(HASHES, LAYOUT), Packed(X, LAYOUT)), True)
 
     check_gradients(model, run, X if architecture.needs_vectors else None, samples=100)
 
 
-@pytest.mark.parametrize("loss", [category_loss.exclusive, category_loss.independent])
+@pytest.mark.parametrize("loss", [losses.categorical_cross_entropy, losses.binary_cross_entropy])
 def test_losses(loss):
     rng = np.random.default_rng(4)
     Y = rng.normal(size=(2, 3, 4)) * 3
     gold = np.array([[1, 0, 0, 0.25], [0, 1, 0, 0.5], [0, 0, 0, 0.25]])
-    if loss is category_loss.independent:
+    if loss is losses.binary_cross_entropy:
         gold[:2, 1] = np.nan
     dY = loss(Y, gold)[1]
     for index in np.ndindex(Y.shape):
@@ -98,14 +98,14 @@ def test_losses(loss):
 
 
 def test_losses_by_hand():
-    value, gradient = category_loss.exclusive(np.zeros((1, 2, 2)), np.array([[1.0, 0.0], [0.0, 0.0]]))
+    value, gradient = losses.categorical_cross_entropy(np.zeros((1, 2, 2)), np.array([[1.0, 0.0], [0.0, 0.0]]))
     assert value == pytest.approx(np.log(2))
     assert gradient.tolist() == [[[-0.5, 0.0], [0.5, 0.0]]]  # of the second text nothing is known
-    value, gradient = category_loss.independent(np.zeros((1, 2, 1)), np.array([[1.0], [np.nan]]))
+    value, gradient = losses.binary_cross_entropy(np.zeros((1, 2, 1)), np.array([[1.0], [np.nan]]))
     assert value == pytest.approx(np.log(2))
     assert gradient.tolist() == [[[-0.5], [0.0]]]
-    assert category_loss.sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist() == [0.0, 0.5, 1.0]
-    assert category_loss.softmax(np.array([[1000.0], [1000.0]])).tolist() == [[0.5], [0.5]]
+    assert losses.sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist() == [0.0, 0.5, 1.0]
+    assert losses.softmax(np.array([[1000.0], [1000.0]])).tolist() == [[0.5], [0.5]]
 
 
 def test_each_distinct_ngram_counts_once_and_none_crosses_the_end_of_a_doc():
@@ -139,7 +139,7 @@ def test_rows_and_signs_are_spread_evenly():
 
 
 def test_texts_score_alike_alone_and_in_a_batch():
-    layer = ngrams("layer", nO=2, n_rows=50, max_order=2, scale=1.0, noise=Noise())
+    layer = ngrams("layer", nO=2, n_rows=50, max_order=2, scale=1.0, dropout=Dropout())
     parameters = Parameters()
     parameters.bind({"layer": layer}, 0)
     parameters.weights[...] = np.random.default_rng(1).normal(size=parameters.weights.shape)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Layout, Packed, Tokens, transposed
-from runner.model.linear import scores
+from runner.model.linear import linear
 from runner.model.maxout_window import maxout_window
 from runner.model.ops import Ops
 from runner.model.ops.windows import backprop_maxout, maxout
@@ -63,14 +63,14 @@ def check_gradients(model, run, inputs=None, seed=0, samples=60):
 @pytest.mark.parametrize("is_residual", [False, True])
 @pytest.mark.parametrize("n_pieces", [1, 2, 3])
 def test_maxout_window(window_size, is_residual, n_pieces):
-    noise = Noise()
+    dropout = Dropout()
     X = np.random.default_rng(3).normal(size=(5, LAYOUT.n_tokens))
     layer = maxout_window(
-        "layer", nO=5, nI=5, nP=n_pieces, window_size=window_size, is_residual=is_residual, noise=noise
+        "layer", nO=5, nI=5, nP=n_pieces, window_size=window_size, is_residual=is_residual, dropout=dropout
     )
 
     def run():
-        noise.reset(0.4, 9)
+        dropout.reset(0.4, 9)
         packed, backprop = layer(Packed(X, LAYOUT), True)
         return packed.X, backprop
 
@@ -95,19 +95,19 @@ def test_the_gradient_goes_to_the_piece_that_won(n_pieces):
 
 def test_scores():
     X = np.random.default_rng(3).normal(size=(5, LAYOUT.n_tokens))
-    layer = scores("layer", nO=3, nI=5)
+    layer = linear("layer", nO=3, nI=5)
     check_gradients(layer, lambda: layer(Packed(X, LAYOUT), True), X)
 
 
 def test_tok2vec_with_dropout_and_word_dropout():
-    noise = Noise()
+    dropout = Dropout()
     build = hash_embed_cnn(6, 2, 20, features=("norm", "prefix", "suffix", "shape"), word_dropout=0.3)
-    model = build("tok2vec", 0, noise)
+    model = build("tok2vec", 0, dropout)
     features = np.random.default_rng(5).integers(1, 2**60, (4, 4)).astype("uint64")
     tokens = Tokens(features, np.array([0, 1, 2, 0, 3, 3, 1, 0]), LAYOUT, counts=np.array([1, 2, 0, 9]))
 
     def run():
-        noise.reset(0.2, 11)
+        dropout.reset(0.2, 11)
         packed, backprop = model(tokens, True)
         return packed.X, backprop
 
@@ -125,7 +125,7 @@ def test_a_wide_window_over_a_short_batch():
 
 
 def test_the_same_words_in_another_batch_get_the_same_vectors():
-    model = hash_embed_cnn(8, 1, 50, features=("norm", "prefix", "suffix", "shape"))("tok2vec", 0, Noise())
+    model = hash_embed_cnn(8, 1, 50, features=("norm", "prefix", "suffix", "shape"))("tok2vec", 0, Dropout())
     Parameters().bind({"model": model}, seed=1)
     features = np.random.default_rng(5).integers(1, 2**60, (4, 4)).astype("uint64")
     both = model.predict(Tokens(features, np.array([0, 1, 2, 3, 1]), Layout([3, 2]))).X
@@ -137,9 +137,9 @@ def test_unknown_words_are_hidden_and_keep_their_affixes():
     features = np.array([[10, 11, 12, 13], [20, 21, 22, 23]], dtype="uint64")
     tokens = Tokens(features, np.array([0, 1, 0]), Layout([3]), counts=np.array([0, 1000]))
     names = ("norm", "prefix", "suffix", "shape")
-    noise = Noise()
-    noise.reset(0.0, 3)
-    for hidden in (hide_words(OPS, tokens, names, 0.25, None), hide_words(OPS, tokens, names, 0.25, noise)):
+    dropout = Dropout()
+    dropout.reset(0.0, 3)
+    for hidden in (hide_words(OPS, tokens, names, 0.25, None), hide_words(OPS, tokens, names, 0.25, dropout)):
         assert hidden.features[hidden.inverse].tolist() == [[1, 11, 12, 13], [20, 21, 22, 23], [1, 11, 12, 13]]
     assert features[0, 0] == 10
 
@@ -147,32 +147,32 @@ def test_unknown_words_are_hidden_and_keep_their_affixes():
 def test_rare_words_are_hidden_more_often():
     counts = np.array([1, 3])
     tokens = Tokens(np.array([[10], [20]], dtype="uint64"), np.repeat([0, 1], 20_000), Layout([40_000]), counts)
-    noise = Noise()
-    noise.reset(0.0, 3)
-    hidden = hide_words(OPS, tokens, ("norm",), 1.0, noise)
+    dropout = Dropout()
+    dropout.reset(0.0, 3)
+    hidden = hide_words(OPS, tokens, ("norm",), 1.0, dropout)
     is_hidden = hidden.features[hidden.inverse][:, 0] == 1
     assert is_hidden[:20_000].mean() == pytest.approx(1 / 2, abs=0.02)
     assert is_hidden[20_000:].mean() == pytest.approx(1 / 4, abs=0.02)
 
 
 def test_dropout_keeps_the_expected_value_and_repeats_from_its_seed():
-    noise = Noise()
-    noise.reset(0.25, 1, 2)
-    mask = noise.mask(1000, 100)
+    dropout = Dropout()
+    dropout.reset(0.25, 1, 2)
+    mask = dropout.mask(1000, 100)
     assert (mask == 0).mean() == pytest.approx(0.25, abs=0.01)
     assert mask.mean() == pytest.approx(1.0, abs=0.01)
-    noise.reset(0.25, 1, 2)
-    assert (noise.mask(1000, 100) == mask).all()
-    noise.reset(0.0, 1)
-    assert noise.mask(3) is None
-    noise.reset(1.0, 1)
-    assert not noise.mask(3).any()
+    dropout.reset(0.25, 1, 2)
+    assert (dropout.mask(1000, 100) == mask).all()
+    dropout.reset(0.0, 1)
+    assert dropout.mask(3) is None
+    dropout.reset(1.0, 1)
+    assert not dropout.mask(3).any()
 
 
 def test_initial_weights_depend_on_seed_and_path_alone():
     def weights(*names, seed=0):
         parameters = Parameters()
-        parameters.bind({n: maxout_window(n, nO=3, nI=3, noise=Noise()) for n in names}, seed)
+        parameters.bind({n: maxout_window(n, nO=3, nI=3, dropout=Dropout()) for n in names}, seed)
         return parameters.views(parameters.weights)
 
     alone, together, other = weights("b"), weights("a", "b", "c"), weights("b", seed=1)
@@ -183,17 +183,17 @@ def test_initial_weights_depend_on_seed_and_path_alone():
 
 def test_growing_a_layer_keeps_what_it_knew():
     parameters = Parameters()
-    small = scores("s", nO=2, nI=3)
+    small = linear("s", nO=2, nI=3)
     parameters.bind({"s": small}, 0)
     small.get_param("W")[...] = 7
-    large = scores("s", nO=4, nI=3)
+    large = linear("s", nO=4, nI=3)
     parameters.bind({"s": large}, 0)
     assert large.get_param("W").tolist() == [[7] * 3, [7] * 3, [0] * 3, [0] * 3]
 
 
 def test_other_weights_are_borrowed_and_given_back_even_after_an_error():
     parameters = Parameters()
-    layer = scores("s", nO=1, nI=1)
+    layer = linear("s", nO=1, nI=1)
     parameters.bind({"s": layer}, 0)
     with pytest.raises(ZeroDivisionError), parameters.use(np.array([3.0, 4.0], dtype="float32")):
         assert layer.get_param("W").item() == 3

@@ -7,13 +7,14 @@ import doctest
 import numpy as np
 import pytest
 
-from runner.model import biaffine, softmax
+from runner.model import biaffine
 from runner.model.biaffine import arc_loss, arc_scores, buckets, label_scores
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Layout, Packed
+from runner.model.losses import cross_entropy
 from runner.model.lstm import bilstm
 from runner.model.parameters import Parameters
-from runner.model.parse import KINDS, parser_head, project
+from runner.model.parse import KINDS, ParserShape, parser_head, project
 from runner.model.qrnn import biqrnn
 
 LAYOUT = Layout([3, 1, 0, 4])
@@ -56,12 +57,12 @@ def check(parameters, X, losses):
         assert dX[index] == pytest.approx(numeric(X, index), abs=1e-5, rel=1e-4)
 
 
-def check_layer(model, X, noise, rate, run):
+def check_layer(model, X, dropout, rate, run):
     """Through the sum of all outputs, each weighed by a random number."""
     parameters = in_float64(model)
 
     def losses():
-        noise.reset(rate, 9)
+        dropout.reset(rate, 9)
         Y, backprop = run()
         R = np.random.default_rng(1).normal(size=Y.shape)
         return float((Y * R).sum()), lambda: backprop(R)
@@ -76,14 +77,14 @@ def X():
 
 @pytest.mark.parametrize("rate", [0.0, 0.4])
 def test_bilstm(X, rate):
-    noise = Noise()
-    layer = bilstm("lstm", nO=8, nI=6, noise=noise)
+    dropout = Dropout()
+    layer = bilstm("lstm", nO=8, nI=6, dropout=dropout)
 
     def run():
         packed, backprop = layer(Packed(X, LAYOUT), True)
         return packed.X, backprop
 
-    check_layer(layer, X, noise, rate, run)
+    check_layer(layer, X, dropout, rate, run)
 
 
 def test_biqrnn(X):
@@ -93,7 +94,7 @@ def test_biqrnn(X):
         packed, backprop = layer(Packed(X, LAYOUT), True)
         return packed.X, backprop
 
-    check_layer(layer, X, Noise(), 0.0, run)
+    check_layer(layer, X, Dropout(), 0.0, run)
 
 
 def test_biqrnn_by_its_formula(X):
@@ -115,14 +116,14 @@ def test_biqrnn_by_its_formula(X):
 
 
 def test_project(X):
-    noise = Noise()
-    layer = project("project", nO=5, nI=6, noise=noise)
+    dropout = Dropout()
+    layer = project("project", nO=5, nI=6, dropout=dropout)
 
     def run():
         packed, backprop = layer(Packed(X, LAYOUT), True)
         return packed.X, backprop
 
-    check_layer(layer, X, noise, 0.3, run)
+    check_layer(layer, X, dropout, 0.3, run)
 
 
 def test_arc_scores(X):
@@ -157,27 +158,27 @@ def test_distances_of_short_and_long_docs(longest):
 
 
 def test_label_scores(X):
-    noise = Noise()
-    layer = label_scores("labels", n_labels=3, nO=5, nI=6, nP=2, noise=noise)
+    dropout = Dropout()
+    layer = label_scores("labels", n_labels=3, nO=5, nI=6, nP=2, dropout=dropout)
     heads = np.array([1, -1, 1, -1, -1, 4, 6, 6])
-    check_layer(layer, X, noise, 0.3, lambda: layer((Packed(X, LAYOUT), heads), True))
+    check_layer(layer, X, dropout, 0.3, lambda: layer((Packed(X, LAYOUT), heads), True))
 
 
 @pytest.mark.parametrize(("rnn", "rate"), [("lstm", 0.0), ("lstm", 0.3), ("qrnn", 0.3)])
 def test_the_whole_head_with_its_losses(X, rnn, rate):
-    noise = Noise()
+    dropout = Dropout()
     head = parser_head(
-        "parser", nI=6, n_labels=3, n_tags=4, rnn=rnn, rnn_width=4, rnn_depth=2, arc_width=5, label_width=4,
-        maxout_pieces=2, single_root=False, noise=noise,
+        "parser", ParserShape(rnn, rnn_width=4, rnn_depth=2, arc_width=5, label_width=4, maxout_pieces=2, single_root=False),
+        nI=6, n_labels=3, n_tags=4, dropout=dropout,
     )  # fmt: skip
     labels, tags = np.array([0, 1, -1, 2, 1, 0, 2, 0]), np.array([3, -1, 0, 1, 2, 3, 0, 0])
 
     def losses():
-        noise.reset(rate, 4)
+        dropout.reset(rate, 4)
         parse, backprop = head((Packed(X, LAYOUT), HEADS), True)
         arc, d_arcs = arc_loss(parse.arcs, HEADS)
-        label, d_labels = softmax.loss(parse.labels, labels)
-        tag, d_tags = softmax.loss(parse.tags, tags)
+        label, d_labels = cross_entropy(parse.labels, labels)
+        tag, d_tags = cross_entropy(parse.tags, tags)
         return arc + label + 0.5 * tag, lambda: backprop(d_arcs, d_labels, 0.5 * d_tags)
 
     check(in_float64(head), X, losses)
@@ -201,8 +202,8 @@ def test_a_batch_with_one_long_doc_takes_the_memory_of_that_doc():
 @pytest.mark.parametrize("rnn", KINDS)
 def test_docs_are_scored_alone_as_in_company(rnn):
     head = parser_head(
-        "parser", nI=6, n_labels=3, n_tags=0, rnn=rnn, rnn_width=4, rnn_depth=1, arc_width=5, label_width=4,
-        maxout_pieces=2, single_root=True, noise=Noise(),
+        "parser", ParserShape(rnn, rnn_width=4, rnn_depth=1, arc_width=5, label_width=4, maxout_pieces=2, single_root=True),
+        nI=6, n_labels=3, n_tags=0, dropout=Dropout(),
     )  # fmt: skip
     in_float64(head)
     lengths = [5, 1, 0, 17, 3]
@@ -220,8 +221,8 @@ def test_the_softmax_over_heads_by_hand():
     # A doc of two tokens whose scores are all 0: each head has probability 1/2.
     layout = Layout([2])
     head = parser_head(
-        "parser", nI=2, n_labels=1, n_tags=0, rnn="lstm", rnn_width=2, rnn_depth=0, arc_width=2, label_width=2,
-        maxout_pieces=1, single_root=True, noise=Noise(),
+        "parser", ParserShape("lstm", rnn_width=2, rnn_depth=0, arc_width=2, label_width=2, maxout_pieces=1, single_root=True),
+        nI=2, n_labels=1, n_tags=0, dropout=Dropout(),
     )  # fmt: skip
     Parameters().bind({"head": head}, 0)
     arcs = head.predict((Packed(np.ones((2, 2), dtype="float32"), layout), None)).arcs

@@ -7,7 +7,7 @@ import pytest
 import thinc.api
 
 from runner.errors import RunFailed
-from runner.model.linear import scores
+from runner.model.linear import linear
 from runner.model.parameters import Parameters
 from runner.training import schedules
 from runner.training.adam import adam
@@ -16,7 +16,7 @@ from runner.training.optimizers import radam, sgd
 
 def parameters_of(n_outputs=5, n_inputs=7, seed=0):
     parameters = Parameters()
-    parameters.bind({"s": scores("s", nO=n_outputs, nI=n_inputs)}, seed)
+    parameters.bind({"s": linear("s", nO=n_outputs, nI=n_inputs)}, seed)
     parameters.weights[...] = np.random.default_rng(seed).normal(size=parameters.weights.shape)
     return parameters
 
@@ -88,12 +88,12 @@ def test_every_setting_may_be_a_schedule_and_its_value_is_reported():
 
 def test_state_follows_its_path_when_the_model_grows():
     parameters = Parameters()
-    parameters.bind({"s": scores("s", nO=2, nI=3)}, 0)
+    parameters.bind({"s": linear("s", nO=2, nI=3)}, 0)
     optimizer = adam()
     parameters.gradient[...] = 1.0
     optimizer(parameters)
     mean = optimizer.state["mean"].copy()
-    parameters.bind({"a": scores("a", nO=1, nI=1), "s": scores("s", nO=4, nI=3)}, 0)
+    parameters.bind({"a": linear("a", nO=1, nI=1), "s": linear("s", nO=4, nI=3)}, 0)
     parameters.gradient[...] = 0.0
     optimizer(parameters)
     grown = parameters.views(optimizer.state["mean"])

@@ -19,7 +19,7 @@ from runner.model.ops.recurrent import Floats3d, States
 from runner.model.ops.sequences import FLOOR, Bools2d, Marginals
 from runner.model.ops.trees import Ints
 from runner.model.ops.windows import Activation, BackpropActivate, with_middle
-from runner.model.steps import Steps
+from runner.model.time_order import TimeOrder
 
 _NO_DRAWS = Draws(np.zeros((0, 0), dtype="uint16"), 0, np.float32(1))
 _NO_ROWS = np.zeros((0, 0), dtype="float32")
@@ -128,10 +128,10 @@ class NumbaOps(Ops):
         kernels.lstm_cells(Z, C, start, end, before)
 
     def backprop_lstm_cells(
-        self, dH: Floats3d, states: States, carried: Floats3d, steps: Steps
+        self, dH: Floats3d, states: States, carried: Floats3d, order: TimeOrder
     ) -> tuple[Floats3d, Callable[[int], None]]:
         gates, C, T, _ = states
-        D, bounds = np.empty(gates.shape, dtype=dH.dtype), steps.bounds
+        D, bounds = np.empty(gates.shape, dtype=dH.dtype), order.bounds
 
         def fill(t: int) -> None:
             kernels.backprop_lstm_cells(dH, gates, C, T, carried, bounds[t], bounds[t + 1], bounds[max(t - 1, 0)], D)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from thinc.api import NumpyOps
 
 from runner.model.layout import Floats2d, Layout
-from runner.model.steps import Steps
+from runner.model.time_order import TimeOrder
 
 Floats3d = NDArray[Any]
 
@@ -41,15 +41,15 @@ class RecurrentOps(NumpyOps):
             c += z[..., 2 * H : 3 * H] * C[:, before : before + end - start]
 
     def backprop_lstm_cells(
-        self, dH: Floats3d, states: States, carried: Floats3d, steps: Steps
+        self, dH: Floats3d, states: States, carried: Floats3d, order: TimeOrder
     ) -> tuple[Floats3d, Callable[[int], None]]:
         """Room for the gradient of W x + U h + b, (2, n, 4 H), and a function that fills in the rows of step t.
 
         Steps must be filled from the last to the first. dH: (2, n, H), the gradient of the outputs, complete for step t
         when it is filled. carried: (2, n_docs, H), the gradient of the memory, which goes from step to step; 0 at first.
         """
-        D, through_h = _factors(states, steps)
-        H, bounds = dH.shape[2], steps.bounds
+        D, through_h = _factors(states, order)
+        H, bounds = dH.shape[2], order.bounds
         F = states.gates[..., 2 * H : 3 * H]
 
         def fill(t: int) -> None:
@@ -75,13 +75,13 @@ class RecurrentOps(NumpyOps):
         gates = Z[:, nO:]
         gates *= 0.5
         gates += 0.5
-        steps = Steps(layout)
+        order = TimeOrder(layout)
         # nO columns are two rows of nO / 2 a token, one a direction; Z has six.
-        tokens, direction = steps.both_orders, np.array([[0], [1]])
+        tokens, direction = order.both_directions, np.array([[0], [1]])
         rows = 2 * tokens + direction
         keep = _in_time(Z, 6 * tokens + 2 + direction, nO // 2)
         C = V - V * F
-        C = _in_batch(_pool(keep, _in_time(C, rows, nO // 2), steps), rows)
+        C = _in_batch(_pool(keep, _in_time(C, rows, nO // 2), order), rows)
 
         def backprop(dH: Floats2d) -> Floats2d:
             dZ = np.empty_like(Z)
@@ -90,7 +90,7 @@ class RecurrentOps(NumpyOps):
             np.subtract(1, O, out=dO)
             dO *= C
             dO *= dC
-            dC = _in_batch(_pool_backwards(keep, _in_time(dC, rows, nO // 2), steps), rows)
+            dC = _in_batch(_pool_backwards(keep, _in_time(dC, rows, nO // 2), order), rows)
             dC *= 1 - F
             np.multiply(V, V, out=dV)
             np.subtract(1, dV, out=dV)
@@ -103,18 +103,18 @@ class RecurrentOps(NumpyOps):
         return C * O, backprop
 
 
-def _factors(states: States, steps: Steps) -> tuple[Any, Any]:
+def _factors(states: States, order: TimeOrder) -> tuple[Any, Any]:
     """What the chain rule multiplies the gradients of output and memory with, (2, n, 4 H), and for the memory (2, n, H)."""
     Z, C, T, _ = states
     _, n, H = C.shape
-    first = steps.bounds[1] if n else 0
+    first = order.bounds[1] if n else 0
     gates = Z.reshape(2, n, 4, H)
     O, I, F, G = (gates[:, :, gate] for gate in range(4))  # noqa: E741 (their names)
     D = np.empty_like(gates)
     D[:, :, 0] = T * O * (1 - O)
     D[:, :, 1] = G * I * (1 - I)
     D[:, :first, 2] = 0
-    D[:, first:, 2] = C.take(steps.previous, axis=1) * (F * (1 - F))[:, first:]
+    D[:, first:, 2] = C.take(order.previous, axis=1) * (F * (1 - F))[:, first:]
     D[:, :, 3] = I * (1 - G * G)
     return D.reshape(2, n, 4 * H), O * (1 - T * T)
 
@@ -132,11 +132,11 @@ def _in_batch(A: NDArray[Any], rows: NDArray[np.intp]) -> Floats2d:
     return placed.reshape(n, 2 * H)
 
 
-def _pool(keep: NDArray[Any], C: NDArray[Any], steps: Steps) -> NDArray[Any]:
+def _pool(keep: NDArray[Any], C: NDArray[Any], order: TimeOrder) -> NDArray[Any]:
     """C[t] += keep[t] C[t - 1], from the second step on, in place. Both (2, n, H)."""
-    room = np.empty((2, len(steps.docs), C.shape[2]), dtype=C.dtype)
+    room = np.empty((2, len(order.docs), C.shape[2]), dtype=C.dtype)
     before = 0
-    for start, end in zip(steps.bounds[1:-1], steps.bounds[2:], strict=True):
+    for start, end in zip(order.bounds[1:-1], order.bounds[2:], strict=True):
         k = end - start
         now = C[:, start:end]
         now += np.multiply(keep[:, start:end], C[:, before : before + k], out=room[:, :k])
@@ -144,10 +144,10 @@ def _pool(keep: NDArray[Any], C: NDArray[Any], steps: Steps) -> NDArray[Any]:
     return C
 
 
-def _pool_backwards(keep: NDArray[Any], dC: NDArray[Any], steps: Steps) -> NDArray[Any]:
+def _pool_backwards(keep: NDArray[Any], dC: NDArray[Any], order: TimeOrder) -> NDArray[Any]:
     """The gradient of `_pool` by what it was given in C, in place."""
-    room = np.empty((2, len(steps.docs), dC.shape[2]), dtype=dC.dtype)
-    bounds = steps.bounds
+    room = np.empty((2, len(order.docs), dC.shape[2]), dtype=dC.dtype)
+    bounds = order.bounds
     for t in range(len(bounds) - 2, 0, -1):
         before, start, end = bounds[t - 1 : t + 2]
         k = end - start

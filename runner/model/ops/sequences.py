@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from thinc.api import NumpyOps
 
 from runner.model.layout import Floats2d, Layout
-from runner.model.steps import Steps
+from runner.model.time_order import TimeOrder
 
 Bools2d = NDArray[np.bool_]
 FLOOR = -80.0  # of a state's score below the token's best: e^-80 does not underflow, and its gradient does not matter
@@ -34,10 +34,10 @@ class SequenceOps(NumpyOps):
         scores: (n_states, n_tokens). allowed: the same shape; each doc must have a legal sequence within it.
         Where there is no label, O is all there is.
         """
-        steps = Steps(layout)
-        S = scores[:, steps.order].astype("float64")  # (n_states, n_tokens), in time order
+        order = TimeOrder(layout)
+        S = scores[:, order.columns].astype("float64")  # (n_states, n_tokens), in time order
         if allowed is not None:
-            S = np.where(allowed[:, steps.order], S, -np.inf)
+            S = np.where(allowed[:, order.columns], S, -np.inf)
         peak = S.max(axis=0) if S.size else np.zeros(S.shape[1])
         S -= peak
         np.maximum(S, FLOOR, out=S, where=np.isfinite(S))
@@ -46,9 +46,9 @@ class SequenceOps(NumpyOps):
         A = O + U.sum(axis=0)  # closed → closed
         n_labels, n = len(B), E.shape[1]
         closed, opened = np.empty(n), np.empty((n_labels, n))  # mass before each token; sums to 1
-        log_z = np.zeros(len(steps.docs))
-        c, o = np.ones(len(steps.docs)), np.zeros((n_labels, len(steps.docs)))
-        for start, end in zip(steps.bounds, steps.bounds[1:], strict=False):
+        log_z = np.zeros(len(order.docs))
+        c, o = np.ones(len(order.docs)), np.zeros((n_labels, len(order.docs)))
+        for start, end in zip(order.bounds, order.bounds[1:], strict=False):
             at, k = slice(start, end), end - start
             log_z[k : len(c)] += np.log(c[k:])  # these docs have ended, and must have ended closed
             c, o = c[:k], o[:, :k]
@@ -60,7 +60,7 @@ class SequenceOps(NumpyOps):
             o /= total
             log_z[:k] += np.log(total)
         log_z[: len(c)] += np.log(c)
-        closed_after, opened_after = _after(E, A, steps)
+        closed_after, opened_after = _after(E, A, order)
         P = E  # in place: E is not needed any more
         O *= closed * closed_after  # noqa: E741
         U *= closed * closed_after
@@ -69,17 +69,17 @@ class SequenceOps(NumpyOps):
         L *= opened * closed_after
         P /= P.sum(axis=0)
         out = np.empty(P.shape, dtype=scores.dtype)
-        out[:, steps.order] = P
+        out[:, order.columns] = P
         log_partition = np.zeros(len(layout.lengths))
-        log_partition[steps.docs] = log_z
+        log_partition[order.docs] = log_z
         doc_of = np.repeat(np.arange(len(layout.lengths)), layout.lengths)
-        log_partition += np.bincount(doc_of[steps.order], weights=peak, minlength=len(layout.lengths))
+        log_partition += np.bincount(doc_of[order.columns], weights=peak, minlength=len(layout.lengths))
         return Marginals(out, log_partition)
 
     def crf_decode(self, scores: Floats2d, layout: Layout) -> NDArray[np.intp]:
         """The best legal sequence of each doc (Viterbi). (n_states, n_tokens) → (n_tokens,) states."""
-        steps = Steps(layout)
-        S = scores[:, steps.order]
+        order = TimeOrder(layout)
+        S = scores[:, order.columns]
         O, B, I, L, U = _split(S)  # noqa: E741
         n_labels, n = len(B), S.shape[1]
         best = np.zeros(n, dtype="intp")
@@ -91,9 +91,9 @@ class SequenceOps(NumpyOps):
         A = np.maximum(O, unit_score)
         came_from = np.empty(n, dtype="intp")  # closed after this token: -1 by `outside`, x by L-x
         continues = np.empty((n_labels, n), dtype=bool)  # x open after this token: by I-x, else by B-x
-        n_docs = len(steps.docs)
+        n_docs = len(order.docs)
         c, o = np.zeros(n_docs, dtype=S.dtype), np.full((n_labels, n_docs), -np.inf, dtype=S.dtype)
-        for start, end in zip(steps.bounds, steps.bounds[1:], strict=False):
+        for start, end in zip(order.bounds, order.bounds[1:], strict=False):
             at, k = slice(start, end), end - start
             c, o = c[:k], o[:, :k]
             stay = c + A[at]
@@ -107,7 +107,7 @@ class SequenceOps(NumpyOps):
             c = np.maximum(stay, close_score)
         path = np.empty(n, dtype="intp")
         opened = np.full(0, -1)  # the label that is open after the token, -1: closed; docs end closed
-        for start, end in zip(steps.bounds[-2::-1], steps.bounds[:0:-1], strict=False):
+        for start, end in zip(order.bounds[-2::-1], order.bounds[:0:-1], strict=False):
             k = end - start
             opened = np.concatenate([opened, np.full(k - len(opened), -1)])
             is_open = opened >= 0
@@ -121,7 +121,7 @@ class SequenceOps(NumpyOps):
                 np.where(closes, 2 * n_labels + 1 + source, outside[start:end]),
             )
             opened = np.where(is_open, np.where(goes_on, opened, -1), source)
-        best[steps.order] = path
+        best[order.columns] = path
         return best
 
 
@@ -131,13 +131,13 @@ def _split(rows: Any) -> tuple[Any, Any, Any, Any, Any]:
     return rows[0], rows[1 : L + 1], rows[L + 1 : 2 * L + 1], rows[2 * L + 1 : 3 * L + 1], rows[3 * L + 1 :]
 
 
-def _after(E: Any, A: Any, steps: Steps) -> tuple[Any, Any]:
+def _after(E: Any, A: Any, order: TimeOrder) -> tuple[Any, Any]:
     """The mass of the rest of the doc, given the state after a token: closed (n,), each label open (n_labels, n)."""
     _, B, I, L, _ = _split(E)  # noqa: E741 (the names of the scheme)
     n_labels, n = B.shape
     closed_after, opened_after = np.empty(n), np.empty((n_labels, n))
     c, o = np.ones(0), np.zeros((n_labels, 0))
-    for start, end in zip(steps.bounds[-2::-1], steps.bounds[:0:-1], strict=False):
+    for start, end in zip(order.bounds[-2::-1], order.bounds[:0:-1], strict=False):
         at, k = slice(start, end), end - start
         if k > len(c):  # these docs end here
             new = k - len(c)

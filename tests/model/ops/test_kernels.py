@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from runner.__main__ import main
 from runner.errors import RunnerError
 from runner.model import crf
-from runner.model.dropout import Noise
+from runner.model.dropout import Dropout
 from runner.model.layout import Layout, Packed, Tokens
 from runner.model.lstm import bilstm
 from runner.model.maxout_window import maxout_window
 from runner.model.ops import make_ops
 from runner.model.parameters import Parameters
-from runner.model.parse import parser_head
+from runner.model.parse import ParserShape, parser_head
 from runner.model.qrnn import biqrnn
 from runner.model.tok2vec import hash_embed_cnn
 from runner.model.trees import spanning_tree
@@ -31,7 +31,7 @@ pytest.importorskip("numba", reason="the extra numba is not installed")
 NUMPY, NUMBA = make_ops("numpy"), make_ops("numba")
 LAYOUT = Layout([3, 1, 0, 4, 150, 2])
 SPREAD = Layout([0, 2])
-RARE = Noise()
+RARE = Dropout()
 
 
 def bound(model, ops, seed=0):
@@ -43,10 +43,10 @@ def bound(model, ops, seed=0):
 
 
 def layer_results(ops, layout, *, drop=0.0, is_train=True, **settings):
-    noise = Noise()
-    model = maxout_window("x", nO=8, nI=8, noise=noise, **settings)
+    dropout = Dropout()
+    model = maxout_window("x", nO=8, nI=8, dropout=dropout, **settings)
     parameters = bound(model, ops)
-    noise.reset(drop, 7)
+    dropout.reset(drop, 7)
     rng = np.random.default_rng(3)
     X = rng.normal(size=(8, layout.n_tokens)).astype("float32")
     Y, backprop = model(Packed(X, layout), is_train)
@@ -76,9 +76,9 @@ def test_a_layer_predicts_what_numpy_predicts():
 @pytest.mark.parametrize("nP", [1, 2])
 def test_what_is_not_a_number_stays_so(nP):
     """A weight that is not a number must show in the output, or nothing would stop the training."""
-    noise = Noise()
+    dropout = Dropout()
     for piece in range(nP):
-        model = maxout_window("x", nO=4, nI=4, nP=nP, noise=noise)
+        model = maxout_window("x", nO=4, nI=4, nP=nP, dropout=dropout)
         bound(model, NUMBA)
         model.get_param("W")[piece, 1] = np.nan
         Y = model.predict(Packed(np.ones((4, 3), "float32"), Layout([3])))
@@ -108,7 +108,7 @@ def test_ngrams_are_those_of_numpy(max_order, docs):
             assert (one.dtype, one.tolist()) == (other.dtype, other.tolist())
 
 
-@pytest.mark.parametrize("layer", [biqrnn, partial(bilstm, noise=RARE)], ids=["qrnn", "lstm"])
+@pytest.mark.parametrize("layer", [biqrnn, partial(bilstm, dropout=RARE)], ids=["qrnn", "lstm"])
 @pytest.mark.parametrize("layout", [LAYOUT, SPREAD, Layout([]), Layout([0, 0])], ids=str)
 def test_a_recurrent_layer_gives_what_numpy_gives(layer, layout):
     results = []
@@ -146,13 +146,13 @@ def test_the_parser_gives_what_numpy_gives(drop, is_train, nP):
     layout = Layout([3, 1, 0, 9, 2])
     heads = np.array([0, 0, 1, 0, 4, 0, 0, -1, 2, 2, 8, 8, 1, 1, 1]) if is_train else None
     for ops in (NUMPY, NUMBA):
-        noise = Noise()
+        dropout = Dropout()
         model = parser_head(
-            "p", nI=6, n_labels=3, n_tags=2, noise=noise, rnn="qrnn", rnn_width=8, rnn_depth=1, arc_width=4,
-            label_width=6, maxout_pieces=nP, single_root=True,
+            "p", ParserShape("qrnn", rnn_width=8, rnn_depth=1, arc_width=4, label_width=6, maxout_pieces=nP, single_root=True),
+            nI=6, n_labels=3, n_tags=2, dropout=dropout,
         )  # fmt: skip
         parameters = bound(model, ops)
-        noise.reset(drop, 5)
+        dropout.reset(drop, 5)
         rng = np.random.default_rng(3)
         parse, backprop = model((Packed(rng.normal(size=(6, 15)).astype("float32"), layout), heads), is_train)
         results.append([*parse.arcs.scores, parse.labels, parse.heads])
@@ -196,15 +196,15 @@ def trained(ops, *, use_averages=True, steps=60, L2=0.01, stop_at=None):
 
     stop_at: a step after which all goes on elsewhere, from what a checkpoint keeps.
     """
-    noise = Noise()
-    model = hash_embed_cnn(width=8, depth=1, embed_size=300, word_dropout=0.5)("t", 0, noise)
+    dropout = Dropout()
+    model = hash_embed_cnn(width=8, depth=1, embed_size=300, word_dropout=0.5)("t", 0, dropout)
     parameters = bound(model, ops)
     settings = {"learn_rate": 0.01, "L2": L2, "grad_clip": 0.5, "use_averages": use_averages}
     sgd = adam(**settings)
     rng = np.random.default_rng(1)
     features = rng.integers(2**63, size=(40, 6)).astype("uint64")
     for step in range(steps):
-        noise.reset(0.2, step)
+        dropout.reset(0.2, step)
         n = int(rng.integers(1, 12))
         inverse = rng.integers(4, size=n)
         rows = rng.integers(40, size=4)

@@ -10,10 +10,10 @@ from runner.model.layout import Layout
 Ints = NDArray[np.intp]
 
 
-class Steps:
+class TimeOrder:
     """All first tokens, then all second ones, …; docs longest first, so that those still running are always the first rows.
 
-    `order` (n_tokens,) lists columns in that order; step t is order[bounds[t]:bounds[t + 1]], the first
+    `columns` (n_tokens,) lists the tokens' columns in that order; step t is columns[bounds[t]:bounds[t + 1]], the first
     bounds[t + 1] - bounds[t] docs of `docs`.
     """
 
@@ -28,14 +28,14 @@ class Steps:
         self.bounds = [0, *np.cumsum(counts).tolist()]
         step = np.repeat(np.arange(longest), counts)
         self.rank = np.arange(layout.n_tokens) - np.repeat(np.array(self.bounds[:-1], dtype="int64"), counts)
-        self.order = layout.starts[self.docs][self.rank] + step  # (n_tokens,)
+        self.columns = layout.starts[self.docs][self.rank] + step  # (n_tokens,)
 
     @property
-    def both_orders(self) -> Ints:
-        """(2, n_tokens): `order`, and the same with every doc read backwards."""
+    def both_directions(self) -> Ints:
+        """(2, n_tokens): `columns`, and the same with every doc read backwards."""
         layout = self.layout
         mirror = np.repeat(2 * layout.starts + layout.lengths - 1, layout.lengths) - np.arange(layout.n_tokens)
-        return np.stack([self.order, mirror[self.order]])
+        return np.stack([self.columns, mirror[self.columns]])
 
     @property
     def previous(self) -> Ints:
