@@ -1,15 +1,16 @@
-"""Names that users of spaCy and thinc type, and what does the same here.
+"""Names that users of spaCy and thinc type, and the names that do the same here.
 
     >>> print(unknown("nlp", Exception(), "begin_training"))
     nlp has no 'begin_training'
       Write nlp.initialize(get_examples) for new weights, nlp.resume_training() for a trained pipeline.
 
-Data and one function. Nothing here makes a name work; a class calls `unknown` from its `__getattr__`.
+Nothing here makes a name work; it only explains a name that is missing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from runner.errors import RunnerError
 
@@ -292,3 +293,15 @@ def unknown(kind: str, owner: object, name: str) -> AttributeError:
     if hint is None:
         return AttributeError(f"{type(owner).__name__!r} object has no attribute {name!r}", name=name, obj=owner)
     return UnknownName(f"{kind} has no {name!r}", hint=hint)
+
+
+class ExplainsNames:
+    """Base of classes that answer a missing attribute with `unknown`."""
+
+    __slots__ = ()
+    _kind: ClassVar[str]  # as the argument of `unknown`
+
+    if not TYPE_CHECKING:  # else a type checker would accept any name
+
+        def __getattr__(self, name: str) -> Any:
+            raise unknown(self._kind, self, name)

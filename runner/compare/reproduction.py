@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.schema import RunConfig
-from runner.corpus.datasets import Source
+from runner.corpus.datasets import SourceFile
 from runner.corpus.digests import sha256_of
 from runner.errors import RunnerError
 from runner.launch.fingerprint import code_digest, settings
@@ -51,7 +51,7 @@ def code_differences(past: PastRun, config: RunConfig, now: Mapping[str, str]) -
     return found
 
 
-def data_differences(past: PastRun, digest: str, sources: Sequence[Source]) -> list[str]:
+def data_differences(past: PastRun, digest: str, sources: Sequence[SourceFile]) -> list[str]:
     """What of the data is not what it was. digest: of the corpus as it is now."""
     then = past.tags.get("data_digest")
     if then == digest:

@@ -1,11 +1,11 @@
-"""Two tokenizations of one text, and character offsets on tokens: linear time, white space ignored.
+"""Align two tokenizations of one text, or character offsets with tokens, in linear time; white space is ignored.
 
     gold       New  York-based   firm
     predicted  New  York  -  based  firm
 
-"New" and "firm" are one-to-one; the gold span (0, 2) is the predicted span (0, 4); nothing predicted starts or ends
-inside "York-based" as far as gold is concerned. Characters are compared, never normalized: texts that differ in
-anything but white space (`str.isspace`) are an error.
+"New" and "firm" align one-to-one; the gold span (0, 2) is the predicted span (0, 4); no gold token starts or ends inside
+"York-based". Characters are compared and never normalized: it is an error if the texts differ in anything but white space
+(`str.isspace`).
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from runner.errors import RunnerError
 
 
 class Alignment:
-    """One-to-one tokens both ways, tokens made of several, and spans from gold to predicted tokens; `inverse` swaps the two.
+    """The alignment of gold tokens with predicted tokens of the same text; `inverse` swaps the two.
 
-    gold_to_predicted, predicted_to_gold: a token position a token, None where no token covers the same characters.
-    Raises RunnerError where the texts differ in more than white space.
+    gold_to_predicted, predicted_to_gold: for each token the position of the other side's token that covers the same
+    characters, or None. Raises RunnerError if the texts differ in more than white space.
     """
 
     __slots__ = ("_ends", "_starts", "gold_edges", "is_identical", "n_gold", "n_predicted", "predicted_edges")
 
-    _starts: dict[int, int]  # where predicted tokens start and end → which
-    _ends: dict[int, int]
-    gold_edges: list[tuple[int, int]]  # characters but white space, of each token
+    _starts: dict[int, int]  # first character of a predicted token → its position
+    _ends: dict[int, int]  # character after its last → its position + 1
+    gold_edges: list[tuple[int, int]]  # (start, end) of each token in the text without white space
     predicted_edges: list[tuple[int, int]]
 
     def __init__(
         self, gold_words: Sequence[str], predicted_words: Sequence[str], *, is_identical: bool | None = None
     ) -> None:
-        """is_identical: known to be (un)equal; None compares. Equal words cost no more than that comparison."""
+        """is_identical: whether the words are equal; None: compare them. For equal words nothing else is computed."""
         self.n_gold = len(gold_words)
         self.n_predicted = len(predicted_words)
         self.is_identical = gold_words == predicted_words if is_identical is None else is_identical
@@ -48,12 +48,12 @@ class Alignment:
         self._index()
 
     def _index(self) -> None:
-        # Words of white space alone cover no characters; they must not hide the word that starts where they stand.
+        # Words of white space cover no characters; they must not hide the word that starts at the same position.
         self._starts = {start: i for i, (start, end) in enumerate(self.predicted_edges) if start < end}
         self._ends = {end: i + 1 for i, (start, end) in enumerate(self.predicted_edges) if start < end}
 
     def inverse(self) -> Alignment:
-        """The same with gold and predicted tokens swapped."""
+        """The same alignment with gold and predicted tokens swapped."""
         other = Alignment.__new__(Alignment)
         other.is_identical = self.is_identical
         other.n_gold, other.n_predicted = self.n_predicted, self.n_gold
@@ -75,10 +75,11 @@ class Alignment:
         return _one_to_one(self.predicted_edges, self.gold_edges)
 
     def merged(self) -> tuple[list[tuple[int, int] | None], list[int | None]]:
-        """Where predicted tokens hold whole gold tokens.
+        """Two lists: which gold tokens make up each predicted token, and which predicted token contains each gold token.
 
-        For each predicted token the (start, end) of the gold tokens that make it up exactly (among them may be words of
-        white space), and for each gold token the predicted token that holds all of it; None where there is none.
+        The first has, for each predicted token, the (start, end) of the gold tokens that together cover exactly its
+        characters (words of white space among them do not count), or None. The second has, for each gold token, the
+        predicted token that contains all of it, or None.
         """
         if self.is_identical:
             return [(i, i + 1) for i in range(self.n_predicted)], list(range(self.n_gold))
@@ -100,7 +101,7 @@ class Alignment:
         return made_of, holder
 
     def touching(self) -> list[tuple[int, int]]:
-        """For each predicted token the (start, end) of the gold tokens that share a character with it; equal where none does."""
+        """For each predicted token the (start, end) of the gold tokens that share a character with it; start == end: none."""
         if self.is_identical:
             return [(i, i + 1) for i in range(self.n_predicted)]
         ranges: list[tuple[int, int]] = []
@@ -115,7 +116,7 @@ class Alignment:
         return ranges
 
     def span_to_predicted(self, start: int, end: int) -> tuple[int, int] | None:
-        """The predicted tokens that cover the gold tokens `start` to `end` (exclusive) exactly; None where none do."""
+        """The (start, end) of the predicted tokens that cover exactly the gold tokens `start` to `end`; None: there are none."""
         if self.is_identical:
             return start, end
         first = self._starts.get(self.gold_edges[start][0])
@@ -123,7 +124,7 @@ class Alignment:
         return (first, last) if first is not None and last is not None and first < last else None
 
     def touched_by(self, start: int, end: int) -> tuple[int, int]:
-        """The predicted tokens that share a character with the gold tokens `start` to `end` (exclusive)."""
+        """The (start, end) of the predicted tokens that share a character with the gold tokens `start` to `end`."""
         if self.is_identical:
             return start, end
         from_char, to_char = self.gold_edges[start][0], self.gold_edges[end - 1][1]
@@ -132,7 +133,7 @@ class Alignment:
         return first, max(first, last)
 
     def token_counts(self) -> tuple[int, int, int]:
-        """(correct, predicted, gold) tokens; correct ones cover the same characters, white space does not count."""
+        """(correct, predicted, gold) token counts. A correct token covers the same characters; white space does not count."""
         if self.is_identical:
             return self.n_gold, self.n_gold, self.n_gold
         gold = {edge for edge in self.gold_edges if edge[0] < edge[1]}
@@ -142,10 +143,10 @@ class Alignment:
 
 @dataclass
 class Fit:
-    """Character entities on tokens."""
+    """Entities whose character offsets were mapped to tokens: (first token, end token, label)."""
 
-    ents: list[tuple[int, int, str]] = field(default_factory=list)  # in tokens
-    unaligned: list[tuple[int, int, str]] = field(default_factory=list)  # the tokens touched by one that does not fit
+    ents: list[tuple[int, int, str]] = field(default_factory=list)  # those that start and end with tokens
+    unaligned: list[tuple[int, int, str]] = field(default_factory=list)  # the others, with the tokens they touch
 
     @property
     def unknown(self) -> list[tuple[int, int]]:
@@ -159,11 +160,10 @@ def fit_offsets(
     entities: Iterable[tuple[int, int, str]],
     place: str | None = None,
 ) -> Fit:
-    """Put entities, (start, end, label) in characters of `text`, on tokens that cover text[starts[i]:ends[i]].
+    """Map entities, (start, end, label) in characters of `text`, to tokens, which cover text[starts[i]:ends[i]].
 
-    White space at an entity's edges is ignored. Linear in entities and tokens.
-    Raises RunnerError where an entity lies outside the text, is empty, holds only white space, or shares a character
-    with another.
+    White space at an entity's edges is ignored. Linear in entities and tokens. Raises RunnerError if an entity lies outside
+    the text, is empty, holds only white space, or overlaps another.
     """
     fit = Fit()
     entities = sorted(entities)
@@ -182,7 +182,7 @@ def fit_offsets(
             )
         if start < last[1]:
             raise RunnerError(
-                f"entity ({start}, {end}, {label!r}) crosses ({last[0]}, {last[1]}, {last[2]!r})",
+                f"entity ({start}, {end}, {label!r}) overlaps ({last[0]}, {last[1]}, {last[2]!r})",
                 place=place,
                 hint="A character belongs to one entity at most; keep one of the two.",
             )
@@ -205,9 +205,9 @@ def fit_offsets(
 
 
 def word_edges(text: str, words: Sequence[str], place: str | None = None) -> tuple[list[int], list[int]]:
-    """Where each word starts and ends in `text`, in characters; words and text agree up to white space.
+    """(starts, ends): where each word starts and ends in `text`, in characters.
 
-    Raises RunnerError where they do not.
+    Raises RunnerError if words and text differ in more than white space.
 
     >>> word_edges("New  York.", ["New", "York", "."])
     ([0, 5, 9], [3, 9, 10])
@@ -228,7 +228,7 @@ def word_edges(text: str, words: Sequence[str], place: str | None = None) -> tup
 
 
 def respelt(text: str, starts: Sequence[int], ends: Sequence[int], words: Sequence[str]) -> str:
-    """The text with `words` in the place of those that stand at these edges, and its own white space between them.
+    """The text with the words at text[starts[i]:ends[i]] replaced by `words`, its white space kept.
 
     >>> respelt("  New  York", [2, 7], [5, 11], ["Nu", "York"])
     '  Nu  York'
@@ -238,7 +238,7 @@ def respelt(text: str, starts: Sequence[int], ends: Sequence[int], words: Sequen
 
 
 def _word_edges_by_character(text: str, words: Sequence[str], place: str | None) -> tuple[list[int], list[int]]:
-    """The slow way, for words that hold white space which the text spells otherwise, and for the error."""
+    """As word_edges, but slow: for words that hold other white space than the text, and for texts that differ."""
     word_text, edges = _edges(words)
     positions = [i for i, character in enumerate(text) if not character.isspace()]
     if word_text != "".join(text.split()):
@@ -254,7 +254,7 @@ def _word_edges_by_character(text: str, words: Sequence[str], place: str | None)
 
 
 def _edges(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
-    """The words' characters without white space, and the (start, end) of each word among them."""
+    """The words joined without white space, and the (start, end) of each word in that text."""
     joined = "".join(words)
     text = "".join(joined.split())
     if len(text) != len(joined):
@@ -264,6 +264,7 @@ def _edges(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _one_to_one(ours: list[tuple[int, int]], theirs: list[tuple[int, int]]) -> list[int | None]:
+    """For each of our tokens the position of their token with the same edges, or None."""
     position = {edge: i for i, edge in enumerate(theirs) if edge[0] < edge[1]}
     return [position.get(edge) for edge in ours]
 

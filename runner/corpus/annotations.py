@@ -1,22 +1,22 @@
-"""The simple training style: one dict an example, read into a `Doc`.
+"""The simple training style: each example is a dict, which is read into a `Doc`.
 
     {"text": "Ada met Lin in Oslo.", "entities": [[0, 3, "PER"], [15, 19, "LOC"]], "cats": {"TRAVEL": 1.0}}
     {"words": ["Ada", "slept"], "tags": ["NNP", "VBD"], "heads": [1, 1], "deps": ["nsubj", "root"],
      "entities": ["U-PER", "O"]}
 
-`text`, `words` or both: then they agree up to white space, and the text is `Doc.text`. `spaces` says whether a space
-follows each word, where there is no text. Entities are [start, end, label] or {"start", "end", "label"} in characters of
-the text (of the words joined by their spaces where there is no text), or one BILUO tag a word. `tags`, `pos`, `deps`,
-`heads`, `sent_starts` hold one value a word, null where unknown; a root is its own head. `cats`: label → 0 to 1, or true
-and false. A key that is null counts as absent; any other key is kept in `Doc.meta`.
+An example has `text`, `words` or both, which must agree up to white space. Without a text, `spaces` says whether a space
+follows each word. Entities are [start, end, label] or {"start", "end", "label"} in characters of the text (without a text:
+of the words joined by their spaces), or one BILUO tag per word. `tags`, `pos`, `deps`, `heads` and `sent_starts` hold one
+value per word, null if unknown; a root is its own head. `cats`: label → a number from 0 to 1, or true or false. A key that
+is null counts as absent; unknown keys are kept in `Doc.meta`.
 
-An entity that does not fit the words cannot be an entity of the Doc: the words it touches become `Doc.unknown_ents`,
-and `Doc.meta[UNALIGNED]` lists it as (first word, end word, label), so that `Example` can count it.
+An entity that does not start and end with words cannot be an entity of the Doc: the words that it touches become
+`Doc.unknown_ents`, and `Doc.meta[UNALIGNED]` lists it as (first word, end word, label), so that `Example` can count it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.corpus.alignment import Fit, fit_offsets, word_edges
@@ -32,30 +32,66 @@ _KEYS = frozenset((*KEYS, UNALIGNED))
 
 
 def check_keys(annotations: Mapping[str, Any]) -> None:
-    """Raises RunnerError for a key that is no annotation; what else belongs to a text goes under "meta"."""
+    """Raises RunnerError for a key that is neither an annotation nor "meta"."""
     known = (*KEYS, "meta")
     for key in annotations:
         if key not in known and key != UNALIGNED:
             raise RunnerError(
                 f"unknown annotation {key!r}; {suggest(str(key), known)}",
-                hint='Put what is no annotation under "meta": {"meta": {"id": 3}}.',
+                hint='Put other data under "meta": {"meta": {"id": 3}}.',
             )
 
 
 def read_annotations(record: Mapping[str, Any], tokenizer: Tokenizer | None, source: str | None = None) -> Doc:
     """The Doc that `record` describes.
 
-    tokenizer: makes the words where only `text` is given; None where `words` must be there.
-    source: "file:line", for errors and `Doc.source`. Raises RunnerError that names it, the key and the fault.
+    tokenizer: makes the words if the record has only a `text`; None: the record must have `words`.
+    source: "file:line", for errors and `Doc.source`. Raises RunnerError that names the source, the key and the fault.
     """
     text = _typed(record, "text", str, "a string", source)
+    words, spaces = _read_words(record, text, tokenizer, source)
+    edges = None  # (starts, ends) of the words in the text; not needed if words and spaces spell the text
+    if text is not None and (spaces is None or text != _spelt(words, spaces)):
+        edges = word_edges(text, words, place=source)
+    fit: Fit | None = None
+    unknown: Sequence[tuple[int, int]] = ()
+    entities = record.get("entities")
+    if entities is not None:
+        if edges is None:
+            spaces = spaces if spaces is not None else [True] * (len(words) - 1) + [False]
+            joined, starts, ends = _join(words, spaces)
+            fit, unknown = _read_entities(entities, joined, starts, ends, source)
+        else:
+            fit, unknown = _read_entities(entities, text, *edges, source)
+    meta = {key: value for key, value in record.items() if key not in _KEYS}
+    if fit is not None and fit.unaligned:
+        meta[UNALIGNED] = fit.unaligned
+    doc = Doc(
+        words,
+        spaces,
+        ents=fit.ents if fit is not None else None,
+        unknown_ents=unknown,
+        cats=_read_cats(record, source),
+        meta=meta,
+        source=source,
+        **_read_layers(record, len(words), source),
+    )
+    if text is not None and edges is not None:
+        doc.take(text, *edges)
+    return doc
+
+
+def _read_words(
+    record: Mapping[str, Any], text: str | None, tokenizer: Tokenizer | None, source: str | None
+) -> tuple[list[str], list[bool] | None]:
+    """(words, spaces) of a record: its own, or the tokenizer's for its text. spaces is None if the record has none."""
     words = _values(record, "words", str, "a string", source)
     spaces = _values(record, "spaces", bool, "true or false", source)
     if words is not None:
         if spaces is not None and len(spaces) != len(words):
             raise _mismatch("spaces", len(spaces), len(words), source)
         if "" in words:
-            raise RunnerError(f"words[{words.index('')}] is empty", place=source, hint="Remove it.")
+            raise RunnerError(f"words[{words.index('')}] is empty", place=source, hint="Remove the empty word.")
     elif text is None:
         raise RunnerError("there is neither 'text' nor 'words'", place=source, hint="Give one of the two.")
     else:
@@ -66,59 +102,33 @@ def read_annotations(record: Mapping[str, Any], tokenizer: Tokenizer | None, sou
         words, spaces = tokenizer(text)
     if not words:
         raise RunnerError("there are no words", place=source, hint="Remove the example, or give it a text.")
+    return words, spaces
 
-    raw, edges = text, None
-    starts: list[int] | None = None
-    ends: list[int] | None = None
-    if text is not None and spaces is not None and text == _spelt(words, spaces):
-        pass  # the words spell the text: their edges are asked for below, if at all
-    elif text is not None:
-        starts, ends = edges = word_edges(text, words, place=source)
-    entities = record.get("entities")
-    fit = None
-    if entities is not None:
-        if text is None or starts is None or ends is None:
-            spaces = spaces if spaces is not None else [True] * (len(words) - 1) + [False]
-            text, starts, ends = _join(words, spaces)
-        fit, unknown = _read_entities(entities, text, starts, ends, source)
 
-    meta = {key: value for key, value in record.items() if key not in _KEYS}
-    if fit is not None and fit.unaligned:
-        meta[UNALIGNED] = fit.unaligned
-    columns: dict[str, Any] = {
+def _read_layers(record: Mapping[str, Any], n_words: int, source: str | None) -> dict[str, Any]:
+    """The annotations with one value per word: key → list, or None if absent."""
+    layers: dict[str, Any] = {
         "tags": _values(record, "tags", str, "a string or null", source, nullable=True),
         "pos": _values(record, "pos", str, "a string or null", source, nullable=True),
         "deps": _values(record, "deps", str, "a string or null", source, nullable=True),
         "heads": _values(record, "heads", int, "a word's position or null", source, nullable=True),
         "sent_starts": _values(record, "sent_starts", bool, "true, false or null", source, nullable=True),
     }
-    for key, values in columns.items():
-        if values is not None and len(values) != len(words):
-            raise _mismatch(key, len(values), len(words), source)
-    doc = Doc(
-        words,
-        spaces,
-        ents=fit.ents if fit is not None else None,
-        unknown_ents=unknown if fit is not None else (),
-        cats=_read_cats(record, source),
-        meta=meta,
-        source=source,
-        **columns,
-    )
-    if raw is not None and edges is not None:
-        doc.take(raw, *edges)
-    return doc
+    for key, values in layers.items():
+        if values is not None and len(values) != n_words:
+            raise _mismatch(key, len(values), n_words, source)
+    return layers
 
 
 def _read_entities(
     entities: Any, text: str, starts: list[int], ends: list[int], source: str | None
 ) -> tuple[Fit, list[tuple[int, int]]]:
-    """The entities on words, and the word ranges where they are unknown."""
+    """The entities in words, and the word ranges whose entities are unknown."""
     if not isinstance(entities, (list, tuple)):
         raise RunnerError(
             f"'entities' is {_kind(entities)}",
             place=source,
-            hint='Give a list of [start, end, "LABEL"], or one BILUO tag a word.',
+            hint='Give a list of [start, end, "LABEL"], or one BILUO tag per word.',
         )
     if entities and all(isinstance(entity, str) for entity in entities):
         if len(entities) != len(starts):
@@ -133,6 +143,7 @@ def _read_entities(
 
 
 def _read_entity(entity: Any, i: int, source: str | None) -> tuple[int, int, str]:
+    """(start, end, label) of entity number `i`, in characters."""
     hint = 'An entity is [start, end, "LABEL"]: two character offsets and a label.'
     if isinstance(entity, Mapping):
         missing = [key for key in ("start", "end", "label") if key not in entity]
@@ -158,7 +169,7 @@ def _read_cats(record: Mapping[str, Any], source: str | None) -> dict[str, float
     cats = record.get("cats")
     if cats is None:
         return None
-    hint = 'Give a number from 0 to 1 a category: {"SPORT": 1.0, "SCIENCE": 0.0}.'
+    hint = 'Give each category a number from 0 to 1: {"SPORT": 1.0, "SCIENCE": 0.0}.'
     if not isinstance(cats, Mapping):
         raise RunnerError(f"'cats' is {_kind(cats)}", place=source, hint=hint)
     for label, value in cats.items():
@@ -174,7 +185,7 @@ def _spelt(words: list[str], spaces: list[bool]) -> str:
 
 
 def _join(words: list[str], spaces: list[bool]) -> tuple[str, list[int], list[int]]:
-    """The text of words without one, and the words' edges in it."""
+    """(text, starts, ends): the words joined by their spaces, and where each word starts and ends."""
     starts: list[int] = []
     ends: list[int] = []
     parts: list[str] = []
@@ -197,7 +208,7 @@ def _typed(record: Mapping[str, Any], key: str, kind: type, wanted: str, source:
 def _values(
     record: Mapping[str, Any], key: str, kind: type, wanted: str, source: str | None, *, nullable: bool = False
 ) -> list[Any] | None:
-    """The list under `key`, each value exactly of `kind` (a bool is no number here), or None where it may be."""
+    """The list under `key`, or None if it is absent. Each value is exactly of `kind` (no bool for int), or None if nullable."""
     values = record.get(key)
     if values is None:
         return None
@@ -215,12 +226,12 @@ def _mismatch(key: str, n: int, n_words: int, source: str | None) -> RunnerError
     return RunnerError(
         f"{n} {key} for {n_words} words",
         place=source,
-        hint="Give one a word; give the 'words' too where the tokenizer cuts the text otherwise.",
+        hint="Give one value per word; give the 'words' too if the tokenizer cuts the text otherwise.",
     )
 
 
 def _kind(value: Any) -> str:
-    """What a value is, in the words of JSON, short enough for an error.
+    """A short description of a value in the terms of JSON, for errors.
 
     >>> _kind(True), _kind([1, 2]), _kind("seven"), _kind(None)
     ('true', 'a list of 2', "the string 'seven'", 'null')

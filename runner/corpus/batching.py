@@ -1,10 +1,10 @@
-"""Batches: which examples, in which order, and the batch size that was asked for.
+"""Batchers: cut the order of an epoch into batches of examples.
 
-A batcher is a function of the epoch's order, the words of each example, and the number of updates done before the epoch:
+A batcher is a function of the order, the number of words of each example, and the number of updates before the epoch:
 
-    batcher(order, n_words, step) → Batch(indices, size), …
+    batcher(order, n_words, step) → BatchIndices(indices, size), …
 
-so a run can start again in the middle of an epoch. Sizes are schedules of the step.
+It has no state, so a run can resume in the middle of an epoch. Batch sizes are schedules of the step.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ Item = TypeVar("Item")
 Ints = NDArray[np.integer[Any]]
 
 
-class Batch(NamedTuple):
-    """Examples of one update."""
+class BatchIndices(NamedTuple):
+    """The examples of one update."""
 
-    indices: list[int]
-    size: float  # the schedule's value at this step, in the batcher's unit
+    indices: list[int]  # of examples in the corpus
+    size: float  # the schedule's value at this step, in examples or words
 
 
-Batcher = Callable[[Ints, Ints, int], Iterator[Batch]]
+Batcher = Callable[[Ints, Ints, int], Iterator[BatchIndices]]
 
 
 @registry.batchers("auto")
@@ -43,16 +43,16 @@ def auto(
     component: str | None = None,
     max_size: int = 16,
 ) -> Batcher:
-    """The recipe: from `start` examples, compounding, to a maximum that fits the components and the size of the data.
+    """Batches that grow from `start` examples by the factor `compound` to a maximum that fits the components and the data.
 
-    component: the name or type of the one whose maximum counts; null: the smallest of all (16 for a parser or ner, 32 for
-    a tagger, 64 for a textcat). max_size: that maximum, which a run fills in; halved under 1,000 examples and again under
-    500. stop: in its place, whatever the size of the data.
+    component: name or type of the component whose maximum counts; null: the smallest of all (16 for a parser or ner, 32
+    for a tagger, 64 for a textcat). max_size: that maximum, which a run fills in; halved below 1,000 examples and again
+    below 500. stop: a maximum to use instead, whatever the size of the data.
     """
     if start < 1 or compound < 1:
-        raise RunnerError(f"start {start} and compound {compound} must each be at least 1")
+        raise RunnerError(f"start and compound must be at least 1, got {start} and {compound}")
 
-    def batches(order: Ints, n_words: Ints, step: int) -> Iterator[Batch]:
+    def batches(order: Ints, n_words: Ints, step: int) -> Iterator[BatchIndices]:
         largest = stop if stop is not None else max_size * _share(len(n_words))
         return _by_count(order, lambda at: _compounded(start, largest, compound, at), step)
 
@@ -60,7 +60,7 @@ def auto(
 
 
 def _share(n_examples: int) -> float:
-    """Of the largest batch, what fits data of that size."""
+    """The share of the largest batch size that suits `n_examples` training examples."""
     return 1.0 if n_examples >= 1000 else 0.5 if n_examples >= 500 else 0.25
 
 
@@ -73,10 +73,10 @@ def _compounded(start: float, stop: float, compound: float, step: int) -> float:
 
 @registry.batchers("by_sentences")
 def by_sentences(size: registry.Schedule) -> Batcher:
-    """`size` examples a batch."""
+    """Batches of `size` examples."""
     _check_size(size)
 
-    def batches(order: Ints, n_words: Ints, step: int) -> Iterator[Batch]:
+    def batches(order: Ints, n_words: Ints, step: int) -> Iterator[BatchIndices]:
         return _by_count(order, size, step)
 
     return batches
@@ -84,38 +84,38 @@ def by_sentences(size: registry.Schedule) -> Batcher:
 
 def _check_size(size: registry.Schedule) -> None:
     if size(0) < 1:
-        raise RunnerError(f"size is {size(0)} at step 0; it must be at least 1")
+        raise RunnerError(f"size must be at least 1, got {size(0)} at step 0")
 
 
-def _by_count(order: Ints, size: Callable[[int], float], step: int) -> Iterator[Batch]:
+def _by_count(order: Ints, size: Callable[[int], float], step: int) -> Iterator[BatchIndices]:
     position = 0
     while position < len(order):
         value = size(step)
         count = max(int(value), 1)
-        yield Batch([int(i) for i in order[position : position + count]], value)
+        yield BatchIndices([int(i) for i in order[position : position + count]], value)
         position += count
         step += 1
 
 
 @registry.batchers("by_words")
-def by_words(size: registry.Schedule, tolerance: float = 0.2, discard_oversize: bool = False) -> Batcher:
-    """Examples up to `size` words, give or take the share `tolerance` (spaCy's batch_by_words).
+def by_words(size: registry.Schedule, tolerance: float = 0.2, *, discard_oversize: bool = False) -> Batcher:
+    """Batches of about `size` words, as spaCy's batch_by_words: a batch may exceed `size` by the share `tolerance`.
 
-    An example longer than that makes a batch of its own, or is left out with `discard_oversize`.
+    A longer example makes a batch of its own; with `discard_oversize` it is left out.
     """
     _check_size(size)
     if tolerance < 0:
-        raise RunnerError(f"tolerance is {tolerance}; it must not be negative")
+        raise RunnerError(f"tolerance must be at least 0, got {tolerance}")
 
-    def batches(order: Ints, n_words: Ints, step: int) -> Iterator[Batch]:
+    def batches(order: Ints, n_words: Ints, step: int) -> Iterator[BatchIndices]:
         batch: list[int] = []
         words = 0
-        value: float | None = None  # asked for once a batch, when its first example is there
+        value: float | None = None  # the schedule is called once per batch, at its first example
         for i, n in zip(order.tolist(), n_words[order].tolist(), strict=True):
             if value is None:
                 value = size(step)
             if batch and words + n > max(value, 1.0) * (1.0 + tolerance):
-                yield Batch(batch, value)
+                yield BatchIndices(batch, value)
                 batch, words, step = [], 0, step + 1
                 value = size(step)
             if n > max(value, 1.0) * (1.0 + tolerance) and discard_oversize:
@@ -123,19 +123,19 @@ def by_words(size: registry.Schedule, tolerance: float = 0.2, discard_oversize: 
             batch.append(i)
             words += n
             if words >= value:
-                yield Batch(batch, value)
+                yield BatchIndices(batch, value)
                 batch, words, step, value = [], 0, step + 1, None
         if batch:
-            yield Batch(batch, size(step))
+            yield BatchIndices(batch, size(step))
 
     return batches
 
 
 def minibatch(items: Iterable[Item], size: float | Callable[[int], float] | Iterator[float]) -> Iterator[list[Item]]:
-    """Cut `items` into lists; `size` is a number, an iterator of sizes, or a function of the batch's number.
+    """Cut `items` into lists. size: a number, an iterator of sizes, or a function of the batch's number.
 
-    runner.compounding and its like are iterators: a schedule that several epochs share goes on where the last epoch left
-    it. An iterator that ends leaves its last size. Raises RunnerError for a size that is none of these.
+    Schedules such as runner.compounding are iterators: epochs that share a schedule continue it. After an iterator ends,
+    its last size is used. Raises RunnerError if a size is not a finite number.
 
     >>> [len(batch) for batch in minibatch(range(10), size=4)]
     [4, 4, 2]
@@ -145,7 +145,7 @@ def minibatch(items: Iterable[Item], size: float | Callable[[int], float] | Iter
     """
     source = iter(items)
     value = 1.0
-    for number, first in enumerate(source):  # no size is drawn where nothing is left
+    for number, first in enumerate(source):  # take an item first: no size is drawn for an empty batch
         if isinstance(size, Iterator):
             value = next(size, value)
         else:
@@ -158,5 +158,5 @@ def minibatch(items: Iterable[Item], size: float | Callable[[int], float] | Iter
 
 
 def shuffled(n: int, seed: Sequence[int]) -> Ints:
-    """The numbers below n in an order that is a function of `seed` alone."""
+    """The numbers 0 … n-1 in random order; the same `seed` gives the same order."""
     return np.random.Generator(np.random.PCG64(list(seed))).permutation(n)

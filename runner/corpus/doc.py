@@ -1,10 +1,10 @@
-"""`Doc`: words, the text they stand in, and annotations; `Span` and `Token`: views of it.
+"""`Doc`: a text, its words and its annotations. `Span` and `Token` are views of a doc.
 
-An annotation that is None was never made (its loss is skipped); an empty one was made and found nothing.
-Tokens are counted from 0; spans end before `end`. Characters are Python's (code points).
+An annotation that is None is missing (its loss is skipped); an empty one says that there is nothing.
+Tokens are counted from 0; spans end before `end`. Characters are code points.
 
-The text is kept as it came in: leading blanks, line breaks and runs of white space included, and all offsets count in it.
-Most texts are their words with one blank or nothing between them; only another text is stored (`Doc.raw`).
+The text is kept as given, with leading blanks, line breaks and runs of white space; all offsets count in it. Most texts are
+their words with one blank or nothing between them; only other texts are stored (`Doc.raw`).
 """
 
 from __future__ import annotations
@@ -13,30 +13,26 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runner.corpus.alignment import respelt, word_edges
 from runner.errors import RunnerError
-from runner.spacy_names import unknown
+from runner.spacy_names import ExplainsNames
 
 _start = attrgetter("start")
 
 
-class Span:
+class Span(ExplainsNames):
     """Tokens `start` to `end` (exclusive) of a doc, with a label."""
 
     __slots__ = ("doc", "end", "label", "start")
+    _kind = "span"
 
     def __init__(self, doc: Doc, start: int, end: int, label: str = "") -> None:
         self.doc = doc
         self.start = start
         self.end = end
         self.label = label
-
-    if not TYPE_CHECKING:  # else a type checker would take any name
-
-        def __getattr__(self, name: str) -> Any:
-            raise unknown("span", self, name)
 
     @property
     def label_(self) -> str:
@@ -74,19 +70,15 @@ class Span:
         return self.text
 
 
-class Token:
-    """One token of a doc, by position."""
+class Token(ExplainsNames):
+    """Token `i` of a doc."""
 
     __slots__ = ("doc", "i")
+    _kind = "token"
 
     def __init__(self, doc: Doc, i: int) -> None:
         self.doc = doc
         self.i = i
-
-    if not TYPE_CHECKING:  # else a type checker would take any name
-
-        def __getattr__(self, name: str) -> Any:
-            raise unknown("token", self, name)
 
     @property
     def text(self) -> str:
@@ -99,7 +91,7 @@ class Token:
 
     @property
     def whitespace_(self) -> str:
-        """The white space between this token and the next, as the text has it."""
+        """The white space between this token and the next, as in the text."""
         if self.doc.raw is None:
             return " " if self.doc.spaces[self.i] else ""
         offsets, end = self.doc.offsets, self.idx + len(self.text)
@@ -130,7 +122,7 @@ class Token:
     @property
     def ent_type_(self) -> str:
         ents = self.doc.ents
-        before = bisect_right(ents, self.i, key=_start) - 1  # they are in order
+        before = bisect_right(ents, self.i, key=_start) - 1  # entities are in order
         return ents[before].label if before >= 0 and self.i < ents[before].end else ""
 
     def __len__(self) -> int:
@@ -150,26 +142,27 @@ def _at(values: Sequence[str | None] | None, i: int) -> str:
     return (values[i] or "") if values is not None else ""
 
 
-class Doc:
+class Doc(ExplainsNames):
     """A tokenized text with optional annotations.
 
     words: the tokens, none empty. spaces: whether white space follows each token (default: after every token but the
-    last). text: the words with any white space around them (default: as `spaces` says, one blank or nothing); `spaces`
-    then follows it. A word that holds white space keeps its own spelling where the text spells that otherwise.
-    raw: the text where it was given and may not be what words and spaces spell, else None.
-    ents: (start, end, label) in tokens, in order, not overlapping; None where entities were never annotated.
-    unknown_ents: (start, end) token ranges whose entities are not known (annotated elsewhere, not here).
-    tags, pos, deps: one string a token, None where unknown. heads: index of each token's head, a root's is its own.
-    sent_starts: whether a sentence starts at each token. cats: label → 0.0 to 1.0. meta: whatever else came along.
+    last). text: the words with any white space around them (default: the words joined as `spaces` says); it overrides
+    `spaces`. A word that itself holds white space keeps its spelling even if the text spells it otherwise.
+    raw: the text, if it was given and words and spaces may not spell it; else None.
+    ents: (start, end, label) in tokens, in order, not overlapping; None if entities are not annotated.
+    unknown_ents: (start, end) token ranges whose entities are unknown.
+    tags, pos, deps: one string per token, None if unknown. heads: position of each token's head; a root is its own head.
+    sent_starts: whether a sentence starts at each token. cats: label → 0.0 to 1.0. meta: any other data of the text.
     source: "file:line" for error messages.
 
-    Raises RunnerError where lengths or ranges do not fit, and where words and text differ in more than white space.
+    Raises RunnerError if lengths or ranges do not fit, or if words and text differ in more than white space.
     """
 
     __slots__ = (
         "_ents", "_offsets", "_text", "cats", "deps", "heads", "lexeme_ids", "meta", "pos", "raw", "sent_starts",
         "source", "spaces", "tags", "unknown_ents", "words",
     )  # fmt: skip
+    _kind = "doc"
 
     def __init__(
         self,
@@ -202,7 +195,7 @@ class Doc:
         self.sent_starts = _checked("sent_starts", sent_starts, n, source)
         _checked("spaces", self.spaces, n, source)
         if not all(self.words):
-            raise RunnerError("a word is empty", place=source, hint="Remove it, or give the text instead of the words.")
+            raise RunnerError("a word is empty", place=source, hint="Remove it, or give a text without words.")
         known = {head for head in set(self.heads or ()) if head is not None}
         for i, head in enumerate(self.heads or ()) if known and not 0 <= min(known) <= max(known) < n else ():
             if head is not None and not 0 <= head < n:
@@ -214,7 +207,7 @@ class Doc:
         self.unknown_ents = [(start, end) for start, end in unknown_ents]
         self.cats = dict(cats) if cats is not None else None
         self.meta = dict(meta) if meta else {}
-        self.lexeme_ids: Any = None  # cache of components.inputs
+        self.lexeme_ids: Any = None  # filled by components.inputs
         self.raw: str | None = None
         self._text: str | None = None
         self._offsets: list[int] | None = None
@@ -226,13 +219,13 @@ class Doc:
 
     @classmethod
     def tokenized(cls, text: str, tokens: tuple[list[str], list[bool]], **annotations: Any) -> Doc:
-        """The doc of a text and of the (words, spaces) that a tokenizer made of it, which are not held against it."""
+        """A doc of `text`. tokens: the (words, spaces) that a tokenizer made of it; that they fit is not checked."""
         doc = cls(*tokens, **annotations)
         doc.raw = text
         return doc
 
     def take(self, text: str, starts: Sequence[int], ends: Sequence[int]) -> None:
-        """Make `text` the doc's. starts, ends: the characters of each word in it."""
+        """Replace the doc's text by `text`, in which word i is text[starts[i]:ends[i]]."""
         is_spelt = all(map(text.startswith, self.words, starts))
         self.raw = text if is_spelt else respelt(text, starts, ends, self.words)
         self._text = self.raw
@@ -242,7 +235,7 @@ class Doc:
     def set_ents(self, ents: Sequence[tuple[int, int, str]]) -> None:
         """Replace the entities, given as (start, end, label) in tokens.
 
-        Raises RunnerError where one lies outside the doc or crosses another.
+        Raises RunnerError if an entity lies outside the doc or overlaps another.
         """
         spans = [Span(self, start, end, label) for start, end, label in sorted(ents)]
         end = 0
@@ -262,14 +255,14 @@ class Doc:
 
     @property
     def text(self) -> str:
-        """The text as it came in."""
+        """The text as it was given."""
         if self._text is None:
             self._text = self.raw if self.raw is not None else self.spelt
         return self._text
 
     @property
     def spelt(self) -> str:
-        """The words, with a blank or nothing between them."""
+        """The text that words and spaces spell: one blank or nothing between words."""
         return "".join([word + " " if space else word for word, space in zip(self.words, self.spaces, strict=True)])
 
     @property
@@ -284,7 +277,7 @@ class Doc:
 
     @property
     def ents(self) -> list[Span]:
-        """The entities; none where they were never annotated (see `has_ents`)."""
+        """The entities; empty if they are not annotated (see `has_ents`)."""
         return self._ents or []
 
     @ents.setter
@@ -293,12 +286,12 @@ class Doc:
 
     @property
     def has_ents(self) -> bool:
-        """Whether entities were annotated, be there any or none."""
+        """Whether entities are annotated, even if there are none."""
         return self._ents is not None
 
     @property
     def sents(self) -> list[Span]:
-        """The sentences; one for the whole doc where no starts are known."""
+        """The sentences; the whole doc is one sentence if no starts are known."""
         starts = [i for i, is_start in enumerate(self.sent_starts or ()) if is_start and i] if self.sent_starts else []
         bounds = [0, *starts, len(self.words)]
         return [Span(self, start, end) for start, end in zip(bounds, bounds[1:], strict=False) if end > start]
@@ -306,24 +299,17 @@ class Doc:
     def retokenize(self, spans: Sequence[tuple[int, int]]) -> None:
         """Merge each (start, end) range of tokens into one token, in place.
 
-        A merged token spells its part of the text, spaces included. It takes tag, universal tag, label and head of the
-        token whose head lies outside (the last one where that is none or several). Entities follow; one that starts or
-        ends within a merged token is dropped. Ranges must not overlap.
+        The word of a merged token is its part of the text, spaces included. It takes the tag, universal tag, label and head
+        of its anchor (see `anchor`). An entity that starts or ends inside a merged token is dropped. Ranges must not overlap.
         """
-        groups = [(start, end) for start, end in sorted(spans) if end - start > 1]
-        if not groups:
+        merged = {start: end for start, end in spans if end - start > 1}
+        if not merged:
             return
-        new_of: list[int] = []  # old position → new one
-        members: list[tuple[int, int]] = []
-        position = 0
-        for start, end in [*groups, (len(self.words), len(self.words))]:
-            assert start >= position, "ranges overlap"
-            members += [(i, i + 1) for i in range(position, start)]
-            if end > start:
-                members.append((start, end))
-            position = end
-        for new, (start, end) in enumerate(members):
-            new_of += [new] * (end - start)
+        members: list[tuple[int, int]] = []  # new token → its old tokens
+        while (position := members[-1][1] if members else 0) < len(self.words):
+            members.append((position, merged.get(position, position + 1)))
+        assert merged.items() <= set(members), "ranges overlap"
+        new_of = [new for new, (start, end) in enumerate(members) for _ in range(start, end)]  # old token → new token
         text, offsets = self.text, self.offsets
         words = [text[offsets[start] : offsets[end - 1] + len(self.words[end - 1])] for start, end in members]
         anchors = [self.anchor(start, end) for start, end in members]
@@ -350,7 +336,7 @@ class Doc:
         )
 
     def anchor(self, start: int, end: int) -> int:
-        """The token that stands for a range of them."""
+        """The token in a range whose head lies outside it; the last token if there are none or several."""
         if end - start == 1 or self.heads is None:
             return end - 1
         heads = self.heads
@@ -358,11 +344,11 @@ class Doc:
         return outward[0] if len(outward) == 1 else end - 1
 
     def copy(self) -> Doc:
-        """The same tokens and annotations; what is done to one does not touch the other."""
+        """A copy with the same tokens and annotations, independent of this doc."""
         return self.with_words(self.words)
 
     def with_words(self, words: Sequence[str]) -> Doc:
-        """A copy with other words, one for each; every annotation stays at its token, and white space where it was."""
+        """A copy with each word replaced by one of `words`; annotations and white space stay."""
         doc = Doc(
             words,
             self.spaces,
@@ -384,15 +370,10 @@ class Doc:
         return doc
 
     def copy_unannotated(self) -> Doc:
-        """The same tokens without annotations; meta may hold some (lemmas, features), so it stays behind."""
+        """A copy of the tokens without annotations, and without meta, which may hold some (lemmas, features)."""
         doc = Doc(self.words, self.spaces, source=self.source)
         doc.raw = self.raw
         return doc
-
-    if not TYPE_CHECKING:  # else a type checker would take any name
-
-        def __getattr__(self, name: str) -> Any:
-            raise unknown("doc", self, name)
 
     def __len__(self) -> int:
         return len(self.words)
@@ -411,8 +392,6 @@ class Doc:
 
 
 def _checked(name: str, values: Sequence[Any] | None, n: int, source: str | None) -> list[Any] | None:
-    if values is None:
-        return None
-    if len(values) != n:
-        raise RunnerError(f"{len(values)} {name} for {n} words", place=source, hint=f"Give one of {name} a word.")
-    return list(values)
+    if values is not None and len(values) != n:
+        raise RunnerError(f"{len(values)} {name} for {n} words", place=source, hint="Give one value per word.")
+    return list(values) if values is not None else None

@@ -1,20 +1,24 @@
-"""`Example`: what a pipeline sees (`predicted`) beside what is right (`reference`), on the predicted tokens.
+"""`Example`: the doc that a pipeline sees (`predicted`), and the doc with the gold annotations (`reference`).
 
-The reference may be tokenized otherwise. An annotation crosses over only where characters agree: a tag where a token is
-made of one gold token, or of several that have the same tag; a head and label where one gold token stands for it; a
-sentence start where no sentence starts inside the token; an entity where it starts and ends with predicted tokens. A
-part of a gold token starts no sentence, and has no tag or head. Entities that do not fit are left out of loss and score
-(`-`, unknown, on the predicted tokens they touch) and counted in `excluded_ents`.
+The two may be tokenized differently. A gold annotation is mapped to a predicted token only if their characters agree:
 
-The other way round, from predicted to gold tokens, the same holds: Example(gold tokens, predicted doc).
+    tag            the token consists of one gold token, or of several with the same tag
+    head, label    the token consists of gold tokens of which exactly one has its head outside the token
+    sent start     no sentence starts inside the token
+    entity         the entity starts and ends with predicted tokens
 
-Annotations are read afresh at every call; components keep what they pack for training in `targets`.
+A part of a gold token has no tag and no head, and starts no sentence. Entities that do not fit are left out of loss and
+score (the predicted tokens that they touch are `-`, unknown) and counted in `excluded_ents`.
+
+Example(gold tokens, predicted doc) maps predicted annotations to gold tokens by the same rules.
+
+Annotations are read at every call; components keep packed training targets in `targets`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from runner.corpus.alignment import Alignment
 from runner.corpus.annotations import UNALIGNED, check_keys, read_annotations
@@ -22,23 +26,24 @@ from runner.corpus.biluo import spans_to_biluo
 from runner.corpus.doc import Doc
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError
-from runner.spacy_names import unknown
+from runner.spacy_names import ExplainsNames
 
 Value = TypeVar("Value")
 
 
-class Example:
-    """A predicted and a reference doc of one text.
+class Example(ExplainsNames):
+    """A predicted and a reference doc of the same text.
 
-    Raises RunnerError (at the reference's source) where their texts differ in more than white space.
+    Raises RunnerError (at the reference's source) if their texts differ in more than white space.
     """
 
     __slots__ = ("alignment", "is_augmented", "is_given", "predicted", "reference", "targets")
+    _kind = "example"
 
     def __init__(
         self, predicted: Doc, reference: Doc, *, alignment: Alignment | None = None, is_augmented: bool = False
     ) -> None:
-        """is_augmented: a copy with changed words, which do not count as seen (see augment.py)."""
+        """is_augmented: whether this is a copy with changed words; those do not count as seen (see augment.py)."""
         for name, doc in (("predicted", predicted), ("reference", reference)):
             if not isinstance(doc, Doc):
                 raise RunnerError(
@@ -48,8 +53,10 @@ class Example:
         self.predicted = predicted
         self.reference = reference
         self.is_augmented = is_augmented
-        self.is_given = False  # made from a dict, whose faults are told where it is learned from (components/doubts.py)
-        self.targets: dict[str, Any] = {}  # component → what it packs once of this example's annotation
+        self.is_given = (
+            False  # made from a dict; components/doubts.py reports its faults when a component learns from it
+        )
+        self.targets: dict[str, Any] = {}  # component → its training targets for this example
         if alignment is None:
             try:
                 alignment = Alignment(reference.words, predicted.words)
@@ -59,16 +66,16 @@ class Example:
 
     @classmethod
     def from_doc(cls, reference: Doc) -> Example:
-        """Predict on the reference's own tokens."""
+        """An example whose predicted doc has the reference's own tokens."""
         alignment = Alignment(reference.words, reference.words, is_identical=True)
         return cls(reference.copy_unannotated(), reference, alignment=alignment)
 
     @classmethod
     def from_dict(cls, predicted: Doc, annotations: Mapping[str, Any]) -> Example:
-        """A reference in the simple training style (see annotations.py) for a doc that exists.
+        """An example whose reference is given in the simple training style (see annotations.py).
 
-        Character offsets count in `predicted.text`. Lists of one value a word belong to the annotations' `words`, or
-        to the predicted ones where there are none. Raises RunnerError on any fault.
+        Character offsets count in `predicted.text`. Lists with one value per word refer to the annotations' `words`; without
+        `words`, to those of `predicted`. Raises RunnerError on any fault.
 
         >>> example = Example.from_dict(Doc(["Lake", "Aurel"]), {"entities": [(0, 10, "LOC")]})
         >>> example.aligned_ents()
@@ -84,7 +91,7 @@ class Example:
 
     @classmethod
     def from_text(cls, text: str, annotations: Mapping[str, Any], tokenizer: Tokenizer) -> Example:
-        """Tokenize raw text; its annotations are in the simple training style, offsets count in the text as given."""
+        """Tokenize raw text. annotations: in the simple training style; their offsets count in the text as given."""
         predicted = Doc.tokenized(text, tokenizer(text))
         _check_kinds(predicted, annotations)
         record: dict[str, Any] = {"text": text, "words": predicted.words, **annotations}
@@ -94,49 +101,44 @@ class Example:
         self.is_given = True
         return self
 
-    if not TYPE_CHECKING:  # else a type checker would take any name
-
-        def __getattr__(self, name: str) -> Any:
-            raise unknown("example", self, name)
-
     @property
     def is_identical(self) -> bool:
         """Whether both docs have the same tokens."""
         return self.alignment.is_identical
 
     def aligned_ents(self) -> list[tuple[int, int, str]]:
-        """The reference's entities that fit, as (start, end, label) in predicted tokens."""
+        """The reference's entities that start and end with predicted tokens, as (start, end, label) in those tokens."""
         return self._fit()[0]
 
     @property
     def excluded_ents(self) -> int:
-        """How many entities of the reference do not start and end with predicted tokens."""
+        """The number of the reference's entities that do not start and end with predicted tokens."""
         return len(self.reference.ents) - len(self._fit()[0]) + len(self.reference.meta.get(UNALIGNED, ()))
 
     def biluo(self) -> list[str] | None:
-        """A BILUO tag a predicted token, `-` where the entity is unknown; None where no entities were annotated."""
+        """A BILUO tag for each predicted token, `-` if its entity is unknown; None if no entities are annotated."""
         if not self.reference.has_ents:
             return None
         ents, unknown = self._fit()
         return spans_to_biluo(len(self.predicted), ents, unknown)
 
     def aligned_tags(self) -> list[str | None]:
-        """The reference's tag a predicted token; None where it has none, holds gold tokens of several, or cuts one."""
+        """The gold tag of each predicted token; None if it has none, holds gold tokens with different tags, or cuts one."""
         return self._aligned(self.reference.tags)
 
     def aligned_pos(self) -> list[str | None]:
-        """As aligned_tags, for the universal part of speech."""
+        """As aligned_tags, for universal parts of speech."""
         return self._aligned(self.reference.pos)
 
     def aligned_deps(self) -> list[str | None]:
-        """The dependency label a predicted token; one that holds several gold tokens has their root's, if that is one."""
+        """The gold dependency label of each predicted token; of several gold tokens, the label of their only root."""
         deps = self.reference.deps
         if deps is None or self.is_identical:
             return self._aligned(deps)
         return [deps[i] if i is not None else None for i in self._anchors()[0]]
 
     def aligned_sent_starts(self) -> list[bool | None]:
-        """Whether a sentence starts at each predicted token; None where one starts inside it, or it is not known."""
+        """Whether a sentence starts at each predicted token; None if a sentence starts inside it, or if unknown."""
         gold = self.reference.sent_starts
         if gold is None or self.is_identical:
             return self._aligned(gold)
@@ -155,9 +157,9 @@ class Example:
         return starts
 
     def aligned_heads(self) -> list[int | None]:
-        """The head a predicted token, in predicted tokens; None where one of the two cuts a gold token.
+        """The head of each predicted token, in predicted tokens; None if the token or its head cuts a gold token.
 
-        A token that holds several gold tokens has the head of the one among them whose head lies outside.
+        A token that holds several gold tokens takes the head of the one whose head lies outside the token.
         """
         heads = self.reference.heads
         if heads is None or self.is_identical:
@@ -167,11 +169,11 @@ class Example:
         return [holder[head] if head is not None else None for head in gold]
 
     def token_counts(self) -> tuple[int, int, int]:
-        """(correct, predicted, gold) tokens; correct ones cover the same characters of the text."""
+        """(correct, predicted, gold) token counts. A correct token covers the same characters as a gold token."""
         return self.alignment.token_counts()
 
     def _fit(self) -> tuple[list[tuple[int, int, str]], list[tuple[int, int]]]:
-        """Entities and unknown ranges on predicted tokens."""
+        """(entities, ranges with unknown entities), in predicted tokens."""
         reference, alignment = self.reference, self.alignment
         spans = [ent.as_tuple() for ent in reference.ents]
         if alignment.is_identical:
@@ -187,7 +189,7 @@ class Example:
         return ents, unknown
 
     def _anchors(self) -> tuple[list[int | None], list[int | None]]:
-        """For each predicted token the gold token that stands for it in the tree; for each gold token its holder."""
+        """Two lists: each predicted token's anchor (the gold token whose arc it takes); each gold token's predicted token."""
         heads = self.reference.heads or []
         made_of, holder = self.alignment.merged()
         anchors: list[int | None] = []
@@ -201,6 +203,7 @@ class Example:
         return anchors, holder
 
     def _aligned(self, values: list[Value | None] | None) -> list[Value | None]:
+        """The value of each predicted token: that of its gold tokens, if they agree; else None."""
         if values is None:
             return [None] * len(self.predicted)
         if self.is_identical:
@@ -209,8 +212,8 @@ class Example:
         edges = self.alignment.gold_edges
         aligned: list[Value | None] = []
         for span in made_of:
-            found = {values[i] for i in range(*span) if edges[i][0] < edges[i][1]} if span is not None else set()
-            aligned.append(found.pop() if len(found) == 1 else None)
+            distinct = {values[i] for i in range(*span) if edges[i][0] < edges[i][1]} if span is not None else set()
+            aligned.append(distinct.pop() if len(distinct) == 1 else None)
         return aligned
 
     def __repr__(self) -> str:
@@ -220,7 +223,7 @@ class Example:
 def _check_kinds(predicted: Doc, annotations: Mapping[str, Any]) -> None:
     if not isinstance(predicted, Doc):
         raise RunnerError(
-            f"a {type(predicted).__name__} stands in the place of the Doc",
+            f"predicted is a {type(predicted).__name__}, not a Doc",
             hint="Write Example.from_dict(nlp.make_doc(text), annotations).",
         )
     if not isinstance(annotations, Mapping):
@@ -231,5 +234,5 @@ def _check_kinds(predicted: Doc, annotations: Mapping[str, Any]) -> None:
 
 
 def _leaves(head: int | None, i: int, span: tuple[int, int]) -> bool:
-    """Whether the arc of token i leads out of the span; a root's does."""
+    """Whether the head of token i lies outside the span; True for a root."""
     return head is not None and (head == i or not span[0] <= head < span[1])

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from runner.config.schema import RunConfig, Ticket
-from runner.corpus.datasets import Source
+from runner.corpus.datasets import SourceFile
 from runner.errors import RunFailed, RunnerError
 from runner.files import open_locked, read_file, remove_locked, write_file
 from runner.foreign import as_code, shown
@@ -41,7 +41,7 @@ _SHARED = ("uri", "experiment", "if_unreachable")  # of a job's tracking
 class Board:
     """One multirun. sources: a job's config → the files of its corpus."""
 
-    def __init__(self, sources: Callable[[RunConfig], Sequence[Source]]) -> None:
+    def __init__(self, sources: Callable[[RunConfig], Sequence[SourceFile]]) -> None:
         self._sources = sources
         self._jobs: list[Planned] = []
         self._configs: list[RunConfig] = []

@@ -15,7 +15,7 @@ from typing import Any
 
 import runner
 from runner.config.schema import RunConfig
-from runner.corpus.datasets import Source
+from runner.corpus.datasets import SourceFile
 from runner.corpus.digests import sha256_of
 from runner.files import read_file
 from runner.secrets import is_secret_name
@@ -43,7 +43,7 @@ def settings(config: RunConfig) -> dict[str, Any]:
     return dict(json.loads(json.dumps(flat, sort_keys=True, default=str)))
 
 
-def fingerprint(config: RunConfig, sources: Iterable[Source]) -> str:
+def fingerprint(config: RunConfig, sources: Iterable[SourceFile]) -> str:
     """A digest of settings, data and code, 16 hexadecimal digits. Where the files lie does not count, what they hold does."""
     chosen = {key: value for key, value in settings(config).items() if key not in PATHS}
     data = sorted([source.split, source.sha256] for source in sources)

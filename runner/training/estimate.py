@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from runner.components.pipeline import Pipeline
-from runner.corpus.batching import Batch, shuffled
+from runner.corpus.batching import BatchIndices, shuffled
 from runner.corpus.example import Example
 from runner.training.loop import Plan
 from runner.training.optimizers import Optimizer
@@ -104,9 +104,9 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _epochs(plan: Plan, n_words: Any) -> list[list[Batch]]:
+def _epochs(plan: Plan, n_words: Any) -> list[list[BatchIndices]]:
     """The batches of the first epochs."""
-    epochs: list[list[Batch]] = []
+    epochs: list[list[BatchIndices]] = []
     step = 0
     for epoch in range(1, min(plan.max_epochs, MAX_EPOCHS_COUNTED) + 1):
         order = shuffled(len(n_words), (plan.seed, epoch))
@@ -119,7 +119,7 @@ def _epochs(plan: Plan, n_words: Any) -> list[list[Batch]]:
     return epochs
 
 
-def _sample(batches: Sequence[Batch], n_words: Any) -> list[Batch]:
+def _sample(batches: Sequence[BatchIndices], n_words: Any) -> list[BatchIndices]:
     """The first batch twice (the first time is not counted), the one with most words, and others at even distances."""
     largest = max(batches, key=lambda batch: int(n_words[batch.indices].max()))
     at = np.unique(np.linspace(0, len(batches) - 1, MAX_BATCHES - 2).astype(int))

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.components.pipeline import Pipeline, final_score
-from runner.corpus.batching import Batch, Batcher, shuffled
+from runner.corpus.batching import Batcher, BatchIndices, shuffled
 from runner.corpus.example import Example
 from runner.corpus.packed.examples import n_words
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunFailed, RunnerError
@@ -123,7 +123,7 @@ class Training:
             self._epoch += 1
             self._first_step = sgd.step
 
-    def _step(self, batch: Batch, is_last: bool, words: int) -> Step:
+    def _step(self, batch: BatchIndices, is_last: bool, words: int) -> Step:
         """One update, and an evaluation where it is due."""
         plan, sgd = self.plan, self.sgd
         started = time.perf_counter()
@@ -284,7 +284,7 @@ def evaluate(
     )
 
 
-def _with_last(batches: Iterator[Batch]) -> Iterator[tuple[Batch, bool]]:
+def _with_last(batches: Iterator[BatchIndices]) -> Iterator[tuple[BatchIndices, bool]]:
     """Each batch, and whether it is the epoch's last."""
     previous = next(batches, None)
     for batch in batches:

@@ -99,8 +99,8 @@ def test_entities_on_tokens():
         ([(5, 3, "A")], "is empty"),
         ([(-1, 3, "A")], "outside the text of 16"),
         ([(0, 17, "A")], "outside the text of 16"),
-        ([(0, 10, "A"), (5, 16, "B")], "crosses"),
-        ([(0, 10, "A"), (0, 10, "A")], "crosses"),
+        ([(0, 10, "A"), (5, 16, "B")], "overlaps"),
+        ([(0, 10, "A"), (0, 10, "A")], "overlaps"),
         ([(4, 5, "A")], "only white space"),
     ],
 )

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from runner.config.compose import compose
-from runner.corpus.datasets import Source
+from runner.corpus.datasets import SourceFile
 from runner.launch import fingerprint as module
 from runner.launch.fingerprint import fingerprint
 
-SOURCES = [Source("x", "train", Path("a"), "11", 1, 1), Source("x", "dev", Path("b"), "22", 1, 1)]
+SOURCES = [SourceFile("x", "train", Path("a"), "11", 1, 1), SourceFile("x", "dev", Path("b"), "22", 1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_what_does_counts(more):
 
 
 def test_data_counts_by_what_it_holds():
-    moved = [Source("y", one.split, Path("elsewhere"), one.sha256, 1, 1) for one in SOURCES]
-    other = [SOURCES[0], Source("x", "dev", Path("b"), "33", 1, 1)]
+    moved = [SourceFile("y", one.split, Path("elsewhere"), one.sha256, 1, 1) for one in SOURCES]
+    other = [SOURCES[0], SourceFile("x", "dev", Path("b"), "33", 1, 1)]
     config = compose([])
     assert fingerprint(config, moved) == fingerprint(config, SOURCES) != fingerprint(config, other)
 

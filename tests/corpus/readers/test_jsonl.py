@@ -130,7 +130,7 @@ FAULTS = [
     ({"text": "abc", "entities": [[0, 4, "A"]]}, "lies outside the text of 3"),
     ({"text": "abc", "entities": [[-1, 3, "A"]]}, "lies outside"),
     ({"text": "abc", "entities": [[2, 2, "A"]]}, "is empty"),
-    ({"text": "abc", "entities": [[0, 2, "A"], [1, 3, "B"]]}, "crosses"),
+    ({"text": "abc", "entities": [[0, 2, "A"], [1, 3, "B"]]}, "overlaps"),
     ({"words": ["a", "b"], "entities": ["O"]}, r"1 entities \(tags\) for 2 words"),
     ({"words": ["a", "b"], "entities": ["O", "I-A"]}, r"'I-A' \(token 1\) follows 'O'"),
     ({"words": ["a", "b"], "entities": ["O", ["U-A"]]}, r"entities\[0\] is the string"),

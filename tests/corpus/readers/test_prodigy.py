@@ -98,7 +98,7 @@ FAULTS = [
     ({**ADA, "spans": [3]}, r"spans\[0\] is no object"),
     ({**ADA, "spans": [{"label": "X"}]}, r"spans\[0\] has no place"),
     ({**ADA, "spans": [{"start": 0, "end": 99, "label": "X"}]}, "lies outside the text"),
-    ({**ADA, "spans": [SPAN, SPAN]}, "crosses"),
+    ({**ADA, "spans": [SPAN, SPAN]}, "overlaps"),
     ({**ADA, "spans": [{"start": 0, "end": 3}]}, "null as its label"),
     ({**ADA, "tokens": [{"text": "Bo"}]}, "the words and the text differ"),
     ({**ADA, "tokens": [3]}, r"tokens\[0\] has no 'text'"),
