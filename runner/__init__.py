@@ -65,7 +65,7 @@ def blank(
     tokenizer: a `type:` block; {"type": "spacy"} has the rules of `lang`. Raises RunnerError where it names another language.
     """
     from runner.components.pipeline import Pipeline
-    from runner.language import check_language
+    from runner.languages import check_language
 
     if tokenizer is not None:
         check_language(tokenizer, lang)

@@ -172,7 +172,7 @@ def _stream_lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
 
 def _tokenizer(name: str | None, model: Any) -> Callable[[str], tuple[list[str], list[bool]]]:
     from runner.blocks import resolve
-    from runner.language import in_language
+    from runner.languages import in_language
 
     block = {"type": name} if name else model.tokenizer_block if model is not None else {"type": "syntok"}
     block = in_language(block, model.lang if model is not None else "en")

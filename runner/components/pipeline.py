@@ -44,7 +44,7 @@ from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
 from runner.corpus.packed.examples import PackedExamples
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunnerError, suggest
-from runner.language import in_language
+from runner.languages import in_language
 from runner.model.blas import with_own_threads
 from runner.model.dropout import Dropout
 from runner.model.layout import Packed

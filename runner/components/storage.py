@@ -31,7 +31,7 @@ from runner.blocks import check, load_code
 from runner.corpus.lexemes import Lexemes
 from runner.errors import RunFailed, RunnerError
 from runner.files import write_file, write_folder
-from runner.language import in_language
+from runner.languages import in_language
 from runner.model.ops import make_ops
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from runner import registry
 from runner.blocks import accepted, check, load_code, resolve, resolve_argument
 from runner.config import schema
 from runner.errors import RunnerError
-from runner.language import check_language
+from runner.languages import check_language
 
 
 def check_config(config: Mapping[str, Any]) -> None:

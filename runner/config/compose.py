@@ -57,7 +57,7 @@ def run_config(
 
     from runner.config import check as checks
     from runner.config import guard, kept, schema
-    from runner.language import in_language
+    from runner.languages import in_language
 
     guard.refill()
     _refuse_lists(choices, overrides)

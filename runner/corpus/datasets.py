@@ -1,12 +1,11 @@
-"""Data sets: the files of a corpus, cut into train, dev and test, and the examples in them.
+"""Read a data set: the examples of its train, dev and test files.
 
-A data set is nothing but a file of conf/corpus, so that a new one needs no code; locate.py says how it names its files.
-Without an official split, `folds` and `fold` cut the training data into contiguous parts by order, one of which is the
-dev set.
+A data set is a file of conf/corpus; a new one needs no code. locate.py finds its files. Without an official split, `folds`
+and `fold` cut the training data, in order, into contiguous parts; one of them serves as dev data.
 
-Dev and test data are held in memory, and training data up to `in_memory_words`: a million words take a few seconds and
-some hundred megabytes. More is packed into a file of the cache folder once and stays there (packing.py), which changes
-no result. Batches are batching.py's.
+Dev and test data are held in memory, as is training data of up to `in_memory_words`: a million words take a few seconds and
+some hundred megabytes. Larger training data is packed once into a file of the cache folder (packed/packing.py) and stays
+there, which changes no result.
 """
 
 from __future__ import annotations
@@ -32,28 +31,28 @@ from runner.errors import RunnerError
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """One file that a part of a corpus was read from."""
 
     name: str  # of the corpus
     split: str  # "train", "dev" or "test"
     path: Path
     sha256: str  # of the file, in hex
-    n_docs: int  # read from it into this part
-    n_words: int  # of the reference
+    n_docs: int  # read from the file into this part
+    n_words: int  # in the reference docs
 
 
 @dataclass
 class Corpus:
-    """Examples to train on and to score on, and where they came from. digest: of train and dev, which make the weights."""
+    """Examples to train on and to score on, and the files they came from."""
 
     name: str
     train: Sequence[Example]
     dev: Sequence[Example]
-    sources: list[Source]
-    digest: str  # sha256, in hex, of the files' contents and of how they were cut
-    is_folded: bool = False  # train and dev are parts of the same files
-    left_out: LeftOut = field(default_factory=LeftOut)  # what the readers found no place for in a Doc, and how often
+    sources: list[SourceFile]
+    digest: str  # sha256, in hex, of the contents of the train and dev files and of how they were cut
+    is_folded: bool = False  # whether train and dev are parts of the same files
+    left_out: LeftOut = field(default_factory=LeftOut)  # annotations that a Doc cannot hold, and how many
     test: list[Example] = field(default_factory=list)  # held-out examples
 
     @property
@@ -67,7 +66,7 @@ class Corpus:
         return int(n_words(self.dev).sum())
 
     def summary(self) -> list[str]:
-        """One aligned line a part: docs, words, entities by type, and how many entities do not align."""
+        """One aligned line per part: docs, words, entities by type, and entities that do not fit the tokens."""
         rows = []
         for name, examples in (("train", self.train), ("dev", self.dev)):
             labels = Counter(ent.label for example in examples for ent in example.reference.ents)
@@ -83,21 +82,21 @@ class Corpus:
 
 @dataclass(frozen=True)
 class CorpusSpec:
-    """Which files a data set has and how they are cut: the keys of conf/corpus, but for the reader.
+    """The files of a data set and how they are cut: the keys of conf/corpus without the reader.
 
-    train, dev, test: a part each, see locate.py; relative paths start at the current folder.
+    train, dev, test: the parts, see locate.py; relative paths start at the current folder.
     """
 
     train: Any
     dev: Any = None
     test: Any = None
     name: str | None = None  # for tables; None: "files"
-    score_test: bool = True  # read the test data; false: leave its files alone
-    gold_tokens: bool = True  # predict on the reference's tokens; false: on those that the tokenizer makes of its text
-    folds: int | None = None  # cut `train` into this many contiguous parts, of which one is the dev set
-    fold: int | None = None  # the part, from 0, that is the dev set; None: 0
-    limit: int | None = None  # docs that are read of each file at most, before folding
-    in_memory_words: int | None = None  # training data of more words is packed into a file; None: it never is
+    score_test: bool = True  # false: do not read the test data
+    gold_tokens: bool = True  # predict on the reference's tokens; false: on the tokenizer's, made from its text
+    folds: int | None = None  # cut `train` into this many contiguous parts; one of them serves as dev data
+    fold: int | None = None  # number, from 0, of that part; None: 0
+    limit: int | None = None  # read at most this many docs of each file, before folding
+    in_memory_words: int | None = None  # training data with more words is packed into a file; None: never
     cache: str | Path | None = (
         None  # folder of packed files and of large files' checksums; None: the user's cache folder
     )
@@ -126,9 +125,9 @@ class CorpusSpec:
             )
 
     def paths(self) -> dict[str, list[Path]]:
-        """The files of each split; none of a dev set that is cut from the training data.
+        """The files of each split. The dev list is empty if the dev data are a fold of the training data.
 
-        Raises RunnerError for a file that is missing or cannot be fetched.
+        Raises RunnerError if a file is missing or cannot be fetched.
         """
         paths = {"train": locate(self.train, "corpus.train"), "dev": []}
         if self.dev is not None:
@@ -138,14 +137,14 @@ class CorpusSpec:
         return paths
 
     def packing(self, recipe: str | None) -> Packing | None:
-        """How large training data is packed; None where all is kept in memory."""
+        """How to pack large training data; None: keep all data in memory."""
         if self.in_memory_words is None or recipe is None:
             return None
         folder = Path(self.cache) if self.cache else None
         return Packing(self.in_memory_words, folder, f"{recipe} {self.limit} {self.gold_tokens}")
 
-    def digest(self, sources: Sequence[Source]) -> str:
-        """sha256, in hex, of the files' contents and of how they are cut. The test data does not count."""
+    def digest(self, sources: Sequence[SourceFile]) -> str:
+        """sha256, in hex, of the contents of the train and dev files and of how they are cut."""
         files = [
             f"{source.split} {source.sha256} {(archive_of(source.path) or ('', '*'))[1]}"
             for source in sources
@@ -188,7 +187,7 @@ def load_corpus(
         files["dev"] = files["train"]
     name = spec.name or "files"
     sources = [
-        Source(name, split, path, sha256, n_docs, n_words)
+        SourceFile(name, split, path, sha256, n_docs, n_words)
         for split, part in docs.items()
         for (path, sha256), (n_docs, n_words) in zip(files[split], _sizes(part), strict=True)
         if n_docs
@@ -218,7 +217,7 @@ def _check_is_some(split: str, examples: Sequence[Example]) -> None:
 
 
 def _on_words_of(tokenizer: Tokenizer) -> Callable[[Doc], Doc]:
-    """Reference → what a pipeline is to predict on."""
+    """A function: reference doc → unannotated doc of the same text, in the tokenizer's words."""
 
     def predict(reference: Doc) -> Doc:
         return Doc.tokenized(reference.text, tokenizer(reference.text), meta=reference.meta, source=reference.source)
@@ -234,11 +233,11 @@ def _examples(part: _Docs, predict: Callable[[Doc], Doc] | None) -> Sequence[Exa
     return [Example(predict(doc), doc) if predict is not None else Example.from_doc(doc) for doc in docs]
 
 
-_Docs = list[list[Doc]] | PackedExamples  # those of each file; or packed
+_Docs = list[list[Doc]] | PackedExamples  # a list for each file; or packed
 
 
 def _fold(docs: _Docs, folds: int, fold: int) -> dict[str, _Docs]:
-    """Train and dev docs: in order, they fall into the dev fold or not."""
+    """Cut the docs, in order, into train and dev docs: the dev docs are the `fold`th of `folds` parts."""
     n_docs = len(docs) if isinstance(docs, PackedExamples) else sum(map(len, docs))
     start, end = fold * n_docs // folds, (fold + 1) * n_docs // folds
     if isinstance(docs, PackedExamples):
@@ -254,5 +253,5 @@ def _fold(docs: _Docs, folds: int, fold: int) -> dict[str, _Docs]:
 
 
 def _sizes(part: _Docs) -> list[tuple[int, int]]:
-    """Docs and words of each file."""
+    """(number of docs, number of words) of each file."""
     return part.per_file() if isinstance(part, PackedExamples) else [(len(some), sum(map(len, some))) for some in part]

@@ -29,7 +29,7 @@ SAMPLE = Path(__file__).parent / "sample"
 
 
 def locate(part: Any, key: str) -> list[Path]:
-    """The files of one part of a corpus, fetched and verified where it says so. key: "corpus.train", for errors."""
+    """The paths of one part of a corpus; its downloads are fetched and verified. key: such as "corpus.train", for errors."""
     if isinstance(part, (list, tuple)):
         if not part:
             raise RunnerError("the list is empty", place=key, hint="Name at least one file.")
@@ -47,20 +47,20 @@ def locate(part: Any, key: str) -> list[Path]:
             mirror = _inside(part["mirror"], f"{key}.mirror") if part.get("mirror") else ""
             return [fetch(str(part["url"]), str(part["sha256"]), mirror, key)]
         raise RunnerError(
-            f"the keys {', '.join(sorted(keys)) or '(none)'} do not make a file",
+            f"the keys {', '.join(sorted(keys)) or '(none)'} do not describe a file",
             place=key,
             hint="Give a path, {bundled: FILE}, or {url: https://…, sha256: …, mirror: FOLDER/FILE, members: PATTERN}.",
         )
     raise RunnerError(
-        f"{part!r} is no path" if part is not None else "no path is set", place=key, hint=f"Set {key}=PATH."
+        f"{part!r} is not a path" if part is not None else "no path is set", place=key, hint=f"Set {key}=PATH."
     )
 
 
 def fetch(url: str, sha256: str, mirror: str, key: str) -> Path:
-    """A file of the cache folder, downloaded where it is not there yet; or its copy in RUNNER_DATA_MIRROR.
+    """The path of a file in the cache folder, downloaded unless it is there; or of its copy in RUNNER_DATA_MIRROR.
 
-    mirror: its path below the mirror and the cache folder. Raises RunnerError (two lines) without network, or where the
-    content is not what `sha256` says.
+    mirror: its path below the mirror and the cache folder. Raises RunnerError if the network fails, or if the content does
+    not have the checksum `sha256`.
     """
     folder = os.environ.get(MIRROR_VARIABLE)
     if folder and mirror:
@@ -71,14 +71,16 @@ def fetch(url: str, sha256: str, mirror: str, key: str) -> Path:
                 place=f"{key} ({MIRROR_VARIABLE})",
                 hint=f"Put {url} there, or unset {MIRROR_VARIABLE} to download it.",
             )
-        found = sha256_of(path)
-        if found != sha256:
-            raise _altered(str(path), sha256, found, key, "Put the original file there.")
+        actual = sha256_of(path)
+        if actual != sha256:
+            raise _altered(str(path), sha256, actual, key, "Put the original file there.")
         return path
     if not url.startswith("https://"):
-        raise RunnerError(f"{url} is no https address", place=key, hint="Give an address that starts with https://.")
+        raise RunnerError(
+            f"{url} is not an https address", place=key, hint="Give an address that starts with https://."
+        )
 
-    import pooch  # here, because a run on own files needs none of it
+    import pooch  # here, because a run on local files does not need it
 
     target = Path(pooch.os_cache("runner")) / (mirror or _inside(url.rsplit("/", 1)[-1], f"{key}.url"))
     pooch.get_logger().setLevel("WARNING")
@@ -91,7 +93,7 @@ def fetch(url: str, sha256: str, mirror: str, key: str) -> Path:
             fname=target.name,
             downloader=pooch.HTTPDownloader(progressbar=bar or False, timeout=30),
         )
-    except OSError as error:  # what requests raises is an OSError as well
+    except OSError as error:  # the errors of requests are OSErrors too
         raise RunnerError(
             f"{url} cannot be downloaded ({_reason(error)})",
             place=key,
@@ -99,10 +101,8 @@ def fetch(url: str, sha256: str, mirror: str, key: str) -> Path:
         ) from None
     except ValueError as error:
         hashes = re.findall(r"\b[0-9a-f]{64}\b", str(error))
-        found = hashes[-1] if hashes else "?"
-        raise _altered(
-            url, sha256, found, key, "The file has changed at its origin; check it and update the checksum."
-        ) from None
+        hint = "The file has changed at its origin; check it and update the checksum."
+        raise _altered(url, sha256, hashes[-1] if hashes else "?", key, hint) from None
     finally:
         if bar is not None:
             bar.close()
@@ -110,15 +110,17 @@ def fetch(url: str, sha256: str, mirror: str, key: str) -> Path:
 
 
 def _existing(path: Path, key: str) -> Path:
+    """`path`, which is a file or points into a zip archive. Raises RunnerError otherwise."""
     try:
         is_file = path.is_file() or archive_of(path) is not None
     except OSError as error:  # a name that is too long, a link that leads to itself
-        raise RunnerError(f"{str(path)[:60]!r} is no path ({error.strerror})", place=key, hint="Check it.") from None
+        fact = f"{str(path)[:60]!r} is not a path ({error.strerror})"
+        raise RunnerError(fact, place=key, hint="Check the path.") from None
     if is_file:
         return path
     if path.exists() and not path.is_dir():
-        hint = "Write what it gives into a file first, and name that."
-        raise RunnerError(f"{path} is a pipe, socket or device, and no file", place=key, hint=hint)
+        hint = "Write its output into a file first, and name that file."
+        raise RunnerError(f"{path} is a pipe, socket or device, not a file", place=key, hint=hint)
     if path.is_dir():
         raise RunnerError(f"{path} is a folder", place=key, hint="Name a file in it, or a list of files.")
     folder = path.parent
@@ -131,7 +133,7 @@ def _existing(path: Path, key: str) -> Path:
 
 
 def _inside(path: Any, key: str) -> str:
-    """A path that stays below the folder that it will be put under. Raises RunnerError for any other."""
+    """`path` as text; it is relative and stays below its folder. Raises RunnerError otherwise."""
     parts = str(path).replace("\\", "/").split("/")
     if not parts[0] or ".." in parts or "\0" in str(path) or ":" in parts[0] or not parts[-1].strip("."):
         raise RunnerError(f"{str(path)!r:.80} leads out of its folder", place=key, hint="Give a path like FOLDER/FILE.")
@@ -139,7 +141,7 @@ def _inside(path: Any, key: str) -> str:
 
 
 def _nearest(name: str, folder: Path, key: str, path: Path) -> str:
-    """A hint with the existing name that is closest to the one that does not exist."""
+    """A hint that names the entry of `folder` nearest to `name`, or lists some entries."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:
@@ -152,12 +154,12 @@ def _nearest(name: str, folder: Path, key: str, path: Path) -> str:
     )
 
 
-def _altered(what: str, wanted: str, found: str, key: str, hint: str) -> RunnerError:
-    return RunnerError(f"{what} has the checksum {found[:12]}…, not {wanted[:12]}… (sha256)", place=key, hint=hint)
+def _altered(file: str, expected: str, actual: str, key: str, hint: str) -> RunnerError:
+    return RunnerError(f"{file} has the checksum {actual[:12]}…, not {expected[:12]}… (sha256)", place=key, hint=hint)
 
 
 def _reason(error: OSError) -> str:
-    """The first line of an error of the network, without the nesting of its causes."""
+    """The first line of the innermost cause of a network error."""
     cause: BaseException = error
     while cause.__context__ is not None:
         cause = cause.__context__
@@ -166,7 +168,7 @@ def _reason(error: OSError) -> str:
 
 
 class _DownloadBar:
-    """What pooch asks of a progress bar, drawn by rich on stderr."""
+    """A progress bar with the methods that pooch calls, drawn by rich on stderr."""
 
     def __init__(self, name: str) -> None:
         from rich.console import Console

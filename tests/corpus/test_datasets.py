@@ -108,7 +108,7 @@ def test_a_reader_of_the_path_alone(files):
         ({"dev": ["dev.jsonl", "deb.jsonl"]}, "corpus.dev[1]", "Did you mean dev.jsonl?"),
         ({"dev": "."}, "corpus.dev", "is a folder"),
         ({"dev": []}, "corpus.dev", "the list is empty"),
-        ({"dev": 3}, "corpus.dev", "3 is no path"),
+        ({"dev": 3}, "corpus.dev", "3 is not a path"),
         ({"dev": None}, "corpus.dev", "corpus.folds=5"),
         ({"train": None}, "corpus.train", "no training data"),
         ({"folds": 2}, "corpus.folds", "corpus.dev=null"),
@@ -116,7 +116,7 @@ def test_a_reader_of_the_path_alone(files):
         ({"dev": None, "folds": 9}, "corpus.dev", "no examples in the dev data"),
         ({"dev": {"path": "x"}}, "corpus.dev", "the keys path"),
         ({"dev": {"bundled": "none.jsonl"}}, "corpus.dev", "there is no file"),
-        ({"dev": {"url": "http://a.example/b", "sha256": "0"}}, "corpus.dev", "no https address"),
+        ({"dev": {"url": "http://a.example/b", "sha256": "0"}}, "corpus.dev", "not an https address"),
     ],
 )
 def test_faults_name_the_key(files, changes, place, text):

@@ -264,7 +264,7 @@ def a_tree_that_is_too_long(at: Place) -> None:
     at.command(*TINY, *words, *overrides)
 
 
-@story("language", "the tokenizer's language is {}", "or remove pipeline.tokenizer.lang")
+@story("languages", "the tokenizer's language is {}", "or remove pipeline.tokenizer.lang")
 def two_languages(at: Place) -> None:
     pytest.importorskip("spacy")
     words = ("pipeline.tokenizer.type=spacy", "pipeline.tokenizer.lang=de")
