@@ -17,6 +17,8 @@ from .hints.inventory import Advice, inventory
 from .hints.place import Place
 from .hints.story import STORIES, Told
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["commands", "config", "data", "tracking"]
 
 INVENTORY = inventory()

@@ -18,7 +18,9 @@ import pytest
 import yaml
 
 from tests.commands.test_train import TINY
-from tests.stress.crowd import mlflow_server
+from tests.stress.servers import mlflow_server
+
+pytestmark = [pytest.mark.slow, pytest.mark.mlflow]
 
 CODE = """
 from runner import registry

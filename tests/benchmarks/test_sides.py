@@ -98,6 +98,7 @@ def test_ours_is_measured(job):
     assert found["cold_start_seconds"] > 0
 
 
+@pytest.mark.slow
 @needs_data
 def test_the_peer_is_measured_on_converted_data(tmp_path):
     pytest.importorskip("spacy")

@@ -60,6 +60,7 @@ def query(place: Path, sql: str) -> list[Any]:
         return connection.execute(sql).fetchall()
 
 
+@pytest.mark.slow
 def test_what_differs_what_came_out_and_what_it_means(place, told):
     assert re.search(r"^\| seed +\| 0 +\| 1 +\|$", told, re.M)
     assert "optimizer" not in told  # it is the same

@@ -190,6 +190,7 @@ class TestBeforeJob0:
         assert code == 2
         assert err.startswith("pipeline.score_weights: no component gives the score 'tag_acc'")  # of all jobs alike
 
+    @pytest.mark.slow
     def test_good_jobs_run(self, folder):
         words = ("-m", "training.max_epochs=1", "seed=0,1", "output_dir=out")
         code, _, err = run(folder, *TINY, *words)

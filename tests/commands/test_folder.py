@@ -79,6 +79,7 @@ class TestAnotherProcess:
             assert contents(place) == before
         held.release()
 
+    @pytest.mark.slow
     def test_nor_a_sweep_while_the_same_one_runs(self, tmp_path):
         words = ["-m", "seed=0,1", "hydra/launcher=basic", "output_dir=sweep"]
         assert run(tmp_path, *words)[0] == 0

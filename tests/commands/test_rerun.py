@@ -19,6 +19,8 @@ from runner.__main__ import main
 from runner.compare import reproduction as repetition
 from runner.corpus.locate import SAMPLE
 
+pytestmark = pytest.mark.mlflow
+
 TINY = (
     "pipeline=ner", "optimizer.learn_rate=0.01", "tok2vec=small", "tok2vec.width=16", "tok2vec.depth=1",
     "tok2vec.embed_size=100", "dropout=constant", "training.max_epochs=2",
@@ -78,6 +80,7 @@ def test_the_same_bits(place, run_id, monkeypatch):
     assert after["code_digest"] == before["code_digest"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="Nehalem is a kernel of x86-64 processors")
 def test_on_another_kernel_the_kernel_is_named_and_not_the_program(place, run_id):
     """OpenBLAS's oldest kernel runs on every such processor, and rounds otherwise than the newer ones."""

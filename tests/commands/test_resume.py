@@ -23,6 +23,8 @@ from runner.__main__ import main
 from runner.commands import train
 from runner.training.keeper import FOLDER, checkpoints, is_locked, lock
 
+pytestmark = [pytest.mark.slow, pytest.mark.mlflow]
+
 TINY = (
     "optimizer.learn_rate=0.01", "corpus.limit=40", "tok2vec=small", "tok2vec.width=16", "tok2vec.depth=1",
     "tok2vec.embed_size=300", "dropout=constant", "training.max_epochs=3", "training.checkpoint_steps=5",

@@ -138,6 +138,7 @@ def whole(place: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [30, 36])
 def test_the_same_bits_after_a_kill(step, whole, folder):
     """Before the divergence, and in the part that is done again."""
@@ -149,6 +150,7 @@ def test_the_same_bits_after_a_kill(step, whole, folder):
     assert step == 30 or history(folder / "mlflow.db") == history(whole / "mlflow.db")
 
 
+@pytest.mark.slow
 def test_where_there_is_nothing_to_go_back_to(folder):
     killed(folder, 30, "tracking=none", "training.max_rollbacks=1", "training.checkpoint_steps=2")
     point = folder / "out" / FOLDER / "evaluation.ckpt"

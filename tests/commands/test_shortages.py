@@ -10,7 +10,10 @@ import pytest
 from tests.commands.test_resume import no_surroundings  # noqa: F401
 from tests.stress.shortages import CASES
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits as Linux has them")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits as Linux has them"),
+]
 
 
 @pytest.mark.parametrize("name", ["file", "memory", "permission"])

@@ -1,7 +1,7 @@
 """A tracking server that refuses connections for a while, `sync`, and `reap`.
 
 The server is MLflow's own application behind a listener in this process that is closed and opened again: to a client a
-server that is not there. One that is killed in the midst of requests: python -m tests.outages.
+server that is not there. One that is killed in the midst of requests: python -m tests.stress.outages.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from runner.tracking.mlflow.tracker import MlflowTracker
 from runner.tracking.process import this_process
 from tests.stress.outages import free_port
 from tests.tracking.conftest import make_models, make_run, three_steps
+
+pytestmark = pytest.mark.mlflow
 
 ABANDONED = """
 import os, signal, sys, time
@@ -148,6 +150,7 @@ def test_nobody_answers_at_the_start(closed: Front, tmp_path: Path, monkeypatch:
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
+@pytest.mark.slow
 def test_offline_then_sync(closed: Front, client: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "offline"
     tracker = MlflowTracker(closed.uri, if_unreachable="offline")

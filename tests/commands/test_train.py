@@ -103,6 +103,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestBestEpoch:
+    @pytest.mark.slow
     def test_each_component_is_of_its_own_and_the_model_scores_what_the_summary_says(self, tmp_path):
         ended = train(
             tmp_path, "pipeline=full", "training.best_epoch=each", "training.max_epochs=4", "training.eval_every=4",
@@ -257,6 +258,7 @@ class TestEnds:
         assert ended.stderr.splitlines()[0].removeprefix(f"{tmp_path}{os.sep}") == first
         assert len(ended.stderr.splitlines()) <= 2
 
+    @pytest.mark.slow
     @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
     @pytest.mark.parametrize("code", [130, 143])
     def test_killed_by_a_signal(self, killed, code):
@@ -309,6 +311,7 @@ def wait_for_statuses(store: Path) -> list[str]:
 
 
 class TestDeterminism:
+    @pytest.mark.slow
     def test_in_a_process_of_its_own(self, alone, tmp_path):
         root = str(Path(runner.__file__).parent.parent)
         subprocess.run(
@@ -317,6 +320,7 @@ class TestDeterminism:
         )  # fmt: skip
         assert Ended(0, tmp_path / "out", "", "").summary["weights_sha256"] == alone.summary["weights_sha256"]
 
+    @pytest.mark.slow
     def test_as_a_later_job_of_a_multirun_and_after_other_trainings(self, alone, tmp_path):
         ended = train(tmp_path, "-m", "training.max_epochs=3", "seed=1,0")
         assert ended.code == 0
@@ -382,6 +386,7 @@ class TestConfig:
 
 
 class TestMlflow:
+    @pytest.mark.slow
     def test_three_finished_runs(self, tracked):
         runs = query(tracked / "mlflow.db", "select status from runs")
         assert runs == [("FINISHED",)] * 4, "three trainings, and the multirun's own"
@@ -423,6 +428,7 @@ class TestMlflow:
 
 
 class TestAugmenters:
+    @pytest.mark.slow
     def test_change_what_is_learned_and_not_what_is_known(self, alone, tmp_path):
         """Other weights, the same words and scores of the same dev set, and the same bits when repeated."""
         choice = ("augmenters=[lower_case,noise]", "augmenters.noise.level=1.0", "training.max_epochs=3")

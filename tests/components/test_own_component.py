@@ -88,6 +88,7 @@ def test_it_is_written_in_40_lines():
     assert len([line for line in OWN.splitlines() if line]) <= 40
 
 
+@pytest.mark.slow
 def test_a_run_prints_its_columns_and_mlflow_gets_them(run, code, capsys):
     assert main([*run, "tracking=mlflow"]) == 0
     head, _, *rows = capsys.readouterr().out.splitlines()

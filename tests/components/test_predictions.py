@@ -32,6 +32,7 @@ def train(tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "keys"),
     [
@@ -51,6 +52,7 @@ def test_the_docs_counts_give_the_best_scores_again(train, overrides, keys):
         assert 0 < again < 1
 
 
+@pytest.mark.slow
 def test_the_file_is_a_corpus(train, tmp_path, capsys):
     train("pipeline=ner")
     assert main(["convert", f"out/{FILE_NAME}", "out.iob"]) == 0

@@ -125,6 +125,7 @@ def test_the_bundled_map_knows_the_sample_corpus():
     assert sum(a == b for a, b in pairs) > 0.9 * len(pairs)
 
 
+@pytest.mark.slow
 @needs_data
 def test_the_bundled_map_on_ewt():
     tags = read_tag_map("en_ptb", "tag_map")

@@ -1,4 +1,4 @@
-"""Several threads, one pipeline: the answers of one thread. At length: python -m tests.threads."""
+"""Several threads, one pipeline: the answers of one thread. At length: python -m tests.stress.threads."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def models(tmp_path_factory):
     return {kind: train(folder, kind, steps=8) for kind in KINDS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_new_words_in_eight_threads_are_answered_as_in_one(models, kind):
     assert race(models[kind], "numpy", n_threads=8, n_texts=100) == ([], 0, 0)
@@ -97,6 +98,7 @@ def test_a_registry_is_not_asked_before_it_is_filled(monkeypatch):
     assert answers == [["constant"]] * 2
 
 
+@pytest.mark.slow
 def test_a_word_is_the_same_whoever_meets_it_first():
     def tokens(lexemes, word_numbers):
         docs = [Doc([f"Word{i}", f"word{i}"]) for i in word_numbers]

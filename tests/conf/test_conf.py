@@ -55,6 +55,7 @@ def test_presets_say_what_they_mean() -> None:
     assert (recipe.dropout["start"], recipe.batch["compound"], recipe.optimizer["learn_rate"]) == (0.6, 1.001, 0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variant",
     [option.partition("=")[2] for option in OPTIONS if option.startswith("variant=") and "recipe" not in option],

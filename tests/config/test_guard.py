@@ -29,6 +29,7 @@ def preset(folder, text, name="experiment/theirs.yaml"):
     path.write_text("# @package _global_\n" + text, "utf8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "message"),
     [

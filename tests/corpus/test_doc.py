@@ -67,6 +67,7 @@ def test_any_text_is_its_words_and_what_parts_them(text):
         holds(Doc(words, text=text), text)
 
 
+@pytest.mark.slow
 @given(texts, st.data())
 def test_all_ways_to_copy_a_doc_keep_its_text(tmp_path_factory, text, data):
     words, spaces = syntok()(text)

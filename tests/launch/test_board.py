@@ -19,6 +19,8 @@ from runner.tracking.mlflow import tracker as mlflow_client
 from tests.commands.test_resume import TINY
 from tests.stress.sweep_kills import issue, table
 
+pytestmark = [pytest.mark.slow, pytest.mark.mlflow]
+
 SHORT = (*TINY, "training.max_epochs=2", "tracking=none")
 FAILING = (  # after some steps; at once would be seen before the first job starts
     "optimizer.learn_rate={type: warmup_linear, initial_rate: 1e32, warmup_steps: 1000, total_steps: 2000},0.01"

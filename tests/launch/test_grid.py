@@ -38,6 +38,7 @@ def issue(*words: str) -> tuple[int, Board, list[Path]]:
     return code, board, seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("word", "folder", "earlier"),
     [
@@ -70,6 +71,7 @@ def test_an_absolute_folder(tmp_path: Path) -> None:
     assert seen == [tmp_path / "there" / "0", tmp_path / "there" / "1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("subdir", "expected"),
     [("job-${hydra.job.num}", "job-1"), ("${hydra.job.override_dirname}", "seed=1"), ("a/${seed}", "a/1")],

@@ -12,6 +12,8 @@ from runner.__main__ import main
 from tests.commands.test_resume import TINY, until
 from tests.stress.sweep_interrupts import SWEEP, TO_GROUP, TO_PARENT, Sweep, jobs_of, kept_steps, resumed_steps, tracked
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 12
 
 

@@ -156,6 +156,7 @@ def test_a_tracker_gets_only_keys_that_it_takes() -> None:
     assert (config.experiment, config.run_name) == ("mine", "first")
 
 
+@pytest.mark.slow
 def test_a_multirun_is_the_product() -> None:
     seen: list[RunConfig] = []
     assert run_app(["-m", "pipeline=ner", "optimizer=adam,radam", "dropout.start=0.2,0.4"], collect(seen)) == 0
@@ -170,6 +171,7 @@ def test_a_multirun_is_the_product() -> None:
     assert "multirun" in seen[0].output_dir.parts
 
 
+@pytest.mark.slow
 def test_a_failed_job_stops_no_other(capsys: pytest.CaptureFixture[str]) -> None:
     done: list[int] = []
 
@@ -228,6 +230,7 @@ def test_a_bug_of_ours_is_no_mistake_of_the_users() -> None:
                 explain.explain(raised.value, [], None)
 
 
+@pytest.mark.slow
 def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app([], raises(RunFailed("the disk is full"))) == 1
     assert capsys.readouterr().err == "the disk is full\n"
@@ -373,6 +376,7 @@ def test_hydras_own_options_work(capsys: pytest.CaptureFixture[str], monkeypatch
     assert "optimizer=radam" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_train_is_the_command_that_needs_no_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,6 +49,7 @@ def searched(tmp_path_factory):
     return cwd, out
 
 
+@pytest.mark.slow
 def test_trials_lie_in_the_space(searched):
     cwd, out = searched
     assert len(trials(cwd / "s")) == 4
@@ -60,6 +61,7 @@ def test_trials_lie_in_the_space(searched):
     assert "Best: job" in out
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_trials(searched, tmp_path):
     words = (*SPACE, "hydra.sweeper.n_trials=2", "output_dir=s", "hydra.sweeper.pruner=none")
     assert search(tmp_path, *words)[0] == 0
@@ -71,6 +73,7 @@ def test_the_same_command_gives_the_same_trials(searched, tmp_path):
     assert mine == theirs[:2]
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_ended(searched):
     cwd, _ = searched
     before = trials(cwd / "s")
@@ -85,6 +88,7 @@ def test_it_goes_on_where_it_ended(searched):
     assert out.count("finished") >= 5  # and a table of all
 
 
+@pytest.mark.slow
 def test_what_falls_behind_is_pruned(tmp_path):
     code, out, err = search(
         tmp_path, "training.max_epochs=4", "optimizer.learn_rate=choice(0.01,1e-9)", "hydra.sweeper.sampler=random",
@@ -97,6 +101,7 @@ def test_what_falls_behind_is_pruned(tmp_path):
     assert out.count("  pruned") == len(pruned)
 
 
+@pytest.mark.slow
 def test_repeats_are_scored_by_their_mean(tmp_path):
     import optuna
     from optuna.storages import JournalStorage

@@ -32,6 +32,7 @@ from typing import Any
 
 from runner.tracking.mlflow.status import read_status
 from tests.commands.test_resume import KINDS, command, history, result, summary
+from tests.stress.servers import start, stop
 
 MORE = ("training.max_epochs=10", "training.checkpoint_steps=null")
 
@@ -48,13 +49,13 @@ class Server:
         """Returns when it answers."""
         self.folder.mkdir(exist_ok=True)
         with (self.folder / "server.log").open("a") as log:
-            self._process = subprocess.Popen(
+            self._process = start(
                 [
                     sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self.port),
                     "--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db",
                     "--artifacts-destination", str(self.folder / "artifacts"),
                 ],
-                cwd=self.folder, stdout=log, stderr=log, start_new_session=True,
+                cwd=self.folder, stdout=log, stderr=log,
                 # Its job runners would be left over by a SIGKILL, seven a restart.
                 env={
                     **os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -69,9 +70,7 @@ class Server:
     def kill(self) -> None:
         """It and its workers, at once."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            stop(self._process, signal.SIGKILL)
             self._process = None
 
 

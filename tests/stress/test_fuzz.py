@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.stress]
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="fuzz.py limits memory by what Linux tells of it")
 def test_broken_runs_end_well():

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.stress]
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="fuzz_readers.py limits memory by what Linux tells of it")
 def test_broken_inputs_are_read_or_refused():

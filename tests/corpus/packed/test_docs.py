@@ -87,6 +87,7 @@ def check(ours, theirs):
     assert all(ent.doc is ours for ent in ours.ents)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given=st.lists(docs(), max_size=5))
 def test_every_layer_comes_back(tmp_path, given):

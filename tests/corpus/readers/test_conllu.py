@@ -233,6 +233,7 @@ def test_hostile_files_end_in_docs_or_in_one_error(tmp_path_factory, lines):
     assert not fault or (fault.startswith(str(path)) and fault.count("\n") == 1)
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize(
     ("part", "n_sents", "n_words", "n_tags", "n_multiword", "n_empty"),

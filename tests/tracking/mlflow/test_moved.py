@@ -20,6 +20,8 @@ from runner.tracking.mlflow import tracker as mlflow_client
 from runner.tracking.mlflow.moved import follow_moved_files, is_gone, is_same_store, store_for
 from runner.training.keeper import FOLDER, checkpoints
 
+pytestmark = pytest.mark.mlflow
+
 TINY = (
     "pipeline=tagger", "optimizer.learn_rate=0.01", "tok2vec=small", "tok2vec.width=16", "tok2vec.depth=1",
     "tok2vec.embed_size=100", "dropout=constant", "corpus.limit=10", "training.max_epochs=2", "training.checkpoint_steps=1",
@@ -86,6 +88,7 @@ def test_a_run_goes_on_in_the_store_that_was_moved_with_it(moved, tmp_path):
     assert call(moved, "sync", "out")[1] == "0 sent, 0 not sent, 0 left alone, 1 already there\n"
 
 
+@pytest.mark.slow
 def test_two_stores_that_both_exist_are_not_guessed_between(moved, tmp_path):
     copy = tmp_path / "old"
     shutil.copytree(moved, copy)  # the project was copied, not moved
@@ -101,6 +104,7 @@ def test_two_stores_that_both_exist_are_not_guessed_between(moved, tmp_path):
     assert code == 0, err
 
 
+@pytest.mark.slow
 def test_sync_sends_into_the_store_that_was_moved_along(moved, tmp_path):
     (moved / "out" / "synced.json").unlink(missing_ok=True)
     code, out, _ = call(moved, "sync", "out")

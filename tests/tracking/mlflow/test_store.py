@@ -9,7 +9,7 @@ import pytest
 from runner.errors import RunnerError
 from runner.tracking.mlflow.store import artifact_root, fetch, sqlite_path, store_uri
 
-pytestmark = pytest.mark.usefixtures("clean_environment")
+pytestmark = [pytest.mark.mlflow, pytest.mark.usefixtures("clean_environment")]
 
 
 def test_default_lies_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

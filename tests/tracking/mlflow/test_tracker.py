@@ -27,7 +27,7 @@ from runner.tracking.past_run import PastRun, from_folder
 
 from ..conftest import make_evaluation, make_models, make_run, make_step, three_steps
 
-pytestmark = pytest.mark.usefixtures("clean_environment")
+pytestmark = [pytest.mark.mlflow, pytest.mark.usefixtures("clean_environment")]
 
 ABANDONED = """
 import sys, time
@@ -119,6 +119,7 @@ def wait_for_the_end(pid: int) -> None:
     raise AssertionError("the follower outlived its parent")
 
 
+@pytest.mark.slow
 def test_one_follower_for_all_runs(store: Store) -> None:
     assert current_follower() is current_follower()
     assert len(store.ids) == 4
@@ -264,6 +265,7 @@ def test_a_failure_is_not_hidden_by_the_store(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().err.startswith("tracking.uri: ")
 
 
+@pytest.mark.slow
 def test_a_follower_that_dies_is_replaced_and_nothing_is_doubled(store: Store, tmp_path: Path) -> None:
     tracker = MlflowTracker(store.uri)
     tracker.start(make_run(tmp_path / "out", name="two followers"))

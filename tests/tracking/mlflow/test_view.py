@@ -1,6 +1,10 @@
 """The prepared views: every run adds the columns of its components."""
 
+import pytest
+
 from runner.tracking.mlflow.view import BEST_FIRST, SWEEPS, _unpacked, view_tags
+
+pytestmark = pytest.mark.mlflow
 
 TAG = "mlflow.sharedViewState."
 
