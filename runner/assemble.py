@@ -24,7 +24,7 @@ from runner.launch.fingerprint import fingerprint
 from runner.model.allocator import keep_freed_memory
 from runner.model.ops import make_ops
 from runner.registry import Schedule
-from runner.tracking.base import DatasetInfo, Resumed, RunInfo, ScoreColumns, Tracker
+from runner.tracking.base import DatasetInfo, Resumed, RunInfo, ScoreColumns, Tracker, Trackers
 from runner.tracking.provenance import provenance_tags
 from runner.training.loop import Plan
 from runner.training.optimizers import Optimizer
@@ -118,12 +118,12 @@ def make_augmentation(config: RunConfig, train: Sequence[Example]) -> Augmentati
     return augmentation
 
 
-def make_trackers(config: RunConfig) -> list[Tracker]:
-    """The console always, and what `tracking` names."""
+def make_trackers(config: RunConfig) -> Tracker:
+    """The console always, and the tracker that `tracking` names."""
     trackers: list[Tracker] = [resolve({"type": "console"}, "trackers", "tracking")]
     if config.tracking["type"] != "console":
         trackers.append(resolve(config.tracking, "trackers", "tracking"))
-    return trackers
+    return Trackers(trackers)
 
 
 def run_info(

@@ -40,7 +40,7 @@ ELSEWHERE = {
         "commands/test_folder.py",
         "not everything of it reached",
     ),
-    Told("commands/train.py", "the same command with resume=auto"): (
+    Told("commands/ending.py", "the same command with resume=auto"): (
         "commands/test_resume.py",
         "with resume=auto goes on",
     ),

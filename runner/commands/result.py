@@ -13,6 +13,7 @@ from runner.config.schema import RunConfig
 from runner.errors import RunnerError
 from runner.files import write_file
 from runner.tracking.past_run import BEST, KERNEL, LAST
+from runner.training.step import Step
 
 
 @dataclasses.dataclass
@@ -30,6 +31,12 @@ class Result:
     weights_sha256: str | None = None  # of model-last
     checkpoint_seconds: float = 0.0  # that the training waited for its checkpoints
     kernel: str = ""  # model/kernel.py's; " → " stands between those of a run that was resumed on another
+
+    def record(self, step: Step) -> None:
+        """Count rollbacks, words and seconds."""
+        self.rollbacks += len(step.rollbacks)
+        self.train_words += step.words
+        self.train_seconds += step.seconds
 
 
 def note_kernel(result: Result, now: str) -> None:

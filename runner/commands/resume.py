@@ -40,8 +40,8 @@ _KINDS = {"fingerprint": dict, "data_digest": str, "seconds": float, "training":
 
 
 @dataclass(frozen=True)
-class Found:
-    """A checkpoint to go on from."""
+class Checkpoint:
+    """The state that an interrupted run goes on from."""
 
     output_dir: Path
     about: dict[str, Any]
@@ -54,7 +54,7 @@ class Found:
 
     @contextmanager
     def fitting(self) -> Iterator[None]:
-        """What is done with the checkpoint. Raises RunnerError where it holds other things than it should."""
+        """Use the checkpoint. Raises RunnerError in place of errors that show that its content does not fit the run."""
         try:
             yield
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -64,45 +64,31 @@ class Found:
                 hint="Start again, without resume.",
             ) from error
 
-    def check_data(self, digest: str) -> None:
-        """Raises RunnerError where the data is not what it was."""
-        if self.about["data_digest"] != digest:
-            raise RunnerError(
-                "the data has changed since the run was interrupted",
-                place="corpus",
-                hint="Start again, without resume.",
-            )
 
+def checkpoint_for(config: RunConfig, stack: ExitStack) -> Checkpoint | None:
+    """The checkpoint that `config.resume` asks for; None if it asks for none, or "auto" finds none.
 
-@contextmanager
-def begun(config: RunConfig) -> Iterator[tuple[RunConfig, Found | None]]:
-    """Hold the folder that a run belongs into, until the run has ended.
-
-    Gives the config with that folder as its output_dir, and the checkpoint that `config.resume` asks for; None where it
-    asks for none, or "auto" finds none. Raises RunnerError where the run that was named cannot go on, or another process
-    trains in the folder.
+    The checkpoint's folder is held by `stack` from now on. Raises RunnerError if a run that was named cannot go on, or is
+    still being trained.
     """
-    with ExitStack() as stack:
-        found = None
-        if config.resume == "auto":
-            found = _last_of_this_command(config, stack)
-        elif config.resume is not None:
-            folder = _named(config)
-            stack.enter_context(taken(folder))
-            found = _last_whole(folder)
-            differences = _differences(found.about["fingerprint"], settings(config))
-            if differences:
-                raise RunnerError(
-                    f"the run was started with other settings: {', '.join(differences[:5])}",
-                    place="resume",
-                    hint="Give the same command again; its settings are in config.yaml of the run's folder.",
-                )
-        if found is not None:
-            _check_store(config, found.output_dir)
-            yield _adopted(config, found.output_dir), found
-        else:
-            stack.enter_context(taken(config.output_dir))
-            yield config, None
+    if config.resume is None:
+        return None
+    if config.resume == "auto":
+        checkpoint = _last_of_this_command(config, stack)
+    else:
+        folder = _named(config)
+        stack.enter_context(taken(folder))
+        checkpoint = _last_whole(folder)
+        differences = _differences(checkpoint.about["fingerprint"], settings(config))
+        if differences:
+            raise RunnerError(
+                f"the run was started with other settings: {', '.join(differences[:5])}",
+                place="resume",
+                hint="Give the same command again; its settings are in config.yaml of the run's folder.",
+            )
+    if checkpoint is not None:
+        _check_store(config, checkpoint.output_dir)
+    return checkpoint
 
 
 def _check_store(config: RunConfig, folder: Path) -> None:
@@ -161,7 +147,7 @@ def _recorded_settings(config: RunConfig) -> dict[str, Any]:
         return own
 
 
-def _last_of_this_command(config: RunConfig, stack: ExitStack) -> Found | None:
+def _last_of_this_command(config: RunConfig, stack: ExitStack) -> Checkpoint | None:
     """The last checkpoint of the run that this command has begun, in a folder that is held by `stack` from now on."""
     own = settings(config)
     for folder in _interrupted(config):
@@ -174,14 +160,14 @@ def _last_of_this_command(config: RunConfig, stack: ExitStack) -> Found | None:
                 continue
             about = _first_about(folder)
             if about is not None and not _differences(about["fingerprint"], own):
-                found = _last_whole(folder)
+                last = _last_whole(folder)
                 stack.enter_context(attempt.pop_all())
-                return found
+                return last
     return None
 
 
-def _adopted(config: RunConfig, folder: Path) -> RunConfig:
-    """The config in the folder of an earlier run; a folder that was made for a new one is taken away."""
+def adopted(config: RunConfig, folder: Path) -> RunConfig:
+    """The config with the folder of an earlier run; a folder that was made for a new run is removed."""
     if folder != config.output_dir:
         remove_empty_run(config.output_dir, has_own_name=config.has_own_folder)
     place = {"output_dir": str(folder)}
@@ -231,7 +217,7 @@ def _named(config: RunConfig) -> Path:
     return folder
 
 
-def _last_whole(folder: Path) -> Found:
+def _last_whole(folder: Path) -> Checkpoint:
     problem: RunnerError | None = None
     for step, path in checkpoints(folder / FOLDER):
         try:
@@ -239,7 +225,7 @@ def _last_whole(folder: Path) -> Found:
             for key, kind in _KINDS.items():
                 if not isinstance(about.get(key), kind):
                     raise checkpoint.Damaged(f"the checkpoint says nothing of {key!r}", place=str(path))
-            return Found(folder, about, arrays)
+            return Checkpoint(folder, about, arrays)
         except RunnerError as error:
             problem = problem or error
             print(f"{error}\n  The checkpoint before step {step} is taken, if there is one.", file=sys.stderr)
@@ -263,7 +249,7 @@ def _first_about(folder: Path) -> dict[str, Any] | None:
 def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
     """The keys whose values differ, as `key (then → now)`; of the corpus's paths those where the files still lie.
 
-    Files that have moved are the same data or not by its digest, see `Found.check_data`.
+    Files that have moved are the same data or not by its digest, see `start.Resumption`.
     """
     return [
         f"{key} ({theirs.get(key, 'absent')} → {ours.get(key, 'absent')})"

@@ -86,3 +86,33 @@ class Tracker(Protocol):
         error: why the run failed or was killed. models: name → model folder. test: model-best's scores on the test set,
         given only where there are some. Returns the id of the tracked run, None where there is none.
         """
+
+
+class Trackers:
+    """Many trackers as one."""
+
+    def __init__(self, trackers: Sequence[Tracker]) -> None:
+        self._trackers = trackers
+
+    def start(self, run: RunInfo) -> None:
+        for tracker in self._trackers:
+            tracker.start(run)
+
+    def record(self, step: Step) -> None:
+        for tracker in self._trackers:
+            tracker.record(step)
+
+    def flush(self) -> None:
+        for tracker in self._trackers:
+            tracker.flush()
+
+    def finish(
+        self,
+        status: Status,
+        error: str | None = None,
+        models: Mapping[str, Path] | None = None,
+        test: Mapping[str, float | None] | None = None,
+    ) -> str | None:
+        scores = {"test": test} if test is not None else {}
+        run_ids = [tracker.finish(status, error, models, **scores) for tracker in self._trackers]
+        return next((run_id for run_id in run_ids if run_id), None)

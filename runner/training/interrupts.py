@@ -1,6 +1,7 @@
 """Ctrl-C, SIGTERM and SIGHUP between two steps: what was begun is ended first, so that the state can be kept.
 
-    with deferred() as interrupts:
+    interrupts = Interrupts()
+    with interrupts.deferred():
         for step in training:
             interrupts.check()          # raises Interrupted here, and not within the step
 
@@ -28,6 +29,26 @@ class Interrupts:
         self.is_between = False
         self._code: int | None = None
 
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Take the signals over for a while, those that somebody handles. Outside the main thread nothing is done.
+
+        A signal that came after the last `check` is raised at the end.
+        """
+        alarm: Any = getattr(signal, "SIGALRM", None)
+        before = None
+        with received_by(self._receive, where_handled=True):
+            if alarm is not None:
+                with suppress(ValueError):  # not the main thread
+                    before = signal.signal(alarm, self._receive)
+            try:
+                yield
+            finally:
+                if before is not None:
+                    self._stop_clock()
+                    signal.signal(alarm, before)
+        self.check()
+
     def check(self) -> None:
         """Raises Interrupted where a signal has come."""
         if self._code is not None:
@@ -50,25 +71,3 @@ class Interrupts:
     def _stop_clock(self) -> None:
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0.0)
-
-
-@contextmanager
-def deferred() -> Iterator[Interrupts]:
-    """Take the signals over for a while, those that somebody handles; elsewhere nothing is done.
-
-    A signal that came after the last `check` is raised at the end.
-    """
-    interrupts = Interrupts()
-    alarm: Any = getattr(signal, "SIGALRM", None)
-    before = None
-    with received_by(interrupts._receive, where_handled=True):
-        if alarm is not None:
-            with suppress(ValueError):  # not the main thread
-                before = signal.signal(alarm, interrupts._receive)
-        try:
-            yield interrupts
-        finally:
-            if before is not None:
-                interrupts._stop_clock()
-                signal.signal(alarm, before)
-    interrupts.check()

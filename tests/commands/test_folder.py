@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from runner.__main__ import main
-from runner.commands import train
 from runner.commands.folder import make_room, taken
+from runner.commands.recorders import Models
 from runner.corpus.locate import SAMPLE
 from runner.errors import RunFailed, RunnerError
 from runner.files import open_locked, write_file, write_folder
@@ -126,7 +126,7 @@ class TestAnEarlierRun:
         def fails(*_: Any) -> None:
             raise RunFailed("the disk is gone")
 
-        monkeypatch.setattr(train, "keep", fails)
+        monkeypatch.setattr(Models, "record", fails)
         code, out, _ = run(place, "output_dir=out", "seed=5", tracking="mlflow")
         assert code == 1
         assert f"the run that was in {place / 'out'} is kept in {place / 'out' / 'previous-run'}" in out

@@ -159,14 +159,15 @@ def interrupted(tmp_path_factory) -> Path:
     """A folder in which a run of 20 steps was killed after step 10."""
     folder = tmp_path_factory.mktemp("interrupted")
     script = (
-        "import os, signal, sys, threading, runner.commands.train as train\n"
+        "import os, signal, sys, threading\n"
         "from runner.__main__ import main\n"
-        "record = train.keep\n"
-        "def keep(step, *rest):\n"
-        "    record(step, *rest)\n"
+        "from runner.commands.recorders import Models\n"
+        "record = Models.record\n"
+        "def record_and_die(models, step):\n"
+        "    record(models, step)\n"
         "    [thread.join() for thread in threading.enumerate() if thread.name == 'checkpoint']\n"
         "    step.step == 12 and os.kill(os.getpid(), signal.SIGKILL)\n"
-        "train.keep = keep\n"
+        "Models.record = record_and_die\n"
         "main(sys.argv[1:])\n"
     )
     words = [*TINY, "pipeline=ner", "tracking=none", "output_dir=out"]

@@ -69,14 +69,15 @@ def another(place: Path, name: str) -> Path:
 def killed(folder: Path, step: int, *more: str) -> None:
     """A run that ends by SIGKILL once that step is recorded."""
     script = (
-        "import os, signal, sys, threading, runner.commands.train as train\n"
+        "import os, signal, sys, threading\n"
         "from runner.__main__ import main\n"
-        "keep = train.keep\n"
-        "def keep_and_die(step, *rest):\n"
-        "    keep(step, *rest)\n"
+        "from runner.commands.recorders import Models\n"
+        "record = Models.record\n"
+        "def record_and_die(models, step):\n"
+        "    record(models, step)\n"
         "    [thread.join() for thread in threading.enumerate() if thread.name == 'checkpoint']\n"
         f"    step.step == {step} and os.kill(os.getpid(), signal.SIGKILL)\n"
-        "train.keep = keep_and_die\n"
+        "Models.record = record_and_die\n"
         "main(sys.argv[1:])\n"
     )
     ended = subprocess.run(

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from runner.__main__ import main
-from runner.commands import train
+from runner.commands.recorders import Models
 from runner.errors import Interrupted, RunnerError
 from runner.tracking.mlflow import follower
 from runner.tracking.mlflow import tracker as mlflow_client
 from runner.tracking.mlflow.moved import follow_moved_files, is_gone, is_same_store, store_for
 from runner.training.keeper import FOLDER, checkpoints
+from runner.training.step import Step
 
 pytestmark = pytest.mark.mlflow
 
@@ -51,15 +52,15 @@ def moved(tmp_path, monkeypatch) -> Path:
     """A project with a run that was interrupted after its first evaluation, then moved."""
     old, new = tmp_path / "old", tmp_path / "elsewhere" / "new"
     old.mkdir()
-    keep = train.keep
+    record = Models.record
 
-    def interrupted(step: Any, *rest: Any) -> None:
-        keep(step, *rest)
+    def interrupted(models: Models, step: Step) -> None:
+        record(models, step)
         if step.epoch == 2:
             raise Interrupted
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "keep", interrupted)
+        patch.setattr(Models, "record", interrupted)
         patch.setattr(mlflow_client, "KILLED_SECONDS", None)  # until all of it is in the store
         assert call(old, *TINY)[0] == 130
     assert checkpoints(old / "out" / FOLDER)
