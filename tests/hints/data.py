@@ -220,7 +220,7 @@ def test_data_that_is_dev_data(at: Place) -> None:
     assert "also dev data" not in at.command("debug", *TINY, "corpus.test=test.jsonl")
 
 
-@story("commands/findings", "Annotate some, choose another corpus.dev")
+@story("commands/debug/findings", "Annotate some, choose another corpus.dev")
 def what_debug_says_of_annotation(at: Place) -> None:
     at.write("plain.jsonl", [{"words": ["Bo", "left"]}])
     at.command("debug", *TINY, "corpus.train=plain.jsonl", code=1)
