@@ -81,16 +81,16 @@ def _run(options: argparse.Namespace) -> None:
         source = Source(options.tracking_uri, stack)
         runs = [source.read(name) for name in options.runs]
         runs += [run for name in options.sweep for run in source.sweep(name)]
-        found = compare_runs(runs, rounds=rounds)
-        text = markdown(found)
+        comparison = compare_runs(runs, rounds=rounds)
+        text = markdown(comparison)
         folder = Path(options.output) if options.output else _new_folder()
         files = [folder / MARKDOWN, folder / PAGE]
-        for path, content in zip(files, (text, page(found)), strict=True):
+        for path, content in zip(files, (text, page(comparison)), strict=True):
             write_file(path, content)
         print(text)
         print(f"Written: {', '.join(map(str, files))}")
         if options.log is not False:
-            _log(found, files, text, is_asked=bool(options.log))
+            _log(comparison, files, text, is_asked=bool(options.log))
 
 
 class Source:
@@ -141,9 +141,9 @@ def _new_folder() -> Path:
     return Path("outputs") / "compare" / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S}-{os.urandom(3).hex()}"
 
 
-def _log(found: Comparison, files: Sequence[Path], text: str, *, is_asked: bool) -> None:
+def _log(comparison: Comparison, files: Sequence[Path], text: str, *, is_asked: bool) -> None:
     """Put the report beside the first run, where that is in MLflow. Raises RunnerError where it was asked for and fails."""
-    first = found.runs[0]
+    first = comparison.runs[0]
     if first.run_id is None or first.uri is None or first.experiment is None:
         if is_asked:
             raise RunnerError("the first run is in no MLflow store", place="--log", hint="Leave --log out.")
@@ -151,8 +151,8 @@ def _log(found: Comparison, files: Sequence[Path], text: str, *, is_asked: bool)
     from runner.tracking.mlflow.address import whole_address
     from runner.tracking.mlflow.runs import Store
 
-    name = "compare " + ", ".join(run.name for run in found.runs)
-    ids = " ".join(run.run_id or run.place for run in found.runs)
+    name = "compare " + ", ".join(run.name for run in comparison.runs)
+    ids = " ".join(run.run_id or run.place for run in comparison.runs)
     try:
         with Store(whole_address(first.uri, Path(first.place))) as store:
             tags = {"kind": "comparison", "compared_runs": ids[:MAX_NOTE]}

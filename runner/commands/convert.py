@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, NoReturn, cast
 
 from runner import registry
 from runner.commands.flags import FlagParser, exit_code
-from runner.commands.paths import STANDARD, Job, check_format, plan
+from runner.commands.paths import STANDARD, Conversion, check_format, plan
 from runner.corpus.doc import Doc
 from runner.corpus.readers.auto import format_of
 from runner.corpus.readers.reader import LeftOut, bind
@@ -151,7 +151,12 @@ class Counts:
 
 
 def convert(
-    job: Job, source: str, options: dict[str, Any], total: Counts, advance: Callable[[str, int], None], folder: Path
+    job: Conversion,
+    source: str,
+    options: dict[str, Any],
+    total: Counts,
+    advance: Callable[[str, int], None],
+    folder: Path,
 ) -> None:
     """Read the job's inputs and write its output, whole or not at all. folder: for what standard input brings."""
     before = total.docs

@@ -64,10 +64,10 @@ def gold_flaws(
 
     The examples are not predicted yet: which scores are None depends on the gold annotation alone.
     """
-    found = pipeline.score(examples)
-    final = final_score(found, weights)
+    scores = pipeline.score(examples)
+    final = final_score(scores, weights)
     asked = [key for key, weight in weights.items() if weight]
-    absent = [key for key in asked if key in found and found[key] is None]
+    absent = [key for key in asked if key in scores and scores[key] is None]
     if absent and final is None:
         fact = (
             f"nothing in the {_NAMED[part]} tells a good model from a bad one: it has no gold for {', '.join(absent)}"
@@ -76,12 +76,14 @@ def gold_flaws(
     elif absent:
         fact = f"the {_NAMED[part]} has no gold for {', '.join(absent)}: the final score is that of the other scores"
         yield Flaw(fact, _advice(absent, part), is_fatal=False)
-    for name, rows in found["per_type"].items():
+    for name, rows in scores["per_type"].items():
         gold = [label for label, row in rows.items() if row.get("support")]
         known = {part for label in pipeline.components[name].labels for part in (label, label.split(":", 1)[0])}
         if gold and known.isdisjoint(gold):
             fact = f"no label of the {_NAMED[part]} occurs in the training data for {name!r}: {', '.join(gold[:5])}"
-            yield Flaw(fact, "They can never be predicted. Are both files annotated with the same labels?", False)
+            yield Flaw(
+                fact, "They can never be predicted. Are both files annotated with the same labels?", is_fatal=False
+            )
 
 
 def _advice(absent: Sequence[str], part: str) -> str:
@@ -106,4 +108,4 @@ def file_flaws(corpus: Corpus) -> Iterator[tuple[str, Flaw]]:
     for sha, path in files["test"].items():
         if sha in files["dev"] and sha not in files["train"]:
             fact = f"{path.name} is also dev data: the epoch is chosen by what is held out"
-            yield "corpus.test", Flaw(fact, f"Choose {_ANOTHER['test']}.", False)
+            yield "corpus.test", Flaw(fact, f"Choose {_ANOTHER['test']}.", is_fatal=False)

@@ -25,5 +25,5 @@ def scores_on_test(
     """
     if not test:
         return None
-    found = evaluate(load(folder, config.code, config.compute.ops), test, weights, {})
-    return {"score": found.score, "scores": dict(found.scores)}
+    evaluation = evaluate(load(folder, config.code, config.compute.ops), test, weights, {})
+    return {"score": evaluation.score, "scores": dict(evaluation.scores)}

@@ -24,7 +24,7 @@ FORMAT_OF = {
 
 
 @dataclass(frozen=True)
-class Job:
+class Conversion:
     """Files to read, one to write, and its format."""
 
     inputs: list[Path]
@@ -32,15 +32,15 @@ class Job:
     format: str
 
 
-def plan(inputs: Sequence[str], output: str, source: str, target: str | None) -> tuple[list[Job], list[Path]]:
-    """The jobs, and the files of folders that are no data. Raises RunnerError."""
+def plan(inputs: Sequence[str], output: str, source: str, target: str | None) -> tuple[list[Conversion], list[Path]]:
+    """The conversions to do, and the files in folders that are no data. Raises RunnerError."""
     if target is not None:
         check_format(target, registry.writers.names(), "--to")
     is_many = len(inputs) > 1 or any(Path(item).is_dir() for item in inputs)
     path = Path(output)
     by_name = FORMAT_OF.get(Path(_plain(path.name)).suffix.lower())
     is_folder = path.is_dir() or output.endswith("/") or (is_many and output != STANDARD and by_name is None)
-    found, skipped = _files(inputs, source, path if is_folder else None)
+    files, skipped = _files(inputs, source, path if is_folder else None)
     if not is_folder:
         if output == STANDARD:
             by_name = "jsonl"
@@ -50,24 +50,24 @@ def plan(inputs: Sequence[str], output: str, source: str, target: str | None) ->
                 place="OUTPUT",
                 hint=f"End it with {', '.join(FORMAT_OF)} (and .gz), or give --to {'|'.join(registry.writers.names())}.",
             )
-        if any(_is_same(file, path) for file, _ in found):
+        if any(_is_same(file, path) for file, _ in files):
             raise RunnerError("the input would be overwritten", place=str(path), hint="Give OUTPUT another name.")
-        return [Job([file for file, _ in found], path, target or by_name or "jsonl")], skipped
+        return [Conversion([file for file, _ in files], path, target or by_name or "jsonl")], skipped
     target = target or "jsonl"
     suffix = SUFFIX_OF.get(target, f".{target}")
-    jobs: dict[Path, Job] = {}
-    for file, name in found:
+    conversions: dict[Path, Conversion] = {}
+    for file, name in files:
         whole = path / (_stem(name) + suffix + (".gz" if file.name.endswith(".gz") else ""))
-        if whole in jobs:
+        if whole in conversions:
             raise RunnerError(
-                f"{jobs[whole].inputs[0]} and {file} would both become {whole}",
+                f"{conversions[whole].inputs[0]} and {file} would both become {whole}",
                 place="OUTPUT",
                 hint="Convert them one by one, or into one file.",
             )
         if _is_same(file, whole):
             raise RunnerError("the input would be overwritten", place=str(file), hint="Give another OUTPUT folder.")
-        jobs[whole] = Job([file], whole, target)
-    return list(jobs.values()), skipped
+        conversions[whole] = Conversion([file], whole, target)
+    return list(conversions.values()), skipped
 
 
 def check_format(name: str, known: Iterable[str], place: str) -> None:
@@ -77,15 +77,15 @@ def check_format(name: str, known: Iterable[str], place: str) -> None:
 
 
 def _files(inputs: Sequence[str], source: str, output: Path | None) -> tuple[list[tuple[Path, str]], list[Path]]:
-    """(file, its name below OUTPUT) of all inputs, and what of folders is no data."""
-    found: list[tuple[Path, str]] = []
+    """(file, its name below OUTPUT) of all inputs, and the files in folders that are no data."""
+    files: list[tuple[Path, str]] = []
     skipped: list[Path] = []
     for item in inputs:
         path = Path(item)
         if item == STANDARD:
-            found.append((path, "stdin"))
+            files.append((path, "stdin"))
         elif path.is_dir():
-            before = len(found)
+            before = len(files)
             for file in sorted(path.rglob("*")):
                 relative = file.relative_to(path)
                 if not file.is_file() or any(part.startswith(".") for part in relative.parts):
@@ -99,15 +99,15 @@ def _files(inputs: Sequence[str], source: str, output: Path | None) -> tuple[lis
                 if source == "auto" and not _plain(file.name).lower().endswith(SUFFIXES):
                     skipped.append(file)
                 else:
-                    found.append((file, str(relative)))
-            if len(found) == before:
+                    files.append((file, str(relative)))
+            if len(files) == before:
                 raise RunnerError(
                     "there is no file with a known suffix in the folder",
                     place=item,
                     hint=f"Known are {', '.join(SUFFIXES)}, with or without .gz; or give --from FORMAT.",
                 )
         elif path.is_file() or is_handed_over(path):
-            found.append((path, path.name))
+            files.append((path, path.name))
         elif path.exists():
             hint = f"Give it as standard input: python -m runner convert {STANDARD} OUTPUT < {item}"
             raise RunnerError("this is a pipe, socket or device, and no file", place=item, hint=hint)
@@ -119,7 +119,7 @@ def _files(inputs: Sequence[str], source: str, output: Path | None) -> tuple[lis
             )
     if sum(item == STANDARD for item in inputs) > 1:
         raise RunnerError("standard input is named twice", place="INPUT", hint="Name it once.")
-    return found, skipped
+    return files, skipped
 
 
 def _plain(name: str) -> str:

@@ -33,7 +33,7 @@ class Preflight:
     refuse a job that has nothing to learn or nothing to be scored on.
     """
 
-    def __init__(self, whole: bool = False) -> None:
+    def __init__(self, *, whole: bool = False) -> None:
         self._whole = whole
         self._corpora: dict[str, Corpus] = {}
         self._passed: set[str] = set()

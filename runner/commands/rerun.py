@@ -106,13 +106,13 @@ def rerun(name: str, overrides: Sequence[str], uri: str | None, *, is_forced: bo
         reasons.append(
             f"the first run ended at step {past.final['step']:,.0f}, before its time"
         )  # pruned, or interrupted
-    found = repetition.verdict(past, again, reasons)
-    print("\n".join(found.lines))
-    _tag(again, found.is_same, config.tracking.get("uri"))
-    return 1 if found.is_same is False and not reasons else 0
+    verdict = repetition.verdict(past, again, reasons)
+    print("\n".join(verdict.lines))
+    _tag(again, config.tracking.get("uri"), is_same=verdict.is_same)
+    return 1 if verdict.is_same is False and not reasons else 0
 
 
-def _tag(again: PastRun, is_same: bool | None, uri: str | None) -> None:
+def _tag(again: PastRun, uri: str | None, *, is_same: bool | None) -> None:
     """Say it in MLflow too; the new run is finished, and is not called into question where that fails."""
     if again.run_id is None or again.uri is None or is_same is None:
         return

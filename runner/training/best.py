@@ -24,7 +24,7 @@ from runner.training.step import Best, Evaluation, Weights
 class Chooser:
     """is_each: component by component; else the one evaluation with the best final score."""
 
-    def __init__(self, pipeline: Pipeline, score_weights: Mapping[str, float], is_each: bool) -> None:
+    def __init__(self, pipeline: Pipeline, score_weights: Mapping[str, float], *, is_each: bool) -> None:
         self.best: Best | None = None
         self._pipeline = pipeline
         self._own_scores: dict[str, float] = {}  # component → its best
@@ -35,7 +35,7 @@ class Chooser:
                 self._weights_of[name] = own or component.score_weights
 
     def is_better(
-        self, found: Evaluation, step: int, epoch: int, params: Weights, evaluate: Callable[[Weights], Evaluation]
+        self, evaluation: Evaluation, step: int, epoch: int, params: Weights, evaluate: Callable[[Weights], Evaluation]
     ) -> bool:
         """Take an evaluation of the weights `params` into account; `evaluate` scores others.
 
@@ -43,12 +43,12 @@ class Chooser:
         """
         if not self._weights_of:
             before = self.best.score if self.best is not None else None
-            if before is not None and (found.score is None or not found.score > before):
+            if before is not None and (evaluation.score is None or not evaluation.score > before):
                 return False
             epochs = {name: epoch for name, one in self._pipeline.components.items() if one.has_weights}
-            self.best = Best(step, epoch, found.score, found.scores, found.per_type, epochs, params)
+            self.best = Best(step, epoch, evaluation.score, evaluation.scores, evaluation.per_type, epochs, params)
             return True
-        own = {name: final_score(found.scores, weights) for name, weights in self._weights_of.items()}
+        own = {name: final_score(evaluation.scores, weights) for name, weights in self._weights_of.items()}
         known = {name: score for name, score in own.items() if score is not None}
         better = [name for name, score in known.items() if score > self._own_scores.get(name, -math.inf)]
         if known and not better:
@@ -60,8 +60,8 @@ class Chooser:
         mixed = dict(self.best.params) if self.best is not None else {}
         mixed |= {path: np.array(value) for path, value in params.items() if path.partition("/")[0] in better}
         if len(better) < len(own):
-            found = evaluate(mixed)
-        self.best = Best(step, epoch, found.score, found.scores, found.per_type, epochs, mixed)
+            evaluation = evaluate(mixed)
+        self.best = Best(step, epoch, evaluation.score, evaluation.scores, evaluation.per_type, epochs, mixed)
         return True
 
     def snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -213,7 +213,7 @@ def remove_if_empty(folder: Path) -> None:
 def checkpoints(folder: Path) -> list[tuple[int, Path]]:
     """The steps and files of a folder's checkpoints, the last one first."""
     try:
-        found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+        steps = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
     except OSError:
         return []
-    return sorted(found, reverse=True)
+    return sorted(steps, reverse=True)

@@ -76,7 +76,7 @@ class Training:
         self, pipeline: Pipeline, train: Sequence[Example], dev: Sequence[Example], plan: Plan, sgd: Optimizer
     ) -> None:
         self.pipeline, self.train, self.dev, self.plan, self.sgd = pipeline, train, dev, plan, sgd
-        self._chooser = Chooser(pipeline, plan.score_weights, plan.best_epoch == "each")
+        self._chooser = Chooser(pipeline, plan.score_weights, is_each=plan.best_epoch == "each")
         self._words_of = n_words(train)  # (n_examples,)
         self._epoch = 1
         self._first_step = sgd.step  # updates done before this epoch
@@ -116,14 +116,14 @@ class Training:
                 words_done += words
                 if number < sgd.step:  # done before this training was taken up again
                     continue
-                found = self._step(batch, is_last, words)
-                yield replace(found, epoch_words_done=words_done, epoch_words=epoch_words)
+                step = self._step(batch, words, is_last=is_last)
+                yield replace(step, epoch_words_done=words_done, epoch_words=epoch_words)
                 if self._is_over:
                     return
             self._epoch += 1
             self._first_step = sgd.step
 
-    def _step(self, batch: BatchIndices, is_last: bool, words: int) -> Step:
+    def _step(self, batch: BatchIndices, words: int, *, is_last: bool) -> Step:
         """One update, and an evaluation where it is due."""
         plan, sgd = self.plan, self.sgd
         started = time.perf_counter()
@@ -174,15 +174,15 @@ class Training:
         self._check_weights(step)
         score = partial(evaluate, self.pipeline, self.dev, self.plan.score_weights)
         try:
-            found = score(self.sgd.averages, self._losses)
-            is_better = self._chooser.is_better(found, step, self._epoch, self.sgd.averages, score)
+            evaluation = score(self.sgd.averages, self._losses)
+            is_better = self._chooser.is_better(evaluation, step, self._epoch, self.sgd.averages, score)
         except Diverged as error:
             raise error.at_step(step) from None
         except RunFailed as error:
             raise RunFailed(f"{error.fact} at step {step}", place=error.place, hint=error.hint) from error
         self._losses, self._evaluated = {}, step
         self._evaluations_since_best = 0 if is_better else self._evaluations_since_best + 1
-        return found, is_better
+        return evaluation, is_better
 
     def _check_weights(self, step: int) -> None:
         """Nothing that is not finite is scored, saved or gone back to."""

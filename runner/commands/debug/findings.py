@@ -39,22 +39,22 @@ class Finding:
 def of_text(train: Part, dev: Part, shared: Shared) -> Iterator[Finding]:
     """Encoding, duplicates, overlap, unknown words."""
     for name, part in (("train", train), ("dev", dev)):
-        for trouble, found in part.texts.items():
+        for trouble, cases in part.texts.items():
             if trouble == "duplicates":
-                level: Level = "warning" if found.n > 0.05 * part.n_docs else "note"
-                text = f"{_of(found.n, part.n_docs)} {name} texts repeat an earlier one"
-                yield Finding(level, "text", text, tuple(found.places), "Leave them out, or they count twice.")
+                level: Level = "warning" if cases.n > 0.05 * part.n_docs else "note"
+                text = f"{_of(cases.n, part.n_docs)} {name} texts repeat an earlier one"
+                yield Finding(level, "text", text, tuple(cases.places), "Leave them out, or they count twice.")
             elif trouble == "duplicates that disagree":
-                text = f"{found.n:,} of them are annotated otherwise than that one"
-                yield Finding("warning", "text", text, tuple(found.places), "Decide for one of the two.")
+                text = f"{cases.n:,} of them are annotated otherwise than that one"
+                yield Finding("warning", "text", text, tuple(cases.places), "Decide for one of the two.")
             elif trouble == "empty texts":
-                yield Finding("note", "text", f"{found.n:,} {name} texts are empty", tuple(found.places))
+                yield Finding("note", "text", f"{cases.n:,} {name} texts are empty", tuple(cases.places))
             elif trouble == "white space in words":
-                text = f"{_n(found.n, 'words')} in {name} with white space in it, or nothing visible"
-                yield Finding("warning", "text", text, tuple(found.places), "They look like others and are not.")
+                text = f"{_n(cases.n, 'words')} in {name} with white space in it, or nothing visible"
+                yield Finding("warning", "text", text, tuple(cases.places), "They look like others and are not.")
             else:
                 hint = "Was the file read in the right encoding? It must be UTF-8."
-                yield Finding("warning", "text", f"{_n(found.n, trouble)} in {name}", tuple(found.places), hint)
+                yield Finding("warning", "text", f"{_n(cases.n, trouble)} in {name}", tuple(cases.places), hint)
     yield overlap(shared, dev.n_docs, "dev")
     if not train.texts and not dev.texts:
         yield Finding("ok", "text", "no duplicates, no trouble with the encoding")
