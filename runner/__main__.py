@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runner import secrets
+from runner import registry, secrets
 from runner.errors import RunnerError, suggest
 from runner.streams import clean_streams
 
@@ -47,23 +47,38 @@ def _run(words: list[str]) -> int:
         hint = "Give it in UTF-8; rename a file whose name is in another encoding."
         print(RunnerError("the word holds bytes that are not UTF-8", place=repr(odd), hint=hint), file=sys.stderr)
         return RunnerError.exit_code
+    code = words.pop(0) if len(words) > 1 and words[0].startswith("code=") and words[1].isidentifier() else None
     if words and words[0].isidentifier():
         command = words.pop(0)
+    if command not in COMMANDS and command not in PROGRAMS:
+        return _run_own(command, words, code)
+    if code:
+        words.insert(0, code)
     if command in PROGRAMS:
         exit_code: int = importlib.import_module(PROGRAMS[command]).main(words)
         return exit_code
-    if command not in COMMANDS:
-        hint = "python -m runner pipeline=ner optimizer=adam trains; see python -m runner --help."
-        print(
-            RunnerError(f"unknown command; {suggest(command, [*COMMANDS, *PROGRAMS])}", place=command, hint=hint),
-            file=sys.stderr,
-        )
-        return RunnerError.exit_code
 
     from runner.launch.program import run_app
 
     sweep = Sweep()
     return run_app(words, Job(COMMANDS[command]), sweep.check, sweep.board)
+
+
+def _run_own(command: str, words: list[str], code: str | None) -> int:
+    """Run a command that the user has registered, in a file of `code=[FILE,…]` or by an entry point; its exit code."""
+    from runner.blocks import load_code
+    from runner.commands.flags import exit_code
+
+    def run() -> int | None:
+        load_code(path.strip(" '\"") for path in (code or "").removeprefix("code=").strip("[]").split(",") if path)
+        if command not in registry.commands.names():
+            hint = "python -m runner pipeline=ner optimizer=adam trains; see python -m runner --help."
+            known = [*COMMANDS, *PROGRAMS, *registry.commands.names()]
+            raise RunnerError(f"unknown command; {suggest(command, known)}", place=command, hint=hint)
+        code_of_own: int | None = registry.commands.get(command)(words)
+        return code_of_own
+
+    return exit_code(run)
 
 
 def _is_text(word: str) -> bool:

@@ -137,6 +137,7 @@ writers = Registry(
 tokenizers = Registry("tokenizers", ("runner.corpus.tokenizer",))
 trackers = Registry("trackers", ("runner.tracking.console", "runner.tracking.mlflow.tracker"))
 augmenters = Registry("augmenters", ("runner.corpus.augment",))
+commands = Registry("commands", ())  # those of users; the project's own are named in runner/__main__.py
 
 KINDS: dict[str, Registry] = {
     table.kind: table
@@ -152,5 +153,6 @@ KINDS: dict[str, Registry] = {
         tokenizers,
         trackers,
         augmenters,
+        commands,
     )
 }
