@@ -10,7 +10,7 @@ import pytest
 
 from runner.commands.paths import plan
 from runner.corpus.locate import locate
-from runner.corpus.packed.arrays import Arrays, Damaged
+from runner.corpus.packed.arrays import Arrays, DamagedArrays
 from runner.errors import RunnerError
 from runner.foreign import as_block, as_markdown, shown_name
 from runner.streams import CleanStream
@@ -50,7 +50,7 @@ def test_a_pipe_is_no_corpus_and_no_packed_file(tmp_path) -> None:
             locate(str(part), "corpus.train")
     with pytest.raises(RunnerError, match="is a pipe, socket or device"):
         plan([str(tmp_path / "a.jsonl")], str(tmp_path / "b.jsonl"), "auto", None)
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedArrays):
         Arrays(tmp_path / "a.jsonl")
 
 

@@ -15,7 +15,7 @@ from runner.blocks import load_code
 from runner.commands import bootstrap, convert
 from runner.components.tag_map import read_tag_map
 from runner.corpus import digests
-from runner.corpus.packed.arrays import Arrays, Damaged
+from runner.corpus.packed.arrays import Arrays, DamagedArrays
 from runner.corpus.patterns import read_patterns
 from runner.corpus.readers.lines import read_bytes, read_lines
 from runner.corpus.tokenizer import syntok
@@ -92,7 +92,7 @@ def test_records_that_are_no_files_count_as_missing(pipe, tmp_path, monkeypatch)
     pipe.rename(tmp_path / "summary.json")
     assert read_summary(tmp_path) == {}
     assert past_of(tmp_path / "summary.json") == []
-    with pytest.raises(Damaged, match=FACT):
+    with pytest.raises(DamagedArrays, match=FACT):
         Arrays(tmp_path / "summary.json")
     monkeypatch.setattr(digests, "LARGE", 1)
     data, cache = tmp_path / "data", tmp_path / "cache"

@@ -54,7 +54,6 @@ EXCEPTIONS: set[tuple[str, str]] = {
 
 # Circles of modules that are known and shall go: each entry is removed with its circle, none is added.
 KNOWN_CIRCLES: set[frozenset[str]] = {
-    frozenset({"runner.corpus.readers.lines", "runner.corpus.readers.not_utf8"}),
     frozenset({"runner.components.pickled", "runner.components.pipeline", "runner.components.storage"}),
     frozenset({"runner.launch.grid", "runner.launch.program", "runner.launch.search", "runner.launch.workers"}),
 }

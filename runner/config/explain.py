@@ -163,8 +163,7 @@ def _explain_one(error: BaseException, overrides: Sequence[str], config_dir: str
         return _wrong_type(error)
     if isinstance(error, MissingMandatoryValue):
         place = full_key(error)
-        entry = schema.manual_entry(place) if place else None
-        meaning = f" ({entry.meaning})" if entry else ""
+        meaning = f" ({entry.meaning})" if place and (entry := schema.manual_entry(place)) else ""
         return RunnerError("a value must be given", place=place, hint=f"Add {place}=VALUE{meaning}.")
     if isinstance(error, InterpolationKeyError):
         name = quoted(text)

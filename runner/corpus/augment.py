@@ -213,8 +213,8 @@ def _from_table(word: str, table: Mapping[str, Sequence[str]], draw: float) -> s
     choices = table.get(word.lower())
     if choices is None:
         return word
-    found = choices[int(draw * len(choices))]
-    return found[0].upper() + found[1:] if word[0].isupper() else found
+    choice = choices[int(draw * len(choices))]
+    return choice[0].upper() + choice[1:] if word[0].isupper() else choice
 
 
 def _read_table(table: str | Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -54,13 +54,13 @@ def sha256_of(path: Path, cache: Callable[[], Path] | None = None) -> str:
 
 def signature(path: Path) -> dict[str, int]:
     """What tells a file that was changed from one that was not. Raises OSError."""
-    found = os.stat(path)
+    status = os.stat(path)
     return {
-        "size": found.st_size,
-        "inode": found.st_ino,
-        "device": found.st_dev,
-        "modified": found.st_mtime_ns,
-        "changed": found.st_ctime_ns,
+        "size": status.st_size,
+        "inode": status.st_ino,
+        "device": status.st_dev,
+        "modified": status.st_mtime_ns,
+        "changed": status.st_ctime_ns,
     }
 
 

@@ -57,6 +57,6 @@ def encoding_faults(text: str) -> dict[str, int]:
     """
     if text.isascii() and text.isprintable():
         return {}
-    found = {name: len(pattern.findall(text)) for name, pattern in FAULTS.items()}
-    found["mojibake"] = len(mojibake(text))
-    return {name: n for name, n in found.items() if n}
+    counts = {name: len(pattern.findall(text)) for name, pattern in FAULTS.items()}
+    counts["mojibake"] = len(mojibake(text))
+    return {name: n for name, n in counts.items() if n}

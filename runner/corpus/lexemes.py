@@ -141,8 +141,8 @@ class LexemeTable:
         for doc in docs:
             cached = doc.lexeme_ids
             if cached is None or cached[0] is not self.key:
-                found = np.fromiter(map(table.__getitem__, doc.words), "int64", len(doc.words))
-                doc.lexeme_ids = cached = (self.key, found)
+                rows = np.fromiter(map(table.__getitem__, doc.words), "int64", len(doc.words))
+                doc.lexeme_ids = cached = (self.key, rows)
             parts.append(cached[1])
         return np.concatenate(parts)
 
@@ -178,13 +178,13 @@ class LexemeTable:
         In an order that is a function of the words alone, not of which other words this process has met before: rows of
         the training corpus by number; as soon as there are others (augmented words, say), all in order of appearance.
         """
-        found, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
-        if not len(found) or found[-1] < self._n_counted:
-            return found, inverse
+        unique, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
+        if not len(unique) or unique[-1] < self._n_counted:
+            return unique, inverse
         order = np.argsort(first)
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        return found[order], place[inverse]
+        return unique[order], place[inverse]
 
     def count(self, docs: Sequence[Doc]) -> None:
         """Add these docs' words to the training corpus; the docs remember their rows."""

@@ -60,15 +60,15 @@ def unspaced_language(text: str) -> str | None:
     scripts = Counter(
         unicodedata.name(letter, "").partition(" ")[0].partition("-")[0] for letter in text[:5000] if letter.isalpha()
     )
-    found = Counter(dict.fromkeys(_NAMES, 0))
+    languages = Counter(dict.fromkeys(_NAMES, 0))
     for script, n in scripts.items():
         if script in _SCRIPTS:
-            found[_SCRIPTS[script]] += n
-    if found.total() < 0.3 * max(scripts.total(), 1) or not found.total():
+            languages[_SCRIPTS[script]] += n
+    if languages.total() < 0.3 * max(scripts.total(), 1) or not languages.total():
         return None
-    if found["ja"]:
-        found["ja"] += found.pop("zh")
-    return found.most_common(1)[0][0]
+    if languages["ja"]:
+        languages["ja"] += languages.pop("zh")
+    return languages.most_common(1)[0][0]
 
 
 def unread_keys(examples: Sequence[Example]) -> str:

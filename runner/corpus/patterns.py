@@ -108,7 +108,7 @@ class Element:
     least, most: how many such tokens in a row; most is None for any number.
     """
 
-    def __init__(self, tests: Sequence[Test], least: int = 1, most: int | None = 1, negated: bool = False) -> None:
+    def __init__(self, tests: Sequence[Test], least: int = 1, most: int | None = 1, *, negated: bool = False) -> None:
         self.tests = tests
         self.least = least
         self.most = most
@@ -254,12 +254,12 @@ def _element(token: Any, name: str, place: str | None) -> Element:
         elif key in FLAGS:
             if not isinstance(value, bool):
                 raise RunnerError(f"{name}, {given} is {value!r}", place=place, hint="Give true or false.")
-            tests.append(_flag_test(FLAGS[key], value))
+            tests.append(_flag_test(FLAGS[key], wanted=value))
         elif key == "LENGTH":
             tests.append(_length_test(value, f"{name}, {given}", place))
         else:
             raise RunnerError(f"{name} has an unknown key {given!r}; {suggest(key, KNOWN)}", place=place)
-    return Element(tests, least, most, negated)
+    return Element(tests, least, most, negated=negated)
 
 
 def _operator(value: Any, name: str, place: str | None) -> tuple[int, Any, bool]:
@@ -290,7 +290,7 @@ def _text_test(of: Callable[[str], str], value: Any, name: str, place: str | Non
         if key in ("IN", "NOT_IN"):
             if not isinstance(wanted, list) or not all(isinstance(item, str) for item in wanted):
                 raise RunnerError(f"{name}, {key} is no list of texts", place=place, hint='Write ["acme", "initech"].')
-            tests.append(_in_test(of, frozenset(wanted), key == "IN"))
+            tests.append(_in_test(of, frozenset(wanted), is_in=key == "IN"))
         elif key == "REGEX":
             tests.append(_regex_test(of, wanted, name, place))
         else:
@@ -298,11 +298,11 @@ def _text_test(of: Callable[[str], str], value: Any, name: str, place: str | Non
     return tests[0] if len(tests) == 1 else lambda word: all(test(word) for test in tests)
 
 
-def _in_test(of: Callable[[str], str], wanted: frozenset[str], is_in: bool) -> Test:
+def _in_test(of: Callable[[str], str], wanted: frozenset[str], *, is_in: bool) -> Test:
     return lambda word: (of(word) in wanted) == is_in
 
 
-def _flag_test(flag: Test, wanted: bool) -> Test:
+def _flag_test(flag: Test, *, wanted: bool) -> Test:
     return lambda word: flag(word) == wanted
 
 

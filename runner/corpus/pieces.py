@@ -33,15 +33,15 @@ def sentence_starts(doc: Doc) -> list[int]:
     """
     if doc.sent_starts is not None and doc.heads is None:
         return [i for i, is_start in enumerate(doc.sent_starts) if is_start and i]
-    found = []
+    starts = []
     after_end = False
     for i, word in enumerate(doc.words):
         if after_end and not _is_marks(word):
             if not word[0].islower():
-                found.append(i)
+                starts.append(i)
             after_end = False
         after_end = _ends_sentence(word) or (after_end and _is_marks(word))
-    return found
+    return starts
 
 
 def sentence_lengths(doc: Doc, limit: int) -> list[int]:

@@ -72,7 +72,7 @@ def what_cannot_be_packed(at: Place) -> None:
     at.follow(error)
 
 
-@story("corpus/packed/packing", "Set it to a folder with space")
+@story("corpus/packed/packing", "Set corpus.cache to a folder with space")
 def no_place_to_pack(at: Place) -> None:
     at.refused("corpus.in_memory_words=0", "corpus.cache=train.jsonl")
     prepare(*TINY, "corpus.in_memory_words=0", "corpus.cache=cache")

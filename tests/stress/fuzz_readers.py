@@ -45,7 +45,7 @@ from runner.config import explain
 from runner.config.compose import compose
 from runner.config.conf_folder import conf_dir
 from runner.corpus.locate import MIRROR_VARIABLE, SAMPLE
-from runner.corpus.packed.arrays import Damaged
+from runner.corpus.packed.arrays import DamagedArrays
 from runner.corpus.patterns import read_patterns
 from runner.corpus.readers.archive import zipped_texts
 from runner.corpus.readers.auto import auto
@@ -349,7 +349,7 @@ class PackedCorpora(Target):
     def read(self, path: Path) -> None:
         try:
             packed.read_everything(path, 1)
-        except Damaged as error:  # packing.py makes it again then
+        except DamagedArrays as error:  # packing.py makes it again then
             raise RunnerError(str(error), place=str(path)) from None
         except RunnerError as error:  # it names the data file
             raise RunnerError(error.fact, place=str(path)) from None

@@ -1,13 +1,13 @@
-"""Named arrays in one file that may be larger than memory: appended to while it is made, read piece by piece.
+"""Named arrays in one file that may be larger than memory: appended while writing, read piece by piece.
 
-    magic, array, array, …, footer (JSON: each array's dtype, place, length and CRC-32; a word `about` the whole),
+    magic, array, array, …, footer (JSON: each array's dtype, offset, length and CRC-32, and `about` the whole file),
     the footer's length and CRC-32, magic
 
-Columns grow in files without a name, which vanish with the process, and are put together at the end, whole numbers in
-as few bytes as the largest needs. The file gets its name last, so that it is whole or absent, whoever else writes it
-at the same time. Opening reads all of it once: what is cut off, or has a bit turned, is `Damaged`. Pieces are read by
-calls, not through mapped pages: a file that somebody cuts off while it is in use is an error then, and not the death of
-the process (SIGBUS). Against a file that was made up on purpose stands who reads the columns (packed_docs.py).
+Columns grow in temporary files without a name and are joined at the end; whole numbers take as few bytes as the largest
+needs. The file gets its name last, so it is whole or absent, even if two processes write it at the same time. Opening
+reads the whole file once and raises `DamagedArrays` if it was cut off or a bit has changed. Pieces are read by system calls,
+not through mapped pages: if another program cuts the file off meanwhile, that is an error and not the death of the process
+(SIGBUS). docs.py guards against a file that somebody forged.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from numpy.typing import NDArray
 from runner.errors import RunFailed
 from runner.files import open_file, open_temporary, sync_folder
 
-Kind = Literal["B", "I", "Q", "d"]  # bytes; whole numbers from 0, up to 32 and 64 bits; floats
+Kind = Literal["B", "I", "Q", "d"]  # bytes; unsigned whole numbers of 32 and of 64 bits; floats
 
 _MAGIC = b"runner.arrays.1\n"
 _TAIL = struct.Struct("<QI16s")  # length and CRC-32 of the footer, magic
 _ALIGNMENT = 64
-_CHUNK = 1 << 20  # bytes, of one read or write
-_FORMATS: dict[int, Literal["H", "I", "Q"]] = {2: "H", 4: "I", 8: "Q"}  # bytes → memoryview's name of whole numbers
+_CHUNK = 1 << 20  # bytes of one read or write
+_FORMATS: dict[int, Literal["H", "I", "Q"]] = {2: "H", 4: "I", 8: "Q"}  # bytes of a number → its format in memoryview
 _DTYPES = ("|u1", "<u2", "<u4", "<u8", "<f8")
 
 
-class Damaged(Exception):
+class DamagedArrays(Exception):
     """The file is not one that `ArrayWriter` finished."""
 
 
 class Column:
-    """An array that grows at its end, on disk but for the last megabyte."""
+    """An array that grows at its end. All but its last megabyte is on disk."""
 
     def __init__(self, kind: Kind, folder: Path) -> None:
         self.kind = kind
@@ -76,12 +76,12 @@ class Column:
             self.flush()
 
     def pad(self, n: int) -> None:
-        """Add zeros until there are `n` elements."""
+        """Add zeros until the column has `n` elements."""
         while len(self) < n:
             self.extend(repeat(0, min(n - len(self), self._full)))
 
     def chunks(self) -> Iterator[NDArray[Any]]:
-        """What was flushed, in pieces."""
+        """The flushed elements, in pieces."""
         self._file.seek(0)
         while content := self._file.read(_CHUNK):
             yield np.frombuffer(content, dtype=self.kind)
@@ -99,7 +99,7 @@ class Column:
 
 
 class ArrayWriter:
-    """Collects columns in `folder`; `finish` makes the file. A context: what is not finished leaves nothing behind."""
+    """Collects columns in `folder`; `finish` makes the file. As a context manager it leaves nothing behind if unfinished."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ class ArrayWriter:
         return self._columns[name]
 
     def finish(self, path: Path, about: Mapping[str, Any]) -> None:
-        """Write the file, in the writer's folder, in the place of what has that name. Raises OSError."""
+        """Write the file `path`, which lies in the writer's folder, replacing a file of that name. Raises OSError."""
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
         try:
             with open_temporary(temporary) as file:
@@ -137,9 +137,9 @@ class ArrayWriter:
 
 
 class StoredArray:
-    """An array in a file: its length and dtype are known, elements are read when they are asked for.
+    """An array in a file; its elements are read on access.
 
-    array[i] and array[i:j] are numpy's, in memory. Raises RunFailed where the file has been cut off meanwhile.
+    array[i] and array[i:j] are numpy values in memory. Raises RunFailed if the file has been cut off meanwhile.
     """
 
     def __init__(self, file: _OpenFile, dtype: str, offset: int, count: int) -> None:
@@ -170,7 +170,7 @@ class StoredArray:
         return array if step == 1 else array[::step]
 
     def numbers(self, start: int, stop: int) -> list[int]:
-        """`[start:stop].tolist()` of whole numbers, for the few of a doc in a third of the time."""
+        """`self[start:stop].tolist()` of whole numbers; three times as fast for the few numbers of a doc."""
         assert 0 <= start <= stop <= self._count, (start, stop)
         content = self._bytes(start, stop)
         return list(content) if self._size == 1 else memoryview(content).cast(_FORMATS[self._size]).tolist()
@@ -180,13 +180,13 @@ class StoredArray:
 
 
 class _OpenFile:
-    """A file that is read at any place, by any thread and any child process."""
+    """An open file that any thread and any child process may read at any offset."""
 
     def __init__(self, path: Path, number: int) -> None:
-        """number: the file's descriptor, of which this object takes a copy."""
+        """number: a file descriptor, which is duplicated."""
         self._path = path
         self._number = os.dup(number)
-        if hasattr(os, "posix_fadvise"):  # examples come in shuffled order: reading ahead would only fill memory
+        if hasattr(os, "posix_fadvise"):  # examples are read in shuffled order: reading ahead would only fill memory
             os.posix_fadvise(self._number, 0, 0, os.POSIX_FADV_RANDOM)
 
     def __del__(self) -> None:
@@ -194,7 +194,7 @@ class _OpenFile:
             os.close(self._number)
 
     def read(self, offset: int, length: int) -> bytes:
-        """The bytes there, all of them. Raises RunFailed."""
+        """The `length` bytes from `offset` on. Raises RunFailed if the file cannot be read or is too short."""
         try:
             content = os.pread(self._number, length, offset)
             while len(content) < length:  # one call reads 2 GiB at most
@@ -210,17 +210,17 @@ class _OpenFile:
 
 
 class Arrays:
-    """A finished file: `arrays["name"]` is an array that is read piece by piece, `about` what the writer said."""
+    """A finished file: `arrays["name"]` is a StoredArray, `about` the mapping that was given to `finish`."""
 
     def __init__(self, path: Path) -> None:
-        """Raises FileNotFoundError where there is none, Damaged where it is not whole."""
+        """Raises FileNotFoundError if there is no file, DamagedArrays if it is not whole."""
         self.path = path
         try:
             file = open_file(path)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            raise Damaged(str(error.strerror)) from None
+            raise DamagedArrays(str(error.strerror)) from None
         with file:
             try:
                 self.about, entries = _check(file)
@@ -235,7 +235,7 @@ class Arrays:
                 RecursionError,
                 OverflowError,
             ) as error:
-                raise Damaged(str(error)) from None
+                raise DamagedArrays(str(error)) from None
         self._arrays = {
             name: StoredArray(opened, dtype, offset, count) for name, (dtype, offset, count, _) in entries.items()
         }
@@ -248,7 +248,7 @@ class Arrays:
 
 
 def _append(file: IO[bytes], column: Column) -> tuple[str, int, int, int]:
-    """Write a column; (dtype, offset, elements, CRC-32)."""
+    """Write a column and return its (dtype, offset, number of elements, CRC-32)."""
     column.flush()
     dtype = np.dtype("<f8" if column.kind == "d" else _narrowest(column.largest))
     file.write(bytes(-file.tell() % _ALIGNMENT))
@@ -265,7 +265,7 @@ def _narrowest(largest: int) -> str:
 
 
 def _check(file: IO[bytes]) -> tuple[dict[str, Any], dict[str, tuple[str, int, int, int]]]:
-    """What the file is about, and its arrays. Raises one of many errors where anything is wrong."""
+    """(about, arrays) of the footer; an array is (dtype, offset, elements, CRC-32). Raises errors of many kinds."""
     size = file.seek(0, os.SEEK_END)
     tail_at = size - _TAIL.size
     file.seek(tail_at)

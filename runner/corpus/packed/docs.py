@@ -1,9 +1,8 @@
-"""Docs that stay on disk: columns that packer.py wrote, and the docs that are made of them when they are asked for.
+"""Docs that stay on disk: they are decoded on access from the columns that writer.py wrote.
 
-A doc's layers are decoded when they are first asked for, and are the doc's own from then on: what is changed in one
-touches no other. Opening holds the columns against each other, in pieces of bounded size, so that whatever a doc asks for
-is there: a file that was made up is `Damaged`, and is made again. Only texts and the JSON of `rest` are looked at when they
-are used.
+Each annotation of a doc is decoded at its first use and then belongs to that doc object: a change touches no other. Opening
+checks, in pieces of bounded size, that the columns fit each other, so every access finds its data; if they do not fit (a
+forged file), that is `DamagedArrays` and the file is packed again. Only texts and the JSON of `rest` are checked at their use.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ from runner.corpus.alignment import word_edges
 from runner.corpus.annotations import UNALIGNED
 from runner.corpus.doc import Doc, Span
 from runner.corpus.packed import writer as packer
-from runner.corpus.packed.arrays import Arrays, Damaged, StoredArray
+from runner.corpus.packed.arrays import Arrays, DamagedArrays, StoredArray
 from runner.errors import RunnerError
 
 Ints = NDArray[np.integer[Any]]
-_PIECE = 1 << 20  # numbers that are checked in one go
+_PIECE = 1 << 20  # numbers that are checked at once
 
 
 class Words:
-    """The words of all docs, as numbers."""
+    """The words of all docs, as numbers in a table of strings."""
 
     def __init__(self, numbers: StoredArray, spaces: StoredArray, ends: Ints, strings: Sequence[Any]) -> None:
         self.numbers = numbers  # (n_words,)
@@ -38,25 +37,24 @@ class Words:
 
 
 class PackedDocs:
-    """The docs of one file that `Packer` made.
+    """The docs of one file that `Packer` wrote.
 
-    paths: the data files they came from, to name places in; as many as when it was made. Raises Damaged where the
-    columns do not fit together.
+    paths: the data files that the docs came from, for error messages; as many as were packed. Raises DamagedArrays if the
+    columns do not fit each other.
     """
 
     def __init__(self, arrays: Arrays, paths: Sequence[Path | str]) -> None:
         try:
             _check(arrays, len(paths))
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-            raise Damaged(f"{type(error).__name__}: {error}") from None
+            raise DamagedArrays(f"{type(error).__name__}: {error}") from None
         self.arrays = arrays
         self.paths = [str(path) for path in paths]
         self.n_docs_of = [int(n_docs) for n_docs, _ in arrays.about["files"]]  # of each file
         self.n_words = sum(int(n_words) for _, n_words in arrays.about["files"])
-        self.left_out = {
-            str(what): int(n) for what, n in arrays.about.get("left_out", {}).items()
-        }  # when they were read
-        self.remarks: list[list[Any]] = list(arrays.about.get("remarks", []))  # likewise, see LeftOut.plain_remarks
+        # What the readers counted and remarked when the docs were packed; see LeftOut.
+        self.left_out = {str(what): int(n) for what, n in arrays.about.get("left_out", {}).items()}
+        self.remarks: list[list[Any]] = list(arrays.about.get("remarks", []))
         self.meta_columns = {str(key): int(bit) for key, bit in arrays.about["meta"].items()}
         self.file_starts = np.concatenate([[0], np.cumsum(self.n_docs_of)]).astype("int64")  # (n_files + 1,)
         strings = self.strings("words")
@@ -66,7 +64,7 @@ class PackedDocs:
             self.predicted_words = Words(
                 arrays["predicted_word"], arrays["predicted_space"], arrays["predicted_end"][:], strings
             )
-        self._flags = arrays["flags"][:]  # (n_docs,); these are asked for with every doc
+        self._flags = arrays["flags"][:]  # (n_docs,); this and the next two in memory, as every doc needs them
         self._lines = arrays["line"][:]  # (n_docs,)
         self._ends = {name: arrays[f"{name}_end"][:] for name in ("span", "cat", "raw", "rest")}  # (n_docs,) each
         self._strings: dict[str, list[str | None]] = {}
@@ -75,31 +73,31 @@ class PackedDocs:
         return len(self._flags)
 
     def strings(self, name: str) -> list[str | None]:
-        """The table of strings: number → string; 0 → None."""
+        """The table of strings called `name`: number → string; 0 → None."""
         content = self.arrays[f"strings/{name}"][:].tobytes()
         ends = self.arrays[f"strings/{name}/end"][:].tolist()
         starts = [0, *ends]
         return [None, *(content[i:j].decode("utf-8", "surrogatepass") for i, j in zip(starts, ends, strict=False))]
 
     def reference(self, i: int) -> PackedDoc:
-        """Doc `i`."""
+        """The annotated doc number `i`."""
         doc = PackedDoc.__new__(PackedDoc)
         doc._docs, doc._words, doc._i = self, self.words, i
         doc._text = doc._offsets = doc.lexeme_ids = None
         return doc
 
     def predicted(self, i: int) -> PackedDoc:
-        """The words of doc `i` that a pipeline predicts on, without annotations."""
+        """Doc number `i` without annotations, in the words that a pipeline predicts on."""
         doc = self.reference(i)
         doc._words = self.predicted_words
         doc.tags = doc.pos = doc.deps = doc.heads = doc.sent_starts = doc.cats = doc._ents = None
         doc.unknown_ents = []
         if self.predicted_words is self.words:
-            doc.meta = {}  # as Doc.copy_unannotated has it
+            doc.meta = {}  # as in Doc.copy_unannotated
         return doc
 
     def table(self, name: str) -> list[str | None]:
-        """As `strings`, and kept."""
+        """As `strings`, but read only once."""
         if name not in self._strings:
             self._strings[name] = self.strings(name)
         return self._strings[name]
@@ -108,12 +106,12 @@ class PackedDocs:
         return int(self._flags[i])
 
     def part(self, name: str, i: int) -> slice:
-        """Where the part of doc `i` is in a column that docs take unequal shares of."""
+        """The slice of doc `i` in the column `name`."""
         ends = self._ends[name]
         return slice(int(ends[i - 1]) if i else 0, int(ends[i]))
 
     def rest(self, i: int) -> tuple[dict[str, Any], list[Any] | None]:
-        """Meta that is in no column, and the source that is no line."""
+        """(meta that is in no column, source that is not a line of a file: see Packer)."""
         content = self.arrays["rest"][self.part("rest", i)].tobytes()
         if not content:
             return {}, None
@@ -128,13 +126,13 @@ class PackedDocs:
             raise self.damaged(error) from None
 
     def damaged(self, error: Exception) -> RunnerError:
-        """For what is not looked at before it is used."""
+        """The error of content that is checked only at its use."""
         fact = f"the packed data is damaged ({error})"
         return RunnerError(fact, place=str(self.arrays.path), hint="Delete this file.")
 
 
 def _check(arrays: Arrays, n_files: int) -> None:
-    """Raises one of many errors where a doc could ask for what is not there."""
+    """Raises errors of many kinds if an access to a doc could find data missing or out of range."""
     about = arrays.about
     files, meta = [(int(docs), int(words)) for docs, words in about["files"]], dict(about["meta"])
     n_docs, n_words = len(arrays["flags"]), len(arrays["word"])
@@ -182,19 +180,19 @@ def _check(arrays: Arrays, n_files: int) -> None:
         _fits((start < end).all() and (end <= longest).all(), "span")
 
 
-def _fits(is_so: Any, what: str) -> None:
-    if not is_so:
-        raise ValueError(f"{what} does not fit the other columns")
+def _fits(condition: Any, column: str) -> None:
+    if not condition:
+        raise ValueError(f"{column} does not fit the other columns")
 
 
 def _top(numbers: Ints | StoredArray) -> int:
-    """The largest number of a column, without a copy of it."""
+    """The largest number of a column, read in pieces."""
     _fits(numbers.dtype.kind == "u", "a column of other values")
     return max((int(numbers[i : i + _PIECE].max()) for i in range(0, len(numbers), _PIECE)), default=0)
 
 
 def _check_strings(arrays: Arrays, name: str) -> int:
-    """How many strings the table has; each must be text."""
+    """The number of strings in the table; each must be text."""
     content, ends = arrays[f"strings/{name}"], arrays[f"strings/{name}/end"]
     _fits(content.dtype == np.uint8, name)
     _check_parts(ends, len(ends), len(content), name)
@@ -215,7 +213,7 @@ def _check_words(arrays: Arrays, prefix: str, n_docs: int, n_strings: int) -> No
 
 
 def _check_parts(ends: StoredArray, n: int, total: int, what: str) -> None:
-    """Docs take stretches of a column, one after the other, and all of it."""
+    """Check that the `n` docs divide a column of `total` elements: ends are in order and the last is `total`."""
     _fits(len(ends) == n and _top(ends) == total and (not n or int(ends[-1]) == total), what)
     for i in range(0, n, _PIECE):
         piece = ends[i : i + _PIECE + 1]
@@ -223,7 +221,7 @@ def _check_parts(ends: StoredArray, n: int, total: int, what: str) -> None:
 
 
 class PackedDoc(Doc):
-    """A doc whose words and annotations are decoded when they are first asked for, and are its own from then on."""
+    """A doc whose words and annotations are decoded at their first use and then belong to it."""
 
     __slots__ = ("_docs", "_i", "_words")
 
@@ -231,7 +229,7 @@ class PackedDoc(Doc):
     _words: Words
     _i: int
 
-    def __getattr__(self, name: str) -> Any:  # called for a slot that is still empty
+    def __getattr__(self, name: str) -> Any:  # called if a slot is still empty
         decode = _DECODERS.get(name)
         if decode is None:
             raise AttributeError(name)
@@ -240,7 +238,7 @@ class PackedDoc(Doc):
         return value
 
     def _own(self) -> tuple[int, int]:
-        """The first of the doc's words, and the one behind its last."""
+        """(start, end) of the doc's words in the columns."""
         starts = self._words.starts
         return int(starts[self._i]), int(starts[self._i + 1])
 
@@ -254,7 +252,7 @@ def _spaces(doc: PackedDoc) -> list[bool]:
 
 
 def _raw(doc: PackedDoc) -> str | None:
-    """The text of a doc that has one of its own; it holds the words, or the file is damaged."""
+    """The stored text of a doc, None if words and spaces spell it. Raises RunnerError if it does not hold the words."""
     docs = doc._docs
     content = docs.arrays["raw"][docs.part("raw", doc._i)].tobytes()
     if not content:

@@ -1,12 +1,11 @@
-"""Examples that stay on disk: arrays of a file, of which an example is made each time it is asked for.
+"""Examples that stay on disk: each access to examples[i] makes an example from the arrays of a file.
 
-    examples = PackedExamples(PackedDocs(Arrays(path), [the files it was made of]))
+    examples = PackedExamples(PackedDocs(Arrays(path), [the packed data files]))
     examples[630_000].reference.tags
 
-Memory is what the operating system keeps of the file, and gives up when others need it, and some bytes a doc. Making an
-example costs a microsecond a word at most, because a doc's layers are decoded when they are first asked for. It is a
-new one every time: what was changed or cached in it goes with it, so hold on to it where that matters.
-packer.py writes the file, packing.py decides when.
+In memory are some bytes per doc, and the pages that the operating system caches while nobody else needs the memory. Making
+an example costs at most a microsecond per word, because annotations are decoded at their first use. Every access makes a new
+object: keep the object if changes and caches in it matter. writer.py writes the file, packing.py decides when.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from runner.corpus.packed import writer as packer
 from runner.corpus.packed.arrays import StoredArray
 from runner.corpus.packed.docs import Ints, PackedDocs
 
-_SCAN = 1 << 20  # words that are looked at in one go
+_SCAN = 1 << 20  # words that are scanned at once
 
 
 class PackedExamples(Sequence[Example]):
-    """Examples of some docs of a packed file. numbers: which, in this order; None: all."""
+    """Examples of docs of a packed file. numbers: which docs, in this order; None: all."""
 
     def __init__(self, docs: PackedDocs, numbers: Ints | None = None) -> None:
         self.docs = docs
@@ -56,17 +55,17 @@ class PackedExamples(Sequence[Example]):
         return (self[i] for i in range(len(self)))
 
     def without(self, start: int, end: int) -> PackedExamples:
-        """All but those from `start` to `end` (exclusive)."""
+        """These examples without those from `start` to `end` (exclusive)."""
         return PackedExamples(self.docs, np.delete(self.numbers, slice(start, end)))
 
     @cached_property
     def n_words(self) -> Ints:
-        """The words of each example that a pipeline predicts on, without making the examples: (n_examples,)."""
+        """The number of predicted tokens of each example, without making the examples: (n_examples,)."""
         lengths: Ints = np.diff(self.docs.predicted_words.starts)[self.numbers]
         return lengths
 
     def per_file(self) -> list[tuple[int, int]]:
-        """How many docs of each data file are among these, and how many words the references have."""
+        """(number of docs, number of reference words) of each data file among these examples."""
         lengths = np.diff(self.docs.words.starts)[self.numbers]
         files = np.searchsorted(self.docs.file_starts, self.numbers, side="right") - 1
         n_files = len(self.docs.n_docs_of)
@@ -74,7 +73,7 @@ class PackedExamples(Sequence[Example]):
         return [(int(n), int(words)) for n, words in zip(n_docs, n_words, strict=True)]
 
     def word_counts(self) -> tuple[list[str], list[int]]:
-        """The distinct words that a pipeline predicts on, in order of first appearance, and how often each occurs."""
+        """(words, counts): the distinct predicted tokens, in order of first appearance, and how often each occurs."""
         words = self.docs.predicted_words
         times = np.zeros(len(words.strings), dtype="int64")
         for numbers, _ in self._scan(words.numbers, words.starts):
@@ -83,25 +82,25 @@ class PackedExamples(Sequence[Example]):
         return [words.strings[i] for i in seen], times[seen].tolist()
 
     def covering(self) -> PackedExamples:
-        """Few of these examples, which hold every tag, universal tag, label and category that occurs in any of them."""
+        """A few of these examples that together hold every tag, universal tag, label and category of all of them."""
         arrays, docs = self.docs.arrays, self.docs
-        found: set[int] = set()
+        chosen: set[int] = set()
         for name in packer.LAYERS:
             if name in arrays:
                 starts = docs.words.starts
-                found.update(self._docs_at(starts, self._first_seen(arrays[name], starts, len(docs.table(name)))))
+                chosen.update(self._docs_at(starts, self._first_seen(arrays[name], starts, len(docs.table(name)))))
         for name, numbers in (("span", arrays["span"][2::3]), ("cat", arrays["cat"][:])):
             starts = np.concatenate([np.zeros(1, dtype="int64"), arrays[f"{name}_end"][:].astype("int64")])
             table = docs.table("ents" if name == "span" else "cats")
-            found.update(self._docs_at(starts, self._first_seen(numbers, starts, len(table))))
-        return PackedExamples(docs, np.array(sorted(found), dtype="int64"))
+            chosen.update(self._docs_at(starts, self._first_seen(numbers, starts, len(table))))
+        return PackedExamples(docs, np.array(sorted(chosen), dtype="int64"))
 
     def _docs_at(self, starts: Ints, first_seen: dict[int, int]) -> list[int]:
         positions: list[int] = (np.searchsorted(starts, list(first_seen.values()), side="right") - 1).tolist()
         return positions
 
     def _scan(self, values: Ints | StoredArray, starts: Ints) -> Iterator[tuple[Ints, int]]:
-        """The values of these docs in pieces of bounded size, and where each begins in the column."""
+        """(values, position in the column) of these docs, in pieces of bounded size."""
         breaks = np.flatnonzero(np.diff(self.numbers) != 1) + 1
         firsts = np.concatenate([[0], breaks]).astype("int64")
         lasts = np.concatenate([breaks, [len(self.numbers)]]).astype("int64") - 1
@@ -112,21 +111,21 @@ class PackedExamples(Sequence[Example]):
                 yield values[position : min(position + _SCAN, int(starts[last + 1]))], position
 
     def _first_seen(self, values: Ints | StoredArray, starts: Ints, n: int) -> dict[int, int]:
-        """For each number from 1 to below `n` that these docs hold, where it first stands; in that order."""
+        """Map each string number (1 … n-1) in these docs to its first position in the column, ordered by position."""
         is_new = np.ones(n, dtype="bool")
         is_new[0] = False
-        found: dict[int, int] = {}
+        first_seen: dict[int, int] = {}
         for numbers, position in self._scan(values, starts):
             at = np.flatnonzero(is_new[numbers])
             distinct, first = np.unique(numbers[at], return_index=True)
             for i in np.argsort(first, kind="stable").tolist():
-                found[int(distinct[i])] = position + int(at[first[i]])
+                first_seen[int(distinct[i])] = position + int(at[first[i]])
             is_new[distinct] = False
-        return found
+        return first_seen
 
 
 def n_words(examples: Sequence[Example]) -> Ints:
-    """The words of each example that a pipeline predicts on: (n_examples,)."""
+    """The number of predicted tokens of each example: (n_examples,)."""
     if isinstance(examples, PackedExamples):
         return examples.n_words
     return np.array([len(example.predicted) for example in examples], dtype="int64")

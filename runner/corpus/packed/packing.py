@@ -1,11 +1,11 @@
-"""When training data is packed: once it holds more words than shall be in memory, and until then never.
+"""Pack training data into a file if it holds more words than may stay in memory.
 
-    docs = read_or_pack(files, read, predict, packing)         lists of docs, one a file, or PackedExamples
+    docs = read_or_pack(files, read, predict, packing)         a list of docs for each file, or PackedExamples
 
-The packed file lies in a cache folder, named by a digest of all that decides its content: the data files' contents, the
-reader's and tokenizer's config, how many docs are read, and this room's own source code. So nothing in it can be out of
-date; a file that is damaged or of another format is made again. Two runs that pack the same data at once both do the
-work and end with the same file. Files of data that is no longer used stay until somebody deletes them.
+The packed file lies in a cache folder. Its name is a digest of everything that decides its content: the data files, the
+config of reader and tokenizer, the number of docs to read, and the source code of corpus/. So it is never out of date; a
+damaged file, or one of another format, is packed again. Two runs that pack the same data at once both do the work and end
+with the same file. Files of unused data stay until somebody deletes them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from runner.corpus.digests import signature
 from runner.corpus.doc import Doc
-from runner.corpus.packed.arrays import Arrays, ArrayWriter, Damaged
+from runner.corpus.packed.arrays import Arrays, ArrayWriter, DamagedArrays
 from runner.corpus.packed.docs import PackedDocs
 from runner.corpus.packed.examples import PackedExamples
 from runner.corpus.packed.writer import FORMAT, Packer
@@ -32,15 +32,17 @@ from runner.corpus.readers.reader import LeftOut
 from runner.errors import RunFailed, RunnerError
 from runner.files import recover
 
-BYTES_PER_WORD = 8  # of a data file: where more fit, packed docs are looked for before anything is read
+BYTES_PER_WORD = 8  # of a data file: if its size suggests too many words, packed docs are looked up before reading
 
 _LIBRARIES = ("syntok", "regex", "spacy")
 
 
 @dataclass(frozen=True)
 class Packing:
-    """in_memory_words: up to this many words (of the references) are not packed. folder: of the packed files, made when
-    needed; None is the user's cache folder. recipe: what decides, beside the files, what is read from them.
+    """When and where to pack.
+
+    in_memory_words: pack data with more reference words. folder: for packed files, made when needed; None: the user's cache
+    folder. recipe: a text that changes whenever the same files would be read differently.
     """
 
     in_memory_words: int
@@ -48,10 +50,10 @@ class Packing:
     recipe: str
 
     def cache(self) -> Path:
-        """The folder, or that of the user's cache."""
+        """The absolute path of `folder`, or of the user's cache folder."""
         if self.folder is not None:
             return self.folder.absolute()
-        import pooch  # here, because a run on little data needs none of it
+        import pooch  # here, because a run on little data does not need it
 
         return Path(pooch.os_cache("runner"))
 
@@ -63,12 +65,12 @@ def read_or_pack(
     packing: Packing | None,
     left_out: LeftOut | None = None,
 ) -> list[list[Doc]] | PackedExamples:
-    """The docs of the files, in memory where they are few and packed where they are many.
+    """The docs of the files: in memory if they are few, packed if they are many.
 
-    files: paths and checksums. predict: the words that a pipeline predicts on; None: the docs' own. packing: None reads
-    everything into memory. left_out: `read`'s tally; where nothing is read it gets what was counted when it was.
-    Raises RunnerError as `read` does, and where a file changes meanwhile; RunFailed where the cache folder cannot be
-    written.
+    files: (path, checksum) of each. predict: reference → unannotated doc to predict on; None: on the reference's words.
+    packing: None: read everything into memory. left_out: the tally that `read` fills; if packed docs exist and nothing is
+    read, the tally of the packing is restored into it. Raises RunnerError as `read` does, or if a file changes meanwhile;
+    RunFailed if the cache folder cannot be written.
     """
     if packing is None:
         return [list(read(path)) for path, _ in files]
@@ -93,7 +95,7 @@ def read_or_pack(
 
 
 def _known(packed: PackedDocs, files: Sequence[tuple[Path, str]], left_out: LeftOut) -> PackedExamples:
-    """The packed docs; what was left out and remarked when they were read is told again."""
+    """The packed examples; `left_out` gets the tally and the remarks of the time when they were packed."""
     left_out.update(packed.left_out)
     left_out.restore_remarks(packed.remarks, [path for path, _ in files])
     return PackedExamples(packed)
@@ -108,7 +110,7 @@ def _pack(
     packing: Packing,
     left_out: LeftOut,
 ) -> PackedDocs:
-    """Write the docs read so far (which are let go), the rest of `stream`, the files after it, and what was left out."""
+    """Pack the docs read so far (and free them), the rest of `stream`, the files after it, and the tally `left_out`."""
     path = _path(files, packing)
     _tidy(path.parent)
     before = [signature(_file(data)) for data, _ in files]
@@ -139,13 +141,13 @@ def _pack(
         raise _refused(path.parent, error) from error
     packed = _open(files, packing)
     if packed is None:
-        raise RunFailed("what was written cannot be read back", place=str(path), hint="Check the disk.")
+        raise RunFailed("the packed data cannot be read back", place=str(path), hint="Check the disk.")
     return packed
 
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int], None]]:
-    """A function that is told of words, and shows their number on a terminal."""
+    """Yield a function that adds a number of words to a progress display, if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield lambda n_words: None
         return
@@ -168,13 +170,13 @@ def _progress() -> Iterator[Callable[[int], None]]:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove what a run that was killed while it packed has left."""
-    with suppress(OSError):  # a cache that can only be read, say
+    """Remove the temporary files of a run that was killed while packing."""
+    with suppress(OSError):  # such as a read-only cache
         recover(folder, lambda name: name.endswith(".arrays"))
 
 
 def _open(files: Sequence[tuple[Path, str]], packing: Packing) -> PackedDocs | None:
-    """The packed docs, where they are on disk, whole, and too many for memory."""
+    """The packed docs; None if they are not on disk, damaged, or few enough for memory."""
     path = _path(files, packing)
     _tidy(path.parent)
     try:
@@ -182,7 +184,7 @@ def _open(files: Sequence[tuple[Path, str]], packing: Packing) -> PackedDocs | N
         if arrays.about.get("format") != FORMAT or arrays.about.get("key") != path.stem:
             return None
         packed = PackedDocs(arrays, [_file(data) for data, _ in files])
-    except (FileNotFoundError, NotADirectoryError, Damaged):
+    except (FileNotFoundError, NotADirectoryError, DamagedArrays):
         return None
     except OSError as error:
         raise _refused(path.parent, error) from error
@@ -194,12 +196,12 @@ def _refused(path: Path, error: OSError) -> RunnerError:
     return (RunnerError if is_choice else RunFailed)(
         f"training data cannot be packed in {path}: {error.strerror or error}",
         place="corpus.cache",
-        hint="Set it to a folder with space, or corpus.in_memory_words to hold more in memory.",
+        hint="Set corpus.cache to a folder with space, or raise corpus.in_memory_words to hold more in memory.",
     )
 
 
 def _path(files: Sequence[tuple[Path, str]], packing: Packing) -> Path:
-    """The packed file of this data."""
+    """The path of the packed file of this data."""
     contents = [[sha256, (archive_of(path) or ("", "*"))[1], path.suffixes[-2:]] for path, sha256 in files]
     key = hashlib.sha256(json.dumps([FORMAT, contents, packing.recipe, _source_code()]).encode()).hexdigest()
     return packing.cache() / "packed" / f"{key}.arrays"
@@ -210,18 +212,18 @@ def _file(path: Path) -> Path:
 
 
 def _size(files: Sequence[tuple[Path, str]]) -> int:
-    """Bytes of the files."""
+    """The size of all files, in bytes."""
     return sum(_file(path).stat().st_size for path, _ in files)
 
 
 @cache
 def _source_code() -> str:
-    """A digest of the code that makes docs of files, and of the versions of the libraries that cut their words."""
+    """A digest of the code that reads docs, and of the versions of the libraries that tokenize."""
     digest = hashlib.sha256()
     for library in _LIBRARIES:
         with suppress(PackageNotFoundError):
             digest.update(f"{library} {version(library)}\n".encode())
-    folder = Path(__file__).parent.parent  # the room corpus
+    folder = Path(__file__).parent.parent  # runner/corpus
     for path in sorted(folder.rglob("*.py")):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

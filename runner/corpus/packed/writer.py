@@ -1,13 +1,12 @@
-"""Docs → columns (see packed.py for the way back): what was annotated, what was not, and where each doc came from.
+"""Write docs into columns: words, annotations, and the place that each doc came from. docs.py reads them.
 
-    of each doc     where its words, spans, categories, raw and rest end in their columns; which layers it has; its line
-    raw             the text, of docs whose words and spaces do not spell it
-    of each word    its number in the table of words, the space after it, and a number a layer: tag, head, …
-    rest            JSON: what a reader put into `Doc.meta`, but for lists of one string a word, which are columns too
+    per doc     where its words, spans, categories, raw and rest end in their columns; which annotations it has; its line
+    per word    its number in the table of words, whether a space follows, and a number for each layer: tag, head, …
+    raw         the text of docs whose words and spaces do not spell it
+    rest        JSON of `Doc.meta`, except lists with one string per word: those become columns
 
-A number is that of a string in a table, from 1, in order of first appearance; 0 is None. Tables are held in memory
-while a file is made: they grow with the vocabulary, not with the corpus. `meta` comes back as JSON has it: tuples as
-lists, keys as strings.
+Strings are stored as numbers of a table, from 1, in order of first appearance; 0 is None. Tables are held in memory while
+writing: they grow with the vocabulary, not with the corpus. `meta` returns as JSON: tuples as lists, keys as strings.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ from runner.corpus.doc import Doc
 from runner.corpus.packed.arrays import ArrayWriter, Column
 from runner.errors import RunnerError
 
-FORMAT = 2  # of the columns; a file of another is made anew
-STRINGS = ("words", "tags", "pos", "deps", "ents", "cats", "meta")  # the tables
-LAYERS = ("tags", "pos", "deps")  # one string a word
+FORMAT = 2  # version of the columns; a file of another version is packed again
+STRINGS = ("words", "tags", "pos", "deps", "ents", "cats", "meta")  # the tables of strings
+LAYERS = ("tags", "pos", "deps")  # one string per word
 SENT_STARTS = (None, False, True)
 HAS_TAGS, HAS_POS, HAS_DEPS, HAS_HEADS, HAS_SENT_STARTS, HAS_ENTS, HAS_CATS = (1 << i for i in range(7))
 FLAGS = {"tags": HAS_TAGS, "pos": HAS_POS, "deps": HAS_DEPS}
-FIRST_META = 7  # the bit of the first column of meta; one more for each column
-MAX_META = 24  # columns, and
-MAX_META_STRINGS = 1 << 18  # distinct strings in them: of more, the doc's meta is JSON
+FIRST_META = 7  # the bit, in a doc's flags, of the first column of meta; the others follow
+MAX_META = 24  # columns of meta; further keys are stored as JSON
+MAX_META_STRINGS = 1 << 18  # distinct strings in columns of meta; once there are more, meta is stored as JSON
 
 _LINE = re.compile(r":(0|[1-9][0-9]{0,17})")
 _SENT_START_NUMBERS = {value: i for i, value in enumerate(SENT_STARTS)}
 
 
 class Strings:
-    """string → number, from 1; None is 0."""
+    """A table of strings: string → number, from 1; None → 0."""
 
     def __init__(self) -> None:
         self._numbers: dict[Any, int] = {None: 0}
@@ -46,20 +45,20 @@ class Strings:
         return len(self._numbers) - 1
 
     def numbers(self, values: Iterable[str | None]) -> list[int]:
-        """The numbers of these, new strings included. Raises TypeError where one is no string."""
+        """The number of each value; new strings are added. Raises TypeError if a value is neither a string nor None."""
         values = list(values)
-        found: list[Any] = list(map(self._numbers.get, values))
-        if None in found:
+        numbers: list[Any] = list(map(self._numbers.get, values))
+        if None in numbers:
             for value in values:
                 if value not in self._numbers:
                     if not isinstance(value, str):
-                        raise TypeError(f"{value!r} is no string")
+                        raise TypeError(f"{value!r} is not a string")
                     self._numbers[value] = len(self._numbers)
-            found = [self._numbers[value] for value in values]
-        return found
+            numbers = [self._numbers[value] for value in values]
+        return numbers
 
     def write(self, content: Column, ends: Column) -> None:
-        """All strings, one after the other, and where each ends."""
+        """Write all strings, joined, into `content`, and where each ends into `ends`."""
         end = 0
         for text in self._numbers:
             if text is not None:
@@ -70,14 +69,14 @@ class Strings:
 
 
 def _is_odd(doc: Doc) -> bool:
-    """Whether the text is not what words and spaces spell."""
+    """Whether the text differs from what words and spaces spell."""
     return doc.raw is not None and doc.raw != doc.spelt
 
 
 class Packer:
-    """Takes docs, file by file: `open(path)`, then `add(doc, predicted)` for each of its docs; at last `finish`.
+    """Packs docs file by file: call `open(path)`, then `add(doc, predicted)` for each of its docs, and finally `finish`.
 
-    predicted: the tokenizer's words for the doc's text, where the pipeline predicts on those and not on the doc's own.
+    predicted: the doc in the tokenizer's words; None: the pipeline predicts on the doc's own words.
     """
 
     def __init__(self, writer: ArrayWriter) -> None:
@@ -85,8 +84,8 @@ class Packer:
         self._strings = {name: Strings() for name in STRINGS}
         self._meta_columns: dict[str, int] = {}  # key in Doc.meta → its bit
         self._columns: dict[str, Column] = {}
-        self._files: list[list[int]] = []  # docs and words of each
-        self._base = ""  # the path of the file that is being read
+        self._files: list[list[int]] = []  # [docs, words] of each file
+        self._base = ""  # path of the current file
         self._n_docs = 0
         make = writer.column
         self._word, self._space = make("word", "I"), make("space", "B")
@@ -97,12 +96,12 @@ class Packer:
         self._predicted: tuple[Column, Column, Column] | None = None
 
     def open(self, path: Path) -> None:
-        """The docs that follow come from this file."""
+        """Say that the next docs come from the file `path`."""
         self._files.append([0, 0])
         self._base = str(path)
 
     def add(self, doc: Doc, predicted: Doc | None = None) -> None:
-        """Append a doc. Raises RunnerError at its source where a value cannot be kept."""
+        """Append a doc. Raises RunnerError, at the doc's source, if a value cannot be stored."""
         try:
             self._add(doc, predicted)
         except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
@@ -158,7 +157,7 @@ class Packer:
         self._files[-1][1] += n
 
     def _per_word(self, name: str, numbers: Iterable[int], n: int) -> None:
-        """Add to a column that exists only once a doc has it."""
+        """Extend the column `name`; it is made when the first doc has such values, and filled with 0 for earlier docs."""
         column = self._columns.get(name)
         if column is None:
             column = self._columns[name] = self._writer.column(name, "I")
@@ -166,7 +165,7 @@ class Packer:
         column.extend(numbers)
 
     def _add_meta(self, doc: Doc, n: int) -> int:
-        """Keep `meta` and the source; the flags of the columns that the doc's meta is in."""
+        """Store `meta` and the source; return the flags of the doc's columns of meta."""
         flags, rest = 0, {}
         for key, value in doc.meta.items():
             is_column = n and type(key) is str and type(value) is list and len(value) == n
@@ -184,9 +183,9 @@ class Packer:
         return flags
 
     def _source(self, source: str | None) -> tuple[int, list[Any] | None]:
-        """Where a doc came from: its line + 1 in the file, or 0 and [whether it goes on from the file's path, text].
+        """(line + 1, None) if the source is a line of the current file, else (0, [whether it begins with the path, text]).
 
-        The file may have moved when it is asked for, so its own path is not kept.
+        The path itself is not stored: the file may have moved when the doc is read.
         """
         if source is None:
             return 0, None
@@ -199,7 +198,7 @@ class Packer:
         return 0, [True, below]
 
     def _numbers_of(self, values: list[Any]) -> list[int] | None:
-        """The strings' numbers; None where there are other values among them, or too many strings."""
+        """The numbers of the strings; None if some values are not strings, or the table has too many."""
         if len(self._strings["meta"]) > MAX_META_STRINGS:
             return None
         try:

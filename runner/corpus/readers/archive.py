@@ -40,7 +40,7 @@ def archive_of(path: Path) -> tuple[Path, str] | None:
 
 
 @readers("zipped_texts")
-def zipped_texts(encoding: str = "utf-8", is_tokenized: bool = False) -> Reader:
+def zipped_texts(encoding: str = "utf-8", *, is_tokenized: bool = False) -> Reader:
     """A reader of texts in a zip archive. encoding: of the texts. is_tokenized: white space separates the words."""
     try:
         codecs.lookup(encoding)
@@ -49,10 +49,10 @@ def zipped_texts(encoding: str = "utf-8", is_tokenized: bool = False) -> Reader:
 
     def read(path: Path, tokenizer: Tokenizer | None = None) -> Iterator[Doc]:
         """The docs of one archive, each with one category. tokenizer: None is the default one."""
-        found = archive_of(path)
-        if found is None:
+        inside = archive_of(path)
+        if inside is None:
             raise RunnerError("this is no zip archive", place=str(path), hint="Give a path to a file named .zip.")
-        archive, pattern = found
+        archive, pattern = inside
         split = whitespace() if is_tokenized else tokenizer or syntok()
         try:
             left = unpacked_limit(archive)

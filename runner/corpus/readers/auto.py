@@ -39,6 +39,7 @@ _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
 @readers("auto")
 def auto(
+    *,
     n_sents: int | None = None,
     merge_subtokens: bool | None = None,
     scheme: Scheme | None = None,

@@ -52,7 +52,7 @@ NEWDOC = re.compile(r"#\s*newdoc(\s|$)")
 FEATURES = re.compile(r"[^\s=|]+=[^\s|]+(\|[^\s=|]+=[^\s|]+)*")
 
 
-class Sentence:
+class ConlluSentence:
     """The lines of one sentence, checked against the format."""
 
     __slots__ = ("columns", "comments", "empty_nodes", "file", "line", "lines", "multiword", "opens_document", "rows")
@@ -110,8 +110,8 @@ class Sentence:
         if key == str(n_words + 1):
             self.rows.append(columns)
             self.lines.append(number)
-        elif found := _range.fullmatch(key):
-            start, end = int(found[1]) - 1, int(found[2])
+        elif match := _range.fullmatch(key):
+            start, end = int(match[1]) - 1, int(match[2])
             if start != n_words or end <= start + 1 or (self.multiword and self.multiword[-1][2] > start):
                 raise self._fault(
                     number,
@@ -119,10 +119,10 @@ class Sentence:
                     "It stands before its first word, holds two words or more, and none of another one.",
                 )
             self.multiword.append((number, start, end, columns))
-        elif found := _empty_node.fullmatch(key):
+        elif match := _empty_node.fullmatch(key):
             last = self.empty_nodes[-1] if self.empty_nodes else None
             due = int(last[1][0].partition(".")[2]) + 1 if last and last[0] == n_words else 1
-            if (int(found[1]), int(found[2])) != (n_words, due):
+            if (int(match[1]), int(match[2])) != (n_words, due):
                 raise self._fault(
                     number,
                     f"the empty node {key} stands where {n_words}.{due} is due",
@@ -223,7 +223,7 @@ def is_id(cell: str) -> bool:
 
 
 @readers("conllu")
-def conllu(n_sents: int = 1, merge_subtokens: bool = False) -> Reader:
+def conllu(n_sents: int = 1, *, merge_subtokens: bool = False) -> Reader:
     """A reader of CoNLL-U.
 
     n_sents: sentences a doc, at most; `# newdoc` ends a doc too. merge_subtokens: each multi-word token becomes one word.
@@ -236,7 +236,7 @@ def conllu(n_sents: int = 1, merge_subtokens: bool = False) -> Reader:
     def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
         """The docs of one file; they have words already, so the tokenizer is not needed."""
         maker = DocMaker(left_out if left_out is not None else LeftOut()) if merge_subtokens else DocMaker()
-        group: list[Sentence] = []
+        group: list[ConlluSentence] = []
         for sentence in read_sentences(path):
             if group and (len(group) == n_sents or sentence.opens_document):
                 yield maker(group)
@@ -249,7 +249,7 @@ def conllu(n_sents: int = 1, merge_subtokens: bool = False) -> Reader:
     return read
 
 
-def read_sentences(path: Path) -> Iterator[Sentence]:
+def read_sentences(path: Path) -> Iterator[ConlluSentence]:
     """The file's sentences, one at a time. Raises RunnerError at file:line.
 
     Comments count for the sentence that follows them, across blank lines too.
@@ -259,8 +259,8 @@ def read_sentences(path: Path) -> Iterator[Sentence]:
     comments: list[str] = []
     last_comment = 0
 
-    def made() -> Sentence:
-        sentence = Sentence(path, first, comments)
+    def made() -> ConlluSentence:
+        sentence = ConlluSentence(path, first, comments)
         sentence.fill(lines)
         return sentence
 
@@ -306,7 +306,7 @@ class DocMaker:
         self._numbers: dict[str, int] = {}
         self._features: set[str] = set()
 
-    def __call__(self, sentences: Sequence[Sentence]) -> Doc:
+    def __call__(self, sentences: Sequence[ConlluSentence]) -> Doc:
         columns: list[list[str]] = [[] for _ in COLUMNS]
         heads: list[int | None] = []
         spaces: list[bool] = []

@@ -77,10 +77,10 @@ def as_simple(
         return record
     if is_label_studio(record):
         remarks.add(_label_studio, place)
-        found = read_label_studio(record, left_out, place)
-        if found is not None and found.pop("is_categorized", False):
-            found[CATEGORIES] = found.pop("choices")
-        return found
+        simple = read_label_studio(record, left_out, place)
+        if simple is not None and simple.pop("is_categorized", False):
+            simple[CATEGORIES] = simple.pop("choices")
+        return simple
     if any(key in _LOOKED_AT for key in record) or _has_objects(record.get("entities")):
         record = _Reading(dict(record), remarks, place, names).simple(left_out)
     for key in record.keys() - _fine:
@@ -137,10 +137,10 @@ class _Reading:
         record = self.record
         if record.get("text") is not None or record.get("words") is not None or "tokens" in record:
             return
-        found = [key for key in TEXT_KEYS if isinstance(record.get(key), str)]
-        if len(found) == 1:
-            record["text"] = record.pop(found[0])
-            self._say(found[0], "text")
+        keys = [key for key in TEXT_KEYS if isinstance(record.get(key), str)]
+        if len(keys) == 1:
+            record["text"] = record.pop(keys[0])
+            self._say(keys[0], "text")
 
     def _words(self) -> None:
         tokens = self.record.get("tokens")

@@ -85,8 +85,8 @@ def iob(scheme: Scheme = "auto", n_sents: int = 1) -> Reader:
         remarks = (left_out if left_out is not None else LeftOut()).opened(path)
         sentences = read_sentences(path, remarks)
         if scheme == "auto":
-            found = detect_scheme(sentence.tags for sentence in sentences)
-            to_spans = _by_look(found, path, remarks)
+            detected = detect_scheme(sentence.tags for sentence in sentences)
+            to_spans = _by_look(detected, path, remarks)
         else:
             to_spans = _as_told(scheme, path)
         group: list[Sentence] = []
@@ -252,12 +252,12 @@ def make_doc(sentences: list[Sentence], to_spans: ToSpans, path: Path) -> Doc:
 def _wrong_columns(
     columns: list[str], n_columns: int, path: Path, number: int, sentences: list[Sentence]
 ) -> RunnerError:
-    found = f"{len(columns)} column{'s' if len(columns) != 1 else ''}"
+    count = f"{len(columns)} column{'s' if len(columns) != 1 else ''}"
     if n_columns:
-        fact = f"{found} where line {sentences[0].line} has {n_columns}"
+        fact = f"{count} where line {sentences[0].line} has {n_columns}"
         if columns[0][:1] == "#":
             fact += ", and # is taken for a token: a comment stands before a sentence, after a blank line"
         hint = "Give every line the same columns, token first and tag last; tabs where tokens hold spaces."
     else:
-        fact, hint = f"{found} (expected 2 or more)", "Give a token first and its tag last, parted by tabs or spaces."
+        fact, hint = f"{count} (expected 2 or more)", "Give a token first and its tag last, parted by tabs or spaces."
     return RunnerError(fact, place=f"{path}:{number}", hint=hint)

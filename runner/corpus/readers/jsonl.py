@@ -78,15 +78,15 @@ def read_records(
 
 def _doubtful_categories(records: Callable[[], Iterator[tuple[str, Any]]], names: Sequence[str] | None) -> set[str]:
     """All categories, where some text has none or several, so that a text without one says that it is not of it; else none."""
-    found: set[str] = set()
+    categories: set[str] = set()
     is_single = True
     nothing, remarks = LeftOut(), Remarks(Path())
     for place, content in records():
         record = as_simple(content, nothing, remarks, place, names)
         if record is not None and CATEGORIES in record:
-            found.update(record[CATEGORIES])
+            categories.update(record[CATEGORIES])
             is_single &= len(record[CATEGORIES]) == 1
-    return set() if is_single else found
+    return set() if is_single else categories
 
 
 def check_text(content: Any, text: str, place: str) -> None:

@@ -14,7 +14,7 @@ from typing import IO, cast
 
 import numpy as np
 
-from runner.corpus.readers.not_utf8 import check_block, not_utf8
+from runner.corpus.readers.not_utf8 import SAMPLE, check_block, not_utf8
 from runner.errors import RunnerError
 from runner.files import open_file
 
@@ -35,19 +35,11 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     number = 0
     try:
         with open_file(path) as file, unpacked(file, path) as stream:
-            left = unpacked_limit(path) if isinstance(stream, gzip.GzipFile) else None
+            limits = _Limits(unpacked_limit(path) if isinstance(stream, gzip.GzipFile) else None)
             rest, is_first = b"", True
-            n_blank = n_text = 0  # bytes
             while True:
                 content = stream.read(_BLOCK)
-                if left is not None:
-                    left -= len(content)
-                    if left < 0:
-                        raise bomb(f"{path}:{number + 1}")
-                blanks = int(np.count_nonzero(np.frombuffer(content, dtype="uint8") <= ord(" ")))
-                n_blank, n_text = n_blank + blanks, n_text + len(content) - blanks
-                if n_blank > MAX_BLANK + MAX_BLANK_RATIO * n_text:
-                    raise _blanks(f"{path}:{number + 1}", n_blank, n_text)
+                limits.check(content, f"{path}:{number + 1}")
                 block = rest + content
                 end = block.rfind(b"\n") + 1 if content else len(block)
                 block, rest = block[:end], block[end:]
@@ -78,7 +70,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                     return
     except UnicodeDecodeError as error:
         fact = f"byte 0x{error.object[error.start]:02x} at position {error.start} of the line is not UTF-8"
-        raise not_utf8(path, f"{path}:{number}", fact) from None
+        raise not_utf8(path, read_bytes(path, SAMPLE), f"{path}:{number}", fact) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise RunnerError(
             f"the file cannot be unpacked ({error})",
@@ -89,6 +81,25 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise RunnerError(
             f"the file cannot be read ({error.strerror or error})", place=str(path), hint="Check the path."
         ) from None
+
+
+class _Limits:
+    """Stops the reading of a file that unpacks to far more than text would, or holds almost nothing but white space."""
+
+    def __init__(self, n_left: int | None) -> None:
+        self.n_left = n_left  # bytes that the file may still unpack to; None: any number
+        self.n_blank = self.n_text = 0  # bytes read so far
+
+    def check(self, content: bytes, place: str) -> None:
+        """Count the next bytes of the file. Raises RunnerError at `place` if a limit is exceeded."""
+        if self.n_left is not None:
+            self.n_left -= len(content)
+            if self.n_left < 0:
+                raise bomb(place)
+        n_blank = int(np.count_nonzero(np.frombuffer(content, dtype="uint8") <= ord(" ")))
+        self.n_blank, self.n_text = self.n_blank + n_blank, self.n_text + len(content) - n_blank
+        if self.n_blank > MAX_BLANK + MAX_BLANK_RATIO * self.n_text:
+            raise _blanks(place, self.n_blank, self.n_text)
 
 
 def unpacked(file: IO[bytes], path: Path) -> IO[bytes]:

@@ -50,8 +50,8 @@ def _near(key: str, known: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
     plain = key.strip().lower()
     if len(plain) > 20:
         return ()
-    found = [(name, letters_apart(plain, name)) for name in known]
-    return tuple((name, n) for name, n in found if n <= (1 if min(len(name), len(plain)) < 5 else 2))
+    distances = [(name, letters_apart(plain, name)) for name in known]
+    return tuple((name, n) for name, n in distances if n <= (1 if min(len(name), len(plain)) < 5 else 2))
 
 
 def letters_apart(one: str, other: str) -> int:

@@ -28,7 +28,7 @@ _HIGH = re.compile(rb"[\x80-\xff]")
 _FOREIGN = 0.5  # share of high bytes among letters from which a text is of no Latin script
 _FOREIGN_RUN = re.compile(rb"[\x80-\xff]{4}")  # which Latin scripts hardly have
 _CR_TO_LF = r"tr '\r' '\n'"
-_SAMPLE = 1 << 18  # bytes that are looked at
+SAMPLE = 1 << 18  # bytes that an encoding is guessed from
 
 
 def guess_encoding(sample: bytes) -> str | None:
@@ -94,11 +94,9 @@ def _strangeness(sample: bytes, codec: str) -> int:
     return n
 
 
-def not_utf8(path: Path, place: str, fact: str) -> RunnerError:
-    """The error of a file that is not UTF-8, with the command that turns it into UTF-8."""
-    from runner.corpus.readers.lines import read_bytes  # here, because lines.py raises this
-
-    guess = guess_encoding(read_bytes(path, _SAMPLE))
+def not_utf8(path: Path, sample: bytes, place: str, fact: str) -> RunnerError:
+    """The error of a file that is not UTF-8, with the command that turns it into UTF-8. sample: its first SAMPLE bytes."""
+    guess = guess_encoding(sample[:SAMPLE])
     if guess == "UTF-8":
         hint = f"The rest of the file is UTF-8: mend the line, or drop what is broken: {_command(path, 'UTF-8', '-c ')}"
         return RunnerError(fact, place=place, hint=hint)
@@ -123,7 +121,7 @@ def _into_new_file(path: Path, mark: str, command: str) -> str:
 def check_block(block: bytes, path: Path) -> None:
     """Look at the first bytes of a text file. Raises RunnerError for line ends of CR alone, and wide characters."""
     if 0 in block and _wide(block):
-        raise not_utf8(path, f"{path}:1", "many bytes are zero, as in no text in UTF-8")
+        raise not_utf8(path, block, f"{path}:1", "many bytes are zero, as in no text in UTF-8")
     if b"\r" not in block:
         return
     body = block.rstrip(b"\r\n")

@@ -99,7 +99,7 @@ def read_content(path: Path) -> Any:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         place = f"{path}:{raw.count(bytes([10]), 0, error.start) + 1}"
-        raise not_utf8(path, place, f"byte 0x{raw[error.start]:02x} is not UTF-8") from None
+        raise not_utf8(path, raw, place, f"byte 0x{raw[error.start]:02x} is not UTF-8") from None
     if not text.strip():
         raise no_examples(path)
     needed = _STRING_BYTES * text.count(",") + _OBJECT_BYTES * (text.count("[") + text.count("{"))
@@ -133,16 +133,16 @@ def _read_paragraph(
     tokens: list[Mapping[str, Any]] = []
     sent_starts: list[bool] = []
     for i, sentence in enumerate(_list(paragraph, "sentences", place)):
-        found = _list(sentence, "tokens", f"{place}, sentence {i}")
-        for j, token in enumerate(found):
+        own = _list(sentence, "tokens", f"{place}, sentence {i}")
+        for j, token in enumerate(own):
             if not isinstance(token, dict) or not isinstance(token.get("orth"), str):
                 raise RunnerError(
                     f"token {j} has no 'orth'", place=f"{place}, sentence {i}", hint='A token is {"orth": "…", …}.'
                 )
             if not _TOKEN_KEYS.issuperset(token):
                 left_out.update(f"key {key!r} of tokens" for key in token if key not in _TOKEN_KEYS)
-        tokens += found
-        sent_starts += [True] + [False] * (len(found) - 1) if found else []
+        tokens += own
+        sent_starts += [True] + [False] * (len(own) - 1) if own else []
         _count(sentence, "brackets", "constituents (brackets)", left_out)
     _count(paragraph, "links", "entity links", left_out)
     record: dict[str, Any] = {"words": [token["orth"] for token in tokens], "sent_starts": sent_starts}
@@ -215,14 +215,14 @@ def _cats(cats: Any, place: str) -> Any:
     """Categories as label → value; spaCy lists {"label", "value"}."""
     if not isinstance(cats, list):
         return cats
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for cat in cats:
         if not isinstance(cat, dict) or not isinstance(cat.get("label"), str) or "value" not in cat:
             raise RunnerError(
                 "a category is no object of label and value", place=place, hint='{"label": "A", "value": 1}'
             )
-        found[cat["label"]] = cat["value"]
-    return found
+        values[cat["label"]] = cat["value"]
+    return values
 
 
 def _list(value: Any, key: str, place: str) -> list[Any]:

@@ -57,6 +57,7 @@ def table(
     label: str | list[str] | None = None,
     separator: str | None = None,
     delimiter: str | None = None,
+    *,
     is_tokenized: bool = False,
 ) -> Reader:
     """A reader of tables.
@@ -123,8 +124,8 @@ class _Header:
         if name is not None or self.cells.count(default) == 1:
             wanted = default if name is None else name
             return self.cells.index(wanted) if self.cells.count(wanted) == 1 else None
-        found = [i for i, cell in enumerate(self.cells) if cell.lower() in (default, *usual)]
-        return found[0] if len(found) == 1 else None
+        matches = [i for i, cell in enumerate(self.cells) if cell.lower() in (default, *usual)]
+        return matches[0] if len(matches) == 1 else None
 
     def has(self, text: str | None, columns: Sequence[str] | None) -> bool:
         """Whether all columns are there."""

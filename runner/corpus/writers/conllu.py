@@ -261,14 +261,14 @@ def _lines_before(meta: dict[str, Any], sentences: Sequence[Span]) -> dict[tuple
         is_first = columns[0].startswith("0.") and before < sentences[-1].end
         while sentences[number].end < before or (is_first and sentences[number].end == before):
             number += 1
-        found = lines.setdefault((number, before), [])
-        found.append("\t".join([f"{before - sentences[number].start}.{len(found) + 1}", *columns[1:]]))
+        extra = lines.setdefault((number, before), [])
+        extra.append("\t".join([f"{before - sentences[number].start}.{len(extra) + 1}", *columns[1:]]))
     number = 0
     for token in meta.get("multiword", ()):
         start, end = token["start"], token["end"]
         while sentences[number].end <= start:
             number += 1
         first = sentences[number].start
-        found = lines.setdefault((number, start), [])
-        found.append("\t".join([f"{start - first + 1}-{end - first}", *token["columns"][1:]]))
+        extra = lines.setdefault((number, start), [])
+        extra.append("\t".join([f"{start - first + 1}-{end - first}", *token["columns"][1:]]))
     return lines

@@ -42,7 +42,7 @@ def iob() -> Writer:
         gap = ""
         for doc in held:
             _count(doc, left_out)
-            rows = _rows(doc, has_tags, n_more)
+            rows = _rows(doc, n_more, has_tags=has_tags)
             if _opens_document(doc):
                 yield gap + "\t".join([DOCSTART, *["-X-"] * (has_tags + n_more), "O"]) + "\n"
                 gap = "\n"
@@ -53,7 +53,7 @@ def iob() -> Writer:
     return write
 
 
-def _rows(doc: Doc, has_tags: bool, n_more: int) -> list[str]:
+def _rows(doc: Doc, n_more: int, *, has_tags: bool) -> list[str]:
     """A line a word. Raises RunnerError at the doc's source where a value would break the line."""
     n = len(doc)
     between = [_filled(doc.tags, n)] if has_tags else []

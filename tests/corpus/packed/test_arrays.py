@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from runner.corpus.packed import arrays
-from runner.corpus.packed.arrays import Arrays, ArrayWriter, Damaged
+from runner.corpus.packed.arrays import Arrays, ArrayWriter, DamagedArrays
 from runner.errors import RunFailed
 
 
@@ -54,7 +54,7 @@ def test_every_cut_and_every_flipped_byte_of_an_array_is_found(tmp_path):
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        with pytest.raises(Damaged):
+        with pytest.raises(DamagedArrays):
             Arrays(path)
     padding = set(range(16, len(whole))) - {
         i for name in ("small", "large", "floats", "raw") for i in _bytes_of(whole, path, name)
@@ -64,7 +64,7 @@ def test_every_cut_and_every_flipped_byte_of_an_array_is_found(tmp_path):
         if i < 16 or (i in padding and i < footer):  # the first magic, and what aligns arrays
             continue
         path.write_bytes(whole[:i] + bytes([whole[i] ^ 4]) + whole[i + 1 :])
-        with pytest.raises(Damaged):
+        with pytest.raises(DamagedArrays):
             Arrays(path)
 
 
@@ -78,7 +78,7 @@ def _bytes_of(whole, path, name):
 @pytest.mark.parametrize("content", [b"", b"x", b"runner.arrays.1\n" * 4])
 def test_other_files_are_damaged_ones(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedArrays):
         Arrays(tmp_path / "a")
     with pytest.raises(FileNotFoundError):
         Arrays(tmp_path / "b")

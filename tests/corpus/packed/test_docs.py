@@ -16,7 +16,7 @@ from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.packed import arrays as arrays_module
 from runner.corpus.packed import writer as packer_module
-from runner.corpus.packed.arrays import Arrays, ArrayWriter, Damaged
+from runner.corpus.packed.arrays import Arrays, ArrayWriter, DamagedArrays
 from runner.corpus.packed.docs import PackedDocs
 from runner.corpus.packed.examples import PackedExamples, n_words
 from runner.corpus.packed.writer import Packer
@@ -237,7 +237,7 @@ def forge(path, columns, about, rng):
 
 
 def read_everything(path, n_files):
-    """Whatever the docs of a file hold. Raises Damaged, or RunnerError."""
+    """Whatever the docs of a file hold. Raises DamagedArrays, or RunnerError."""
     packed = PackedExamples(PackedDocs(Arrays(path), ["f"] * n_files))
     packed.word_counts(), packed.covering(), packed.per_file(), packed.n_words.sum()
     for example in packed:
@@ -278,10 +278,10 @@ def test_a_file_that_was_made_up_is_damaged_or_gives_docs(tmp_path):
         forge(path, columns, about, random.Random(number))
         try:
             read_everything(path, 1)
-        except (Damaged, RunnerError):
+        except (DamagedArrays, RunnerError):
             n_refused += 1
     assert 100 < n_refused < 400
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedArrays):
         rewrite(path, columns, about)
         PackedDocs(Arrays(path), ["f", "g"])
 
@@ -291,5 +291,5 @@ def test_a_footer_of_nonsense_is_damaged(tmp_path, footer):
     path = tmp_path / "a.arrays"
     tail = arrays_module._TAIL.pack(len(footer), zlib.crc32(footer), arrays_module._MAGIC)
     path.write_bytes(arrays_module._MAGIC + footer + tail)
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedArrays):
         Arrays(path)

@@ -157,7 +157,7 @@ def test_a_file_that_changes_while_it_is_read(data):
 
 def test_a_cache_folder_that_is_none(data):
     with pytest.raises(
-        RunnerError, match=r"^corpus.cache: .*train.jsonl/packed: Not a directory\n  Set it to"
+        RunnerError, match=r"^corpus.cache: .*train.jsonl/packed: Not a directory\n  Set corpus.cache to"
     ) as caught:
         load(data, cache=str(data))
     assert caught.value.exit_code == 2
