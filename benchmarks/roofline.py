@@ -120,7 +120,7 @@ def measure(spec: Spec) -> dict[str, Any]:
     n_tokens = statistics.mean(n for _, n in batches)
     found = products(side.pipeline.parameters.layout)
     rates, words, seconds = [], 0, 0.0
-    rates.append(gemm_rates(side.pipeline.ops, found, round(n_tokens), round(n_lexemes), GEMM_SECONDS))
+    rates.append(gemm_rates(side.pipeline.parameters.ops, found, round(n_tokens), round(n_lexemes), GEMM_SECONDS))
     pending, began, is_warm = 0, time.process_time(), False
     for i, (batch, n) in enumerate(batches):
         side.update(batch)
@@ -128,7 +128,9 @@ def measure(spec: Spec) -> dict[str, Any]:
         if pending >= CHUNK_WORDS or i == len(batches) - 1:
             if is_warm or i == len(batches) - 1:
                 words, seconds = words + pending, seconds + time.process_time() - began
-            rates.append(gemm_rates(side.pipeline.ops, found, round(n_tokens), round(n_lexemes), GEMM_SECONDS))
+            rates.append(
+                gemm_rates(side.pipeline.parameters.ops, found, round(n_tokens), round(n_lexemes), GEMM_SECONDS)
+            )
             pending, began, is_warm = 0, time.process_time(), True
     by_product = [statistics.median(column) for column in zip(*rates, strict=True)]
     sizes = [n_lexemes if product.is_by_lexeme else n_tokens for product in found]
@@ -169,7 +171,7 @@ def distinct_lexemes(side: Any, batches: Sequence[Any]) -> float:
         tokens = inputs.tokens(block["features"])
         if block["word_dropout"]:
             dropout.reset(side.plan.dropout(step), 0, step)
-            tokens = hide_words(side.pipeline.ops, tokens, block["features"], block["word_dropout"], dropout)
+            tokens = hide_words(side.pipeline.parameters.ops, tokens, block["features"], block["word_dropout"], dropout)
         counts.append(len(tokens.features))
     return statistics.mean(counts)
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.components.facts import Flaw
-from runner.components.pipeline import Pipeline, final_score
+from runner.components.pipeline import Pipeline
+from runner.components.scores import final_score
 from runner.corpus.datasets import Corpus
 from runner.corpus.example import Example
 from runner.errors import RunnerError

@@ -26,6 +26,8 @@ from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d
 from runner.spacy_names import unknown
 
+Candidate = tuple[int, int, str, float]  # an entity: start, end, label, probability
+
 DEFAULT_BATCH_SIZE = 16  # examples, in batch=auto, where no component tells a size
 
 
@@ -164,6 +166,18 @@ class Component(ABC):
     @abstractmethod
     def annotate(self, batch: Batch) -> None:
         """Predict, and write the predictions into the docs."""
+
+    def retokenized(self, example: Example) -> Example:
+        """The example on the tokens that the components after this one learn from, where this one has no weights."""
+        return example
+
+    def on_same_tokens(self, example: Example) -> Example:
+        """The predicted example with its reference on the tokens that this component has made, to score those after it."""
+        return example
+
+    def candidates(self, batch: Batch, threshold: float) -> list[list[Candidate]]:
+        """For each doc every entity of at least that probability; they may overlap. Here: none."""
+        return [[] for _ in batch.docs]
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
         """This component's part of an annotated doc, as plain values under the keys of corpus/annotations.py.

@@ -51,7 +51,7 @@ class Merger(Component):
         self.phrases = {"".join(phrase.lower().split()) for phrase in phrases}
         self._longest = max(map(len, self.phrases), default=0)
 
-    def merged(self, example: Example) -> Example:
+    def retokenized(self, example: Example) -> Example:
         """The example on merged predicted tokens; kept with it. Gold entities decide."""
         if self.name not in example.targets:
             doc = example.predicted.copy_unannotated()

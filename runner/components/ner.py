@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.components.base import Component, PerType
+from runner.components.base import Candidate, Component, PerType
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
@@ -151,8 +151,7 @@ class EntityRecognizer(Component):
         """`entities`: [start, end, label] each, in characters."""
         return {"entities": [[ent.start_char, ent.end_char, ent.label] for ent in doc.ents]}
 
-    def candidates(self, batch: Batch, threshold: float) -> list[list[tuple[int, int, str, float]]]:
-        """For each doc every entity of at least that probability: (start, end, label, probability); they may overlap."""
+    def candidates(self, batch: Batch, threshold: float) -> list[list[Candidate]]:
         assert self.head is not None
         scores = self.head.predict(batch.vectors)
         P = self.head.ops.crf_marginals(scores, batch.layout).probabilities

@@ -26,7 +26,7 @@ def reduced(pipeline: Pipeline) -> tuple[Callable[..., Pipeline], tuple[dict[str
     state = {
         "ops": pipeline.ops_name,
         "threads": pipeline.threads,
-        "seed": pipeline.seed,
+        "seed": pipeline.network.seed,
         "meta": pipeline.meta,
         "learned": sorted(pipeline.parameters.learned),
         "selections": [(selection.kind, selection.names) for selection in pipeline.selections],
@@ -40,7 +40,7 @@ def restored(files: Mapping[str, bytes], state: Mapping[str, Any]) -> Pipeline:
     with TemporaryDirectory(prefix="runner-") as folder:
         write(files, Path(folder) / "model")
         nlp = load(Path(folder) / "model", state["code"], state["ops"], state["threads"])
-    nlp.seed = state["seed"]
+    nlp.network.seed = state["seed"]
     nlp.meta = dict(state["meta"])
     nlp.parameters.learned = set(state["learned"])
     for kind, names in state["selections"]:

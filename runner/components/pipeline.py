@@ -18,38 +18,28 @@ from __future__ import annotations
 
 import time
 import warnings
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from math import isfinite
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Any
-
-from thinc.api import Model
 
 from runner.blocks import accepted, code_behind, resolve
 from runner.components.base import Component, PerType
 from runner.components.counts import Counts
 from runner.components.doubts import doubts
 from runner.components.given import as_examples, check_drop, check_optimizer, examples_from
-from runner.components.inputs import Batch
-from runner.components.merge import Merger
-from runner.components.ner import EntityRecognizer
+from runner.components.network import Candidate, Network
 from runner.components.scores import tokens as token_scorer
 from runner.components.selection import Selection, disabled
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
 from runner.corpus.packed.examples import PackedExamples
-from runner.errors import AFTER_DIVERGENCE, Diverged, RunnerError, suggest
+from runner.errors import RunnerError, suggest
 from runner.languages import in_language
 from runner.model.blas import with_own_threads
-from runner.model.dropout import Dropout
-from runner.model.layout import Packed
 from runner.model.ops import make_ops
-from runner.model.parameters import Given, Parameters
+from runner.model.parameters import Parameters
 from runner.spacy_names import unknown
 
 if TYPE_CHECKING:
@@ -58,8 +48,6 @@ if TYPE_CHECKING:
 Block = Mapping[str, Any]
 DEFAULT_TOKENIZER: Block = {"type": "syntok"}
 DEFAULT_TOK2VEC: Block = {"type": "hash_embed_cnn"}
-_WORDS_PER_BATCH = 3000  # when predicting: of 1,000 to 4,000, the fastest or close to it for every component
-_SHARED = "tok2vec"  # owner of the weights of a tok2vec that components share
 ABOUT_WEIGHTS = ("epoch", "step", "score", "scores", "epochs", "data_digest", "seed", "weights_sha256")  # keys of meta
 _MET = ""  # key in Example.targets, no component's name: the pipeline that has learned the example's labels and words
 
@@ -85,25 +73,36 @@ class Pipeline:
         if threads is not None and (not isinstance(threads, int) or threads < 1):
             raise RunnerError(f"threads is {threads!r}; it must be at least 1", hint="None leaves BLAS as it is.")
         self.lang = lang
-        self.shared_tok2vec = shared_tok2vec
-        self.seed = seed
         self.tokenizer_block = in_language(tokenizer or DEFAULT_TOKENIZER, lang)
         self.ops_name = ops
-        self.ops = make_ops(ops)
         self.threads = threads
         self.components: dict[str, Component] = {}
         self.blocks: dict[str, dict[str, Any]] = {}
         self.meta: dict[str, Any] = {}
-        self.parameters = Parameters(self.ops)
-        self.masks = Dropout()
-        self.lexemes = Lexemes()
-        self._tok2vecs: dict[str, Model] = {}  # component → the model that reads its tokens
+        self.network = Network(self.components, make_ops(ops), seed=seed, is_shared=shared_tok2vec)
         self.selections: list[Selection] = []  # in force, see `select_pipes`
         self._tokenize: Callable[[str], tuple[list[str], list[bool]]] | None = None
         self._sgd: Optimizer | None = None
         self._met = object()  # what an example is marked with once its labels and words are learned
-        self._lock = RLock()  # held while models are built, and while rows are brought up to date
         self._warned: set[object] = set()  # warnings given
+
+    @property
+    def parameters(self) -> Parameters:
+        """All weights."""
+        return self.network.parameters
+
+    @property
+    def lexemes(self) -> Lexemes:
+        """The words, and how often each was seen in training."""
+        return self.network.lexemes
+
+    @property
+    def seed(self) -> int:
+        return self.network.seed
+
+    @property
+    def shared_tok2vec(self) -> bool:
+        return self.network.is_shared
 
     # Building
 
@@ -196,7 +195,7 @@ class Pipeline:
         examples = examples_from(get_examples, self.make_doc)
         packed = examples if isinstance(examples, PackedExamples) else None
         shown = list(packed.covering() if packed is not None else examples)
-        fresh = self._fresh_owners(start_over)
+        fresh = self.network.unlearned(self.pipe_names, start_over=start_over)
         if sgd is not None:
             check_optimizer(sgd, fresh)
         for name in self.pipe_names:
@@ -205,7 +204,7 @@ class Pipeline:
         if self.parameters.learned - fresh:  # counts are part of what these have learned
             self.lexemes.learn([example.predicted for example in shown if not example.is_augmented])
         else:
-            self.lexemes = Lexemes()
+            self.network.lexemes = Lexemes()
             if packed is not None:
                 self.lexemes.count_words(*packed.word_counts())
             else:
@@ -236,50 +235,15 @@ class Pipeline:
         self._sgd = sgd if sgd is not None else _default_optimizer()
         return self._sgd
 
-    def _fresh_owners(self, start_over: bool) -> set[str]:
-        """The owners of weights (see Parameters.owners) that `initialize` sets to initial values."""
-        fresh = {name for name in self.pipe_names if start_over or name not in self.parameters.learned}
-        readers = {name for name, component in self.components.items() if component.build_tok2vec is not None}
-        if self.shared_tok2vec and not (self.parameters.learned & readers) - fresh:
-            fresh.add(_SHARED)
-        return fresh
-
-    def _build(self, fresh: Collection[str] = (), given: Given | None = None) -> None:
-        """Make the models that are missing, and bind their parameters; known values stay. fresh, given: see Parameters.bind."""
-        if fresh or any(component.head is None for component in self.components.values()):
-            with self._lock:
-                self._build_stale(fresh, given)
-
-    def _build_stale(self, fresh: Collection[str], given: Given | None) -> None:
-        stale = [name for name, component in self.components.items() if component.head is None]
-        if not stale and not fresh:  # another thread was faster
-            return
-        if given is None:
+    def _build(self, fresh: Collection[str] = ()) -> None:
+        """Make the models that are missing. fresh: owners of weights that begin again."""
+        if self.network.build(fresh):
             self._forget_scores()
-        models: dict[str, Model] = {}
-        heads: dict[str, Model | None] = {name: component.head for name, component in self.components.items()}
-        for name, component in self.components.items():
-            if component.build_tok2vec is not None and name not in self._tok2vecs:
-                shared = next(iter(self._tok2vecs.values()), None) if self.shared_tok2vec else None
-                path = "tok2vec" if self.shared_tok2vec else f"{name}/tok2vec"
-                masks = self.masks if self.shared_tok2vec else component.masks
-                self._tok2vecs[name] = shared if shared is not None else component.build_tok2vec(path, 0, masks)
-            tok2vec = self._tok2vecs.get(name)
-            if name in stale:
-                width = tok2vec.get_dim("nO") if tok2vec is not None else 0
-                heads[name] = component.build_head(width, component.masks)
-            for part, model in (("tok2vec", tok2vec), ("head", heads[name])):
-                if model is not None:
-                    models[f"{name}/{part}"] = model
-        self.parameters.bind(models, self.seed, given, fresh)
-        for name in stale:  # last: whoever finds a head finds it with its weights
-            self.components[name].head = heads[name]
 
     def _prepare(self) -> None:
         """Build what is missing, and bring weights up to date that an optimizer has put off."""
         self._build()
-        with self._lock:
-            self.parameters.settle()
+        self.network.settle()
 
     def _forget_scores(self) -> None:
         """The weights change: what the trainer said of them holds no longer."""
@@ -300,21 +264,12 @@ class Pipeline:
 
     def _freeze_disabled(self) -> None:
         off = disabled(self.selections, self.components)
-        if not off:
-            if self.parameters.frozen:
-                self.parameters.freeze([])
-            return
-        moving = {id(self._tok2vecs[name]) for name in self.pipe_names if name in self._tok2vecs}
-        if any(name in off and id(model) in moving for name, model in self._tok2vecs.items()):
+        if self.network.freeze(off):
             self._warn_once(
                 f"training moves the tok2vec that the disabled components ({', '.join(sorted(off))}) share: their "
                 "predictions change as well",
                 5,
             )
-        models = [model for name, model in self._tok2vecs.items() if id(model) not in moving]
-        models += [head for name in off if (head := self.components[name].head) is not None]
-        owners = {node.name for model in models for node in model.walk()}
-        self.parameters.freeze(path for path in self.parameters.layout if path.rpartition("/")[0] in owners)
 
     # Predicting
 
@@ -357,38 +312,16 @@ class Pipeline:
     def predict(self, docs: Sequence[Doc], names: Sequence[str] | None = None) -> None:
         """Annotate docs in place. names: of the components that predict, in their order; None: those that take part."""
         self._prepare()
-        names = self.pipe_names if names is None else names  # once: all docs of a call pass the same components
-        for some in _by_words(docs, _WORDS_PER_BATCH):
-            batch = Batch.of(some, self.lexemes)
-            vectors: dict[int, Packed] = {}  # by tok2vec: a shared one runs once
-            for name in names:
-                tok2vec = self._tok2vecs.get(name)
-                if tok2vec is not None and id(tok2vec) not in vectors:
-                    vectors[id(tok2vec)] = tok2vec.predict(batch.tokens(tok2vec.attrs["features"]))
-                self.components[name].annotate(replace(batch, vectors=vectors.get(id(tok2vec))))
-                if not self.components[name].has_weights:  # the tokens are others now
-                    batch, vectors = Batch.of(some, self.lexemes), {}
+        self.network.annotate(docs, self.pipe_names if names is None else names)
 
     @with_own_threads
-    def ent_candidates(self, docs: Sequence[Doc], threshold: float) -> list[list[tuple[int, int, str, float]]]:
+    def ent_candidates(self, docs: Sequence[Doc], threshold: float) -> list[list[Candidate]]:
         """For each doc every entity that an entity recognizer holds at least that probable, on the doc's own tokens.
 
         (start, end, label, probability); they may overlap. The docs are not annotated.
         """
         self._prepare()
-        found: list[list[tuple[int, int, str, float]]] = [[] for _ in docs]
-        position = 0
-        for some in _by_words(docs, _WORDS_PER_BATCH):
-            batch = Batch.of(some, self.lexemes)
-            for name in self.pipe_names:
-                component, tok2vec = self.components[name], self._tok2vecs.get(name)
-                if isinstance(component, EntityRecognizer) and tok2vec is not None:
-                    vectors = tok2vec.predict(batch.tokens(tok2vec.attrs["features"]))
-                    here = component.candidates(replace(batch, vectors=vectors), threshold)
-                    for i, candidates in enumerate(here, start=position):
-                        found[i] += candidates
-            position += len(some)
-        return found
+        return self.network.ent_candidates(docs, self.pipe_names, threshold)
 
     # Learning
 
@@ -417,59 +350,19 @@ class Pipeline:
             check_optimizer(sgd)
         self._meet([example for example in batch if example.targets.get(_MET) is not self._met])
         optimizer = sgd if sgd is not None else self._sgd or self.resume_training()
-        self._reset_masks(drop, optimizer.step)
+        names = self.pipe_names
+        self.network.reset_masks(names, drop, optimizer.step)
         try:
-            self._collect_gradient(batch, losses, optimizer.step + 1)
+            self.network.add_gradient(batch, names, losses, optimizer.step + 1)
             self._freeze_disabled()
             used = optimizer(self.parameters)
         except BaseException:
             self.parameters.forget_gradient()
             raise
-        learned = [name for name in self.pipe_names if self.components[name].has_weights]
-        self.parameters.learned.update(learned, (_SHARED,) if self.shared_tok2vec else ())
+        self.network.note_learned(names)
         if self.meta:
             self._forget_scores()
         return used
-
-    def _collect_gradient(self, batch: list[Example], losses: dict[str, float] | None, step: int) -> None:
-        """Add the gradient of these examples to the parameters', and the losses to `losses`. step: for errors."""
-        inputs = Batch.of([example.predicted for example in batch], self.lexemes)
-        vectors: dict[int, tuple[Packed, Callable[[Any], Any]]] = {}  # by tok2vec: a shared one runs once
-        gradients: dict[int, Any] = {}
-        for name in self.pipe_names:
-            component, tok2vec = self.components[name], self._tok2vecs.get(name)
-            if isinstance(component, Merger):
-                self._backprop(vectors, gradients)
-                batch = [component.merged(example) for example in batch]
-                self.lexemes.learn([example.predicted for example in batch if not example.is_augmented])
-                inputs, vectors, gradients = Batch.of([e.predicted for e in batch], self.lexemes), {}, {}
-                continue
-            if tok2vec is None:
-                loss, _ = component.update(inputs, batch)
-            else:
-                if id(tok2vec) not in vectors:
-                    vectors[id(tok2vec)] = tok2vec.begin_update(inputs.tokens(tok2vec.attrs["features"]))
-                loss, dX = component.update(replace(inputs, vectors=vectors[id(tok2vec)][0]), batch)
-                if dX is not None:
-                    gradients[id(tok2vec)] = dX if id(tok2vec) not in gradients else gradients[id(tok2vec)] + dX
-            if not isfinite(loss):
-                raise Diverged(f"the loss of {name} is {loss}", hint=AFTER_DIVERGENCE).at_step(step)
-            if losses is not None:
-                losses[name] = losses.get(name, 0.0) + loss
-        self._backprop(vectors, gradients)
-
-    def _reset_masks(self, drop: float, step: int) -> None:
-        """Each component's masks are a function of its name, seed and step, whatever else is in the pipeline."""
-        self.masks.reset(drop, self.seed, step)  # of a shared tok2vec
-        for name in self.pipe_names:
-            component = self.components[name]
-            component.masks.reset(component.drop(drop, step), self.seed, step, zlib.crc32(name.encode("utf8")))
-
-    def _backprop(
-        self, vectors: Mapping[int, tuple[Packed, Callable[[Any], Any]]], gradients: Mapping[int, Any]
-    ) -> None:
-        for key, dX in gradients.items():
-            vectors[key][1](dX)
 
     def _meet(self, examples: Sequence[Example]) -> None:
         """Learn the labels and the words of examples not seen before."""
@@ -532,10 +425,10 @@ class Pipeline:
         """Each component that is scored, and the examples as it meets them."""
         for name in self.pipe_names:
             component = self.components[name]
-            if isinstance(component, Merger):
-                examples = [component.on_same_tokens(example) for example in examples]
-            else:
+            if component.has_weights:
                 yield component, examples
+            else:
+                examples = [component.on_same_tokens(example) for example in examples]
 
     @property
     def changes_tokens(self) -> bool:
@@ -575,31 +468,3 @@ class Pipeline:
 def _default_optimizer() -> Optimizer:
     optimizer: Optimizer = resolve({"type": "adam"}, "optimizers", "optimizer")
     return optimizer
-
-
-def _by_words(docs: Sequence[Doc], limit: int) -> Iterator[list[Doc]]:
-    batch: list[Doc] = []
-    words = 0
-    for doc in docs:
-        if batch and words + len(doc) > limit:
-            yield batch
-            batch, words = [], 0
-        batch.append(doc)
-        words += len(doc)
-    if batch:
-        yield batch
-
-
-def final_score(scores: Mapping[str, Any], weights: Mapping[str, float]) -> float | None:
-    """The weighted mean that picks the best epoch, over the scores that there is gold for.
-
-    None where there is gold for none of them, or all weights are 0. Raises RunnerError for a score that no component gives.
-    """
-    known = [key for key, value in scores.items() if value is None or isinstance(value, float)]
-    for key in weights:
-        if key not in known:
-            fact = f"no component gives the score {key!r}; {suggest(key, known)}"
-            raise RunnerError(fact, place="pipeline.score_weights")
-    given = {key: weight for key, weight in weights.items() if scores[key] is not None}
-    total = sum(given.values())
-    return float(sum(scores[key] * weight for key, weight in given.items()) / total) if total else None

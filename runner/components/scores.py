@@ -12,9 +12,11 @@ never rewarded.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from runner.corpus.example import Example
+from runner.errors import RunnerError, suggest
 
 Scores = dict[str, float | None]  # None: there is no gold to score against
 PerType = dict[str, dict[str, float | None]]
@@ -84,3 +86,18 @@ def tokens() -> Scorer:
         return {"token_acc": n_right / n_predicted if n_predicted else None}, {}
 
     return score
+
+
+def final_score(scores: Mapping[str, Any], weights: Mapping[str, float]) -> float | None:
+    """The weighted mean that picks the best epoch, over the scores that there is gold for.
+
+    None where there is gold for none of them, or all weights are 0. Raises RunnerError for a score that no component gives.
+    """
+    known = [key for key, value in scores.items() if value is None or isinstance(value, float)]
+    for key in weights:
+        if key not in known:
+            fact = f"no component gives the score {key!r}; {suggest(key, known)}"
+            raise RunnerError(fact, place="pipeline.score_weights")
+    given = {key: weight for key, weight in weights.items() if scores[key] is not None}
+    total = sum(given.values())
+    return float(sum(scores[key] * weight for key, weight in given.items()) / total) if total else None

@@ -142,8 +142,8 @@ def load(path: Path, code: Sequence[str | Path] = (), ops: str = "numpy", thread
         pipeline = Pipeline(lang, tokenizer=tokenizer, shared_tok2vec=shared, ops=ops, threads=threads)
         for name, block in blocks.items():
             pipeline.add_pipe(name, block).add_labels(_labels(meta["labels"][name]))
-        pipeline.lexemes = Lexemes(_frequencies(_verified(path, LEXEMES, meta)))
-        pipeline._build(given=lambda shapes: _weights(path, meta, shapes))
+        pipeline.network.lexemes = Lexemes(_frequencies(_verified(path, LEXEMES, meta)))
+        pipeline.network.build(given=lambda shapes: _weights(path, meta, shapes))
     except RunnerError as error:
         raise error if str(path) in (error.place or "") else _at(error, path / config_name) from error.__cause__
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.components.pipeline import Pipeline, final_score
+from runner.components.pipeline import Pipeline
+from runner.components.scores import final_score
 from runner.training.step import Best, Evaluation, Weights
 
 

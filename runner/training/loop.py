@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.components.pipeline import Pipeline, final_score
+from runner.components.pipeline import Pipeline
+from runner.components.scores import final_score
 from runner.corpus.batching import Batcher, BatchIndices, shuffled
 from runner.corpus.example import Example
 from runner.corpus.packed.examples import n_words

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import runner
-from runner.components.pipeline import Pipeline, final_score
+from runner.components.pipeline import Pipeline
+from runner.components.scores import final_score
 from runner.components.storage import weights_sha256
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example

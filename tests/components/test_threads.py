@@ -116,7 +116,7 @@ def test_a_table_that_is_full_is_replaced_while_batches_go_on_with_theirs(models
     work = [new_texts(60, seed) for seed in range(8)]
     right = [list(ask(runner.load(models["tagger"]), texts, True)) for texts in work]
     nlp = runner.load(models["tagger"])
-    nlp.lexemes = Lexemes(nlp.lexemes.frequencies, capacity=20)
+    nlp.network.lexemes = Lexemes(nlp.lexemes.frequencies, capacity=20)
     assert at_once([lambda texts=texts: list(ask(nlp, texts, True)) for texts in work]) == right
     assert len(nlp.lexemes.table) < 500  # words of the last batches; there were thousands
 

@@ -196,7 +196,7 @@ class TestAugmentation:
 
 def test_merged_tokens_of_a_changed_example_still_align():
     changed = with_words(gold(), ["maria", "keler", "visited", "lake", "aurel"])
-    merged = merge("merge").merged(changed)
+    merged = merge("merge").retokenized(changed)
     assert merged.predicted.words == ["maria keler", "visited", "lake aurel"]
     assert merged.biluo() == ["U-PER", "O", "U-LOC"]
     assert merged.is_augmented

@@ -11,7 +11,7 @@ from runner.commands.debug import findings as judge
 from runner.commands.debug.findings import Finding
 from runner.commands.degenerate import flaws
 from runner.commands.preflight import Preflight
-from runner.components.pipeline import final_score
+from runner.components.scores import final_score
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
 from runner.corpus.diagnose import part_facts, plain, shared_facts

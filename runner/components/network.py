@@ -1,0 +1,221 @@
+"""The components as one network: their tok2vecs and heads over one flat set of parameters.
+
+The network builds the models that are missing, predicts, and adds up gradients. What users call, the checks of what they
+give, warnings and scores are the pipeline's.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import isfinite
+from threading import RLock
+from typing import Any
+
+from thinc.api import Model
+
+from runner.components.base import Candidate, Component
+from runner.components.inputs import Batch
+from runner.corpus.doc import Doc
+from runner.corpus.example import Example
+from runner.corpus.lexemes import Lexemes
+from runner.errors import AFTER_DIVERGENCE, Diverged
+from runner.model.dropout import Dropout
+from runner.model.layout import Floats2d, Packed
+from runner.model.ops import Ops
+from runner.model.parameters import Given, Parameters
+
+_WORDS_PER_BATCH = 3000  # when predicting: of 1,000 to 4,000, the fastest or close to it for every component
+_SHARED = "tok2vec"  # owner of the weights of a tok2vec that components share
+
+
+class Network:
+    """Models and weights of a pipeline's components.
+
+    components: name → component, in their order; the pipeline adds to it. ops: of all layers. seed: of initial weights and
+    dropout. is_shared: one tok2vec, the first component's, for all; else one each.
+    """
+
+    def __init__(self, components: Mapping[str, Component], ops: Ops, *, seed: int, is_shared: bool) -> None:
+        self.components = components
+        self.seed = seed
+        self.is_shared = is_shared
+        self.parameters = Parameters(ops)
+        self.lexemes = Lexemes()
+        self._tok2vecs: dict[str, Model] = {}  # component → the model that reads its tokens
+        self._masks = Dropout()  # of a shared tok2vec
+        self._lock = RLock()  # held while models are built, and while rows are brought up to date
+
+    # Building
+
+    def build(self, fresh: Collection[str] = (), given: Given | None = None) -> bool:
+        """Make the models that are missing, and bind their parameters; known values stay.
+
+        fresh, given: see Parameters.bind. Returns whether there was anything to do.
+        """
+        if not fresh and all(component.head is not None for component in self.components.values()):
+            return False
+        with self._lock:
+            stale = [name for name, component in self.components.items() if component.head is None]
+            if stale or fresh:  # else another thread was faster
+                self._bind(stale, fresh, given)
+            return bool(stale or fresh)
+
+    def _bind(self, stale: Collection[str], fresh: Collection[str], given: Given | None) -> None:
+        models: dict[str, Model] = {}
+        heads: dict[str, Model | None] = {name: component.head for name, component in self.components.items()}
+        for name, component in self.components.items():
+            tok2vec = self._tok2vec(component)
+            if name in stale:
+                width = tok2vec.get_dim("nO") if tok2vec is not None else 0
+                heads[name] = component.build_head(width, component.masks)
+            for part, model in (("tok2vec", tok2vec), ("head", heads[name])):
+                if model is not None:
+                    models[f"{name}/{part}"] = model
+                    for node in model.walk():
+                        node.ops = self.parameters.ops
+        self.parameters.bind(models, self.seed, given, fresh)
+        for name in stale:  # last: whoever finds a head finds it with its weights
+            self.components[name].head = heads[name]
+
+    def _tok2vec(self, component: Component) -> Model | None:
+        """The model that reads this component's tokens; made where it is missing. None: it reads none."""
+        name = component.name
+        if component.build_tok2vec is not None and name not in self._tok2vecs:
+            shared = next(iter(self._tok2vecs.values()), None) if self.is_shared else None
+            path = _SHARED if self.is_shared else f"{name}/tok2vec"
+            masks = self._masks if self.is_shared else component.masks
+            self._tok2vecs[name] = shared if shared is not None else component.build_tok2vec(path, 0, masks)
+        return self._tok2vecs.get(name)
+
+    def settle(self) -> None:
+        """Bring weights up to date that an optimizer has put off."""
+        with self._lock:
+            self.parameters.settle()
+
+    def unlearned(self, names: Sequence[str], *, start_over: bool) -> set[str]:
+        """The owners of weights (see Parameters.owners) that begin at their initial values when these components do.
+
+        start_over: those that have learned something too.
+        """
+        fresh = {name for name in names if start_over or name not in self.parameters.learned}
+        readers = {name for name, component in self.components.items() if component.build_tok2vec is not None}
+        if self.is_shared and not (self.parameters.learned & readers) - fresh:
+            fresh.add(_SHARED)
+        return fresh
+
+    def freeze(self, off: Collection[str]) -> bool:
+        """Hold the weights of these components still. Returns whether they share a tok2vec with others, which moves on."""
+        if not off:
+            if self.parameters.frozen:
+                self.parameters.freeze([])
+            return False
+        moving = {id(model) for name, model in self._tok2vecs.items() if name not in off}
+        models = [model for model in self._tok2vecs.values() if id(model) not in moving]
+        models += [head for name in off if (head := self.components[name].head) is not None]
+        owners = {node.name for model in models for node in model.walk()}
+        self.parameters.freeze(path for path in self.parameters.layout if path.rpartition("/")[0] in owners)
+        return any(name in off and id(model) in moving for name, model in self._tok2vecs.items())
+
+    # Predicting
+
+    def annotate(self, docs: Sequence[Doc], names: Sequence[str]) -> None:
+        """Annotate docs in place, by the components with these names, in this order."""
+        for some in _by_words(docs, _WORDS_PER_BATCH):
+            batch = Batch.of(some, self.lexemes)
+            vectors: dict[int, Packed] = {}
+            for name in names:
+                component = self.components[name]
+                component.annotate(replace(batch, vectors=self._vectors(name, batch, vectors)))
+                if not component.has_weights:  # the tokens are others now
+                    batch, vectors = Batch.of(some, self.lexemes), {}
+
+    def _vectors(self, name: str, batch: Batch, known: dict[int, Packed]) -> Packed | None:
+        """The token vectors that a component reads. known: by tok2vec, so that a shared one runs once."""
+        tok2vec = self._tok2vecs.get(name)
+        if tok2vec is None:
+            return None
+        if id(tok2vec) not in known:
+            known[id(tok2vec)] = tok2vec.predict(batch.tokens(tok2vec.attrs["features"]))
+        return known[id(tok2vec)]
+
+    def ent_candidates(self, docs: Sequence[Doc], names: Sequence[str], threshold: float) -> list[list[Candidate]]:
+        """For each doc the entities that these components hold at least that probable."""
+        candidates: list[list[Candidate]] = []
+        finders = [self.components[name] for name in names if "entities" in (self.components[name].annotation or ())]
+        for some in _by_words(docs, _WORDS_PER_BATCH):
+            batch = Batch.of(some, self.lexemes)
+            vectors: dict[int, Packed] = {}
+            here: list[list[Candidate]] = [[] for _ in some]
+            for finder in finders:
+                read = replace(batch, vectors=self._vectors(finder.name, batch, vectors))
+                for all_of_doc, own in zip(here, finder.candidates(read, threshold), strict=True):
+                    all_of_doc += own
+            candidates += here
+        return candidates
+
+    # Learning
+
+    def reset_masks(self, names: Sequence[str], drop: float, step: int) -> None:
+        """Each component's dropout masks are a function of its name, seed and step, whatever else is in the pipeline."""
+        self._masks.reset(drop, self.seed, step)
+        for name in names:
+            component = self.components[name]
+            component.masks.reset(component.drop(drop, step), self.seed, step, zlib.crc32(name.encode("utf8")))
+
+    def add_gradient(
+        self, examples: Sequence[Example], names: Sequence[str], losses: dict[str, float] | None, step: int
+    ) -> None:
+        """Add the gradient of these examples to the parameters', and the losses to `losses`. step: for errors.
+
+        Raises Diverged where a loss is not finite.
+        """
+        inputs = Batch.of([example.predicted for example in examples], self.lexemes)
+        vectors: dict[int, tuple[Packed, Callable[[Any], Any]]] = {}  # by tok2vec: a shared one runs once
+        gradients: dict[int, Floats2d] = {}
+        for name in names:
+            component, tok2vec = self.components[name], self._tok2vecs.get(name)
+            if not component.has_weights:
+                _backprop(vectors, gradients)
+                examples = [component.retokenized(example) for example in examples]
+                self.lexemes.learn([example.predicted for example in examples if not example.is_augmented])
+                inputs, vectors, gradients = Batch.of([e.predicted for e in examples], self.lexemes), {}, {}
+                continue
+            if tok2vec is None:
+                loss, _ = component.update(inputs, examples)
+            else:
+                key = id(tok2vec)
+                if key not in vectors:
+                    vectors[key] = tok2vec.begin_update(inputs.tokens(tok2vec.attrs["features"]))
+                loss, dX = component.update(replace(inputs, vectors=vectors[key][0]), examples)
+                if dX is not None:
+                    gradients[key] = dX if key not in gradients else gradients[key] + dX
+            if not isfinite(loss):
+                raise Diverged(f"the loss of {name} is {loss}", hint=AFTER_DIVERGENCE).at_step(step)
+            if losses is not None:
+                losses[name] = losses.get(name, 0.0) + loss
+        _backprop(vectors, gradients)
+
+    def note_learned(self, names: Sequence[str]) -> None:
+        """The weights of these components are their initial ones no longer."""
+        learned = [name for name in names if self.components[name].has_weights]
+        self.parameters.learned.update(learned, (_SHARED,) if self.is_shared else ())
+
+
+def _backprop(vectors: Mapping[int, tuple[Packed, Callable[[Any], Any]]], gradients: Mapping[int, Floats2d]) -> None:
+    for key, dX in gradients.items():
+        vectors[key][1](dX)
+
+
+def _by_words(docs: Sequence[Doc], limit: int) -> Iterator[list[Doc]]:
+    batch: list[Doc] = []
+    words = 0
+    for doc in docs:
+        if batch and words + len(doc) > limit:
+            yield batch
+            batch, words = [], 0
+        batch.append(doc)
+        words += len(doc)
+    if batch:
+        yield batch
