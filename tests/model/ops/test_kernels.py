@@ -31,6 +31,7 @@ pytest.importorskip("numba", reason="the extra numba is not installed")
 NUMPY, NUMBA = make_ops("numpy"), make_ops("numba")
 LAYOUT = Layout([3, 1, 0, 4, 150, 2])
 SPREAD = Layout([0, 2])
+LAYOUTS = {"mixed": LAYOUT, "spread": SPREAD, "empty": Layout([]), "one": Layout([1]), "long": Layout([300])}
 RARE = Dropout()
 
 
@@ -54,7 +55,7 @@ def layer_results(ops, layout, *, drop=0.0, is_train=True, **settings):
     return Y.X, dX, parameters.gradient
 
 
-@pytest.mark.parametrize("layout", [LAYOUT, SPREAD, Layout([]), Layout([1]), Layout([300])], ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("nP", [1, 2, 3])
 @pytest.mark.parametrize(
     ("window_size", "is_residual", "drop"), [(0, False, 0.3), (1, True, 0.2), (2, True, 0.0), (5, False, 0.5)]
@@ -109,7 +110,9 @@ def test_ngrams_are_those_of_numpy(max_order, docs):
 
 
 @pytest.mark.parametrize("layer", [biqrnn, partial(bilstm, dropout=RARE)], ids=["qrnn", "lstm"])
-@pytest.mark.parametrize("layout", [LAYOUT, SPREAD, Layout([]), Layout([0, 0])], ids=str)
+@pytest.mark.parametrize(
+    "layout", [LAYOUT, SPREAD, Layout([]), Layout([0, 0])], ids=["mixed", "spread", "empty", "two empty"]
+)
 def test_a_recurrent_layer_gives_what_numpy_gives(layer, layout):
     results = []
     for ops in (NUMPY, NUMBA):
