@@ -1,7 +1,8 @@
 """Is there anything to learn, and anything to score? Asked before the first step, of the examples alone.
 
-A run whose labels cannot be told apart reaches a loss of 0 and a score of 100, and one whose dev set has no gold chooses
-its best epoch by nothing: both look like results. Such runs are refused; what spoils a part of the result is warned of.
+A run whose labels cannot be told apart reaches a loss of 0 and a score of 100. A run whose dev set has no gold annotation
+picks its best epoch by nothing. Both look like results, so both are refused; a flaw that spoils a part of the result is
+warned of.
 """
 
 from __future__ import annotations
@@ -24,10 +25,9 @@ _ANOTHER = {"dev": f"another corpus.dev{_OR_FOLDS}", "test": "another corpus.tes
 
 
 def check_worth(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float], *, warn: bool = True) -> None:
-    """Raise RunnerError where nothing can be learned, or nothing tells epochs apart.
+    """Raise RunnerError if nothing can be learned, or no score tells epochs apart.
 
-    The pipeline is initialized. weights: score → its weight in the final score. warn: say on stderr what spoils a part of
-    the result.
+    The pipeline is initialized. weights: score → its weight in the final score. warn: print the other flaws on stderr.
     """
     check_labels(pipeline, corpus.train)
     for place, flaw in flaws(pipeline, corpus, weights):
@@ -39,7 +39,7 @@ def check_worth(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]
 
 
 def flaws(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]) -> Iterator[tuple[str, Flaw]]:
-    """What makes the result mean little or nothing, and the key of the data that it lies in."""
+    """(key of the data at fault, flaw) for each flaw that leaves the result with little or no meaning."""
     for component in pipeline.components.values():
         for flaw in component.flaws(corpus.train) if component.labels else ():
             yield "corpus.train", flaw
@@ -61,7 +61,7 @@ def check_labels(pipeline: Pipeline, train: Sequence[Example] = ()) -> None:
 def gold_flaws(
     pipeline: Pipeline, examples: Sequence[Example], weights: Mapping[str, float], part: str
 ) -> Iterator[Flaw]:
-    """Scores that a part of the corpus has no gold for, and components none of whose gold labels occurs in training.
+    """Flaws for scores without gold in a part of the corpus, and for components whose gold labels never occur in training.
 
     The examples are not predicted yet: which scores are None depends on the gold annotation alone.
     """
@@ -97,7 +97,7 @@ def _advice(absent: Sequence[str], part: str) -> str:
 
 
 def file_flaws(corpus: Corpus) -> Iterator[tuple[str, Flaw]]:
-    """A file that the training data or the choice of the epoch has seen; folds cut two parts from the same files."""
+    """A flaw for each file that is in two parts of the corpus. Folds are left out: they cut two parts from the same files."""
     files: dict[str, dict[str, Path]] = {"train": {}, "dev": {}, "test": {}}
     for source in corpus.sources:
         files[source.split][source.sha256] = source.path

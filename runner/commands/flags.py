@@ -12,14 +12,14 @@ from runner.errors import Interrupted, RunnerError
 
 
 class FlagParser(argparse.ArgumentParser):
-    """argparse's, whose complaint about the command line is a RunnerError."""
+    """argparse's parser, which raises RunnerError for a fault of the command line."""
 
     def error(self, message: str) -> NoReturn:
         raise RunnerError(message, place="command line", hint=f"See {self.prog} --help.")
 
 
 def exit_code(run: Callable[[], int | None]) -> int:
-    """Call `run`: its code (None: 0); what it raises for the user goes to stderr. 2, 1, 130 or 143 as the errors say."""
+    """Call `run` and return its exit code (None: 0). An error for the user is printed on stderr; its own code is returned."""
     try:
         code = run()
         sys.stdout.flush()

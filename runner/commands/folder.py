@@ -1,11 +1,11 @@
-"""The output folder of one run: taken before the first write, cleared of what killed processes left, and of one run alone.
+"""The output folder of a run: locked before the first write, cleared of a killed process's leftovers, and of one run alone.
 
     with taken(folder):            no other process writes here
         ...
-        make_room(folder)          an earlier run's files go to previous-run/, so that what is here is this run's
+        make_room(folder)          an earlier run's files go to previous-run/, so that all files here are this run's
         ...                        the first write
 
-Whatever is in the folder and does not bear a name of ours is the user's, and is not touched.
+A file whose name is not one of ours is the user's, and is not touched.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _STAGE = f".{PREVIOUS}.0.tmp"  # files.recover does not know it as ours: `make_r
 
 @contextmanager
 def taken(folder: Path) -> Iterator[None]:
-    """Hold the folder of a run, made where it is missing, against other processes.
+    """Hold the folder of a run against other processes; make the folder if it is missing.
 
-    Raises RunnerError where another process trains in it, RunFailed where the system refuses. Nothing is left of the lock
-    where the run has kept no checkpoint.
+    The lock's folder is removed at the end if no checkpoint is in it. Raises RunnerError if another process trains in the
+    folder, RunFailed if the system refuses.
     """
     held = lock(folder / FOLDER)
     try:
@@ -50,10 +50,10 @@ def taken(folder: Path) -> Iterator[None]:
 
 
 def make_room(folder: Path) -> Path | None:
-    """Put the files of an earlier run away, before those of a new one are written; where to, or None.
+    """Put the files of an earlier run away before a new run writes its own. Returns the folder they are in now, or None.
 
-    They go to previous-run/, in the place of what was there, if the earlier run has left a model; else its results are
-    removed. A kill on the way loses nothing: the next call goes on. Raises RunFailed where the system refuses.
+    If the earlier run has left a model, its files replace those in previous-run/; else its results are removed. A kill
+    midway loses nothing: the next call goes on. Raises RunFailed if the system refuses.
     """
     stage = folder / _STAGE
     try:
@@ -75,7 +75,7 @@ def make_room(folder: Path) -> Path | None:
 
 
 def _place(folder: Path) -> Path:
-    """previous-run/, or with a number where the user keeps something else under that name."""
+    """previous-run/, or previous-run-2/ and so on if the user keeps something else under that name."""
     number = 1
     while True:
         place = folder / (PREVIOUS if number == 1 else f"{PREVIOUS}-{number}")

@@ -1,7 +1,7 @@
-"""The test set: scored once, by model-best, when the training is over; no choice is made by it.
+"""The test set: scored once, with model-best, when the training is over; no choice depends on it.
 
-It is read and checked with the rest of the data before the first step, so that an hour's training does not end in a
-misspelt path. `corpus.score_test=false` leaves it alone: not even its files are opened.
+The test set is read and checked with the rest of the data before the first step, so that an hour's training does not end
+in a misspelt path. With `corpus.score_test=false` not even its files are opened.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from runner.training.loop import evaluate
 def scores_on_test(
     folder: Path, test: Sequence[Example], weights: Mapping[str, float], config: RunConfig
 ) -> dict[str, Any] | None:
-    """The final score and all scores of the model in the folder; None where there are no test examples.
+    """The final score and all scores of the model in the folder; None without test examples.
 
-    weights: score → its weight in the final score. Raises RunnerError where the model cannot be read.
+    weights: score → its weight in the final score. Raises RunnerError if the model cannot be read.
     """
     if not test:
         return None

@@ -1,8 +1,8 @@
-"""Would this job start? A rehearsal of everything that train.py does before and after its first step, on a few docs.
+"""Would this job start? A rehearsal, on a few docs, of everything that train.py does before and after its first step.
 
-Builds the pipeline, makes one update, predicts and scores: arrays whose shapes do not fit, a score that no component gives, a
-tag map without a tag, a schedule that leaves its range are found here and not after an hour. Nothing is written. A corpus
-is opened once for all jobs that share it, and only its first docs are read: what is wrong further down is `debug`'s to find.
+The rehearsal builds the pipeline, makes one update, predicts and scores. So shapes that do not fit, a score that no
+component gives, a tag map without a tag, or a schedule that leaves its range show at once and not after an hour. Nothing
+is written. Jobs that share a corpus open it once, and read its first docs alone: `debug` finds faults further down.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ BATCH = 4  # examples of the rehearsed update
 
 
 class Preflight:
-    """Raises RunnerError for a job that would fail; remembers what it has seen, so that siblings cost little.
+    """Raises RunnerError for a job that would fail; remembers corpora and jobs, so that siblings cost little.
 
-    Jobs that differ in nothing but seed, place and tracking are one job here. whole: read the corpora to their ends, and
+    Jobs that differ only in seed, folder and tracking count as one job. whole: read the corpora to their ends, and
     refuse a job that has nothing to learn or nothing to be scored on.
     """
 

@@ -1,4 +1,4 @@
-"""What is known of a run so far, which its checkpoints keep, and summary.json, which scripts build on."""
+"""The result of a run so far, which its checkpoints keep, and summary.json, which scripts build on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runner.training.step import Step
 
 @dataclasses.dataclass
 class Result:
-    """What is known of the run so far."""
+    """The result of the run so far."""
 
     fingerprint: str | None = None
     n_evaluations: int = 0
@@ -40,7 +40,7 @@ class Result:
 
 
 def note_kernel(result: Result, now: str) -> None:
-    """Keep which kernel computes from here on. Warn where a resumed run was begun on another, which rounds otherwise."""
+    """Note which kernel computes from here on. Warn if a resumed run was begun on another kernel, which rounds otherwise."""
     before = result.kernel.split(" → ")[-1]
     if before and before != now:
         warning = RunnerError(

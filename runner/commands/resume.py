@@ -1,7 +1,7 @@
 """`resume=auto`, `resume=RUN_ID`, `resume=FOLDER`: find the interrupted run, and the last checkpoint that is whole.
 
-What decides about the bits (the config but for paths, tracking and checkpoints; the code) must be what it was; the data
-is held against the checkpoint once it is read.
+The settings that decide about the bits (the config without paths, tracking and checkpoints; the code) must be unchanged;
+start.py compares the data with the checkpoint once the data is read.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def checkpoint_for(config: RunConfig, stack: ExitStack) -> Checkpoint | None:
 
 
 def _check_store(config: RunConfig, folder: Path) -> None:
-    """Say where the run goes on in another place's store. Raises RunnerError where it is not clear which store is meant."""
+    """Tell the user if the run goes on in another store than before. Raises RunnerError if it is unclear which is meant."""
     past = past_of(folder / FILE_NAME)
     if config.tracking["type"] != "mlflow" or not past:
         return
@@ -102,9 +102,9 @@ def _check_store(config: RunConfig, folder: Path) -> None:
 
 
 def has_finished(config: RunConfig, fingerprint: str) -> bool:
-    """Whether the run that `resume=auto` asks for has come to its end; says so, and what is begun anew instead if not.
+    """Whether the run that `resume=auto` asks for has finished; the user is told, also if a finished run was another one.
 
-    fingerprint: of the run that would be begun.
+    fingerprint: of the run that would begin.
     """
     folders = [config.output_dir] if config.has_own_folder else _siblings(config, SUMMARY)
     known = {folder: finished(folder) for folder in folders}
@@ -131,14 +131,14 @@ def has_finished(config: RunConfig, fingerprint: str) -> bool:
 
 
 def _tell_unsent(folder: Path) -> None:
-    """Say where MLflow lacks something of a run that has finished."""
+    """Tell the user if MLflow lacks a part of a run that has finished."""
     with suppress(OSError, RunnerError):
         if look(folder / FILE_NAME).state == "unsent":
             print(f"not everything of it reached MLflow: python -m runner sync {shlex.quote(str(folder))}", flush=True)
 
 
 def _recorded_settings(config: RunConfig) -> dict[str, Any]:
-    """The settings of the run that has finished in this run's folder; those of this run where they cannot be read."""
+    """The settings of the run that has finished in this run's folder; this run's own if those cannot be read."""
     own = settings(config)
     try:
         kept = bounded_yaml.read(read_file(config.output_dir / CONFIG))
@@ -148,7 +148,7 @@ def _recorded_settings(config: RunConfig) -> dict[str, Any]:
 
 
 def _last_of_this_command(config: RunConfig, stack: ExitStack) -> Checkpoint | None:
-    """The last checkpoint of the run that this command has begun, in a folder that is held by `stack` from now on."""
+    """The last checkpoint of the run that the same command began earlier; `stack` holds its folder from now on."""
     own = settings(config)
     for folder in _interrupted(config):
         with ExitStack() as attempt:
@@ -175,14 +175,14 @@ def adopted(config: RunConfig, folder: Path) -> RunConfig:
 
 
 def _interrupted(config: RunConfig) -> Iterator[Path]:
-    """Folders with checkpoints where this command may have been before, the last touched first."""
+    """Folders with checkpoints that the same command may have written, the last touched first."""
     roots = [config.output_dir] if config.has_own_folder else _siblings(config, FOLDER)
     folders = [folder for folder in roots if checkpoints(folder / FOLDER)]
     yield from sorted(folders, key=lambda folder: (folder / FOLDER).stat().st_mtime, reverse=True)
 
 
 def _siblings(config: RunConfig, name: str) -> list[Path]:
-    """The folders below the same outputs/ that hold something of that name."""
+    """The folders below the same outputs/ that have a file or folder of that name."""
     depth = 3 if config.is_multirun else 2
     root = config.output_dir.parents[depth - 1]
     return [path.parent for path in sorted(root.glob("*/" * depth + name))]
@@ -224,7 +224,7 @@ def _last_whole(folder: Path) -> Checkpoint:
             about, arrays = checkpoint.load(path)
             for key, kind in _KINDS.items():
                 if not isinstance(about.get(key), kind):
-                    raise checkpoint.Damaged(f"the checkpoint says nothing of {key!r}", place=str(path))
+                    raise checkpoint.Damaged(f"the checkpoint has no {key!r}", place=str(path))
             return Checkpoint(folder, about, arrays)
         except RunnerError as error:
             problem = problem or error
@@ -235,7 +235,7 @@ def _last_whole(folder: Path) -> Checkpoint:
 
 
 def _first_about(folder: Path) -> dict[str, Any] | None:
-    """What the newest readable checkpoint says of itself."""
+    """The plain values of the newest checkpoint that can be read."""
     for _, path in checkpoints(folder / FOLDER):
         try:
             about, _ = checkpoint.load(path)
@@ -247,9 +247,9 @@ def _first_about(folder: Path) -> dict[str, Any] | None:
 
 
 def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
-    """The keys whose values differ, as `key (then → now)`; of the corpus's paths those where the files still lie.
+    """The keys whose values differ, as `key (then → now)`. A path of the corpus counts only if its files still exist.
 
-    Files that have moved are the same data or not by its digest, see `start.Resumption`.
+    Whether files that have moved are the same data, their digest tells: see `start.Resumption`.
     """
     return [
         f"{key} ({theirs.get(key, 'absent')} → {ours.get(key, 'absent')})"
@@ -259,6 +259,6 @@ def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str
 
 
 def _are_gone(paths: Any) -> bool:
-    """Whether nothing lies at these places any more."""
+    """Whether none of these paths exists any more."""
     named = paths if isinstance(paths, list) else [paths]
     return all(isinstance(one, str) and not Path(one).expanduser().exists() for one in named)

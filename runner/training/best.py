@@ -1,7 +1,7 @@
-"""Which weights are the best so far: all of one evaluation, or every component's own best.
+"""Which weights are the best so far: those of one evaluation, or of each component's own best evaluation.
 
-Components with a tok2vec each learn side by side and need not peak together; put together from their own best epochs
-they are as good as each alone. What is put together is scored again before it counts.
+Components that each have a tok2vec learn side by side and need not peak together. A pipeline put together from their own
+best epochs is as good as each alone; it is scored again before it counts.
 
 A score without gold (None) is never compared. Where the final score is None, the last evaluation counts as the best; a
 component whose own score is None takes the weights of the evaluation at which another one became better.
@@ -23,7 +23,7 @@ from runner.training.step import Best, Evaluation, Weights
 
 
 class Chooser:
-    """is_each: component by component; else the one evaluation with the best final score."""
+    """is_each: choose component by component; else choose the one evaluation with the best final score."""
 
     def __init__(self, pipeline: Pipeline, score_weights: Mapping[str, float], *, is_each: bool) -> None:
         self.best: Best | None = None
@@ -38,9 +38,9 @@ class Chooser:
     def is_better(
         self, evaluation: Evaluation, step: int, epoch: int, params: Weights, evaluate: Callable[[Weights], Evaluation]
     ) -> bool:
-        """Take an evaluation of the weights `params` into account; `evaluate` scores others.
+        """Take an evaluation of the weights `params` into account; `evaluate` scores other weights.
 
-        Whether `best` changed, which then holds these weights or, in place of a copy, what was put together.
+        Returns whether `best` changed. `best` then holds `params` themselves, or a copy of the weights put together.
         """
         if not self._weights_of:
             before = self.best.score if self.best is not None else None
@@ -66,7 +66,7 @@ class Chooser:
         return True
 
     def snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """What later choices depend on: plain values, and the weights put together."""
+        """The state that later choices depend on: plain values, and the weights put together."""
         if self.best is None:
             return {}, {}
         values = {f.name: getattr(self.best, f.name) for f in fields(self.best) if f.name != "params"}

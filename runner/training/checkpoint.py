@@ -1,4 +1,4 @@
-"""A checkpoint: the state of a training between two steps, in one file that is whole or is not taken for one.
+"""A checkpoint: the state of a training between two steps, in one file. A file that is not whole is refused.
 
     save(path, about, arrays)      about: plain values, kept as JSON; arrays: float32, float64 or int64, by name
     about, arrays = load(path)
@@ -9,7 +9,7 @@
     arrays     little-endian, one after the other
     32 bytes   sha256 of all that comes before
 
-Sizes are held against the file's before anything is allocated, and the checksum before anything is believed.
+The checksum is verified before the header is read, and every size before an array is made.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Damaged(RunnerError):
-    """The file is no whole checkpoint."""
+    """The file is not a whole checkpoint."""
 
 
 def save(path: Path, about: Mapping[str, Any], arrays: Arrays) -> None:
-    """Write the file atomically and flush it to the disk. Raises RunFailed where the system refuses."""
+    """Write the file atomically and flush it to the disk. Raises RunFailed if the system refuses."""
     entries, offset = [], 0
     for name, array in arrays.items():
         dtype = f"{array.dtype.kind}{array.dtype.itemsize}"
@@ -69,7 +69,7 @@ def save(path: Path, about: Mapping[str, Any], arrays: Arrays) -> None:
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What was saved. Raises Damaged where the file is not whole, RunnerError where it cannot be read."""
+    """Read (about, arrays) back. Raises Damaged if the file is not whole, RunnerError if it cannot be read."""
     try:
         data = read_file(path)
     except OSError as error:

@@ -1,12 +1,12 @@
-"""Ctrl-C, SIGTERM and SIGHUP between two steps: what was begun is ended first, so that the state can be kept.
+"""Ctrl-C, SIGTERM and SIGHUP wait for the end of the step, so that the state between two steps can be kept.
 
     interrupts = Interrupts()
     with interrupts.deferred():
         for step in training:
             interrupts.check()          # raises Interrupted here, and not within the step
 
-A step that takes longer than GRACE_SECONDS is broken off, and so is everything by a second signal; in a worker of a sweep
-that is the parent's to do (signals.py).
+A step that takes longer than GRACE_SECONDS is broken off. A second signal breaks off the step at once; in a worker of a
+sweep only the parent does that (signals.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GRACE_SECONDS = 2.5
 
 
 class Interrupts:
-    """is_between: whether the interrupt was raised by `check`, with a state that is whole."""
+    """is_between: whether the state of the training is whole, because `check` raised the interrupt or training is over."""
 
     def __init__(self) -> None:
         self.is_between = False
@@ -31,7 +31,7 @@ class Interrupts:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Take the signals over for a while, those that somebody handles. Outside the main thread nothing is done.
+        """Take over the signals that somebody handles. Outside the main thread nothing is done.
 
         A signal that came after the last `check` is raised at the end.
         """
@@ -50,7 +50,7 @@ class Interrupts:
         self.check()
 
     def check(self) -> None:
-        """Raises Interrupted where a signal has come."""
+        """Raise Interrupted if a signal has come."""
         if self._code is not None:
             self._stop_clock()
             self.is_between = True

@@ -4,9 +4,9 @@
     checkpoint/evaluation.ckpt         the same, of the training at its last evaluation: rollback.py goes back to it
     checkpoint/.lock                   held by the process that is training, see commands/folder.py
 
-The training only copies its state; another thread writes it. Where the one before is still being written when the next
-is due, the next is put off. Where the disk is full, the training goes on without: it is said once, and tried again
-when the next is due.
+The training only copies its state; another thread writes it. If a checkpoint is still being written when the next is
+due, the next is put off. If the disk is full, the training goes on without checkpoints: the user is told once, and the
+next checkpoint that is due is tried again.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ Snapshot = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 class Keeper:
     """Writes the checkpoints of one run.
 
-    folder: the run's output_dir. seconds, steps: between two checkpoints; 0 seconds and None steps: none but those asked
-    for by force. seconds_spent: of the training's own time.
+    folder: the run's output_dir. seconds, steps: between two checkpoints; with 0 seconds and None steps, only forced
+    checkpoints are written. seconds_spent: of the training's own time.
     """
 
     def __init__(self, folder: Path, seconds: float, steps: int | None) -> None:
@@ -52,9 +52,9 @@ class Keeper:
         self._is_failing = False  # as the user knows
 
     def offer(self, step: int, snapshot: Callable[[], Snapshot], *, force: bool = False) -> None:
-        """After a step: write a checkpoint where one is due. force: in any case, and wait until it is on the disk.
+        """After a step: write a checkpoint if it is due. force: write it in any case, and wait until it is on the disk.
 
-        Raises RunFailed where one that is forced could not be written; those before it are untouched.
+        Raises RunFailed if a forced checkpoint cannot be written; earlier checkpoints are untouched.
         """
         if not force and not self._is_due(step):
             return
@@ -73,11 +73,11 @@ class Keeper:
                 )
 
     def keep_point(self, snapshot: Callable[[], Snapshot]) -> None:
-        """Write the state that a rollback goes back to; no checkpoint that comes later is written before it."""
+        """Write the state that a rollback goes back to; later checkpoints are written after it."""
         self._begin(self.folder / _POINT, snapshot)
 
     def point(self) -> Path:
-        """The file of the last `keep_point`, once it is written."""
+        """Wait until the last `keep_point` is written, and return its file."""
         self._join()
         return self.folder / _POINT
 
@@ -117,13 +117,13 @@ class Keeper:
             self._error = RunFailed("not enough memory", place=str(self.folder))
 
     def _join(self) -> None:
-        """Wait for the one that is being written."""
+        """Wait for the checkpoint that is being written."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
     def _tell(self) -> None:
-        """Say that checkpoints cannot be written, and that they can be again; the result of training is worth more."""
+        """Tell the user that checkpoints cannot be written, or can be again. The training goes on: its result is worth more."""
         if self._error is not None and not self._is_failing:
             last = next((f"the last one is of step {step:,}" for step, _ in checkpoints(self.folder)), "there is none")
             print(
@@ -140,7 +140,7 @@ class Keeper:
         self._is_failing = self._error is not None
 
     def close(self) -> None:
-        """No more will come."""
+        """Wait for the last checkpoint; no more will come."""
         self._join()
         self._tell()
 
@@ -158,7 +158,7 @@ class Lock:
 
 
 def lock(folder: Path) -> Lock:
-    """Make the folder and take it. Raises RunnerError where a running process has it, RunFailed where the system refuses."""
+    """Make the folder and lock it. Raises RunnerError if a running process holds it, RunFailed if the system refuses."""
     try:
         file = _open_lock(folder)
     except OSError as error:
@@ -178,7 +178,7 @@ def _open_lock(folder: Path) -> BinaryIO | None:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a running process has the folder."""
+    """Whether a running process holds the folder."""
     if not (folder / _LOCK).is_file():
         return False
     try:
@@ -191,7 +191,7 @@ def is_locked(folder: Path) -> bool:
 
 
 def clear(folder: Path) -> None:
-    """Remove the checkpoints of a run that is not to go on, the last one last: until then it could."""
+    """Remove the checkpoints of a run that is not to go on; the newest goes last, so that a kill midway leaves it resumable."""
     for path in (folder / _POINT, *(path for _, path in reversed(checkpoints(folder)))):
         path.unlink(missing_ok=True)
 
@@ -202,7 +202,7 @@ def is_checkpoint(name: str) -> bool:
 
 
 def remove_if_empty(folder: Path) -> None:
-    """Remove the folder where no checkpoint is in it; whoever calls this has its lock."""
+    """Remove the folder if no checkpoint is in it; the caller holds its lock."""
     if not checkpoints(folder):
         with suppress(OSError):  # something of the user's is in it
             clear(folder)

@@ -33,7 +33,7 @@ from runner.training.step import Evaluation, Rollback, Step, Weights
 
 @dataclass(frozen=True)
 class Plan:
-    """What the loop needs besides the data.
+    """The settings of the loop.
 
     eval_every: steps between evaluations, None for each epoch. patience: evaluations without a better score before
     the loop stops, None for never. max_steps: None for no limit but the epochs. best_epoch: "shared" or "each", see
@@ -54,21 +54,21 @@ class Plan:
     augment: Callable[[Example, int, int], Example] | None = None
 
     def examples(self, train: Sequence[Example], epoch: int, indices: Sequence[int]) -> list[Example]:
-        """What a batch of that epoch learns from."""
+        """The examples of a batch of that epoch, augmented."""
         if self.augment is None:
             return [train[i] for i in indices]
         return [self.augment(train[i], epoch, i) for i in indices]
 
 
 class Training:
-    """A training that can be left between any two steps, and taken up again in another process as if it had gone on.
+    """A training that can be left between any two steps and resumed in another process as if it had never stopped.
 
         training = Training(pipeline, train, dev, plan, sgd)
         for step in training:
             about, arrays = training.snapshot()
 
     The pipeline is initialized. Iterating trains until the epochs, the steps or the patience are used up; it raises
-    Diverged where a loss, a gradient or a weight is not finite, naming the step. After `roll_back` it may be iterated
+    Diverged, which names the step, if a loss, a gradient or a weight is not finite. After `roll_back` it may be iterated
     again: steps are counted on, so that no number is used twice, while schedules and `max_steps` go by the updates
     that the weights have seen.
     """
@@ -171,7 +171,7 @@ class Training:
         )
 
     def _evaluate(self, step: int) -> tuple[Evaluation, bool]:
-        """Scores at that step, and whether they made the best weights others. Raises Diverged."""
+        """The evaluation at that step, and whether it changed the best weights. Raises Diverged."""
         self._check_weights(step)
         score = partial(evaluate, self.pipeline, self.dev, self.plan.score_weights)
         try:
@@ -186,14 +186,14 @@ class Training:
         return evaluation, is_better
 
     def _check_weights(self, step: int) -> None:
-        """Nothing that is not finite is scored, saved or gone back to."""
+        """Raise Diverged if a weight is not finite: it must not be scored, saved or gone back to."""
         self.sgd.settle()
         for values in (self.pipeline.parameters.weights, *self.sgd.state.values()):
             if not np.isfinite(values).all():
                 raise Diverged("a weight is not finite", hint=AFTER_DIVERGENCE).at_step(step)
 
     def snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """All that the next steps depend on: plain values, and copies of arrays."""
+        """The state that the next steps depend on: plain values, and copies of arrays."""
         sgd, arrays = self.sgd.snapshot()
         best, best_arrays = self._chooser.snapshot()
         if self.sgd.step or self.plan.max_rollbacks:  # else they follow from the seed
@@ -216,17 +216,17 @@ class Training:
     def restore(self, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Go on from a snapshot of a training with the same data, plan and initial weights.
 
-        Raises RunnerError where it does not fit.
+        Raises RunnerError if the snapshot does not fit.
         """
         parameters = self.pipeline.parameters
         if about["parameters"] != _places(self.pipeline):
-            raise RunnerError("the checkpoint is of another model")
+            raise RunnerError("the checkpoint belongs to another model")
         parameters.forget_gradient()
         parameters.detach()
         if "weights" in arrays:
             weights, _ = parameters.arrays()
             if arrays["weights"].shape != weights.shape:
-                raise RunnerError("the checkpoint is of another model")
+                raise RunnerError("the checkpoint belongs to another model")
             weights[...] = arrays["weights"]
         self.sgd.restore(parameters, about["sgd"], arrays)
         if not self.sgd.step:  # back at the beginning, where averages begin anew
@@ -240,7 +240,7 @@ class Training:
         self._halve(int(about["n_rollbacks"]))
 
     def roll_back(self, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], fact: str) -> None:
-        """Go back to a snapshot of this very training, and on from there with half the learning rate. fact: why."""
+        """Go back to a snapshot of this very training, and on with half the learning rate. fact: what has diverged."""
         n_updates, n_rollbacks = self.n_updates, self._n_rollbacks + 1
         self.restore(about, arrays)
         self._untold.append(Rollback(fact, self.n_updates, n_rollbacks, 0.5**n_rollbacks))

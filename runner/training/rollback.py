@@ -1,11 +1,11 @@
-"""After a divergence, back to the last evaluation with half the learning rate, a few times at most.
+"""After a divergence, go back to the last evaluation and on with half the learning rate, a few times at most.
 
     for step in steps(training, keeper, max_rollbacks=3):
         ...
 
-The state to go back to is written beside the checkpoints, after every evaluation and before the first step: checkpoints
-go by the clock, and a run that is repeated or resumed must go back to the same place. Steps count on after a rollback;
-their learning rate shows where it was.
+The state to go back to is written beside the checkpoints, before the first step and after every evaluation. Checkpoints
+cannot serve: they go by the clock, and a run that is repeated or resumed must go back to the same step. Steps count on
+after a rollback; the metric learn_rate shows where it was.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runner.training.step import Step
 
 
 def steps(training: Training, keeper: Keeper, max_rollbacks: int) -> Iterator[Step]:
-    """The training's steps. Raises Diverged once there were as many rollbacks as allowed."""
+    """The steps of the training. Raises Diverged at a divergence after `max_rollbacks` rollbacks."""
     if not max_rollbacks:
         yield from training
         return
@@ -40,13 +40,13 @@ def steps(training: Training, keeper: Keeper, max_rollbacks: int) -> Iterator[St
 
 
 def _point(training: Training, keeper: Keeper, error: Diverged) -> Snapshot:
-    """The state after the last evaluation. Raises RunFailed where it is not there."""
+    """The state after the last evaluation. Raises RunFailed if it cannot be read or is of another evaluation."""
     try:
         about, arrays = checkpoint.load(keeper.point())
         if int(about["n_undone"]) + int(about["sgd"]["step"]) != training.evaluated_at:
-            raise RunnerError("it is of another evaluation")
+            raise RunnerError("the saved state belongs to another evaluation")
     except (RunnerError, KeyError, TypeError, ValueError) as problem:
-        fact = problem.fact if isinstance(problem, RunnerError) else "it is damaged"
+        fact = problem.fact if isinstance(problem, RunnerError) else "the saved state is damaged"
         raise RunFailed(f"{error.fact}, and there is nothing to go back to ({fact})", hint=error.hint) from error
     return about, arrays
 

@@ -1,4 +1,4 @@
-"""What one update and one evaluation leave behind, as plain values; whoever wants to know, reads them."""
+"""The plain values that describe one update and one evaluation; recorders read them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Best:
-    """The best weights so far, which model-best holds, and their scores on the dev set."""
+    """The best weights so far, those of model-best, and their scores on the dev set."""
 
-    step: int  # at which they became it
+    step: int  # at which they became the best
     epoch: int
     score: float | None
     scores: Scores
@@ -67,8 +67,8 @@ class Step:
     epoch_words_done: int  # of this epoch, this batch included
     epoch_words: int  # in one epoch
     evaluation: Evaluation | None = None
-    best: Best | None = None  # what this evaluation made the best so far; None: it did not, or there was none
-    rollbacks: Sequence[Rollback] = ()  # just before this update
+    best: Best | None = None  # the best weights so far, if this evaluation changed them
+    rollbacks: Sequence[Rollback] = ()  # between the previous update and this one
     extra: Mapping[str, float] = field(default_factory=dict)  # further metrics, by key
 
     @property

@@ -1,7 +1,7 @@
 """From facts about a corpus to findings: what stops a run, what should be looked at, and what is good to know.
 
-Errors are what makes a run fail or its score mean nothing: a component without training labels, what degenerate.py refuses,
-what the rehearsal of one step ran into. Everything else that looks wrong is a warning.
+An error is a finding that makes a run fail or its score mean nothing: a component without training labels, a flaw that
+degenerate.py refuses, a failure of the rehearsal. Everything else that looks wrong is a warning.
 """
 
 from __future__ import annotations
