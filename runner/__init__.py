@@ -81,7 +81,7 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), ops: str = "numpy
     number back. 1, as in a run: our products are small, and more threads only cost. None: as the process has them.
     Raises RunnerError where there is no model, it is damaged, or it needs code, or numba is missing.
     """
-    from runner.components.storage import load as load_folder
+    from runner.components.pipeline import load as load_folder
 
     if str(path).startswith(("runs:/", "models:/")):
         from runner.tracking.mlflow.store import fetch

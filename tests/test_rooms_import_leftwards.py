@@ -46,15 +46,10 @@ ORDER = (
 FREE = {"runner/__init__.py", "runner/__main__.py"}  # the API and the command line: they may name any room, late
 
 # What is allowed against the order, and why.
-EXCEPTIONS: set[tuple[str, str]] = {
-    # For type checkers alone; shall become a protocol of the left room.
-    ("runner/components/pipeline.py", "runner.training.optimizers.Optimizer"),
-    ("runner/components/pipeline.py", "runner.training.optimizers.Used"),
-}
+EXCEPTIONS: set[tuple[str, str]] = set()
 
 # Circles of modules that are known and shall go: each entry is removed with its circle, none is added.
 KNOWN_CIRCLES: set[frozenset[str]] = {
-    frozenset({"runner.components.pickled", "runner.components.pipeline", "runner.components.storage"}),
     frozenset({"runner.launch.grid", "runner.launch.program", "runner.launch.search", "runner.launch.workers"}),
 }
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.components.storage import load
+from runner.components.pipeline import load
 from runner.config.schema import RunConfig
 from runner.corpus.example import Example
 from runner.training.loop import evaluate

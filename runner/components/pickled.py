@@ -12,16 +12,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 from runner.blocks import loaded_code
-from runner.components.storage import contents, load, write
-
-if TYPE_CHECKING:
-    from runner.components.pipeline import Pipeline
+from runner.components.selection import Selection
+from runner.components.storage import Stored, contents, write
 
 
-def reduced(pipeline: Pipeline) -> tuple[Callable[..., Pipeline], tuple[dict[str, bytes], dict[str, Any]]]:
+class Pickled(Stored, Protocol):
+    """What travels of a pipeline."""
+
+    ops_name: str
+    threads: int | None
+    selections: list[Selection]
+
+    def select_pipes(self, *, enable: Any = None, disable: Any = None) -> Selection: ...
+
+
+P = TypeVar("P", bound=Pickled)
+Restore = Callable[[Mapping[str, bytes], Mapping[str, Any]], P]
+
+
+def reduced(pipeline: P, restore: Restore[P]) -> tuple[Restore[P], tuple[dict[str, bytes], dict[str, Any]]]:
     """What `Pipeline.__reduce__` returns. Raises RunFailed where a weight is not finite."""
     state = {
         "ops": pipeline.ops_name,
@@ -32,11 +44,14 @@ def reduced(pipeline: Pipeline) -> tuple[Callable[..., Pipeline], tuple[dict[str
         "selections": [(selection.kind, selection.names) for selection in pipeline.selections],
         "code": loaded_code(pipeline.describe().get("code", ())),
     }
-    return restored, (contents(pipeline, "pickle"), state)
+    return restore, (contents(pipeline, "pickle"), state)
 
 
-def restored(files: Mapping[str, bytes], state: Mapping[str, Any]) -> Pipeline:
-    """The pipeline that was reduced to these. Raises RunnerError where the files are damaged or do not fit each other."""
+def restored(load: Callable[..., P], files: Mapping[str, bytes], state: Mapping[str, Any]) -> P:
+    """The pipeline that was reduced to these. load: reads a model folder.
+
+    Raises RunnerError where the files are damaged or do not fit each other.
+    """
     with TemporaryDirectory(prefix="runner-") as folder:
         write(files, Path(folder) / "model")
         nlp = load(Path(folder) / "model", state["code"], state["ops"], state["threads"])

@@ -29,8 +29,11 @@ from runner.components.counts import Counts
 from runner.components.doubts import doubts
 from runner.components.given import as_examples, check_drop, check_optimizer, examples_from
 from runner.components.network import Candidate, Network
+from runner.components.optimizer import Updates, Used
+from runner.components.pickled import reduced, restored
 from runner.components.scores import tokens as token_scorer
 from runner.components.selection import Selection, disabled
+from runner.components.storage import load_into, save
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
@@ -41,9 +44,6 @@ from runner.model.blas import with_own_threads
 from runner.model.ops import make_ops
 from runner.model.parameters import Parameters
 from runner.spacy_names import unknown
-
-if TYPE_CHECKING:
-    from runner.training.optimizers import Optimizer, Used
 
 Block = Mapping[str, Any]
 DEFAULT_TOKENIZER: Block = {"type": "syntok"}
@@ -82,7 +82,7 @@ class Pipeline:
         self.network = Network(self.components, make_ops(ops), seed=seed, is_shared=shared_tok2vec)
         self.selections: list[Selection] = []  # in force, see `select_pipes`
         self._tokenize: Callable[[str], tuple[list[str], list[bool]]] | None = None
-        self._sgd: Optimizer | None = None
+        self._sgd: Updates | None = None
         self._met = object()  # what an example is marked with once its labels and words are learned
         self._warned: set[object] = set()  # warnings given
 
@@ -182,9 +182,9 @@ class Pipeline:
         self,
         get_examples: Callable[[], Iterable[Any]] | Iterable[Any] | None = None,
         *,
-        sgd: Optimizer | None = None,
+        sgd: Updates | None = None,
         start_over: bool = False,
-    ) -> Optimizer:
+    ) -> Updates:
         """Learn labels and words from the examples (where given), give weights their initial values, return an optimizer.
 
         Only components that take part (see `select_pipes`) and have learned nothing yet get initial weights; one that was
@@ -224,7 +224,7 @@ class Pipeline:
         self._sgd = sgd if sgd is not None else _default_optimizer()
         return self._sgd
 
-    def resume_training(self, *, sgd: Optimizer | None = None) -> Optimizer:
+    def resume_training(self, *, sgd: Updates | None = None) -> Updates:
         """Return an optimizer, Adam unless one is given, to go on learning. No weight changes.
 
         Components without weights get their initial ones. `update` without `sgd` does the same.
@@ -332,7 +332,7 @@ class Pipeline:
         annotations: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None,
         *,
         drop: float = 0.0,
-        sgd: Optimizer | None = None,
+        sgd: Updates | None = None,
         losses: dict[str, float] | None = None,
     ) -> Used:
         """One step: examples (or texts and their annotations), dropout rate, optimizer. Adds to `losses` by component.
@@ -439,17 +439,13 @@ class Pipeline:
 
     def to_disk(self, path: str | Path) -> None:
         """Write the model folder (see components/storage.py). What was there before is replaced whole, or not at all."""
-        from runner.components.storage import save
-
         self._build()
         save(self, Path(path))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickle and copy: the bytes of the model folder, see components/pickled.py. The optimizer stays behind."""
-        from runner.components.pickled import reduced
-
         self._build()
-        return reduced(self)
+        return reduced(self, _restored)
 
     def describe(self) -> dict[str, Any]:
         """The config that builds this pipeline again; `code` names the user's files that it cannot be built without."""
@@ -465,6 +461,16 @@ class Pipeline:
         }
 
 
-def _default_optimizer() -> Optimizer:
-    optimizer: Optimizer = resolve({"type": "adam"}, "optimizers", "optimizer")
+def _default_optimizer() -> Updates:
+    optimizer: Updates = resolve({"type": "adam"}, "optimizers", "optimizer")
     return optimizer
+
+
+def load(path: Path, code: Sequence[str | Path] = (), ops: str = "numpy", threads: int | None = 1) -> Pipeline:
+    """Read a model folder; see runner.load."""
+    return load_into(Pipeline, path, code, ops, threads)
+
+
+def _restored(files: Mapping[str, bytes], state: Mapping[str, Any]) -> Pipeline:
+    """The pipeline that was pickled."""
+    return restored(load, files, state)

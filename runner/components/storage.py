@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import srsly
@@ -28,15 +28,14 @@ from numpy.typing import NDArray
 from srsly.msgpack import unpackb
 
 from runner.blocks import check, load_code
+from runner.components.base import Component
+from runner.components.network import Network
 from runner.corpus.lexemes import Lexemes
 from runner.errors import RunFailed, RunnerError
 from runner.files import write_file, write_folder
 from runner.languages import in_language
 from runner.model.ops import make_ops
-
-if TYPE_CHECKING:
-    from runner.components.pipeline import Pipeline
-    from runner.model.parameters import Shape
+from runner.model.parameters import Parameters, Shape
 
 CONFIG, META, WEIGHTS, LEXEMES = "config.json", "meta.json", "weights.msgpack", "lexemes.msgpack"
 _FORMAT = 4
@@ -46,7 +45,29 @@ _MAX_PATHS = 10_000  # parameters of a model
 _OWN_META = ("labels", "format", "file_sha256", "meta_sha256", "versions", "lang")
 
 
-def weights_sha256(pipeline: Pipeline) -> str:
+class Stored(Protocol):
+    """What is kept of a pipeline."""
+
+    lang: str
+    meta: dict[str, Any]
+    components: dict[str, Component]
+    network: Network
+
+    @property
+    def parameters(self) -> Parameters: ...
+
+    @property
+    def lexemes(self) -> Lexemes: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+    def add_pipe(self, name: str, config: Mapping[str, Any]) -> Component: ...
+
+
+P = TypeVar("P", bound=Stored)
+
+
+def weights_sha256(pipeline: Stored) -> str:
     """Digest of all weights in the order of their paths."""
     digest = hashlib.sha256()
     for path, view in sorted(pipeline.parameters.views(pipeline.parameters.weights).items()):
@@ -55,12 +76,12 @@ def weights_sha256(pipeline: Pipeline) -> str:
     return digest.hexdigest()
 
 
-def save(pipeline: Pipeline, path: Path) -> None:
+def save(pipeline: Stored, path: Path) -> None:
     """Write the folder. Raises RunFailed where a weight is not finite, a file too large to be read, or the disk refuses."""
     write(contents(pipeline, str(path)), path)
 
 
-def contents(pipeline: Pipeline, place: str) -> dict[str, bytes]:
+def contents(pipeline: Stored, place: str) -> dict[str, bytes]:
     """The four files by name. place: for errors. Raises RunFailed as `save` does."""
     if not np.isfinite(pipeline.parameters.weights).all():
         raise RunFailed("a weight is not finite, so the model is not saved", place=place)
@@ -110,15 +131,13 @@ def write(files: Mapping[str, bytes], path: Path) -> None:
     write_folder(path, fill)
 
 
-def load(path: Path, code: Sequence[str | Path] = (), ops: str = "numpy", threads: int | None = 1) -> Pipeline:
+def load_into(make: Callable[..., P], path: Path, code: Sequence[str | Path], ops: str, threads: int | None) -> P:
     """Read a folder that `save` wrote.
 
-    code: Python files to run first, for a model that cannot be built without; never those that it names itself. ops,
-    threads: see Pipeline.
+    make: the pipeline's class. code: Python files to run first, for a model that cannot be built without; never those that
+    it names itself. ops, threads: see Pipeline.
     Raises RunnerError where a file is missing, damaged, or does not fit the others, or the model needs code.
     """
-    from runner.components.pipeline import Pipeline
-
     make_ops(ops)  # what it says of a library that is not there is not the model's fault
     if not path.is_dir():
         raise RunnerError("there is no model folder here", place=str(path), hint="Give a folder such as model-best.")
@@ -139,7 +158,7 @@ def load(path: Path, code: Sequence[str | Path] = (), ops: str = "numpy", thread
         check(config["tokenizer"], "tokenizers", "tokenizer")
         # A model that names no language for its tokenizer was trained when that was English whatever `lang` said.
         tokenizer = in_language(config["tokenizer"], "en")
-        pipeline = Pipeline(lang, tokenizer=tokenizer, shared_tok2vec=shared, ops=ops, threads=threads)
+        pipeline = make(lang, tokenizer=tokenizer, shared_tok2vec=shared, ops=ops, threads=threads)
         for name, block in blocks.items():
             pipeline.add_pipe(name, block).add_labels(_labels(meta["labels"][name]))
         pipeline.network.lexemes = Lexemes(_frequencies(_verified(path, LEXEMES, meta)))

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner import registry
+from runner.components.optimizer import Used
 from runner.errors import RunnerError
 from runner.model.ops.adam import AdamArrays, AdamStep, History
 from runner.model.parameters import Parameters
 from runner.model.tables import Touched
 from runner.training.lazy_rows import LazyRows, RowState
-from runner.training.optimizers import Flat, Optimizer, Used, clipping
+from runner.training.optimizers import Flat, Optimizer, clipping
 
 _READ = np.zeros(0, dtype="int32")  # the places of what was read do not matter any more once there is a gradient
 _INVISIBLE = 2.0**-25  # a float32 less this share of itself is the same float32

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite, prod, sqrt
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from thinc.api import Optimizer as ThincOptimizer
 
 from runner import registry
+from runner.components.optimizer import Used
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunnerError
 from runner.model.parameters import Parameters, Shape, flat_zeros
 from runner.training.settings import Settings
@@ -23,15 +24,6 @@ from runner.training.settings import Settings
 Flat = NDArray[np.float32]
 _MAX_DECAY = 0.9999
 _KEY = (0, "weights")  # of all parameters, to thinc
-
-
-class Used(NamedTuple):
-    """The values that one update used."""
-
-    learn_rate: float
-    L2: float
-    grad_clip: float
-    grad_norm: float
 
 
 class Optimizer(Settings):

@@ -13,7 +13,7 @@ import pytest
 
 import runner
 from runner.blocks import load_code
-from runner.components.pickled import restored
+from runner.components.pipeline import _restored
 from runner.components.storage import weights_sha256
 from tests.components.test_storage import CODE
 from tests.stress.damage import small_model
@@ -84,7 +84,7 @@ def test_a_pickle_holds_bytes_alone_and_they_are_checked(nlp):
     assert all(type(content) is bytes for content in files.values())
     damaged = bytes([files["weights.msgpack"][0] ^ 1]) + files["weights.msgpack"][1:]
     with pytest.raises(runner.RunnerError, match=r"weights\.msgpack.*damaged"):
-        restored({**files, "weights.msgpack": damaged}, state)
+        _restored({**files, "weights.msgpack": damaged}, state)
 
 
 def test_code_goes_along_by_its_place(tmp_path):

@@ -10,7 +10,7 @@ import sys
 import runner
 from runner.commands.convert import own_spelling
 from runner.compare.reproduction import refusal
-from runner.components.storage import load
+from runner.components.pipeline import load
 from runner.tracking.past_run import PastRun, from_folder
 
 from .place import DEV, NAMES, TINY, Place, prepare
