@@ -1,8 +1,8 @@
-"""Keep the memory that arrays give back, for the next arrays.
+"""Keep freed memory in the process, for the next arrays.
 
-By default glibc returns large blocks to the kernel as soon as they are free, and a training step asks for hundreds of them
-anew: each page then faults and is cleared again. Training the tagger in batches of 1,000 words spends a fifth of its
-time there. The price: the process stays as large as it once was.
+By default glibc returns large blocks to the kernel as soon as they are free. A training step allocates hundreds of them
+again, and each page then faults and is cleared: a fifth of the time of training the tagger in batches of 1,000 words. The
+price: the process never shrinks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _LARGE = 1 << 30
 
 
 def keep_freed_memory() -> bool:
-    """Tell malloc to keep blocks below a gigabyte; False where this system's malloc is not glibc's."""
+    """Tell malloc to keep blocks below a gigabyte. False if the system's malloc is not glibc's."""
     if not sys.platform.startswith("linux"):
         return False
     try:

@@ -1,14 +1,14 @@
-"""A text's vector from its tokens' vectors: a weighted sum whose weights are learned, the largest values, and the mean.
+"""Pool a text's token vectors to one vector: a weighted sum with learned weights, the maximum, and the mean.
 
     attention:  sqrt(n) / 4 * sum over tokens of a[t] * X[:, t],  a = softmax within the doc of (q @ X)
     max:        the largest of each row
     mean:       sqrt(n) / 4 * mean of X[:, t]
 
-Why sqrt(n): means of 700 tokens are all alike, 26 times more so than the tokens are, and what tells two texts apart
-would be lost in what they share. On movie_reviews the AUC of three epochs is .86 .89 .89 with sqrt(n), .75 .79 .82 without;
-a quarter of it is as good, and less wild in the first steps.
-The attention is Yang et al.'s (2016) with a single learned query, thinc's ParametricAttention. Max says that something
-occurs anywhere, mean how much of the text is like it. Positions are not seen; the convolutions below saw neighbours.
+Why sqrt(n): the means of texts of 700 tokens differ 26 times less than their tokens do, so that the difference between two
+texts would be lost. On movie_reviews the AUC of three epochs is .86 .89 .89 with sqrt(n), .75 .79 .82 without; a quarter
+of sqrt(n) is as good, and steadier in the first steps.
+The attention is Yang et al.'s (2016) with a single learned query, as thinc's ParametricAttention. Max says that something
+occurs anywhere, mean how much of the text is like it. Positions are not seen; the convolutions below see neighbours.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SHARE = 0.25
 def attention_pool(name: str, *, nI: int) -> Model[Packed, Floats2d]:
     """Packed (nI, n_tokens) → (3 nI, n_docs): attention, max and mean. An empty doc gives zeros.
 
-    Parameter: q (nI,), zeros at first, which makes the attention a mean.
+    Parameter: q (nI,), zeros at first, so that attention starts as a mean.
     """
     return Model(
         name,
@@ -77,7 +77,7 @@ def forward(
 
 
 def softmax_by_doc(scores: Floats2d, layout: Layout) -> Floats2d:
-    """(n_tokens,) → the same, adding up to 1 in each doc that has tokens."""
+    """(n_tokens,) scores → weights (n_tokens,) that sum to 1 in each doc."""
     filled = layout.lengths > 0
     starts, lengths = layout.starts[filled], layout.lengths[filled]
     if not len(starts):

@@ -1,10 +1,10 @@
 """Arcs and labels of dependency trees from token vectors (Dozat and Manning, 2017), with two changes.
 
-    arc(i, j)   = (W d_i + v) · h_j + distance[j - i]       a root's head is the token itself: h_j is a vector of its own
-    label(i, j) = W_out maxout(A x_i + B x_j + b) + b_out    additive, for one head j a token: the gold or the decoded one
+    arc(i, j)   = (W d_i + v) · h_j + distance[j - i]       for a root, j = i, and h_j is a learned vector
+    label(i, j) = W_out maxout(A x_i + B x_j + b) + b_out    additive, for one head j a token: the gold or the decoded head
 
-Arc scores are (docs, length, length), so docs are scored in buckets of like length: padding stays small, and a batch with
-one long doc takes the memory of that doc.
+Arc scores are (docs, length, length), so docs are scored in buckets of similar length: padding stays small, and a long doc
+does not widen the arrays of the others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from runner.model.ops.windows import backprop_maxout, maxout
 from runner.model.parameters import glorot_uniform, uniform, zeros
 from runner.model.trees import decode
 
-MAX_DISTANCE = 12  # tokens; arcs that are longer share a score
+MAX_DISTANCE = 12  # tokens; longer arcs share a score
 _LIMITS = [step << k for k in range(2, 40) for step in (2, 3)]  # of lengths: 8, 12, 16, 24, 32, …
 _CELLS = 1 << 21  # arc scores in one bucket, unless a single doc has more
 
@@ -34,7 +34,7 @@ Ints = NDArray[np.intp]
 
 
 class Bucket(NamedTuple):
-    """Docs of like length, padded to the longest."""
+    """Docs of similar length, padded to the longest."""
 
     columns: Ints  # (n_docs, longest) of the packed array; padding repeats a valid column
     lengths: Ints  # (n_docs,)
@@ -42,18 +42,18 @@ class Bucket(NamedTuple):
 
 
 class Arcs(NamedTuple):
-    """Scores of a batch, bucket by bucket: [d, i, j] of head j for token i, [d, i, i] of i as root."""
+    """Arc scores of a batch, bucket by bucket: [d, i, j] of head j for token i, [d, i, i] of i as root."""
 
     buckets: list[Bucket]
-    scores: list[Floats3d]  # (n_docs, longest, longest) each; where a head lies past the doc's length: very low
+    scores: list[Floats3d]  # (n_docs, longest, longest) each; very low for heads past the doc's end
 
 
 def buckets(layout: Layout) -> list[Bucket]:
-    """Cut a batch into buckets by `_LIMITS`; docs without tokens are in none."""
+    """Sort a batch's docs into buckets by `_LIMITS`; docs without tokens are in no bucket."""
     order = np.argsort(layout.lengths, kind="stable")
     sorted_lengths = layout.lengths[order]
     starts = layout.starts[order]
-    found = []
+    result = []
     bounds = np.searchsorted(sorted_lengths, [0, *_LIMITS], side="right").tolist()
     for limit, first, last in zip(_LIMITS, bounds, bounds[1:], strict=False):
         size = max(1, _CELLS // limit**2)
@@ -62,15 +62,15 @@ def buckets(layout: Layout) -> list[Bucket]:
             positions = np.arange(lengths[-1])
             inside = positions < lengths[:, None]
             columns = starts[at : at + len(lengths), None] + positions * inside
-            found.append(Bucket(columns, lengths, inside))
-    return found
+            result.append(Bucket(columns, lengths, inside))
+    return result
 
 
 def arc_scores(name: str, *, nI: int) -> Model[tuple[Floats2d, Floats2d, Layout], Arcs]:
     """(dependents (nI, n_tokens), heads (nI, n_tokens), layout) → Arcs.
 
     Parameters: W (nI, nI) and v (nI,), zero at first: every head is equally likely; root (nI,); distance
-    (2 MAX_DISTANCE + 1,), whose middle is a root's bonus.
+    (2 MAX_DISTANCE + 1,), whose middle value is added to roots.
     """
     return Model(
         name,
@@ -98,8 +98,8 @@ def forward_arcs(
     QT, HT = transposed(Q), transposed(H)  # (n_tokens, nI)
     root_scores = QT @ root  # (n_tokens,)
     all_scores = []
-    found = buckets(layout)
-    for columns, _, inside in found:
+    batch = buckets(layout)
+    for columns, _, inside in batch:
         longest = columns.shape[1]
         S = QT.take(columns, axis=0) @ HT.take(columns, axis=0).transpose(0, 2, 1)  # (n_docs, longest, longest)
         diagonal = np.arange(longest)
@@ -109,12 +109,12 @@ def forward_arcs(
         all_scores.append(S)
 
     def backprop(d_scores: list[Floats3d]) -> tuple[Floats2d, Floats2d]:
-        """Gradients of rows and columns past the docs' lengths must be 0. Overwrites d_scores."""
+        """Gradients of rows and columns past a doc's end must be 0. Overwrites d_scores."""
         n, nI = QT.shape
-        dQT, dHT = np.zeros((2, n + 1, nI), dtype=QT.dtype)  # the last row takes what falls on padding
+        dQT, dHT = np.zeros((2, n + 1, nI), dtype=QT.dtype)  # the last row takes the gradients of padding
         d_roots = np.zeros(n + 1, dtype=QT.dtype)
         d_distance = np.zeros(distance.shape)
-        for (columns, _, inside), dS in zip(found, d_scores, strict=True):
+        for (columns, _, inside), dS in zip(batch, d_scores, strict=True):
             longest = columns.shape[1]
             diagonal = np.arange(longest)
             places = np.where(inside, columns, n)
@@ -131,7 +131,7 @@ def forward_arcs(
         model.inc_grad("W", model.ops.gemm(dQT, D, trans1=True, trans2=True))
         return model.ops.gemm(W, dQT, trans1=True, trans2=True), transposed(dHT)
 
-    return Arcs(found, all_scores), backprop
+    return Arcs(batch, all_scores), backprop
 
 
 def _rows_by_offset(longest: int) -> Ints:
@@ -139,19 +139,19 @@ def _rows_by_offset(longest: int) -> Ints:
     return np.clip(np.arange(1 - longest, longest), -MAX_DISTANCE, MAX_DISTANCE) + MAX_DISTANCE
 
 
-# [i, j]: the row for token i and head j. Of shorter docs it is a corner; longer ones do without a table of their size.
+# [i, j]: the row for token i and head j. Shorter docs use a corner of it; longer docs compute their rows.
 _ROWS = sliding_window_view(_rows_by_offset(128), 128)[::-1].copy()
 
 
 def _distance_values(distance: NDArray[Any], longest: int) -> Floats2d:
-    """(longest, longest): the value of the distance from token i to head j."""
+    """(longest, longest): [i, j], the score of the distance from token i to head j."""
     if longest <= len(_ROWS):
         return distance.take(_ROWS[:longest, :longest])
     return sliding_window_view(distance[_rows_by_offset(longest)], longest)[::-1]
 
 
 def _distance_gradient(dS: Floats2d, n_rows: int) -> NDArray[Any]:
-    """Sums of (longest, longest) over equal distances: (n_rows,)."""
+    """Sum a gradient (longest, longest) over equal distances: (n_rows,)."""
     longest = len(dS)
     if longest <= len(_ROWS):
         return np.bincount(_ROWS[:longest, :longest].ravel(), dS.ravel(), n_rows)
@@ -159,7 +159,7 @@ def _distance_gradient(dS: Floats2d, n_rows: int) -> NDArray[Any]:
 
 
 def _sums_by_offset(A: Floats2d) -> NDArray[Any]:
-    """Sums along the diagonals of (n, n): (2 n - 1,), from the lower left corner to the upper right one.
+    """Sums along the diagonals of (n, n): (2 n - 1,), from the lower left to the upper right corner.
 
     >>> _sums_by_offset(np.array([[1, 2], [4, 8]])).tolist()
     [4, 9, 2]
@@ -167,13 +167,15 @@ def _sums_by_offset(A: Floats2d) -> NDArray[Any]:
     n = len(A)
     wide = np.zeros((n, 2 * n), dtype=A.dtype)
     wide[:, n - 1 :: -1] = A
-    return wide.ravel()[: n * (2 * n - 1)].reshape(n, 2 * n - 1).sum(axis=0)[::-1]  # each row one further right
+    return (
+        wide.ravel()[: n * (2 * n - 1)].reshape(n, 2 * n - 1).sum(axis=0)[::-1]
+    )  # each row is shifted one further right
 
 
 def arc_loss(arcs: Arcs, gold: NDArray[np.integer[Any]]) -> tuple[float, list[Floats3d]]:
     """Negative log-probability of the gold heads, summed, and its gradient.
 
-    gold: (n_tokens,) positions in the doc, -1 where the head is not known.
+    gold: (n_tokens,) positions in the doc, -1 for unknown heads.
     """
     total = 0.0
     gradients = []
@@ -191,12 +193,12 @@ def arc_loss(arcs: Arcs, gold: NDArray[np.integer[Any]]) -> tuple[float, list[Fl
 
 
 def decode_arcs(ops: Ops, arcs: Arcs, n_tokens: int, *, single_root: bool) -> Ints:
-    """The best trees: (n_tokens,) heads as positions in their docs. Roots throughout a bucket with a score that is not finite."""
+    """The best trees: (n_tokens,) heads as positions in their docs. If a bucket has a score that is not finite, all are roots."""
     heads = np.zeros(n_tokens, dtype="intp")
     for (columns, lengths, inside), S in zip(*arcs, strict=True):
         if np.isfinite(S).all():
             heads[columns[inside]] = decode(ops, S, lengths, single_root=single_root)[inside]
-        else:  # there is no best tree; the component refuses the scores
+        else:  # there is no best tree; the component raises an error for such scores
             heads[columns[inside]] = np.broadcast_to(np.arange(S.shape[1]), inside.shape)[inside]
     return heads
 
@@ -206,8 +208,8 @@ def label_scores(
 ) -> Model[tuple[Packed, Ints], Floats2d]:
     """(Packed (nI, n_tokens), heads as columns (n_tokens,), -1 for roots) → (n_labels, n_tokens).
 
-    Parameters: A, B (nP, nO, nI), b, root (nP, nO), W_out (n_labels, nO), b_out (n_labels,). Only the last two know the
-    labels, and grow with them.
+    Parameters: A, B (nP, nO, nI), b, root (nP, nO), W_out (n_labels, nO), b_out (n_labels,). Only W_out and b_out grow
+    with the labels.
     """
     init = glorot_uniform(2 * nI, nO)
     return Model(
@@ -239,7 +241,9 @@ def forward_labels(
     n = X.shape[1]
     AB = np.concatenate([A.reshape(-1, nI), B.reshape(-1, nI)])
     both = model.ops.gemm(AB, X)  # (2 nP nO, n_tokens)
-    of_heads = np.concatenate([both[nP * nO :], model.get_param("root").reshape(-1, 1)], axis=1)  # the last: of a root
+    of_heads = np.concatenate(
+        [both[nP * nO :], model.get_param("root").reshape(-1, 1)], axis=1
+    )  # the last column: of a root
     pieces = both[: nP * nO] + of_heads.take(heads, axis=1)
     pieces += model.get_param("b").reshape(-1, 1)
     pieces = pieces.reshape(nP, nO, n)

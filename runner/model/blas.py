@@ -1,9 +1,9 @@
-"""How many threads a matrix product takes, while this package computes and no longer.
+"""Set the number of threads of matrix products while this package computes, and restore it afterwards.
 
-Our products are small: threaded, they take five times the processor time and are done no sooner. BLAS has one number for
-the whole process, so it is set as a call begins and set back when the last of the calls that overlap has ended: whoever
-uses numpy beside us finds it as it was. That costs two microseconds a call; `threadpool_limits`, which searches the
-process for libraries each time, would cost four hundred.
+Our products are small: threaded, they take five times the processor time and end no sooner. BLAS has one number for the
+whole process, so it is set when a call begins and restored when the last of overlapping calls ends: other users of numpy
+in the process keep their number. That costs two microseconds a call; `threadpool_limits`, which searches the process for
+libraries each time, would cost four hundred.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class BlasThreads:
-    """The libraries' numbers of threads, and the calls that want others. One for the process: `BLAS`."""
+    """The BLAS libraries of the process, and the calls under way that set their threads. There is one: `BLAS`."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._libraries: list[Any] | None = None
-        self._n_calls = 0  # that are going on
-        self._before: list[int] = []  # by library: threads when the first of these calls began
-        self._ours = 0  # threads that the latest of these calls asked for
+        self._n_calls = 0  # under way
+        self._before: list[int] = []  # threads of each library when the first of these calls began
+        self._ours = 0  # threads of the latest of these calls
 
     def begin(self, n: int) -> None:
-        """A call begins that computes with `n` threads; so do, from now on, calls that overlap with it."""
+        """Begin a call that computes with `n` threads. Calls that overlap with it use `n` threads from now on."""
         with self._lock:
-            if self._libraries is None:  # late: numpy has brought its library by now
+            if self._libraries is None:  # searched late, when numpy has loaded its library
                 self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
             now = [library.get_num_threads() for library in self._libraries]
             if not self._n_calls:
@@ -44,7 +44,7 @@ class BlasThreads:
                     library.set_num_threads(n)
 
     def end(self) -> None:
-        """A call has ended. With the last one, each library has its number back, unless someone else changed it."""
+        """End a call. After the last call each library has its old number back, unless other code changed it."""
         with self._lock:
             self._n_calls -= 1
             if self._n_calls:
@@ -58,7 +58,7 @@ BLAS = BlasThreads()
 
 
 class blas_threads:
-    """`with blas_threads(1): …`; None changes nothing."""
+    """`with blas_threads(1): …` computes with one thread; None changes nothing."""
 
     def __init__(self, n: int | None) -> None:
         self._n = n
@@ -75,7 +75,7 @@ class blas_threads:
 
 
 def with_own_threads(method: Method) -> Method:
-    """The method computes with as many threads as its object's `threads` says."""
+    """Decorate a method to compute with `self.threads` threads."""
 
     @wraps(method)
     def limited(self: Any, *args: Any, **kwargs: Any) -> Any:

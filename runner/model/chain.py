@@ -1,4 +1,4 @@
-"""One layer after the other, under a name of its own."""
+"""Run layers one after the other, as one model with its own name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def forward(model: Model[Any, Any], X: Any, is_train: bool) -> tuple[Any, Any]:
     backprops = []
     for layer in model.layers:
         X, backprop_layer = layer(X, is_train)
-        if is_train:  # it holds on to the layer's arrays
+        if is_train:  # a backprop keeps its layer's arrays in memory
             backprops.append(backprop_layer)
 
     def backprop(dX: Any) -> Any:

@@ -4,9 +4,9 @@
     cnn               token vectors → hidden layer → attention, max and mean over the text → scores
     ensemble          both; their scores are added
 
-All give (n_parts, n_labels, n_docs); the sum over the parts is the prediction. Each part learns to repair the sum of the
-parts before it, which do not hear of it (stagewise, as in boosting). Trained each as if alone, the CNN's scores grow larger
-and worse than the n-grams' and outvote them: on movie_reviews .80 for the sum beside .87 for the n-grams in it.
+All give (n_parts, n_labels, n_docs); the sum over the parts is the prediction. Each part learns to correct the sum of the
+parts before it, and does not influence them (stagewise, as in boosting). If each part learned alone, the CNN's scores would
+be larger and worse than the n-grams' and outvote them: on movie_reviews .80 for the sum, .87 for its n-grams.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from runner.model.maxout_window import maxout_window
 from runner.model.ngrams import Keys, ngrams
 
 Floats3d = NDArray[Any]
-_CALM = 0.15  # a step of Adam moves a score by the size of its inputs: smaller ones keep the scores from swinging
+_CALM = 0.15  # a step of Adam moves a score by the size of its inputs: small inputs keep scores steady
 
 
 class Texts(NamedTuple):
-    """What an architecture reads."""
+    """The input of an architecture."""
 
     keys: Keys
-    vectors: Packed | None  # of the tokens; None where the architecture needs none
+    vectors: Packed | None  # of the tokens; None if the architecture does not need them
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,10 @@ class Architecture:
 
 @registry.classifiers("bag_of_ngrams")
 def bag_of_ngrams(max_order: int = 2, rows: int = 2**19, scale: float = 30.0) -> Architecture:
-    """A linear model of n-grams of 1 to `max_order` words. rows: of the hashed table; it has a weight a row and label.
+    """A linear model of n-grams of 1 to `max_order` words.
 
-    scale: of its inputs: larger learns faster. Every update passes over the whole table, so that its size sets the speed.
+    rows: of the hashed table, which has a weight per row and label; every update passes over the whole table, so that its
+    size sets the speed. scale: of the inputs; larger learns faster.
     """
     for key, value in (("max_order", max_order), ("rows", rows)):
         if value < 1:
@@ -91,7 +92,7 @@ def ensemble(
     hidden_width: int = 64,
     maxout_pieces: int = 2,
 ) -> Architecture:
-    """The sum of a bag of n-grams and a CNN; keys as theirs."""
+    """The sum of `bag_of_ngrams` and `cnn`, with the keys of both."""
     parts = (bag_of_ngrams(max_order, rows, scale), cnn(hidden_width, maxout_pieces))
 
     def build(name: str, n_labels: int, width: int, dropout: Dropout) -> Model[Texts, Floats3d]:
@@ -130,13 +131,13 @@ def _forward_vectors(model: Model[Texts, Floats3d], texts: Texts, is_train: bool
 
 
 def _forward_parts(model: Model[Texts, Floats3d], texts: Texts, is_train: bool) -> Result:
-    """Each part's scores, one after the other; the gradient of the vectors is the sum of what the parts give."""
+    """Concatenate the parts' scores; the gradient of the token vectors is the sum of the parts' gradients."""
     results = [layer(texts, is_train) for layer in model.layers]
     Y = np.concatenate([Y for Y, _ in results])
 
     def backprop(dY: Floats3d) -> Any:
         gradients = [backprop_part(dY[i : i + 1]) for i, (_, backprop_part) in enumerate(results)]
-        found = [gradient for gradient in gradients if gradient is not None]
-        return sum(found[1:], found[0]) if found else None
+        of_vectors = [gradient for gradient in gradients if gradient is not None]
+        return sum(of_vectors[1:], of_vectors[0]) if of_vectors else None
 
     return Y, backprop

@@ -1,9 +1,9 @@
 """A linear-chain CRF over BILUO tags in which only legal sequences have any probability.
 
-States of a token, for L labels: O, then B-, I-, L-, U- of every label: 4 L + 1 rows. Legal is: after O, L-x or U-x ("closed")
-comes O, B-y or U-y; after B-x or I-x ("x is open") comes I-x or L-x; a doc starts and ends closed. Transitions carry
-no weights of their own, so all that passes from one token to the next is L + 1 numbers: the mass of "closed" and of each
-open label. Forward-backward and Viterbi are in ops/sequences.py.
+A token has 4 L + 1 states for L labels: O, then B-, I-, L-, U- of every label. Legal sequences: after O, L-x or U-x
+("closed") comes O, B-y or U-y; after B-x or I-x ("x is open") comes I-x or L-x; a doc starts and ends closed. Transitions
+have no weights, so only L + 1 numbers pass from one token to the next: the mass of "closed" and of each open label.
+Forward-backward and Viterbi are in ops/sequences.py.
 
 Forward-backward: Rabiner (1989); CRF: Lafferty et al. (2001). The tokens' own scores come from the layers below.
 """
@@ -40,8 +40,8 @@ def loss(
 ) -> tuple[NDArray[np.float64], Floats2d]:
     """Negative log-probability of each doc's gold tags, and its gradient.
 
-    scores: (n_states, n_tokens). gold: (n_tokens,) states, -1 where the tag is not known: all legal ways to fill the
-    gaps count as right. Returns (n_docs,) and (n_states, n_tokens): p(state) - p(state | gold).
+    scores: (n_states, n_tokens). gold: (n_tokens,) states, -1 for unknown tags: all legal ways to fill the gaps
+    count as right. Returns (n_docs,) and (n_states, n_tokens): p(state) - p(state | gold).
     """
     free = ops.crf_marginals(scores, layout)
     known = np.flatnonzero(gold >= 0)

@@ -1,6 +1,6 @@
-"""Dropout: one source of randomness for all layers of a model, reset to a given seed before each update.
+"""Dropout: one source of random masks for all layers of a model, reset to a given seed before each update.
 
-Nothing is kept between updates, so a run can go on from any step as if it had never stopped.
+No state survives an update, so a run continues from any step as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Draws(NamedTuple):
 
 
 class Dropout:
-    """The dropout rate of the moment and the generator that masks are drawn from."""
+    """The current dropout rate, and the generator of masks."""
 
     def __init__(self) -> None:
         self.rate = 0.0
@@ -34,13 +34,13 @@ class Dropout:
         self._made: np.random.SFC64 | None = None
 
     def reset(self, rate: float, *seed: int) -> None:
-        """Use this rate, and masks that are a function of `seed` alone."""
+        """Set the rate. The next masks are a function of `seed` alone."""
         self.rate = float(rate)
         self._seed, self._made = list(seed), None
 
     @property
     def _bits(self) -> np.random.SFC64:
-        if self._made is None:  # late: not all that are reset are drawn from
+        if self._made is None:  # made late: not every update draws from every source
             self._made = np.random.SFC64(self._seed)
         return self._made
 
@@ -53,7 +53,7 @@ class Dropout:
         return draws.mask() if draws is not None else None
 
     def draw(self, *shape: int) -> Draws | None:
-        """The draws that `mask` is made of; None at rate 0."""
+        """The draws of a mask of this shape; None at rate 0."""
         threshold = round(self.rate * _LEVELS)
         if threshold <= 0:
             return None

@@ -1,8 +1,8 @@
-"""Hashed embeddings: four rows of a table, picked by four hashes of a word's attribute, are summed.
+"""Hashed embeddings: the vector of a word's attribute is the sum of four rows of a table, picked by four hashes.
 
 Two words rarely share all four rows, so a small table holds a large vocabulary (Serrà and Karatzoglou, 2017; Miranda et
-al., 2022). Each distinct value of each attribute is read once a batch: of 550 lexemes in 1,000 words, 60 first letters.
-What follows (mix.py) gathers the vectors back to lexemes.
+al., 2022). Each distinct value of each attribute is looked up once a batch: 550 lexemes in 1,000 words have 60 first
+letters. The next layer (mix.py) gathers the vectors back to lexemes.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def hash_embed(
 ) -> Model[NDArray[Any], Values]:
     """(n_lexemes, n_features) uint64 → Values of width nO.
 
-    Parameter: E (sum of rows, nO), the tables of all features one below the other. Each feature hashes with a seed of
-    its own, made from `seed` and its name. Dropout takes whole columns of a feature, the same for every value of a batch.
+    Parameter: E (sum of rows, nO), the tables of all features one below the other. Each feature has its own hash seed,
+    made from `seed` and its name. Dropout drops whole columns of a feature, the same for every value of a batch.
     """
     return Model(
         name,

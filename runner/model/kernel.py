@@ -1,7 +1,7 @@
-"""Which machine code computes here: BLAS kernel, numpy's vector instructions and numba's processor, as one line of text.
+"""Describe the machine code that computes here in one line: BLAS kernel, numpy's vector instructions, numba's processor.
 
-Libraries choose among kernels by the processor they find, and kernels round differently: equal settings, data and code
-give equal bits where this line is equal.
+Libraries choose their kernels by the processor, and kernels round differently: equal settings, data and code give equal
+bits only if this line is equal too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 def kernel(ops: str) -> str:
     """The kernel of `compute.ops`, for example "OpenBLAS 0.3.31 Haswell, numpy AVX512_ICL, numba znver4".
 
-    ops: see ops.py; its library must be installed.
+    ops: a name in ops.OPS, whose library must be installed.
     """
     parts = [_blis() if ops == "blis" else _blas(), f"numpy {_vector_instructions()}"]
     if ops == "numba":
@@ -25,7 +25,7 @@ def kernel(ops: str) -> str:
 
 
 def _blas() -> str:
-    """The BLAS that numpy uses: name, version and architecture; of several libraries numpy's own."""
+    """Name, version and architecture of numpy's BLAS. If the process has several BLAS libraries, numpy's own is told."""
     from threadpoolctl import threadpool_info
 
     libraries = [one for one in threadpool_info() if one["user_api"] == "blas"]
@@ -41,7 +41,7 @@ def _told(library: dict[str, Any]) -> str:
 
 
 def _blis() -> str:
-    """thinc's own products; BLIS tells nobody which kernel it has chosen, but for a variable that chooses it."""
+    """thinc's products. BLIS does not tell its kernel; only the variable that chooses the kernel is known."""
     try:
         numbers = version("blis")
     except PackageNotFoundError:

@@ -1,7 +1,7 @@
-"""Which columns of a packed array belong to which doc.
+"""Packed arrays: the tokens of all docs of a batch as columns, and which column belongs to which doc.
 
-Hidden layers hold a batch feature-major: a float32 array (width, n_tokens) whose columns are the tokens of all docs, one
-after the other. Rows are contiguous, so that maxout, layer norm and dropout are long vector operations.
+Hidden layers hold a batch feature-major, as a float32 array (width, n_tokens). Rows are contiguous, so that maxout, layer
+norm and dropout are long vector operations.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats2d = NDArray[Any]
-_ROWS = 64  # that `transposed` turns at a time
+_ROWS = 64  # that `transposed` copies at a time
 
 
 class Layout:
-    """The lengths of the docs of one batch and what follows from them.
+    """The lengths of a batch's docs, and the positions that follow from them.
 
     >>> layout = Layout([2, 3])
     >>> layout.outside(-1).tolist(), layout.outside(1).tolist()
@@ -33,7 +33,7 @@ class Layout:
         self._outside: dict[int, NDArray[np.intp]] = {}
 
     def outside(self, offset: int) -> NDArray[np.intp]:
-        """The columns whose neighbour at `offset` lies in another doc, or in none."""
+        """The columns whose neighbour at `offset` is not in the same doc."""
         if offset not in self._outside:
             if offset < 0:
                 is_out = self.position < -offset
@@ -44,26 +44,28 @@ class Layout:
 
 
 class Packed(NamedTuple):
-    """Columns and the docs they belong to."""
+    """A packed array and its docs."""
 
     X: Floats2d  # (width, n_tokens) float32
     layout: Layout
 
 
 class Tokens(NamedTuple):
-    """What the embedding layer reads: each distinct lexeme once, and where it stands."""
+    """The input of the embedding layer: each distinct lexeme once, and the lexeme of each token."""
 
     features: NDArray[np.uint64]  # (n_lexemes, n_features) hashes of the lexemes' attributes
     inverse: NDArray[np.intp]  # (n_tokens,) row of `features`
     layout: Layout
-    counts: NDArray[np.int64] | None = None  # (n_lexemes,) times the word was seen in training; None: all are known
+    counts: NDArray[np.int64] | None = (
+        None  # (n_lexemes,) times the word was seen in training; None: all words are known
+    )
 
 
 def transposed(X: Floats2d, dtype: Any = None) -> Floats2d:
     """X.T in C order.
 
-    Some rows at a time: numpy would go down whole columns, and rows a power of two long then share a few lines of the
-    cache (2,800 rows of 256: ten times as long).
+    Copies some rows at a time. numpy would walk whole columns, and if rows are a power of two long, these share a few
+    lines of the cache (2,800 rows of 256 take ten times as long).
     """
     Y: Floats2d = np.empty(X.shape[::-1], dtype=dtype or X.dtype)
     for start in range(0, len(X), _ROWS):

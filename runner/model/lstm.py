@@ -1,11 +1,11 @@
-"""A bidirectional LSTM: each token sees all that stands before it in its doc, and all that stands after it.
+"""A bidirectional LSTM: each token sees all tokens before it in its doc, and all tokens after it.
 
     o, i, f = sigmoid(...)   g = tanh(...)   of W x_t + U h_(t-1) + b
     c_t = f * c_(t-1) + i * g               h_t = o * tanh(c_t)
 
-Both directions and all docs of a batch advance together, longest doc first, so that the docs that are still running are
-always the first rows; the loop is over positions, never over docs. What does not depend on the step before (W x, and,
-where numpy computes, every factor of backward's chain rule) is computed for all steps at once.
+Both directions and all docs of a batch advance together, longest doc first, so that the docs still running are always the
+first rows; the loop is over positions, never over docs. W x does not depend on the step before, and is computed for all
+steps at once.
 
 LSTM: Hochreiter and Schmidhuber (1997), Gers et al. (2000). One dropout mask a doc, for the states as for the inputs:
 Gal and Ghahramani (2016).
@@ -32,7 +32,7 @@ def bilstm(name: str, *, nO: int, nI: int, dropout: Dropout) -> Model[Packed, Pa
     """Packed (nI, n_tokens) → Packed (nO, n_tokens); the first nO / 2 rows read forwards, the others backwards.
 
     Parameters, with the directions on the first axis and the gates in the order o, i, f, g: W (2, 2 nO, nI),
-    U (2, 2 nO, nO / 2), b (2, 2 nO). The forget gate's bias starts at 1: remember, until there is a reason not to.
+    U (2, 2 nO, nO / 2), b (2, 2 nO). The forget gate's bias starts at 1: the cell remembers until it learns to forget.
     """
     assert nO % 2 == 0
     H = nO // 2
@@ -104,7 +104,7 @@ def forward(
 
 
 def run(ops: Ops, Z: Floats3d, UT: Floats3d, order: TimeOrder, state_mask: Floats3d | None) -> States:
-    """The cells, one step after the other. Z: (2, n, 4 H), W x + b, halved for the gates; becomes the gates."""
+    """Run the cells step by step. Z: (2, n, 4 H), W x + b, halved for the gates; overwritten with the gates."""
     H = UT.shape[1]
     C, T, Y = (np.empty((2, Z.shape[1], H), dtype=Z.dtype) for _ in range(3))
     room = np.empty((2, len(order.docs), 4 * H), dtype=Z.dtype)
@@ -125,7 +125,7 @@ def run(ops: Ops, Z: Floats3d, UT: Floats3d, order: TimeOrder, state_mask: Float
 def run_backwards(
     ops: Ops, dH: Floats3d, states: States, U: Floats3d, order: TimeOrder, state_mask: Floats3d | None
 ) -> Floats3d:
-    """The gradient of W x + U h + b, (2, n, 4 H), by that of the outputs, (2, n, H), which is overwritten."""
+    """The gradient of W x + U h + b, (2, n, 4 H), from the gradient dH of the outputs, (2, n, H), which is overwritten."""
     carried = np.zeros((2, len(order.docs), dH.shape[2]), dtype=dH.dtype)  # the gradient of the memory, step by step
     D, fill = ops.backprop_lstm_cells(dH, states, carried, order)
     dh_before = carried[:, :0]

@@ -1,9 +1,9 @@
-"""One layer of the encoder: window, maxout, layer norm, dropout, and a residual connection where asked for.
+"""One layer of the encoder: window, maxout, layer norm, dropout, and optionally a residual connection.
 
     Y = dropout(layer_norm(max over pieces of (W @ window(X) + b))) [+ X]
 
-Maxout: Goodfellow et al. (2013); of one piece alone it would be linear, so that one stands against a piece that is always
-0, a ReLU. Layer norm: Ba et al. (2016). All arrays are feature-major, see layout.py.
+Maxout: Goodfellow et al. (2013); with one piece, it is taken against 0, which makes it a ReLU. Layer norm: Ba et al. (2016).
+All arrays are feature-major, see layout.py.
 """
 
 from __future__ import annotations
@@ -52,8 +52,10 @@ def maxout_window(
 
 
 def maxout_parameters(nO: int, width: int, nP: int) -> dict[str, tuple[Shape, Initializer]]:
-    """Shapes and initial values of W, b, G and bias. width: of what W multiplies."""
-    scale = (6.0 / (nO + nP)) ** 0.5  # thinc's for maxout; under layer norm, size sets the step length, not the output
+    """Shapes and initial values of W, b, G and bias. width: of the input that W multiplies."""
+    scale = (
+        6.0 / (nO + nP)
+    ) ** 0.5  # thinc's for maxout; with layer norm, scale changes the length of a step, not the output
     return {"W": ((nP, nO, width), uniform(scale)), "b": ((nP, nO), zeros), "G": ((nO,), ones), "bias": ((nO,), zeros)}
 
 
@@ -65,7 +67,7 @@ def forward(model: Model[Packed, Packed], packed: Packed, is_train: bool) -> tup
     W = model.get_param("W").reshape(nP * nO, -1)
     C = ops.expand_window(X, layout, window_size)  # ((2k+1) nI, n_tokens)
     is_residual = model.attrs["is_residual"]
-    Y, backprop_activate = activate(model, ops.gemm(W, C), is_train, X if is_residual else None)
+    Y, backprop_activate = activate(model, ops.gemm(W, C), X if is_residual else None, is_train=is_train)
 
     def backprop(dY: Floats2d) -> Floats2d:
         dP = backprop_activate(dY)
@@ -77,9 +79,9 @@ def forward(model: Model[Packed, Packed], packed: Packed, is_train: bool) -> tup
 
 
 def activate(
-    model: Model[Any, Any], P: Floats2d, is_train: bool, residual: Floats2d | None = None
+    model: Model[Any, Any], P: Floats2d, residual: Floats2d | None = None, *, is_train: bool
 ) -> tuple[Floats2d, Backprop]:
-    """What follows the product: bias, maxout, layer norm, dropout, and `residual` added, which has no gradient here.
+    """What follows a layer's product, see Ops.activate: bias, maxout, layer norm, dropout, and `residual` added.
 
     Overwrites P. (nP nO, n_tokens) → (nO, n_tokens).
     """

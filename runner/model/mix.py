@@ -1,9 +1,9 @@
-"""One vector a lexeme from the vectors of its attributes: a maxout layer over all of them, with layer norm.
+"""Mix the vectors of a lexeme's attributes to one vector: a maxout layer over all of them, with layer norm.
 
     Y = layer_norm(max over pieces of (sum over attributes f of W_f @ V_f[value of f] + b))
 
-The products are taken once a distinct value, not once a lexeme, and gathered: under half of the work in a batch of
-1,000 words, as many lexemes share their first letter or shape. Exact, as a product of a row does not see the others.
+Products are computed once per distinct value, not per lexeme, and gathered. That is exact, and under half of the work in a
+batch of 1,000 words, because many lexemes share their first letter or shape.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from runner.model.ops import Ops
 
 
 def mix(name: str, *, nO: int, nI: int, n_features: int, nP: int = 3) -> Model[Values, Floats2d]:
-    """Values of `n_features` attributes, width nI → (nO, n_lexemes). Parameters as maxout_window's; no dropout."""
+    """Values of `n_features` attributes, width nI → (nO, n_lexemes). Parameters as in maxout_window; no dropout."""
     return Model(
         name,
         forward,
@@ -42,7 +42,7 @@ def forward(
     for f, span in enumerate(spans):
         np.matmul(V[span], W[:, f].T, out=products[span])
     P = ops.sum_rows(products, places)  # (n_lexemes, nP nO)
-    Y, backprop_activate = activate(model, transposed(P), is_train)
+    Y, backprop_activate = activate(model, transposed(P), is_train=is_train)
 
     def backprop(dY: Floats2d) -> Floats2d:
         """(nO, n_lexemes) → (n_values, nI)"""

@@ -1,17 +1,17 @@
-"""A linear layer over hashed n-grams: which runs of one to N words a text has, and what each says for each label.
+"""A linear layer over hashed n-grams: each run of one to N words in a text has a weight for each label.
 
-    Y[:, doc] = sum over the doc's distinct n-grams of sign * w(E[row]) * scale / sqrt(how many there are) + b
+    Y[:, doc] = sum over the doc's n distinct n-grams of sign * w(E[row]) * scale / sqrt(n) + b
     w(e) = e * (0.01 + |e|)
 
 An n-gram's row and sign, 1 or -1, are a hash of its words' hashes, so there is no vocabulary to build. N-grams that share
-a row share its weights; thanks to the signs they disturb each other as often one way as the other, which is noise in
-place of bias (Weinberger et al., 2009). Presence counts, not frequency: a word that comes ten times tells little more
-than one that comes once (Pang, Lee and Vaithyanathan, 2002). All orders, all docs of a batch are hashed together; the
-order of words beyond N is lost.
+a row share its weights; their signs are random, so that a collision adds noise and not bias (Weinberger et al., 2009).
+Presence counts, not frequency: a word that occurs ten times tells little more than a word that occurs once (Pang, Lee and
+Vaithyanathan, 2002). N-grams of all lengths and all docs of a batch are hashed together; the order of words beyond N is lost.
 
-Why w is bent: Adam divides by the size of past gradients, so an n-gram seen k times moves about sqrt(k) as far as one seen
-once. A text's own rare n-grams then explain it, and nothing general is learned. The square makes that about k, as in
-plain gradient descent. On movie_reviews (two dev sets, 600 texts) it is worth about a point of F and half a point of AUC.
+Why w is not linear: Adam divides by the size of past gradients, so an n-gram seen k times moves about sqrt(k) times as far as
+an n-gram seen once. A text's own rare n-grams then explain the text, and nothing general is learned. With the square, the
+factor is about k, as in plain gradient descent: on movie_reviews (two dev sets, 600 texts) about a point of F and half a
+point of AUC better.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from runner.model.ops import Ops
 from runner.model.ops.ngrams import LongLongs
 from runner.model.parameters import zeros
 
-_BEND = 0.01  # parameters smaller than this count linearly, so that zero is no place to get stuck in
+_BEND = 0.01  # smaller parameters count linearly, so that training leaves zero
 
 
 class Keys(NamedTuple):
-    """What the layer reads."""
+    """The input of the layer."""
 
-    hashes: LongLongs  # (n_tokens,) of each token's word
+    hashes: LongLongs  # (n_tokens,) of the words
     layout: Layout
 
 
@@ -42,7 +42,7 @@ def ngrams(name: str, *, nO: int, n_rows: int, max_order: int, scale: float, dro
     """Keys → (nO, n_docs). An empty doc gives the bias alone.
 
     Parameters: E (n_rows, nO) and b (nO,), zeros at first. max_order: words of the longest n-gram. scale: of the inputs,
-    and so of the step that one update takes. Dropout takes n-grams.
+    and thereby of the step of one update. Dropout drops n-grams.
     """
     return Model(
         name,

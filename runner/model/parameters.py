@@ -1,9 +1,9 @@
 """All weights of a pipeline in one flat float32 array that its layers view; likewise their gradients.
 
-Clipping, L2, Adam and averaging are then a few passes over memory, a checkpoint is a few arrays, and every value has a
-stable address: the path "ner/tok2vec/encode1/W". Layers are thinc models whose parameters are declared in
-`attrs["init"]` as {name: (shape, initializer)}; each layer's `name` is its path. Names in `attrs["tables"]` are of
-parameters read row by row (tables.py), and are given their `Table` there.
+Clipping, L2, Adam and averaging are a few passes over memory, a checkpoint is a few arrays, and every value has a stable
+address: the path "ner/tok2vec/encode1/W". Layers are thinc models that declare their parameters in `attrs["init"]` as
+{name: (shape, initializer)}; a layer's `name` is its path. `attrs["tables"]` names the parameters that are read row by row
+(tables.py); `bind` puts their `Table` there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from runner.model.tables import Table
 _CACHE_LINE = 64  # bytes
 Shape = tuple[int, ...]
 Initializer = Callable[[np.random.Generator, Shape], NDArray[np.float32]]
-Given = Callable[[Mapping[str, Shape]], Mapping[str, NDArray[np.float32]]]  # the shapes of all paths → their values
+Given = Callable[[Mapping[str, Shape]], Mapping[str, NDArray[np.float32]]]  # path → shape to path → values
 
 
 def zeros(rng: np.random.Generator, shape: Shape) -> NDArray[np.float32]:
@@ -63,14 +63,18 @@ class Parameters:
         self.layout: dict[str, tuple[int, Shape]] = {}
         self.frozen: list[slice] = []  # ranges that no optimizer may change, see `freeze`
         self.tables: dict[str, Table] = {}
-        self.settle: Callable[[], None] = _nothing  # an optimizer's: bring rows up to date that it has put off
-        self.is_gradient_seen = False  # the gradient as a whole was asked for since the last update, and maybe changed
+        self.settle: Callable[[], None] = (
+            _nothing  # set by an optimizer: bring up to date the rows that it has left alone
+        )
+        self.is_gradient_seen = (
+            False  # since the last update, a caller took the whole gradient, and may have changed it
+        )
         self.learned: set[str] = set()  # owners whose weights are no longer their initial ones, see `owners`
         self._layers: list[tuple[Model, str, str]] = []
 
     @property
     def weights(self) -> NDArray[np.float32]:
-        """All weights, up to date. To be changed in place, or replaced by an array of the same length."""
+        """All weights, up to date. Change them in place, or assign an array of the same length."""
         self.settle()
         return self._weights
 
@@ -80,7 +84,7 @@ class Parameters:
 
     @property
     def gradient(self) -> NDArray[np.float32]:
-        """The gradient as a whole, that of tables included."""
+        """The whole gradient, tables included."""
         for table in self.tables.values():
             table.collect()
         self.is_gradient_seen = True
@@ -91,28 +95,28 @@ class Parameters:
         self._gradient = values
 
     def forget_gradient(self) -> None:
-        """Set it to zero, that of tables included."""
+        """Set the gradient to zero, tables included."""
         self.gradient[...] = 0
         self.is_gradient_seen = False
 
     def detach(self) -> None:
-        """Let go of what an optimizer has put off, without doing it: the weights are about to be replaced."""
+        """Drop the row updates that an optimizer has left for later: the weights are about to be replaced."""
         self.settle = _nothing
         for table in self.tables.values():
             table.lazy = None
 
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """For optimizers: the weights and the gradient of all that is not in tables, without settling anything."""
+        """For optimizers: the flat weights and gradient as they are, without the tables' pending updates and gradients."""
         return self._weights, self._gradient
 
     def bind(
         self, models: Mapping[str, Model], seed: int, given: Given | None = None, fresh: Collection[str] = ()
     ) -> None:
-        """Give every parameter of `models` its place, keep the values of paths and shapes already known, initialize the rest.
+        """Give every parameter of `models` its place and its layer the ops, keep known values, initialize the rest.
 
         A parameter that grew along its axes keeps its old values in the old corner. Initial values are a function of
-        `seed` and the path alone. given: gives all values for the shapes that it is told, before any array is made.
-        fresh: owners whose values are forgotten.
+        `seed` and the path alone. given: returns the values of all paths from their shapes; called before any array is
+        made. fresh: owners whose values are forgotten.
         """
         views = self.views(self.weights)
         known = {path: view.copy() for path, view in views.items() if path.partition("/")[0] not in fresh}
@@ -128,7 +132,7 @@ class Parameters:
                     layers.append((node, name, path))
                     if path in layout:
                         assert layout[path][1] == shape, f"two layers are called {node.name}"
-                        continue  # a layer shared between components
+                        continue  # a layer that components share
                     layout[path], initial[path] = (size, shape), init
                     size += prod(shape)
         loaded = given({path: shape for path, (_, shape) in layout.items()}) if given is not None else None
@@ -170,16 +174,16 @@ class Parameters:
         }
 
     def owners(self) -> dict[str, slice]:
-        """Component, or "tok2vec" where one is shared → its stretch of the flat arrays."""
-        found: dict[str, slice] = {}
+        """Component, or "tok2vec" if it is shared → its slice of the flat arrays."""
+        spans: dict[str, slice] = {}
         for path, (offset, shape) in self.layout.items():
             owner = path.partition("/")[0]
-            start = found[owner].start if owner in found else offset
-            found[owner] = slice(start, offset + prod(shape))
-        return found
+            start = spans[owner].start if owner in spans else offset
+            spans[owner] = slice(start, offset + prod(shape))
+        return spans
 
     def freeze(self, paths: Iterable[str]) -> None:
-        """Keep these parameters as they are in every update until the next call; an empty list frees all."""
+        """Exempt these parameters from updates until the next call; an empty list frees all."""
         spans = sorted((offset, offset + prod(shape)) for offset, shape in map(self.layout.__getitem__, paths))
         merged: list[list[int]] = []
         for start, stop in spans:
@@ -191,7 +195,7 @@ class Parameters:
 
     @contextmanager
     def use(self, flat: NDArray[np.float32]) -> Iterator[None]:
-        """Compute with other weights for a while; the raw ones come back, whatever happens."""
+        """Compute with other weights inside the `with` block; the raw weights return even after an error."""
         raw = self.weights.copy()
         self.weights[...] = flat
         try:
@@ -201,7 +205,7 @@ class Parameters:
 
 
 def flat_zeros(n: int) -> NDArray[np.float32]:
-    """(n,) zeros that begin at a cache line. Passes over several flat arrays at once take a fifth longer elsewhere."""
+    """(n,) zeros that begin at a cache line. Without this, passes over several flat arrays take a fifth longer."""
     n_skipped = _CACHE_LINE // 4
     room = np.zeros(n + n_skipped, dtype="float32")
     start = -room.ctypes.data % _CACHE_LINE // 4

@@ -30,10 +30,10 @@ Ints = NDArray[np.intp]
 
 
 class Parse(NamedTuple):
-    """What the head makes of a batch."""
+    """The output of the head for a batch."""
 
     arcs: Arcs
-    heads: Ints  # (n_tokens,) positions in their docs: those given, or those of the best trees
+    heads: Ints  # (n_tokens,) positions in their docs: the given heads, or the best trees
     labels: Floats2d  # (n_labels, n_tokens) for these heads
     tags: Floats2d | None  # (n_tags, n_tokens)
 
@@ -96,7 +96,7 @@ def forward(
     for layer in rest:
         packed, backprop_mask = dropout_by_doc(packed, dropout if is_train else None)
         packed, backprop_layer = layer(packed, is_train)
-        if is_train:  # they hold on to the layers' arrays
+        if is_train:  # backprops keep their layers' arrays in memory
             backprops += [backprop_mask, backprop_layer]
     packed, backprop_mask = dropout_by_doc(packed, dropout if is_train else None)
     backprops.append(backprop_mask)
@@ -105,7 +105,7 @@ def forward(
     arcs, backprop_arcs = arcs_layer((both.X[:width], both.X[width:], layout), is_train)
     if heads is None:
         heads = decode_arcs(model.ops, arcs, layout.n_tokens, single_root=model.attrs["single_root"])
-    # A token whose head is not known is scored as a root; its label's loss is masked.
+    # A token without a known head is scored as a root; the loss of its label is masked.
     columns = np.where((heads == layout.position) | (heads < 0), -1, heads + np.repeat(layout.starts, layout.lengths))
     labels, backprop_labels = labels_layer((packed, columns), is_train)
     tags, backprop_tags = tag_layer(tokens, is_train) if tag_layer is not None and is_train else (None, None)
@@ -123,7 +123,7 @@ def forward(
 
 
 def dropout_by_doc(packed: Packed, dropout: Dropout | None) -> tuple[Packed, Callable[[Floats2d], Floats2d]]:
-    """Dropout with one mask a doc, for all its tokens (Gal and Ghahramani, 2016)."""
+    """Drop the same features of all tokens of a doc (Gal and Ghahramani, 2016)."""
     X, layout = packed
     mask = dropout.mask(len(X), len(layout.lengths)) if dropout is not None else None
     if mask is None:

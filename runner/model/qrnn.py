@@ -3,10 +3,10 @@
     v = tanh(...)   f, o = sigmoid(...)   of W x_t + b
     c_t = f * c_(t-1) + (1 - f) * v       h_t = o * c_t
 
-Gates read the token alone, not the state before as an LSTM's do. So both directions and all tokens are one product, and
-from step to step there is nothing but a weighted sum.
+Gates read only the token; an LSTM's gates also read the state before. So both directions and all tokens are one product,
+and each step is only a weighted sum.
 
-QRNN with fo-pooling: Bradbury et al. (2017). Its convolution is left out: the token vectors bring their own.
+QRNN with fo-pooling: Bradbury et al. (2017). Its convolution is left out: the token vectors have seen their neighbours.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from runner.model.parameters import Shape, uniform
 def biqrnn(name: str, *, nO: int, nI: int) -> Model[Packed, Packed]:
     """Packed (nI, n_tokens) → Packed (nO, n_tokens); the first nO / 2 rows read forwards, the others backwards.
 
-    Parameters, v, f and o on the first axis: W (3, nO, nI), b (3, nO). The bias of f starts at 1: remember, until there
-    is a reason not to.
+    Parameters, v, f and o on the first axis: W (3, nO, nI), b (3, nO). The bias of f starts at 1: the cell
+    remembers until it learns to forget.
     """
     assert nO % 2 == 0
     return Model(

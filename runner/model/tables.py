@@ -1,13 +1,12 @@
 """Tables: parameters of which a batch reads few rows, so that few rows have a gradient.
 
-    touched, keys = table.read(keys)        # before: the rows of this batch, `keys` counted in touched.W
+    touched, keys = table.read(keys)        # forward: the rows of this batch; `keys` now index touched.W
     V = touched.W.take(keys[0], axis=0) …
-    dW = touched.zeros()                    # after: their gradient, (n_rows, nO), in which `touched.places` counts
+    dW = touched.zeros()                    # backward: the rows' gradient (n_rows, nO), indexed by `touched.places`
     touched.add(dW)
 
-An optimizer that leaves the other rows alone until they come back (training/lazy_rows.py) sets `lazy`: rows are then
-brought up to date as they are read. To any other, and to whoever asks for the gradient as a whole, a table is a parameter
-like the rest.
+An optimizer that updates only the rows of a batch (training/lazy_rows.py) sets `lazy`: other rows are brought up to date
+when they are read. For other optimizers, and for callers that take the whole gradient, a table is an ordinary parameter.
 """
 
 from __future__ import annotations
@@ -20,51 +19,48 @@ from numpy.typing import NDArray
 from runner.model.layout import Floats2d
 
 Rows = NDArray[np.intp]
-_FEW = 0.2  # share of a table's rows up to which picking them out is faster than passing over all
+_FEW = 0.2  # share of a table's rows up to which copying them is faster than passing over all
 _SPARSE = 1 / 12  # keys per row of the table up to which sorting the keys is faster than marking rows of the table
 
 
 class Lazy(Protocol):
-    """What an optimizer does for one table."""
+    """What an optimizer does with one table."""
 
     few: float  # share of the table's rows up to which `fetch` is faster than passing over all
 
     def fetch(self, rows: Rows) -> tuple[Floats2d, Any]:
-        """The rows' weights up to date, and whatever the optimizer wants to be handed back with them.
-
-        Copies of the rows (n, nO), or, in place, the whole table.
-        """
+        """Bring rows up to date; return copies of them (n, nO), or the whole table, and a state for the update."""
 
     def settle(self) -> None:
         """Bring all rows up to date, in place."""
 
 
 class Touched:
-    """Rows that one forward pass read, and their gradient once backward has run. Without rows: the table as a whole."""
+    """The rows that one forward pass read, and after backward their gradient. Without rows: the whole table."""
 
     __slots__ = ("W", "gradient", "places", "rows", "state", "table")
 
     def __init__(self, table: Table, rows: Rows | None, places: NDArray[np.int32], W: Floats2d, state: Any) -> None:
         self.table = table
         self.rows = rows  # (n,) ascending
-        self.places = places  # what was read, counted in `rows`
+        self.places = places  # the keys that were read, as positions in `rows`
         self.W = W  # (n, nO) a copy, or the table itself
         self.state = state
         self.gradient: Floats2d = W[:0]  # (n, nO) once `add` was called
 
     def zeros(self) -> Floats2d:
-        """Room for the gradient."""
+        """Zeros of the gradient's shape."""
         shape = self.W.shape if self.rows is None else (len(self.rows), self.W.shape[1])
         return np.zeros(shape, dtype=self.W.dtype)
 
     def add(self, gradient: Floats2d) -> None:
-        """The rows' gradient; from now on it counts."""
+        """Add the rows' gradient to those that the next update uses."""
         self.gradient = gradient
         self.table.touched.append(self)
 
 
 class Table:
-    """A parameter (n_rows, nO) and what was touched of it since the last update."""
+    """A parameter (n_rows, nO), and its rows read since the last update."""
 
     def __init__(self, weights: Floats2d, gradient: Floats2d) -> None:
         self.weights = weights  # views of the flat arrays
@@ -73,7 +69,7 @@ class Table:
         self.touched: list[Touched] = []
 
     def read(self, keys: NDArray[np.int32]) -> tuple[Touched, NDArray[np.int32]]:
-        """The rows named in `keys`, each once, or where they are many the whole table; and `keys`, counted in its W."""
+        """Read the rows in `keys`, each once, or the whole table if they are many. Also returns `keys` as rows of W."""
         rows = _distinct(keys, len(self.weights))
         few = self.lazy.few if self.lazy is not None else _FEW
         if len(rows) > few * len(self.weights):
@@ -90,7 +86,7 @@ class Table:
         return Touched(self, rows, places, W, state), keys if len(W) == len(self.weights) else places
 
     def collect(self) -> None:
-        """Add what was touched to the gradient as a whole."""
+        """Add the gradients of rows to the whole gradient."""
         for touched in self.touched:
             if touched.rows is None:
                 self.gradient += touched.gradient
@@ -100,7 +96,7 @@ class Table:
 
 
 def _distinct(keys: NDArray[np.int32], n_rows: int) -> Rows:
-    """Each of the keys once, ascending."""
+    """The distinct keys, ascending."""
     if keys.size > _SPARSE * n_rows or not keys.size:
         is_touched = np.zeros(n_rows, dtype=bool)
         is_touched[keys] = True

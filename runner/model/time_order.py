@@ -1,4 +1,4 @@
-"""A batch's tokens in time order, for layers that go from position to position with all docs at once."""
+"""A batch's tokens in time order, for layers that step from position to position through all docs at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Ints = NDArray[np.intp]
 
 
 class TimeOrder:
-    """All first tokens, then all second ones, …; docs longest first, so that those still running are always the first rows.
+    """All first tokens, then all second tokens, …; docs longest first, so that docs still running are the first rows of a step.
 
     `columns` (n_tokens,) lists the tokens' columns in that order; step t is columns[bounds[t]:bounds[t + 1]], the first
     bounds[t + 1] - bounds[t] docs of `docs`.
@@ -32,14 +32,14 @@ class TimeOrder:
 
     @property
     def both_directions(self) -> Ints:
-        """(2, n_tokens): `columns`, and the same with every doc read backwards."""
+        """(2, n_tokens): `columns`, and the columns in time order if every doc is read backwards."""
         layout = self.layout
         mirror = np.repeat(2 * layout.starts + layout.lengths - 1, layout.lengths) - np.arange(layout.n_tokens)
         return np.stack([self.columns, mirror[self.columns]])
 
     @property
     def previous(self) -> Ints:
-        """For the rows from the second step on: the row of the same doc in the step before."""
+        """For each row from the second step on: the row of the same doc in the step before."""
         if len(self.bounds) < 3:
             return np.zeros(0, dtype="intp")
         counts = np.diff(self.bounds)

@@ -2,8 +2,8 @@
 
     embed (distinct attributes) → mix (distinct lexemes) → gather to tokens → dropout → encode1 … encodeN (residual)
 
-The shape is spaCy's HashEmbedCNN. Everything up to `gather` runs once a distinct lexeme of the batch, or less; its dropout
-takes columns, which is the same for every token, so this is exact. Dropout by token comes after the gather.
+The shape is spaCy's HashEmbedCNN. Everything up to `gather` runs once per distinct lexeme of the batch, or less often. That
+is exact: dropout before `gather` drops whole columns, the same for every token. Dropout by token comes after `gather`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from runner.model.mix import mix
 from runner.model.ops import Ops
 
 FEATURES = ("norm", "prefix", "suffix", "shape", "prefix2", "prefix3", "suffix2", "suffix4", "orth")
-UNKNOWN_WORD = np.uint64(1)  # the hash of every word that is not known
+UNKNOWN_WORD = np.uint64(1)  # the hash of every unknown word
 
 BuildTok2Vec = Callable[[str, int, Dropout], "Model[Tokens, Packed]"]
 
@@ -39,12 +39,12 @@ def hash_embed_cnn(
     features: Sequence[str] = ("norm", "prefix", "prefix3", "suffix2", "suffix", "shape"),
     word_dropout: float = 0.25,
 ) -> BuildTok2Vec:
-    """Describe a tok2vec; the result builds one: `build(name, seed, dropout)` → Model[Tokens, Packed].
+    """Return a builder of the tok2vec: `build(name, seed, dropout)` → Model[Tokens, Packed].
 
     width: of a token's vector. depth: convolutions; each sees `window_size` tokens on either side. embed_size: rows of
     the norm's table (the other tables have half). maxout_pieces: linear pieces a unit chooses from; 1: a ReLU. features:
-    the attributes of a word that are embedded. word_dropout: how readily rare words are hidden while training, see
-    `hide_words`; 0: never, and unknown words are hashed as any other.
+    the attributes of a word that are embedded. word_dropout: how often rare words are hidden while training, see
+    `hide_words`; 0: never, and unknown words are hashed like other words.
     """
     for name, value, low, high in (
         ("width", width, 1, 8192), ("depth", depth, 0, 64), ("embed_size", embed_size, 2, 10_000_000),
@@ -107,7 +107,7 @@ def forward(
     backprops = []
     for layer in encode:
         packed, backprop_layer = layer(packed, is_train)
-        if is_train:  # it holds on to the layer's arrays, ten times the size of its output
+        if is_train:  # a backprop keeps its layer's arrays in memory, ten times the size of its output
             backprops.append(backprop_layer)
 
     def backprop(dX: Floats2d) -> Tokens:
@@ -127,10 +127,10 @@ def forward(
 def hide_words(
     ops: Ops, tokens: Tokens, features: Sequence[str], word_dropout: float, dropout: Dropout | None
 ) -> Tokens:
-    """Put the unknown word in the place of words never seen in training, and, given dropout, of rare ones at random.
+    """Replace words never seen in training by the unknown word, and, given dropout, also rare words at random.
 
     A word seen n times is hidden with probability word_dropout / (word_dropout + n) (Kiperwasser and Goldberg, 2016), so
-    that the model learns what to make of a word it does not know. Only the word itself (norm, orth) is hidden; its
+    that the model learns to handle unknown words. Only the word itself (norm, orth) is hidden; its
     affixes and shape stay.
     """
     counts = tokens.counts

@@ -1,8 +1,8 @@
-"""Trees over the tokens of a doc, as heads: a token's head is a position in the doc, a root's is its own.
+"""Trees over the tokens of a doc, as heads: a token's head is a position in the doc, a root's head its own position.
 
-`decode` finds the best trees of many docs at once. The best head of each token, taken alone, is usually a tree already;
-that is checked for all docs together, and only where there is a cycle does a maximum spanning arborescence run, doc by doc
-(Chu and Liu, 1965; Edmonds, 1967; contraction in n² steps after Tarjan, 1977). Trees may be non-projective.
+`decode` finds the best trees of many docs at once. The best heads of all tokens usually are a tree already; that is checked
+for all docs together. Only docs with a cycle need a maximum spanning arborescence (Chu and Liu, 1965; Edmonds, 1967;
+contraction in n² steps after Tarjan, 1977). Trees may be non-projective.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Ints = NDArray[np.intp]
 
 
 def decode(ops: Ops, scores: NDArray[Any], lengths: NDArray[np.integer[Any]], *, single_root: bool) -> Ints:
-    """The trees with the highest sum of scores.
+    """Find the trees with the highest sum of scores.
 
-    scores: (n_docs, longest, longest), [d, i, j] of head j for token i, [d, i, i] of i as a root; what lies past a doc's
-    length is not read. single_root: exactly one root a doc; otherwise any number, but at least one.
-    Returns (n_docs, longest) heads; tokens past the length are their own head.
+    scores: (n_docs, longest, longest), [d, i, j] of head j for token i, [d, i, i] of i as a root; values past a doc's
+    end are not read. single_root: exactly one root a doc; otherwise any number, but at least one.
+    Returns (n_docs, longest) heads; tokens past a doc's end are their own heads.
     """
     positions = np.arange(scores.shape[1])
     inside = positions < np.asarray(lengths)[:, None]  # (n_docs, longest)
@@ -39,7 +39,7 @@ def decode(ops: Ops, scores: NDArray[Any], lengths: NDArray[np.integer[Any]], *,
 
 
 def are_trees(heads: Ints) -> NDArray[np.bool_]:
-    """Whether following the heads leads every token to a root. (n_docs, longest) → (n_docs,)."""
+    """Whether every token reaches a root by following heads. (n_docs, longest) → (n_docs,)."""
     longest = heads.shape[1]
     ancestors = heads
     for _ in range(max(longest - 1, 1).bit_length()):
@@ -58,7 +58,7 @@ def roots_of(heads: Ints) -> Ints:
 def spanning_tree(ops: Ops, scores: NDArray[Any], *, single_root: bool) -> Ints:
     """The best tree (single_root) or forest of one doc. (n, n) scores as for `decode` → (n,) heads."""
     if single_root:
-        # Fewer contractions; and where it has one root, there is no better tree.
+        # A forest needs fewer contractions; if it has one root, it is the best tree.
         heads = spanning_tree(ops, scores, single_root=False)
         if np.count_nonzero(heads == np.arange(len(heads))) <= 1:
             return heads
@@ -77,16 +77,16 @@ def _into(scores: NDArray[Any], *, single_root: bool) -> NDArray[np.float64]:
     into[:, n] = into[tokens, tokens]
     into[tokens, tokens] = -np.inf
     if single_root:
-        # So dear that the best tree has as few as it can: one. Exact, as all trees with one root pay the same.
+        # A penalty so high that the best tree has one root. Exact, as all trees with one root pay the same.
         into[:, n] -= (float(scores.max()) - float(scores.min()) + 1.0) * (n + 1)
     return into
 
 
 def sentence_starts(heads: Sequence[int]) -> list[bool]:
-    """Whether a sentence starts at each token: the finest cut of the doc into stretches that no tree crosses.
+    """Whether a sentence starts at each token: the finest cut of the doc that cuts no tree.
 
-    Trees that stand side by side are a sentence each; a tree inside another (a bracket with a root of its own), or trees
-    that interleave, share one. The heads must be trees.
+    Trees side by side are a sentence each. A tree inside another tree (a bracket with its own root) shares its sentence,
+    and so do trees that interleave. The heads must be trees.
 
     >>> sentence_starts([1, 1, 1, 3])
     [True, False, False, True]
@@ -100,5 +100,5 @@ def sentence_starts(heads: Sequence[int]) -> list[bool]:
     positions = np.arange(n)
     last = np.zeros(n, dtype="intp")
     np.maximum.at(last, roots, positions)
-    reach = np.maximum.accumulate(last[roots])  # how far the trees go that began so far
+    reach = np.maximum.accumulate(last[roots])  # the last token of all trees that began so far
     return [True, *(reach[:-1] < positions[1:]).tolist()]

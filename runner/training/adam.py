@@ -1,10 +1,10 @@
-"""Adam (Kingma and Ba, 2015) over flat arrays, block by block, and over tables, touched row by touched row.
+"""Adam (Kingma and Ba, 2015) over flat arrays, and over the rows of tables that a batch read.
 
     m = beta1 m + (1 - beta1) g        v = beta2 v + (1 - beta2) g²
     w -= learn_rate sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + eps)
 
-The same numbers as thinc.api.Adam up to rounding. The state holds m / (1 - beta1) and v / (1 - beta2), which saves two
-passes; a pass over memory is what this costs.
+The same numbers as thinc.api.Adam up to rounding. The state holds m / (1 - beta1) and v / (1 - beta2), which saves two of
+the passes over memory that an update consists of.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from runner.model.tables import Touched
 from runner.training.lazy_rows import LazyRows, RowState
 from runner.training.optimizers import Flat, Optimizer, clipping
 
-_READ = np.zeros(0, dtype="int32")  # the places of what was read do not matter any more once there is a gradient
-_INVISIBLE = 2.0**-25  # a float32 less this share of itself is the same float32
+_READ = np.zeros(0, dtype="int32")  # an update does not need the places of the rows that were read
+_INVISIBLE = 2.0**-25  # subtracting this share of a float32 from it changes nothing
 
 
 class Betas(NamedTuple):
-    """Of one step."""
+    """The betas and eps of one step."""
 
     beta1: float
     beta2: float
@@ -38,7 +38,7 @@ class Betas(NamedTuple):
 
 
 class Adam(Optimizer):
-    """See above. Tables are updated lazily unless something asks for their gradient as a whole.
+    """Adam. Tables are updated row by row, unless a caller took the whole gradient, or L2 or frozen paths need it.
 
     beta1, beta2, eps: a number or a schedule each.
     """
@@ -50,7 +50,7 @@ class Adam(Optimizer):
     def __init__(self, *, beta1: Any, beta2: Any, eps: Any, **rest: Any) -> None:
         super().__init__(**rest)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
-        self._betas = self._betas_now()  # those that the state is scaled by
+        self._betas = self._betas_now()  # the betas that the state is scaled by
         self._lazy: dict[str, LazyRows] = {}
         self._history: History | None = None
         self._bound: Parameters | None = None
@@ -61,7 +61,7 @@ class Adam(Optimizer):
         return ("mean", "variance", *super()._names)
 
     def check_together(self) -> None:
-        """beta2=0 forgets every squared gradient, so momentum must be 0 too: it would be divided by eps alone."""
+        """Raise RunnerError if beta2 is 0 and beta1 is not: a momentum would then be divided by eps alone."""
         if not {"beta1", "beta2"} <= self.__dict__.keys():
             return
         beta1, beta2 = self.beta1(self.step), self.beta2(self.step)
@@ -75,7 +75,7 @@ class Adam(Optimizer):
         return Betas(self.now("beta1"), self.now("beta2"), self.now("eps"))
 
     def _take_betas(self) -> None:
-        """Where beta1, beta2 or eps are others than at the last step, go on from the same moments."""
+        """If beta1, beta2 or eps changed since the last step, rescale the state, so that the moments stay the same."""
         betas = self._betas_now()
         if betas == self._betas:
             return
@@ -136,7 +136,7 @@ class Adam(Optimizer):
         return self._update_lazily(parameters)
 
     def _bind(self, parameters: Parameters) -> None:
-        """Take over the rows of this model's tables. What another optimizer has put off, it does now."""
+        """Take over the rows of this model's tables, after another optimizer has brought them up to date."""
         weights, _ = parameters.arrays()
         if self._bound is parameters and self._bound_weights is weights and parameters.settle == self.settle:
             return
@@ -146,7 +146,7 @@ class Adam(Optimizer):
         self._fit(parameters)
         beta1, beta2, eps = self._betas
         self._history = history = History(beta1, beta2, eps / sqrt(1.0 - beta2), self.step)
-        is_fading = beta1**2 < beta2  # else what a moment carries on grows from step to step
+        is_fading = beta1**2 < beta2  # else the update that moments carry on grows from step to step
         for path, table in parameters.tables.items() if is_fading else ():
             offset, shape = parameters.layout[path]
             arrays = self._arrays(weights, slice(offset, offset + prod(shape))).reshaped(*shape)
@@ -157,7 +157,7 @@ class Adam(Optimizer):
         self._dense = {owner: _complement(tables, span) for owner, span in parameters.owners().items()}
 
     def _step_now(self, rate: float, decay: float, gradient_scale: float) -> AdamStep:
-        """For the step that self.step counts already."""
+        """The numbers of update number `self.step`."""
         beta1, beta2, eps = self._betas
         fix1, fix2 = 1.0 - beta1**self.step, 1.0 - beta2**self.step
         scale1, scale2 = 1.0 - beta1, sqrt(1.0 - beta2)
@@ -183,7 +183,7 @@ class Adam(Optimizer):
             parameters.ops.adam_flat(self._arrays(weights, span), gradient[span], step)
 
     def _arrays(self, weights: Flat, span: slice) -> AdamArrays:
-        """A stretch of the flat arrays."""
+        """A slice of the flat arrays."""
         averages = self.state["averages"][span] if self.use_averages else None
         return AdamArrays(weights[span], self.state["mean"][span], self.state["variance"][span], averages)
 
@@ -216,7 +216,7 @@ class Adam(Optimizer):
 
 
 def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:
-    """Several reads of one table between two updates as one; None where there was none, or it was before this optimizer."""
+    """Combine all reads of a table since the last update; None if it was not read."""
     if not touched:
         return None
     state = touched[0].state
@@ -242,7 +242,7 @@ def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:
 
 
 def _complement(places: list[tuple[int, tuple[int, ...]]], within: slice) -> list[slice]:
-    """What lies between the given (offset, shape)s, of a stretch that holds each of them whole or not at all."""
+    """The parts of the slice `within` that are outside the given (offset, shape)s."""
     spans, start = [], within.start
     for offset, shape in sorted(places):
         if not within.start <= offset < within.stop:

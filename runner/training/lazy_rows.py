@@ -1,6 +1,6 @@
-"""A table's rows between updates, for Adam: a row that no batch reads is left alone until it is read, then catches up.
+"""A table's rows between Adam's updates: a row is left alone until a batch reads it, and then brought up to date.
 
-The arithmetic, and why it is exact, is in model/ops/adam.py.
+Dense updates would give the same numbers up to rounding: model/ops/adam.py has the arithmetic and the reason.
 """
 
 from __future__ import annotations

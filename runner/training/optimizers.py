@@ -1,8 +1,8 @@
-"""Optimizers over the flat parameters: what all share, and RAdam and SGD through thinc. Adam, our own, is in adam.py.
+"""Optimizers over the flat parameters: their base class, and RAdam and SGD through thinc. Our own Adam is in adam.py.
 
-Every optimizer clips each component's gradient by its L2 norm (so that none holds another back), applies L2 either
-decoupled (weight decay) or as part of the gradient, and keeps the moving average of all weights. Its numbers may be
-schedules of the step, and may be set between updates: `sgd.learn_rate = 0.01` (see settings.py).
+Every optimizer clips the gradient of each component by its own L2 norm (so that no component slows another down), applies
+L2 either decoupled (weight decay) or as part of the gradient, and keeps the moving average of all weights. Its numbers may
+be schedules of the step, and may be set between updates: `sgd.learn_rate = 0.01` (see settings.py).
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ from runner.training.settings import Settings
 
 Flat = NDArray[np.float32]
 _MAX_DECAY = 0.9999
-_KEY = (0, "weights")  # of all parameters, to thinc
+_KEY = (0, "weights")  # thinc's key of the flat arrays
 
 
 class Optimizer(Settings):
-    """Shared by all: schedules, the step counter, clipping, averages, and state by address.
+    """Base of all optimizers: schedules, the step counter, clipping, averages, and state by path.
 
-    learn_rate, L2, grad_clip: a number or a schedule each, read as a schedule. `averages` maps each parameter's path to its
-    moving average, for `nlp.use_params`.
+    learn_rate, L2, grad_clip: a number or a schedule each; reading them gives a schedule. `averages` maps each
+    parameter's path to its moving average, for `nlp.use_params`.
     """
 
     learn_rate: Any
     L2: Any
     grad_clip: Any
 
-    def __init__(self, learn_rate: Any, L2: Any, L2_is_weight_decay: bool, grad_clip: Any, use_averages: bool) -> None:
+    def __init__(
+        self, *, learn_rate: Any, L2: Any, L2_is_weight_decay: bool, grad_clip: Any, use_averages: bool
+    ) -> None:
         self.step = 0  # updates done
         self.learn_rate = learn_rate
         self.L2 = L2
@@ -80,14 +82,14 @@ class Optimizer(Settings):
         return Used(rate, L2, clip, norm)
 
     def settle(self) -> None:
-        """Do what was put off; `state` is complete only then."""
+        """Bring all weights and the state up to date."""
 
     def snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """All that the next updates depend on: plain values and copies of arrays. Nothing is settled by it."""
+        """Everything that the next updates depend on: plain values and copies of arrays. Settles nothing."""
         return {"step": self.step}, {f"state/{name}": array.copy() for name, array in self.state.items()}
 
     def restore(self, parameters: Parameters, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from a snapshot that was taken with the same parameters. Raises RunnerError where it does not fit."""
+        """Continue from a snapshot that was taken with the same parameters. Raises RunnerError if it does not fit."""
         self.step = int(about["step"])
         self.state = {}
         if not self.step:
@@ -102,7 +104,7 @@ class Optimizer(Settings):
         self._layout = dict(parameters.layout)
 
     def _update(self, parameters: Parameters, rate: float, decay: float, scales: Mapping[str, float]) -> None:
-        """scales: of each owner's gradient, see Parameters.owners."""
+        """Update weights and state. scales: owner → factor of its gradient, see Parameters.owners."""
         raise NotImplementedError
 
     @property
@@ -110,10 +112,10 @@ class Optimizer(Settings):
         return ("averages",) if self.use_averages else ()
 
     def _fit(self, parameters: Parameters) -> None:
-        """Make room for every parameter; values move along with their paths where the layout changed.
+        """Give every parameter its place in the state; after a change of layout, values move with their paths.
 
-        Averages begin at 0 for weights that begin with this optimizer. Those of learned, frozen and later weights begin at
-        the weights: else a frozen component's average would stay 0.
+        Averages of weights that begin with this optimizer start at 0. Averages of learned, frozen and later weights start
+        at the weights: a frozen component's average would else stay 0.
         """
         if self._layout == parameters.layout and all(name in self.state for name in self._names):
             return
@@ -137,7 +139,7 @@ class Optimizer(Settings):
 
 
 class ThroughThinc(Optimizer):
-    """One of thinc's optimizers, given the flat arrays as a single parameter."""
+    """One of thinc's optimizers, which sees the flat arrays as a single parameter."""
 
     def __init__(self, make: Any, names: Mapping[str, str], **rest: Any) -> None:
         super().__init__(**rest)
@@ -177,7 +179,7 @@ class ThroughThinc(Optimizer):
 
 
 class RAdam(ThroughThinc):
-    """beta1, beta2, eps: a number or a schedule each."""
+    """Rectified Adam. beta1, beta2, eps: a number or a schedule each."""
 
     beta1: Any
     beta2: Any
@@ -231,7 +233,7 @@ def sgd(
 def clipping(squares: Mapping[str, float], clip: float, step: int) -> tuple[float, dict[str, float]]:
     """The norm of the whole gradient, and the factor that brings each owner's own norm down to `clip` (0: never).
 
-    squares: owner → squared norm. Raises Diverged where one is not finite; step: updates done.
+    squares: owner → squared norm. step: updates done. Raises Diverged if a norm is not finite.
 
     >>> clipping({"ner": 4.0, "tagger": 0.25}, 1.0, 0)[1]
     {'ner': 0.5, 'tagger': 1.0}
@@ -243,7 +245,7 @@ def clipping(squares: Mapping[str, float], clip: float, step: int) -> tuple[floa
 
 
 def not_finite(step: int) -> Diverged:
-    """The error where the norm of the gradient is not finite; step: updates done."""
+    """The error for a gradient whose norm is not finite. step: updates done."""
     return Diverged("the gradient is not finite", hint=AFTER_DIVERGENCE).at_step(step + 1)
 
 

@@ -16,7 +16,7 @@ Floats3d = NDArray[Any]
 
 
 class States(NamedTuple):
-    """What the cells went through, in time order, for both directions."""
+    """Gates, memory and outputs of all cells, in time order, for both directions."""
 
     gates: NDArray[Any]  # (2, n, 4 H): o, i, f and g
     C: NDArray[Any]  # (2, n, H) memory
@@ -66,9 +66,9 @@ class RecurrentOps(NumpyOps):
         return D, fill
 
     def qrnn(self, Z: Floats2d, layout: Layout) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
-        """The output from the tanh of v, f / 2 and o / 2, (n, 3 nO) → (n, nO); backward gives the gradient before the tanh.
+        """The output of a quasi-recurrent layer. Z: tanh of v, f / 2 and o / 2, (n, 3 nO) → (n, nO).
 
-        Overwrites Z.
+        Overwrites Z. Backward returns the gradient before the tanh.
         """
         nO = Z.shape[1] // 3
         V, F, O = Z[:, :nO], Z[:, nO : 2 * nO], Z[:, 2 * nO :]  # noqa: E741 (its name)
@@ -104,7 +104,7 @@ class RecurrentOps(NumpyOps):
 
 
 def _factors(states: States, order: TimeOrder) -> tuple[Any, Any]:
-    """What the chain rule multiplies the gradients of output and memory with, (2, n, 4 H), and for the memory (2, n, H)."""
+    """The factors of the chain rule for the gates, (2, n, 4 H), and from output to memory, (2, n, H)."""
     Z, C, T, _ = states
     _, n, H = C.shape
     first = order.bounds[1] if n else 0
@@ -145,7 +145,7 @@ def _pool(keep: NDArray[Any], C: NDArray[Any], order: TimeOrder) -> NDArray[Any]
 
 
 def _pool_backwards(keep: NDArray[Any], dC: NDArray[Any], order: TimeOrder) -> NDArray[Any]:
-    """The gradient of `_pool` by what it was given in C, in place."""
+    """The gradient of `_pool` by its input C, in place."""
     room = np.empty((2, len(order.docs), dC.shape[2]), dtype=dC.dtype)
     bounds = order.bounds
     for t in range(len(bounds) - 2, 0, -1):
@@ -157,7 +157,7 @@ def _pool_backwards(keep: NDArray[Any], dC: NDArray[Any], order: TimeOrder) -> N
 
 
 def _before(C: Floats2d, layout: Layout) -> Floats2d:
-    """The state each direction came from: (n, 2 H), zero where a doc begins for it."""
+    """The state before each token, in each direction: (n, 2 H), zero at the first token that a direction reads."""
     H = C.shape[1] // 2
     came = np.empty_like(C)
     came[1:, :H] = C[:-1, :H]

@@ -19,7 +19,7 @@ FLOOR = -80.0  # of a state's score below the token's best: e^-80 does not under
 
 
 class Marginals(NamedTuple):
-    """What forward-backward finds."""
+    """The result of forward-backward."""
 
     probabilities: Floats2d  # (n_states, n_tokens), columns sum to 1
     log_partition: NDArray[np.float64]  # (n_docs,)
@@ -32,7 +32,7 @@ class SequenceOps(NumpyOps):
         """State probabilities and the log of the partition function, over legal sequences within `allowed`.
 
         scores: (n_states, n_tokens). allowed: the same shape; each doc must have a legal sequence within it.
-        Where there is no label, O is all there is.
+        Without labels, O is the only state.
         """
         order = TimeOrder(layout)
         S = scores[:, order.columns].astype("float64")  # (n_states, n_tokens), in time order
@@ -50,7 +50,7 @@ class SequenceOps(NumpyOps):
         c, o = np.ones(len(order.docs)), np.zeros((n_labels, len(order.docs)))
         for start, end in zip(order.bounds, order.bounds[1:], strict=False):
             at, k = slice(start, end), end - start
-            log_z[k : len(c)] += np.log(c[k:])  # these docs have ended, and must have ended closed
+            log_z[k : len(c)] += np.log(c[k:])  # these docs have ended; a doc ends closed
             c, o = c[:k], o[:, :k]
             closed[at], opened[:, at] = c, o
             c_next = c * A[at] + (o * L[:, at]).sum(axis=0)
@@ -61,7 +61,7 @@ class SequenceOps(NumpyOps):
             log_z[:k] += np.log(total)
         log_z[: len(c)] += np.log(c)
         closed_after, opened_after = _after(E, A, order)
-        P = E  # in place: E is not needed any more
+        P = E  # in place: E is no longer needed
         O *= closed * closed_after  # noqa: E741
         U *= closed * closed_after
         B *= closed * opened_after
@@ -87,7 +87,7 @@ class SequenceOps(NumpyOps):
             return best
         unit = U.argmax(axis=0)  # (n,)
         unit_score = np.take_along_axis(U, unit[None], axis=0)[0]
-        outside = np.where(unit_score <= O, 0, 3 * n_labels + 1 + unit)  # best state that stays closed
+        outside = np.where(unit_score <= O, 0, 3 * n_labels + 1 + unit)  # the best state that stays closed
         A = np.maximum(O, unit_score)
         came_from = np.empty(n, dtype="intp")  # closed after this token: -1 by `outside`, x by L-x
         continues = np.empty((n_labels, n), dtype=bool)  # x open after this token: by I-x, else by B-x

@@ -13,11 +13,11 @@ class TreeOps(NumpyOps):
     """`best_forest`."""
 
     def best_forest(self, into: NDArray[np.float64]) -> Ints:
-        """The heads with the highest sum of weights: into (n, n + 1), see `_into`, overwritten → (n,)."""
+        """The heads with the highest sum of weights. into: (n, n + 1), see trees._into, overwritten → (n,)."""
         n = len(into)
         tokens = np.arange(n)
         target = np.repeat(tokens.astype("int32")[:, None], n + 1, axis=1)  # the token an arc enters
-        # Nodes 0 … n - 1 are tokens; each contracted cycle is one more, and takes over the row of one of its members.
+        # Nodes 0 … n - 1 are tokens. Each contracted cycle is a new node, and takes over the row of one of its members.
         row = np.arange(2 * n)  # of `into` and `target`, by node
         group = np.arange(n)  # of each token: the node that stands for it now
         parent = np.full(2 * n, -1)  # the node that a node was contracted into
@@ -51,7 +51,7 @@ class TreeOps(NumpyOps):
                 at = path.index(above)
                 cycle = path[at:]
                 rows = row[cycle]
-                gain = into[rows] - weight[cycle, None]  # (k, n + 1) what entering here and breaking the cycle costs
+                gain = into[rows] - weight[cycle, None]  # (k, n + 1) the cost of entering here and breaking the cycle
                 best = gain.argmax(axis=0)
                 new, n_nodes = n_nodes, n_nodes + 1
                 row[new] = rows[0]
@@ -69,7 +69,7 @@ class TreeOps(NumpyOps):
 
 
 def _expanded(arc: Ints, parent: Ints, n: int) -> Ints:
-    """The heads of n tokens, once every node, a token or a contracted cycle, has its arc, (head, token)."""
+    """The heads of n tokens, from the arc (head, token) into every node: a token or a contracted cycle."""
     heads = np.arange(n)
     is_open = np.ones(len(arc), dtype=bool)
     for node in range(len(arc) - 1, -1, -1):  # from the outermost cycles to the tokens
@@ -78,7 +78,7 @@ def _expanded(arc: Ints, parent: Ints, n: int) -> Ints:
         head, token = arc[node].tolist()
         heads[token] = token if head == n else head
         inner = token
-        while inner != node:  # whatever was contracted around the token is entered there
+        while inner != node:  # cycles contracted around the token are entered through it
             is_open[inner] = False
             inner = int(parent[inner])
     return heads

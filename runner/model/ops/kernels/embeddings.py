@@ -36,8 +36,8 @@ def scatter(dY, places, dE):
 
 
 @njit(int64(types.hashes, types.hashes, types.longs), **OPTIONS)
-def distinct(values, found, places):
-    """Write the distinct values to `found`, in order of first appearance, and where each value is among them to `places`.
+def distinct(values, firsts, places):
+    """Write the distinct values to `firsts`, in order of first appearance, and where each value is among them to `places`.
 
     Returns how many there are. Probes a table of at least twice as many slots.
     """
@@ -50,11 +50,11 @@ def distinct(values, found, places):
     for i in range(len(values)):
         value = values[i]
         slot = np.int64((value * _MULTIPLIER) >> np.uint64(64 - bits))
-        while slots[slot] >= 0 and found[slots[slot]] != value:
+        while slots[slot] >= 0 and firsts[slots[slot]] != value:
             slot = (slot + 1) & mask
         if slots[slot] < 0:
             slots[slot] = n
-            found[n] = value
+            firsts[n] = value
             n += 1
         places[i] = slots[slot]
     return n
