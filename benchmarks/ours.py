@@ -12,13 +12,13 @@ import numpy as np
 from benchmarks.jobs import Spec, find_job, our_overrides
 from benchmarks.measure import Text, counted, drive, versions
 from runner.assemble import make_corpus, make_learner, set_compute
-from runner.blocks import load_code
 from runner.config.compose import compose
 from runner.config.schema import RunConfig
 from runner.corpus.batching import shuffled
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.errors import RunnerError
+from runner.user_code import load_code
 
 
 class Ours:

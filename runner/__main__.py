@@ -66,8 +66,8 @@ def _run(words: list[str]) -> int:
 
 def _run_own(command: str, words: list[str], code: str | None) -> int:
     """Run a command that the user has registered, in a file of `code=[FILE,…]` or by an entry point; its exit code."""
-    from runner.blocks import load_code
     from runner.commands.flags import exit_code
+    from runner.user_code import load_code
 
     def run() -> int | None:
         load_code(path.strip(" '\"") for path in (code or "").removeprefix("code=").strip("[]").split(",") if path)

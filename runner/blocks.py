@@ -11,11 +11,7 @@ itself, or the bare value that its shorthand stands for. Values across keys (sta
 from __future__ import annotations
 
 import difflib
-import hashlib
-import importlib.util
 import inspect
-import sys
-import traceback
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -29,10 +25,10 @@ from pydantic.errors import PydanticUserError
 
 from runner import registry
 from runner.errors import RunFailed, RunnerError
+from runner.user_code import code_error, file_of
 
 MAX_WHOLE = 2**53  # past it a whole number is no size and no count, and arrays fail in words of their own
 _NOTHING: Mapping[str, Any] = {}
-_CODE = "runner_user_code_"  # begins the module names of files in `code:`
 _LAX = ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True, coerce_numbers_to_str=True)
 
 
@@ -66,63 +62,15 @@ def accepted(kind: str, name: str) -> set[str] | None:
     return set(parameters)
 
 
-def load_code(paths: Iterable[str]) -> None:
-    """Import the user's Python files, so that their registry entries are known. The same file twice is a no-op.
-
-    Raises RunnerError for a file that is missing, or at the file and line where it fails.
-    """
-    for given in paths:
-        path = Path(given).expanduser().resolve()
-        name = f"{_CODE}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-        if name in sys.modules:
-            continue
-        if not path.is_file():
-            is_other = path.exists() and not path.is_dir()
-            fact = f"{given!r} is a pipe, socket or device, and no file" if is_other else f"there is no file {given!r}"
-            raise RunnerError(fact, place="code", hint=f"Looked for {path}.")
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise RunnerError(f"{given!r} is no Python file", place="code", hint="Give files that end in .py.")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[name]
-            raise _import_error(error, path, given) from error
-
-
-def code_error(error: BaseException, kind: type[RunnerError] = RunnerError) -> RunnerError | None:
-    """What went wrong inside a file of `code:`, at its file and line; None where the error came from nowhere near one."""
-    places = [
-        f"{frame.f_code.co_filename}:{line}"
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__", "")).startswith(_CODE)
-    ]
-    if not places:
-        return None
-    text = (str(error).strip().splitlines() or [""])[0]
-    fact = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return kind(fact, place=places[-1], hint="The file is named in code=[...].")
-
-
 def code_behind(block: Any, kind: str, extra: Mapping[str, Any] = _NOTHING) -> set[str]:
     """The names of the files of `code:` that registered what the block uses, blocks inside it included."""
 
     def files(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> set[str]:
-        home = sys.modules.get(factory.__module__)
-        own = {Path(str(home.__file__)).name} if home is not None and home.__name__.startswith(_CODE) else set()
+        own = {Path(file).name for file in [file_of(factory)] if file is not None}
         nested = [value for value in arguments.values() if isinstance(value, _Nested)]
         return own.union(*(files(inner.factory, inner.arguments) for inner in nested))
 
     return files(*_prepare(block, kind, kind, extra))
-
-
-def loaded_code(names: Iterable[str]) -> list[str]:
-    """The paths of the files with these names that this process has run for `code:`."""
-    wanted = set(names)
-    files = [str(home.__file__) for key, home in list(sys.modules.items()) if key.startswith(_CODE)]
-    return sorted(file for file in files if Path(file).name in wanted)
 
 
 class _Nested:
@@ -340,18 +288,3 @@ def _takes(kind: str, name: str, parameter: inspect.Parameter, hints: Mapping[st
 
 def _known(kind: str) -> str:
     return f"known {kind}: {', '.join(registry.KINDS[kind].names()) or 'none'}"
-
-
-def _import_error(error: Exception, path: Path, given: str) -> RunnerError:
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return RunnerError(
-            f"{type(error).__name__}: {error.msg}", place=f"{given}:{error.lineno}", hint="From code=[...]."
-        )
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    place = f"{given}:{frames[-1].lineno}" if frames else given
-    if isinstance(error, RunnerError):
-        return RunnerError(error.fact, place=place, hint=error.hint)
-    return RunnerError(f"{type(error).__name__}: {error}", place=place, hint="The file is named in code=[...].")
-
-
-__all__ = ["accepted", "check", "code_behind", "code_error", "load_code", "loaded_code", "resolve", "resolve_argument"]

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner import registry
-from runner.blocks import accepted, check, load_code, resolve, resolve_argument
+from runner.blocks import accepted, check, resolve, resolve_argument
 from runner.errors import RunnerError
 from runner.registry import Schedule
+from runner.user_code import load_code
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
 

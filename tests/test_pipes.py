@@ -11,7 +11,6 @@ from types import FrameType
 
 import pytest
 
-from runner.blocks import load_code
 from runner.commands import bootstrap, convert
 from runner.components.tag_map import read_tag_map
 from runner.corpus import digests
@@ -25,6 +24,7 @@ from runner.launch.results import read_summary
 from runner.tracking.journal import JournalLock, JournalWriter, past_of, read_journal
 from runner.tracking.mlflow.store import store_uri
 from runner.training import checkpoint, keeper
+from runner.user_code import load_code
 
 FACT = "it is a pipe, socket or device, and no file"
 

@@ -29,6 +29,7 @@ ORDER = (
     "files",
     "registry",
     "bounded_yaml",
+    "user_code",
     "blocks",
     "languages",
     "signals",
@@ -168,7 +169,7 @@ def test_the_early_rooms_know_registry_and_errors_only():
     for early in ("config", "corpus", "model"):
         known = {room_of(each.target) for each in ALL if each.room == early} - {None, early}
         allowed = {"secrets", "foreign", "streams", "errors", "spacy_names", "registry", "files"}
-        allowed |= {"bounded_yaml", "blocks", "languages"} if early == "config" else set()
+        allowed |= {"bounded_yaml", "user_code", "blocks", "languages"} if early == "config" else set()
         allowed |= {"corpus"} if early == "model" else set()
         assert known <= allowed, (early, known)
 

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from runner.assemble import make_corpus, make_learner, set_compute
-from runner.blocks import load_code
 from runner.commands.degenerate import check_worth
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
 from runner.corpus.example import Example
 from runner.training.loop import evaluate
+from runner.user_code import load_code
 
 FIRST_DOCS = 20  # of each file
 BATCH = 4  # examples of the rehearsed update

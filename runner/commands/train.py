@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 
 from runner.assemble import make_corpus, make_learner, make_trackers, run_info, set_compute
-from runner.blocks import load_code
 from runner.commands.degenerate import check_worth
 from runner.commands.ending import ended
 from runner.commands.held_out import scores_on_test
@@ -22,6 +21,7 @@ from runner.model.kernel import kernel
 from runner.tracking.past_run import BEST, KERNEL
 from runner.training.interrupts import Interrupts
 from runner.training.loop import Training
+from runner.user_code import load_code
 
 
 def run(

@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
 
-from runner.blocks import loaded_code
 from runner.components.selection import Selection
 from runner.components.storage import Stored, contents, write
+from runner.user_code import loaded_code
 
 
 class Pickled(Stored, Protocol):

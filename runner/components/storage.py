@@ -27,7 +27,7 @@ import srsly
 from numpy.typing import NDArray
 from srsly.msgpack import unpackb
 
-from runner.blocks import check, load_code
+from runner.blocks import check
 from runner.components.base import Component
 from runner.components.network import Network
 from runner.corpus.lexemes import Lexemes
@@ -36,6 +36,7 @@ from runner.files import write_file, write_folder
 from runner.languages import in_language
 from runner.model.ops import make_ops
 from runner.model.parameters import Parameters, Shape
+from runner.user_code import load_code
 
 CONFIG, META, WEIGHTS, LEXEMES = "config.json", "meta.json", "weights.msgpack", "lexemes.msgpack"
 _FORMAT = 4

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner import registry
-from runner.blocks import accepted, check, load_code, resolve, resolve_argument
+from runner.blocks import accepted, check, resolve, resolve_argument
 from runner.config import schema
 from runner.errors import RunnerError
 from runner.languages import check_language
+from runner.user_code import load_code
 
 
 def check_config(config: Mapping[str, Any]) -> None:

@@ -129,8 +129,8 @@ def job_error(error: Exception, node: Any) -> RunnerError | None:
             place="memory",
             hint="Lower the sizes in tok2vec and pipeline.components, the batch size, or corpus.limit.",
         )
-    from runner.blocks import code_error
     from runner.config import explain
+    from runner.user_code import code_error
 
     if isinstance(error, RunnerError):
         return explain.with_origin(error, node)

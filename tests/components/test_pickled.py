@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import runner
-from runner.blocks import load_code
 from runner.components.pipeline import _restored
 from runner.components.storage import weights_sha256
+from runner.user_code import load_code
 from tests.components.test_storage import CODE
 from tests.stress.damage import small_model
 

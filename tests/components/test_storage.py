@@ -18,8 +18,8 @@ import yaml
 
 import runner
 from runner import bounded_yaml
-from runner.blocks import load_code
 from runner.components import storage
+from runner.user_code import load_code
 from tests.stress.damage import TOK2VEC, flip, outcome, small_model
 
 CODE = """\

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from omegaconf import ValidationError
 
-from runner.blocks import load_code
 from runner.components.pipeline import Pipeline
 from runner.config.compose import compose, job_error
 from runner.config.explain import _wrong_type
@@ -17,6 +16,7 @@ from runner.config.kept import expanded
 from runner.config.recorded import recorded_config
 from runner.launch.search import OptunaSweeper
 from runner.model.ops import make_ops
+from runner.user_code import load_code
 
 from .data import takes_extra
 from .place import TINY, Place, prepare, takes
@@ -153,7 +153,7 @@ def overrides_of_a_rerun(at: Place) -> None:
     prepare(*TINY, "optimizer=sgd")
 
 
-@story("blocks", "The file is named in code=[...].", "From code=[...].")
+@story("user_code", "The file is named in code=[...].", "From code=[...].")
 def a_file_of_the_users_own_fails(at: Place) -> None:
     at.write("bad.py", "import json\n1/0\n")
     at.write("worse.py", "def\n")

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from runner.assemble import make_corpus, make_learner, set_compute
-from runner.blocks import load_code
 from runner.commands.debug import findings as judge
 from runner.commands.debug.findings import Finding
 from runner.commands.degenerate import flaws
@@ -18,6 +17,7 @@ from runner.corpus.diagnose import part_facts, plain, shared_facts
 from runner.errors import RunnerError
 from runner.launch.grid import jobs_of
 from runner.training.estimate import estimate
+from runner.user_code import load_code
 
 PARTS = ("train", "dev", "test")
 
