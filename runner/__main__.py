@@ -6,20 +6,21 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 from runner import registry, secrets
 from runner.errors import RunnerError, suggest
 from runner.streams import clean_streams
 
 if TYPE_CHECKING:
+    from runner.commands.preflight import Preflight
     from runner.config.schema import RunConfig
+    from runner.launch.runs import Command
 
-COMMANDS = {"train": "runner.commands.train"}  # take overrides
+TRAIN = "train"  # takes overrides
 PROGRAMS = {  # take flags of their own
     "bootstrap": "runner.commands.bootstrap",
     "compare": "runner.commands.compare",
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    command = "train"
+    command = TRAIN
     odd = next((word for word in words if not _is_text(word)), None)
     if odd is not None:  # found out now, and not when the results are to be written
         hint = "Give it in UTF-8; rename a file whose name is in another encoding."
@@ -50,7 +51,7 @@ def _run(words: list[str]) -> int:
     code = words.pop(0) if len(words) > 1 and words[0].startswith("code=") and words[1].isidentifier() else None
     if words and words[0].isidentifier():
         command = words.pop(0)
-    if command not in COMMANDS and command not in PROGRAMS:
+    if command != TRAIN and command not in PROGRAMS:
         return _run_own(command, words, code)
     if code:
         words.insert(0, code)
@@ -60,8 +61,7 @@ def _run(words: list[str]) -> int:
 
     from runner.launch.program import run_app
 
-    sweep = Sweep()
-    return run_app(words, Job(COMMANDS[command]), sweep.check, sweep.board)
+    return run_app(words, _train())
 
 
 def _run_own(command: str, words: list[str], code: str | None) -> int:
@@ -73,7 +73,7 @@ def _run_own(command: str, words: list[str], code: str | None) -> int:
         load_code(path.strip(" '\"") for path in (code or "").removeprefix("code=").strip("[]").split(",") if path)
         if command not in registry.commands.names():
             hint = "python -m runner pipeline=ner optimizer=adam trains; see python -m runner --help."
-            known = [*COMMANDS, *PROGRAMS, *registry.commands.names()]
+            known = [TRAIN, *PROGRAMS, *registry.commands.names()]
             raise RunnerError(f"unknown command; {suggest(command, known)}", place=command, hint=hint)
         code_of_own: int | None = registry.commands.get(command)(words)
         return code_of_own
@@ -90,35 +90,28 @@ def _is_text(word: str) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Job:
-    """Runs a command's module with one config; can be sent to other processes."""
+def _train() -> Command:
+    """The train command; its modules, and those of its checks, are imported when their work begins."""
+    from runner.launch.runs import Command
 
-    module: str
-    process: int = field(default_factory=os.getpid)
+    @cache
+    def preflight() -> Preflight:
+        from runner.commands.preflight import Preflight
 
-    def __call__(self, config: RunConfig) -> Any:
-        run = importlib.import_module(self.module).run
-        if config.sweep is None:
-            return run(config)
-        run_job = importlib.import_module("runner.launch.job").run_job
-        return run_job(config, run, is_apart=os.getpid() != self.process)
+        return Preflight()
+
+    return Command(
+        run=_run_training,
+        check=lambda config: preflight()(config),
+        sources=lambda config: preflight().corpus(config).sources,
+    )
 
 
-class Sweep:
-    """What checks each job of a multirun, and what looks after the whole; imported when there is one."""
+def _run_training(config: RunConfig) -> None:
+    """A function of its own, since launchers send it to other processes."""
+    from runner.commands.train import run
 
-    def __init__(self) -> None:
-        self._preflight: Any = None
-
-    def check(self, config: RunConfig) -> None:
-        if self._preflight is None:
-            self._preflight = importlib.import_module("runner.commands.preflight").Preflight()
-        self._preflight(config)
-
-    def board(self) -> Any:
-        board = importlib.import_module("runner.launch.board").Board
-        return board(lambda config: self._preflight.corpus(config).sources)
+    run(config)
 
 
 if __name__ == "__main__":

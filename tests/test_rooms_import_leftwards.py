@@ -50,9 +50,7 @@ FREE = {"runner/__init__.py", "runner/__main__.py"}  # the API and the command l
 EXCEPTIONS: set[tuple[str, str]] = set()
 
 # Circles of modules that are known and shall go: each entry is removed with its circle, none is added.
-KNOWN_CIRCLES: set[frozenset[str]] = {
-    frozenset({"runner.launch.grid", "runner.launch.program", "runner.launch.search", "runner.launch.workers"}),
-}
+KNOWN_CIRCLES: set[frozenset[str]] = set()
 
 # Library → the rooms that alone may import it.
 OWNED = {"mlflow": {"tracking"}, "hydra": {"config", "launch"}, "omegaconf": {"config", "launch"}}

@@ -25,7 +25,7 @@ from runner.config.schema import RunConfig
 from runner.errors import RunnerError
 from runner.files import read_file
 from runner.launch.fingerprint import PATHS, settings
-from runner.launch.program import remove_empty_run
+from runner.launch.folders import remove_empty_run
 from runner.launch.results import finished, read_summary
 from runner.tracking.base import Resumed
 from runner.tracking.journal import FILE_NAME, past_of, store_of

@@ -15,7 +15,7 @@ from runner.commands.start import Start, begun
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
 from runner.launch.fingerprint import fingerprint
-from runner.launch.program import remove_empty_run
+from runner.launch.folders import remove_empty_run
 from runner.launch.prune import make_judge
 from runner.model.kernel import kernel
 from runner.tracking.past_run import BEST, KERNEL

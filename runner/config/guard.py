@@ -53,7 +53,6 @@ def guarded() -> Iterator[None]:
             _depth -= 1
         return
 
-    import hydra.core.utils
     import omegaconf._utils
     import omegaconf.basecontainer
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -82,7 +81,6 @@ def guarded() -> Iterator[None]:
         write_file(Path(path), clean_yaml(config))
 
     patches: list[tuple[Any, str, Any]] = [
-        (hydra.core.utils, "_save_config", lambda *_: None),  # the run writes these files, see program.hydras_notes
         (omegaconf.OmegaConf, "save", save_clean),
         (omegaconf._utils, "get_yaml_loader", bounded_loader),
         (omegaconf.basecontainer, "get_yaml_loader", bounded_loader),

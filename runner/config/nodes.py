@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,26 @@ from runner.errors import RunnerError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-OPTUNA: dict[str, Any] = {  # `hydra/sweeper=optuna`, see launch/search.py
-    "_target_": "hydra_plugins.runner.OptunaSweeper",
-    "n_trials": 20,  # in all
-    "sampler": "tpe",  # or random
-    "pruner": "median",  # ends trials that fall behind; none
-    "seed": 0,  # of the sampler
-    "params": {},
-}
+
+@dataclass
+class GridKeys:
+    """`hydra.sweeper` of a grid (launch/grid.py), under the name of Hydra's own grid: `hydra/sweeper=basic`."""
+
+    _target_: str = "hydra_plugins.runner.GridSweeper"
+    max_batch_size: int | None = None  # jobs handed to the launcher at once
+    params: dict[str, Any] = field(default_factory=dict)  # key → values to sweep, as on the command line
+
+
+@dataclass
+class SearchKeys:
+    """`hydra.sweeper` of a search (launch/search.py), `hydra/sweeper=optuna`."""
+
+    _target_: str = "hydra_plugins.runner.OptunaSweeper"
+    n_trials: int = 20  # in all, those of earlier starts included
+    sampler: str = "tpe"  # or random
+    pruner: str = "median"  # ends trials that fall behind; none
+    seed: int = 0  # of the sampler
+    params: dict[str, Any] = field(default_factory=dict)  # key → values to search, as on the command line
 
 
 def compose_node(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> DictConfig:
@@ -55,15 +68,20 @@ def compose_lone(config_dir: str | Path | None = None) -> Iterator[tuple[Any, li
 
 
 def register() -> None:
-    """Tell Hydra our schema, the Optuna sweeper and the two resolvers of conf/config.yaml."""
+    """Tell Hydra our schema, the keys of our sweepers and the two resolvers of conf/config.yaml."""
     from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins
     from omegaconf import OmegaConf
 
     from runner.config.schema import typed_base
 
+    Plugins.instance()  # Hydra's own `hydra/sweeper=basic` is stored now, and not over ours
     store = ConfigStore.instance()
     store.store(name="runner_schema", node=typed_base(), provider="runner")
-    store.store(group="hydra/sweeper", name="optuna", node=OPTUNA, provider="runner")
+    for name, keys in (("basic", GridKeys), ("optuna", SearchKeys)):
+        node = OmegaConf.structured(keys)
+        OmegaConf.set_struct(node.params, False)  # any key may be swept
+        store.store(group="hydra/sweeper", name=name, node=node, provider="runner")
     OmegaConf.register_new_resolver("first_given", _first_given, replace=True)
     OmegaConf.register_new_resolver("random_digits", _random_digits, use_cache=True, replace=True)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from runner.config.schema import RunConfig, Ticket
 from runner.errors import RunnerError
+from runner.launch.folders import remove_empty_run
 from runner.launch.report import percent
 from runner.launch.results import job_folder, note_folder, read_summary
 from runner.training.keeper import FOLDER, checkpoints
@@ -68,8 +69,6 @@ def _where_it_was(config: RunConfig, before: Path) -> RunConfig:
         return config
     before = before.absolute()
     if before != config.output_dir:
-        from runner.launch.program import remove_empty_run
-
         remove_empty_run(config.output_dir, has_own_name=True)
     resolved = {**config.as_dict(), "output_dir": str(before)}
     return dataclasses.replace(config, output_dir=before, resolved=resolved, resume="auto", has_own_folder=True)

@@ -23,7 +23,7 @@ def make_judge(config: RunConfig) -> Judge | None:
         return None
     import optuna
 
-    from runner.launch.search import make_study
+    from runner.launch.study import make_study
 
     study = make_study(ticket.study, "random", "median", 0)
     storage = study._storage

@@ -52,6 +52,16 @@ def value_of(overrides: Sequence[str], key: str) -> str:
     return given[-1] if given else ""
 
 
+def names_of(jobs: Sequence[Sequence[str]]) -> list[str]:
+    """Each job by what tells it from the others. jobs: the overrides of each.
+
+    >>> names_of([["seed=1", "dropout.start=0.2"], ["seed=1", "dropout.start=0.4"]])
+    ['dropout.start=0.2', 'dropout.start=0.4']
+    """
+    keys = swept(jobs)
+    return [" ".join(f"{key}={value_of(overrides, key)}" for key in keys) or " ".join(overrides) for overrides in jobs]
+
+
 def rows_of_jobs(outcomes: Sequence[Outcome]) -> list[list[str]]:
     """Heading and a row a job."""
     keys = swept(one.job.overrides for one in outcomes)

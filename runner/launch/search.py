@@ -14,246 +14,151 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
-from hydra.plugins.sweeper import Sweeper
-
-from runner.config.nodes import OPTUNA
 from runner.errors import RunnerError
-from runner.launch import workers
-from runner.launch.grid import (
-    checked,
-    folder_of,
-    jobs_at_a_time,
-    join_cluster,
-    place,
-    refuse_broken,
-    refuse_swept,
-    side_by_side,
-)
-from runner.launch.program import Runs
+from runner.launch.folders import folder_of
+from runner.launch.jobs import as_words, refuse_broken, refuse_folders
+from runner.launch.study import distribution_of, highest, lowest, make_study
+from runner.launch.sweep import Sweep
 
 if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
     from hydra.types import HydraContext
     from omegaconf import DictConfig
+    from optuna.study import Study
+
+    from runner.config.schema import RunConfig
+    from runner.launch.runs import Runs
+    from runner.launch.study import Distribution
 
 STUDY = "study.log"
 SAMPLERS = ("tpe", "random")
 PRUNERS = ("median", "none")
 
 
-class OptunaSweeper(Sweeper):
-    """n_trials: in all, those of an earlier start included. pruner: ends trials that fall behind (see launch/prune.py)."""
+@dataclass(frozen=True)
+class Knobs:
+    """n_trials: in all, those of an earlier start included. pruner: ends trials that fall behind (see prune.py).
 
-    def __init__(
-        self, n_trials: int, sampler: str, pruner: str, seed: int, params: Mapping[str, str] | None = None
-    ) -> None:
-        for name, value, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
+    seed: of the sampler. Raises RunnerError for values that no search can have.
+    """
+
+    n_trials: int
+    sampler: str
+    pruner: str
+    seed: int
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("sampler", self.sampler, SAMPLERS), ("pruner", self.pruner, PRUNERS)):
             if value not in known:
                 raise RunnerError(
                     f"unknown {name} {value!r} (known: {', '.join(known)})", place=f"hydra.sweeper.{name}"
                 )
-        if n_trials < 1:
-            raise RunnerError(f"n_trials is {n_trials}; it must be at least 1", place="hydra.sweeper.n_trials")
+        if self.n_trials < 1:
+            raise RunnerError(f"n_trials is {self.n_trials}; it must be at least 1", place="hydra.sweeper.n_trials")
         if importlib.util.find_spec("optuna") is None:
             raise RunnerError(
                 "Optuna is not installed", place="hydra/sweeper", hint='pip install "declarative-runner[search]"'
             )
-        self.n_trials, self.sampler, self.pruner, self.seed = n_trials, sampler, pruner, seed
-        self.params = dict(params or {})
 
-    def setup(self, *, hydra_context: HydraContext, task_function: Any, config: DictConfig) -> None:
-        from hydra.core.plugins import Plugins
 
-        assert isinstance(task_function, Runs)
-        self.runs = task_function
-        self.hydra_context: Any = hydra_context
-        self.config: Any = config
-        self.launcher: Any = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+@dataclass(frozen=True)
+class _Space:
+    """What is searched, the words that all trials share, and the seeds under which each trial runs."""
 
-    def sweep(self, arguments: list[str]) -> None:
-        runs, loader = self.runs, self.hydra_context.config_loader
-        refuse_swept(arguments, self.params, loader)
-        words = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
-        parsed = OverridesParser.create(config_loader=loader).parse_overrides(words)
-        space = {one.get_key_element(): _distribution(one) for one in parsed if one.is_sweep_override()}
-        fixed = [str(one.input_line) for one in parsed if not one.is_sweep_override()]
-        if not space:
-            raise RunnerError(
-                "there is nothing to search",
-                place="hydra/sweeper=optuna",
-                hint="Give a key several values, or interval(a,b).",
-            )
-        if "seed" in space:
-            raise RunnerError("the seed is searched", place="seed", hint="repeat=3 scores every trial by three seeds.")
-        n_seeds, seed = int(self.config.repeat), int(self.config.seed)
-        corners = [
-            [*fixed, *(f"{key}={end(distribution)}" for key, distribution in space.items())] for end in (_low, _high)
-        ]
-        jobs = [
-            job for corner in corners for job in checked(loader, self.config, corner, {}, runs.check, runs.config_dir)
-        ]
+    keys: dict[str, Distribution]
+    fixed: list[str]
+    seeds: range
+
+
+class Search(Sweep):
+    """Trial after trial, each with as many jobs as `repeat` says."""
+
+    def __init__(self, context: HydraContext, runs: Runs, config: DictConfig, knobs: Knobs) -> None:
+        super().__init__(context, runs, config, knobs.params)
+        self.knobs = knobs
+
+    def run(self, arguments: Sequence[str]) -> None:
+        """Search. arguments: the words of the command line. Raises RunnerError where an end of the space cannot run."""
+        self._space = space = self._space_of(self.parsed(arguments))
+        knobs, n_seeds = self.knobs, len(space.seeds)
+        corners = [{key: end(distribution) for key, distribution in space.keys.items()} for end in (lowest, highest)]
+        jobs = list(self.composer.jobs([self._overrides(params)[0] for params in corners]))
         refuse_broken(jobs)
-        assert runs.board is not None
-        board: Any = runs.board()
+        refuse_folders(jobs)
         configs = [job.config for job in jobs if job.config is not None]
-        identity = [self.sampler, str(self.seed), *(f"{key}={value}" for key, value in space.items()), *fixed]
-        runs.is_multirun = True
-        runs.ticket = board.begin(configs, *folder_of(self.config), search=identity, n_jobs=self.n_trials * n_seeds)
-        place(self.config, runs.ticket.folder)
-        at_a_time = jobs_at_a_time(self.config, self.n_trials * n_seeds)
-        if at_a_time > 1:
-            self.launcher = side_by_side(self, runs, at_a_time)
-        join_cluster(self.launcher)
-        workers.in_order(self.launcher, runs)
-        study = make_study(runs.ticket.folder / STUDY, self.sampler, self.pruner if n_seeds == 1 else "none", self.seed)
-        if n_seeds == 1 and self.pruner != "none":
-            runs.ticket = board.with_study(runs.ticket.folder / STUDY)
-        status = "KILLED"
-        try:
-            self._search(study, space, fixed, board, max(1, at_a_time // n_seeds), [seed + i for i in range(n_seeds)])
-            status = "FAILED" if runs.failures else "FINISHED"
-        except Exception:
-            status = "FAILED"
-            raise
-        finally:
-            workers.end()
-            board.end(status, {f.number: f.message for f in runs.failures if f.number is not None})
+        n_jobs = knobs.n_trials * n_seeds
+        identity = [knobs.sampler, str(knobs.seed), *(f"{key}={value}" for key, value in space.keys.items())]
+        ticket = self.board.begin_search(configs, folder_of(self.config), [*identity, *space.fixed], n_jobs)
+        pruner = knobs.pruner if n_seeds == 1 else "none"
+        study = make_study(ticket.folder / STUDY, knobs.sampler, pruner, knobs.seed)
+        if pruner != "none":
+            ticket = self.board.with_study(ticket.folder / STUDY)
+        with self.under_way(ticket, n_jobs):
+            self._go_on(study)
+            self._search(study, max(1, self.n_at_a_time // n_seeds))
 
-    def _search(
-        self,
-        study: Any,
-        space: Mapping[str, Any],
-        fixed: Sequence[str],
-        board: Any,
-        n_trials: int,
-        seeds: Sequence[int],
-    ) -> None:
-        """Batch after batch of trials, those first that an earlier process has left unfinished."""
+    def _space_of(self, words: Sequence[Override]) -> _Space:
+        keys = {word.get_key_element(): distribution_of(word) for word in words if word.is_sweep_override()}
+        if not keys:
+            hint = "Give a key several values, or interval(a,b)."
+            raise RunnerError("there is nothing to search", place="hydra/sweeper=optuna", hint=hint)
+        if "seed" in keys:
+            raise RunnerError("the seed is searched", place="seed", hint="repeat=3 scores every trial by three seeds.")
+        fixed = [str(word.input_line) for word in words if not word.is_sweep_override()]
+        seed = int(self.config.seed)
+        return _Space(keys, fixed, range(seed, seed + int(self.config.repeat)))
+
+    def _overrides(self, params: Mapping[str, Any]) -> list[list[str]]:
+        """The overrides of a trial's jobs, one job a seed. params: the trial's values."""
+        words = [*self._space.fixed, *as_words(params)]
+        return [job for seed in self._space.seeds for job in self.composer.expanded([*words, f"seed={seed}"])]
+
+    def _go_on(self, study: Study) -> None:
+        """Show the trials of an earlier process too, and end those that it has left unfinished."""
         from optuna.trial import TrialState
 
-        left = [trial.number for trial in study.trials if trial.state == TrialState.RUNNING]
-        known = study.trials
-        for trial in known:  # the table shows them too
-            self._launch(board, trial.number, _words(trial.params), fixed, seeds, is_run=trial.number in left)
-            if trial.number in left:
-                self._tell(study, trial.number, board, len(seeds))
-        while (n := min(n_trials, self.n_trials - len(study.trials))) > 0:
-            batch = [study.ask(dict(space)) for _ in range(n)]
-            overrides = [[*fixed, *_words(trial.params), f"seed={seed}"] for trial in batch for seed in seeds]
-            first = batch[0].number * len(seeds)
-            self._run(board, overrides, first)
-            for trial in batch:
-                self._tell(study, trial.number, board, len(seeds))
+        for trial in study.trials:
+            jobs, first = self._overrides(trial.params), trial.number * len(self._space.seeds)
+            if trial.state == TrialState.RUNNING:
+                self._run(jobs, first)
+                self._tell(study, trial.number)
+            else:
+                self.board.add(self._configs(jobs, first))
 
-    def _launch(
-        self, board: Any, number: int, words: Sequence[str], fixed: Sequence[str], seeds: Sequence[int], *, is_run: bool
-    ) -> None:
-        overrides = [[*fixed, *words, f"seed={seed}"] for seed in seeds]
-        if is_run:
-            self._run(board, overrides, number * len(seeds))
-        else:
-            board.add(self._configs(overrides, number * len(seeds)))
+    def _search(self, study: Study, n_at_once: int) -> None:
+        """Batch after batch of new trials, told in order."""
+        while (n := min(n_at_once, self.knobs.n_trials - len(study.trials))) > 0:
+            trials = [study.ask(dict(self._space.keys)) for _ in range(n)]
+            jobs = [words for trial in trials for words in self._overrides(trial.params)]
+            self._run(jobs, trials[0].number * len(self._space.seeds))
+            for trial in trials:
+                self._tell(study, trial.number)
 
-    def _run(self, board: Any, overrides: Sequence[Sequence[str]], first: int) -> None:
-        self.runs.ticket = board.add(self._configs(overrides, first))
-        self.launcher.launch(overrides, initial_job_idx=first)
+    def _run(self, overrides: Sequence[Sequence[str]], first: int) -> None:
+        self.runs.ticket = self.board.add(self._configs(overrides, first))
+        self.launch(overrides, first)
 
-    def _configs(self, overrides: Sequence[Sequence[str]], first: int) -> list[Any]:
-        loader = self.hydra_context.config_loader
-        found = []
-        for i, words in enumerate(overrides):
-            (job,) = checked(loader, self.config, words, {}, None, self.runs.config_dir, first=first + i)
-            refuse_broken([job])
-            found.append(job.config)
-        return found
+    def _configs(self, overrides: Sequence[Sequence[str]], first: int) -> list[RunConfig]:
+        """The jobs' configs, checked against the schema alone: the space was tried at its ends. Raises RunnerError."""
+        jobs = list(self.composer.without_check().jobs(overrides, first=first))
+        refuse_broken(jobs)
+        return [job.config for job in jobs if job.config is not None]
 
-    def _tell(self, study: Any, number: int, board: Any, n_seeds: int) -> None:
-        """The mean score of the trial's jobs; of a pruned one, how far it got; a trial of which no job has finished failed."""
+    def _tell(self, study: Study, number: int) -> None:
+        """Tell Optuna the mean score of the trial's jobs; that it was pruned; or, without a finished job, that it failed."""
         from optuna.trial import TrialState
 
-        ended = board.outcomes()[number * n_seeds : (number + 1) * n_seeds]
-        if any(one.status == "PRUNED" for one in ended):
+        n_seeds = len(self._space.seeds)
+        ended = self.board.outcomes()[number * n_seeds : (number + 1) * n_seeds]
+        if any(job.status == "PRUNED" for job in ended):
             study.tell(number, state=TrialState.PRUNED)
             return
-        scores = [one.score for one in ended if one.status == "FINISHED" and one.score is not None]
+        scores = [job.score for job in ended if job.status == "FINISHED" and job.score is not None]
         if scores:
             study.tell(number, sum(scores) / len(scores))
         else:
             study.tell(number, state=TrialState.FAIL)
-
-
-def make_study(path: Path, sampler: str, pruner: str, seed: int) -> Any:
-    """The study in that file, a new one where there is none."""
-    import optuna
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    n = 0
-    storage = JournalStorage(JournalFileBackend(str(path)))
-    known = {study.study_name for study in storage.get_all_studies()}
-    if known:
-        n = len(optuna.load_study(study_name=path.stem, storage=storage).trials)
-    # The sampler's own state is not kept: a search that goes on draws anew, as a function of the seed and how far it is.
-    samplers = {
-        "tpe": lambda: optuna.samplers.TPESampler(seed=seed + n),
-        "random": lambda: optuna.samplers.RandomSampler(seed=seed + n),
-    }
-    pruners = {
-        "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
-        "none": optuna.pruners.NopPruner,
-    }
-    return optuna.create_study(
-        study_name=path.stem, storage=storage, sampler=samplers[sampler](), pruner=pruners[pruner](),
-        direction="maximize", load_if_exists=True,
-    )  # fmt: skip
-
-
-def _distribution(override: Any) -> Any:
-    """Optuna's, for Hydra's sweep syntax."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    value = override.value()
-    key = override.get_key_element()
-    is_log = "log" in getattr(value, "tags", ())
-    if isinstance(value, IntervalSweep):
-        low, high = float(value.start or 0), float(value.end or 0)
-        if low > high or (is_log and low <= 0):
-            raise RunnerError(f"interval({low}, {high}) holds no number", place=key)
-        return FloatDistribution(low, high, log=is_log)
-    if isinstance(value, RangeSweep):
-        start, stop, step = value.start, value.stop, 1 if is_log else value.step
-        if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
-            if stop <= start or step < 1:
-                raise RunnerError("the range is empty", place=key)
-            return IntDistribution(start, stop - 1, step=step, log=is_log)
-        return CategoricalDistribution(list(override.sweep_string_iterator()))
-    assert isinstance(value, ChoiceSweep)
-    return CategoricalDistribution(list(override.sweep_string_iterator()))
-
-
-def _low(distribution: Any) -> Any:
-    return distribution.choices[0] if hasattr(distribution, "choices") else distribution.low
-
-
-def _high(distribution: Any) -> Any:
-    return distribution.choices[-1] if hasattr(distribution, "choices") else distribution.high
-
-
-def _words(params: Mapping[str, Any]) -> list[str]:
-    return [f"{key}={value}" for key, value in params.items()]
-
-
-def register(words: Sequence[str]) -> None:
-    """Tell Hydra of the sweeper where the command line asks for it. Hydra takes plugins by names in its own package alone."""
-    from hydra.core.plugins import Plugins
-
-    if any("sweeper=optuna" in word for word in words):
-        Plugins.instance().class_name_to_class[OPTUNA["_target_"]] = OptunaSweeper

@@ -11,15 +11,12 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from runner.errors import Interrupted
-from runner.signals import CODES, passed_on
-
-if TYPE_CHECKING:
-    from runner.launch.program import Runs
+from runner.launch.runs import Runs
+from runner.signals import CODES, Passed, passed_on
 
 PATIENCE_SECONDS = 60.0  # of the parent, until its workers have kept their state
 _TOLD = f"""
@@ -28,31 +25,11 @@ interrupted: jobs that are running keep their state, no other starts; waiting at
 """
 
 
-def in_order(launcher: Any, runs: Runs) -> None:
-    """Have a launcher hand failures to `runs`, and joblib's end in order when it is interrupted.
-
-    `launcher.launch` then raises Interrupted, after its workers have come to rest, where a signal came to it or to a worker.
-    """
-    from runner.launch.program import Failure, Stopped
-
-    launch = launcher.launch
-
-    def launched(job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Any:
-        code = None
-        if type(launcher).__name__ == "JoblibLauncher":
-            with _born_deaf(), passed_on(pids, lambda: _stop(runs), PATIENCE_SECONDS) as passed:
-                returned = launch(job_overrides, initial_job_idx=initial_job_idx)
-            code = passed.code
-        else:
-            returned = launch(job_overrides, initial_job_idx=initial_job_idx)
-        values = [one.return_value for one in returned]
-        runs.failures += [value for value in values if isinstance(value, Failure)]
-        code = code or next((value.exit_code for value in values if isinstance(value, Stopped)), None)
-        if code is not None:
-            raise Interrupted(code)
-        return returned
-
-    launcher.launch = launched
+@contextmanager
+def in_order(runs: Runs) -> Iterator[Passed]:
+    """While it lasts, a signal is passed on to joblib's workers, and the parent waits until they have kept their state."""
+    with _born_deaf(), passed_on(pids, lambda: _stop(runs), PATIENCE_SECONDS) as passed:
+        yield passed
 
 
 def _stop(runs: Runs) -> None:

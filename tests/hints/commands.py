@@ -116,7 +116,7 @@ def hinted():
 """
 
 
-@story("launch/board", "Give another output_dir, or force=true")
+@story("launch/sweep_file", "Give another output_dir, or force=true")
 def another_sweep_lies_here(at: Place) -> None:
     words = (*TINY, "-m", "hydra/launcher=basic")
     at.command(*words, "seed=0,1", "output_dir=out")
@@ -141,6 +141,14 @@ def jobs_in_one_folder(at: Place) -> None:
     words = (*TINY, "-m", "hydra/launcher=basic", "seed=0,1", "output_dir=out")
     at.command(*words, "hydra.sweep.subdir=same", code=2)
     at.command(*words, "hydra.sweep.subdir=${hydra.job.num}")
+
+
+@story("launch/jobs", "Put what differs into hydra.sweep.subdir")
+def a_folder_for_each_seed(at: Place) -> None:
+    words = (*TINY, "-m", "hydra/launcher=basic", "seed=0,1")
+    at.command(*words, "hydra.sweep.dir=x/${seed}", code=2)
+    at.command(*words, "hydra.sweep.dir=x", "hydra.sweep.subdir=${seed}")
+    assert (at.folder / "x" / "1" / "summary.json").is_file()
 
 
 @story("commands/paths", "Give it as standard input: python -m runner convert")

@@ -14,7 +14,7 @@ from runner.config.explain import _wrong_type
 from runner.config.explain_overrides import group_needs_name
 from runner.config.kept import expanded
 from runner.config.recorded import recorded_config
-from runner.launch.search import OptunaSweeper
+from runner.launch.search import Knobs
 from runner.model.ops import make_ops
 from runner.user_code import load_code
 
@@ -77,14 +77,14 @@ def a_number_for_a_group(at: Place) -> None:
     at.follow(at.refused("dropout=0.3"))
 
 
-@story("config/explain_overrides", "See python -m runner --help.", launch__program="See python -m runner --help.")
+@story("config/explain_overrides", "See python -m runner --help.", launch__command_line="See python -m runner --help.")
 def not_understood_at_all(at: Place) -> None:
     at.told.append(str(group_needs_name([])))
     at.command("--bogus", code=2)
     at.command("--help")
 
 
-@story("launch/program", "Add -m to the command.")
+@story("launch/runs", "Add -m to the command.")
 def repeats_of_one_run(at: Place) -> None:
     at.write("mine/experiment/twice.yaml", "# @package _global_\nrepeat: 2\n")
     words = (*TINY, "--config-dir", "mine", "experiment=twice", "output_dir=out")
@@ -175,7 +175,7 @@ def each_of_its_own_epoch(at: Place) -> None:
 @story("launch/search", "declarative-runner[search]")
 def optuna_is_missing(at: Place) -> None:
     at.patch.setattr("importlib.util.find_spec", lambda name: None)
-    at.raised(OptunaSweeper, 1, "tpe", "median", 0)
+    at.raised(Knobs, 1, "tpe", "median", 0)
     takes_extra("search")
 
 
@@ -187,22 +187,23 @@ def the_seed_is_searched(at: Place) -> None:
     assert said.count("Best: epoch 1") == 3
 
 
-@story("launch/grid", "hydra/launcher=basic runs one job at a time")
+@story("launch/sweep", "hydra/launcher=basic runs one job at a time")
 def a_worker_is_killed(at: Place) -> None:
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    from runner.launch.sweep import Sweep
 
     def killed(*_: Any) -> None:
         raise TerminatedWorkerError("a worker was killed")
 
     words = (*TINY, "-m", "seed=0,1", "output_dir=out")
     with at.patch.context() as patch:
-        patch.setattr(BasicSweeper, "sweep", killed)
+        patch.setattr(Sweep, "launch", killed)
         at.command(*words, code=1)
     assert "2 jobs" in at.command(*words, "hydra/launcher=basic")
 
 
-@story("launch/grid", "Leave -m out, and give one value each.")
+@story("launch/jobs", "Leave -m out, and give one value each.")
 def jobs_that_come_later(at: Place) -> None:
     words = ("hydra/sweeper=optuna", "optimizer.learn_rate=0.01,0.02")
     at.command("debug", "-m", *TINY, *words, code=2)
@@ -271,7 +272,7 @@ def a_group_in_a_path(at: Place) -> None:
     assert (at.folder / "x" / "ner" / "summary.json").is_file()
 
 
-@story("launch/grid", "Give it on the command line: {}=VALUE.")
+@story("launch/jobs", "Give it on the command line: {}=VALUE.")
 def what_a_job_cannot_have(at: Place) -> None:
     params = "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {output_dir: a, seed: '0,1'}}}\n"
     at.write("mine/experiment/folder.yaml", params)

@@ -17,7 +17,8 @@ from runner.__main__ import main
 from runner.commands import train
 from runner.tracking.mlflow import tracker as mlflow_client
 from tests.commands.test_resume import TINY
-from tests.stress.sweep_kills import issue, table
+from tests.stress.sweep_interrupts import jobs_of
+from tests.stress.sweep_kills import issue
 
 pytestmark = [pytest.mark.slow, pytest.mark.mlflow]
 
@@ -239,7 +240,7 @@ def test_killed_and_issued_again(tmp_path):
     assert issue(whole, None, "tracking=none")
     n_kills = sum(not issue(killed, seconds, "tracking=none") for seconds in (3.0, 3.5, 4.0))
     issue(killed, None, "tracking=none")
-    assert table(killed) == table(whole)
+    assert jobs_of(killed) == jobs_of(whole)
     assert n_kills, "the sweep was over before its first kill"
 
 

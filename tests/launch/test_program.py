@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,11 @@ from runner.config.compose import compose
 from runner.config.schema import RunConfig
 from runner.errors import Interrupted, RunFailed, RunnerError
 from runner.launch.program import run_app
+from runner.launch.runs import Command
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
 
+HERE = "hydra/launcher=basic"  # jobs in this process, one after the other
 BAD = [
     ("foo", ["'foo'", "KEY=VALUE"]),
     ("foo=", ["foo: there is no such key"]),
@@ -87,8 +88,8 @@ BAD = [
 ]
 
 
-def collect(into: list[RunConfig]) -> Callable[[RunConfig], None]:
-    return into.append
+def collect(into: list[RunConfig]) -> Command:
+    return Command(into.append)
 
 
 def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -159,13 +160,19 @@ def test_a_tracker_gets_only_keys_that_it_takes() -> None:
 @pytest.mark.slow
 def test_a_multirun_is_the_product() -> None:
     seen: list[RunConfig] = []
-    assert run_app(["-m", "pipeline=ner", "optimizer=adam,radam", "dropout.start=0.2,0.4"], collect(seen)) == 0
+    assert (
+        run_app(
+            ["-m", "pipeline=ner", "optimizer=adam,radam", "dropout.start=0.2,0.4", "tracking=none", HERE],
+            collect(seen),
+        )
+        == 0
+    )
     assert [(c.optimizer["type"], c.dropout["start"]) for c in seen] == [
         ("adam", 0.2), ("adam", 0.4), ("radam", 0.2), ("radam", 0.4),
     ]  # fmt: skip
     assert [config.job_number for config in seen] == [0, 1, 2, 3]
     assert all(config.is_multirun for config in seen)
-    assert seen[3].overrides == ["pipeline=ner", "optimizer=radam", "dropout.start=0.4"]
+    assert seen[3].overrides == ["pipeline=ner", "optimizer=radam", "dropout.start=0.4", "tracking=none"]
     assert len({config.output_dir for config in seen}) == 4
     assert {config.output_dir.parent for config in seen} == {seen[0].output_dir.parent}
     assert "multirun" in seen[0].output_dir.parts
@@ -182,7 +189,12 @@ def test_a_failed_job_stops_no_other(capsys: pytest.CaptureFixture[str]) -> None
             raise RunnerError("an empty file", place="a.iob")
         done.append(config.seed)
 
-    assert run_app(["--multirun", "seed=range(0,4)", "hydra.sweeper.max_batch_size=1"], job) == 1
+    assert (
+        run_app(
+            ["--multirun", "seed=range(0,4)", "hydra.sweeper.max_batch_size=1", "tracking=none", HERE], Command(job)
+        )
+        == 1
+    )
     assert done == [0, 3]
     text = capsys.readouterr().err
     assert "2 of the jobs failed" in text
@@ -194,11 +206,11 @@ def test_a_multirun_with_a_misspelt_option_starts_nothing(capsys: pytest.Capture
     assert "did you mean 'adam'?" in refused(["-m", "optimizer=adam,adamm"], capsys)
 
 
-def raises(error: BaseException) -> Callable[[RunConfig], None]:
+def raises(error: BaseException) -> Command:
     def job(config: RunConfig) -> None:
         raise error
 
-    return job
+    return Command(job)
 
 
 def test_files_that_complete_one_another_may_be_several() -> None:
@@ -257,7 +269,7 @@ def test_signals_reach_the_job_as_interrupted(number: signal.Signals, code: int)
             raise
 
     before = signal.getsignal(number)
-    assert run_app(["-m", "seed=1,2"], job) == code
+    assert run_app(["-m", "seed=1,2", "tracking=none", HERE], Command(job)) == code
     assert caught == [code], "the jobs after it must not start"
     assert signal.getsignal(number) is before
 

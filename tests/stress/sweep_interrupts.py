@@ -64,9 +64,10 @@ class Sweep:
             os.kill(self.process.pid, number)
 
     def end(self, seconds: float = 300.0) -> int:
-        """Its exit code; whatever is left of its group is killed."""
+        """Its exit code as a shell shows it (143: ended by SIGTERM); whatever is left of its group is killed."""
         try:
-            return self.process.wait(seconds)
+            code = self.process.wait(seconds)
+            return code if code >= 0 else 128 - code
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -80,14 +81,14 @@ class Sweep:
 
 
 def jobs_of(folder: Path) -> list[tuple[Any, ...]]:
-    """Status, best score, epoch and weights of each job of the one sweep in the folder."""
+    """Overrides, status, best score, epoch and weights of each job of the one sweep in the folder."""
     (sweep,) = folder.glob("outputs/multirun/*/*/sweep.json")
-    found = []
+    rows = []
     for job in json.loads(sweep.read_text())["jobs"]:
         summary = json.loads((sweep.parent / str(job["number"]) / "summary.json").read_text())
         best = summary["best"]
-        found.append((job["overrides"], summary["status"], best["score"], best["epoch"], summary["weights_sha256"]))
-    return found
+        rows.append((job["overrides"], summary["status"], best["score"], best["epoch"], summary["weights_sha256"]))
+    return rows
 
 
 def tracked(folder: Path) -> Any:
@@ -118,12 +119,12 @@ def kept_steps(output: str) -> dict[int, int]:
 def resumed_steps(folder: Path) -> dict[int, int]:
     """Job → the step from which its last process went on."""
     (sweep,) = folder.glob("outputs/multirun/*/*/sweep.json")
-    found = {}
+    resumed = {}
     for log in sweep.parent.glob("*/job.log"):
         steps = re.findall(r"goes on after step ([\d,]+)", log.read_text())
         if steps:
-            found[int(log.parent.name)] = int(steps[-1].replace(",", ""))
-    return found
+            resumed[int(log.parent.name)] = int(steps[-1].replace(",", ""))
+    return resumed
 
 
 def trainings(folder: Path) -> int:

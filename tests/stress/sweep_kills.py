@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import signal
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.commands.test_resume import TINY
+from tests.stress.sweep_interrupts import jobs_of
 
 SWEEP = ("-m", "optimizer=adam,radam", "dropout=constant", "repeat=2", "training.max_epochs=8")
 
@@ -42,17 +42,6 @@ def issue(folder: Path, seconds: float | None, *more: str) -> bool:
             process.wait()
             return False
     return True
-
-
-def table(folder: Path) -> list[Any]:
-    """Score, epoch, status and weights of each job, from the newest sweep in the folder."""
-    (sweep,) = folder.glob("outputs/multirun/*/*/sweep.json")
-    found = []
-    for job in json.loads(sweep.read_text())["jobs"]:
-        summary = json.loads((sweep.parent / str(job["number"]) / "summary.json").read_text())
-        best = summary["best"]
-        found.append((job["overrides"], summary["status"], best["score"], best["epoch"], summary["weights_sha256"]))
-    return found
 
 
 def runs(folder: Path) -> Any:
@@ -82,7 +71,7 @@ def main() -> int:
         began = time.monotonic()
         issue(whole, None, *more)
         duration = time.monotonic() - began
-        expected = table(whole), runs(whole) if is_tracked else None
+        expected = jobs_of(whole), runs(whole) if is_tracked else None
         while n_kills < arguments.kills:
             folder = Path(name) / f"sweep{n_kills}"
             folder.mkdir()
@@ -91,11 +80,11 @@ def main() -> int:
                 continue  # it was over before
             n_kills += 1
             issue(folder, None, *more)
-            found = table(folder), runs(folder) if is_tracked else None
-            n_same += found == expected
-            if found != expected:
+            ended = jobs_of(folder), runs(folder) if is_tracked else None
+            n_same += ended == expected
+            if ended != expected:
                 print(
-                    f"killed after {at:.1f} of {duration:.1f} s, it ended otherwise:\n{found}\n{expected}", flush=True
+                    f"killed after {at:.1f} of {duration:.1f} s, it ended otherwise:\n{ended}\n{expected}", flush=True
                 )
             print(f"{n_same} of {n_kills} the same", flush=True)
     return int(n_same < n_kills)

@@ -17,7 +17,7 @@ import srsly
 
 from runner.config.compose import compose
 from runner.errors import RunnerError
-from runner.launch.program import parse_arguments
+from runner.launch.command_line import parse_arguments
 
 HELP = """\
 python -m runner debug [key=value ...] [-m] [--config-dir DIR] [--json]

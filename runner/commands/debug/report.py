@@ -15,7 +15,7 @@ from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
 from runner.corpus.diagnose import part_facts, plain, shared_facts
 from runner.errors import RunnerError
-from runner.launch.grid import jobs_of
+from runner.launch.jobs import jobs_of
 from runner.training.estimate import estimate
 from runner.user_code import load_code
 
