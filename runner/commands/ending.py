@@ -12,7 +12,7 @@ from runner.commands.result import Result, write_summary
 from runner.commands.start import Start
 from runner.config.schema import RunConfig
 from runner.errors import RunnerError
-from runner.tracking.base import Status, Tracker
+from runner.tracking.base import RunEnd, Status, Tracker
 from runner.tracking.past_run import BEST, LAST
 from runner.training.interrupts import Interrupts
 
@@ -70,5 +70,5 @@ def finish_early(error: BaseException, trackers: Tracker, start: Start, result: 
 def finish(trackers: Tracker, status: Status, error: str | None, config: RunConfig, result: Result) -> str | None:
     """Tell the trackers how the run ended. Returns the id of the MLflow run, None if there is none."""
     models = {name: config.output_dir / name for name in (BEST, LAST) if (config.output_dir / name).is_dir()}
-    test = {"score": result.test["score"], **result.test["scores"]} if result.test is not None else None
-    return trackers.finish(status, error, models, test)
+    test = {"score": result.test["score"], **result.test["scores"]} if result.test is not None else {}
+    return trackers.finish(RunEnd(status, error, models, test))

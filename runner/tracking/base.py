@@ -62,6 +62,16 @@ class RunInfo:
     parent: str | None = None  # the sweep that it belongs to, by the key of that one's journal
 
 
+@dataclass(frozen=True)
+class RunEnd:
+    """How a run ended."""
+
+    status: Status
+    error: str | None = None  # why the run failed or was killed
+    models: Mapping[str, Path] = field(default_factory=dict)  # name → model folder
+    test: Mapping[str, float | None] = field(default_factory=dict)  # model-best's scores on the test set, if it was scored
+
+
 class Tracker(Protocol):
     """Whoever wants to know how a run goes."""
 
@@ -74,18 +84,8 @@ class Tracker(Protocol):
     def flush(self) -> None:
         """Before a checkpoint: what was recorded outlives a loss of power."""
 
-    def finish(
-        self,
-        status: Status,
-        error: str | None = None,
-        models: Mapping[str, Path] | None = None,
-        test: Mapping[str, float | None] | None = None,
-    ) -> str | None:
-        """After the last step, however the run ended.
-
-        error: why the run failed or was killed. models: name → model folder. test: model-best's scores on the test set,
-        given only where there are some. Returns the id of the tracked run, None where there is none.
-        """
+    def finish(self, end: RunEnd) -> str | None:
+        """After the last step, however the run ended. Returns the id of the tracked run, None where there is none."""
 
 
 class Trackers:
@@ -106,13 +106,6 @@ class Trackers:
         for tracker in self._trackers:
             tracker.flush()
 
-    def finish(
-        self,
-        status: Status,
-        error: str | None = None,
-        models: Mapping[str, Path] | None = None,
-        test: Mapping[str, float | None] | None = None,
-    ) -> str | None:
-        scores = {"test": test} if test is not None else {}
-        run_ids = [tracker.finish(status, error, models, **scores) for tracker in self._trackers]
+    def finish(self, end: RunEnd) -> str | None:
+        run_ids = [tracker.finish(end) for tracker in self._trackers]
         return next((run_id for run_id in run_ids if run_id), None)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from runner import registry
 from runner.foreign import shown
 from runner.streams import terminal_width
-from runner.tracking.base import RunInfo, Status
+from runner.tracking.base import RunEnd, RunInfo
 from runner.tracking.table import Table, percent
 from runner.training.step import Best, Step
 
@@ -73,21 +72,15 @@ class ConsoleTracker:
     def flush(self) -> None:
         pass
 
-    def finish(
-        self,
-        status: Status,
-        error: str | None = None,
-        models: Mapping[str, Path] | None = None,
-        test: Mapping[str, float | None] | None = None,
-    ) -> None:
+    def finish(self, end: RunEnd) -> None:
         self._clear()
         if self._best is not None:
             line = f"Best: {_epochs(self._best)}, score {percent(self._best.score)}"
-            where = (models or {}).get("model-best")
+            where = end.models.get("model-best")
             self._print("", f"{line}, {_short(where)}" if where is not None else line)
-        if test is not None:
-            others = ", ".join(f"{key} {percent(value)}" for key, value in test.items() if key != "score")
-            self._print(f"Test: score {percent(test['score'])} ({others})")
+        if end.test:
+            others = ", ".join(f"{key} {percent(value)}" for key, value in end.test.items() if key != "score")
+            self._print(f"Test: score {percent(end.test['score'])} ({others})")
         if self._excluded:
             noun = "entity does" if self._excluded == 1 else "entities do"
             self._print(f"{self._excluded:,} dev {noun} not fit the tokens: no prediction can be right there")

@@ -23,6 +23,7 @@ import pytest
 import runner
 from runner.__main__ import main
 from runner.errors import RunnerError
+from runner.tracking.base import RunEnd
 from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalLock, JournalWriter, read_journal
 from runner.tracking.mlflow.tracker import MlflowTracker
 from runner.tracking.process import this_process
@@ -158,7 +159,7 @@ def test_offline_then_sync(closed: Front, client: Any, tmp_path: Path, capsys: p
     for step in three_steps():
         tracker.record(step)
     (folder / "summary.json").write_text('{"run_id": null, "status": "FINISHED"}')
-    assert tracker.finish("FINISHED", None, make_models(folder)) is None
+    assert tracker.finish(RunEnd("FINISHED", None, make_models(folder))) is None
     first, second, third, fourth = capsys.readouterr().err.splitlines()
     assert first.endswith("until one does, the run is kept in its own folder")
     assert second == "  Sent when the server is back, or later: python -m runner sync"
@@ -206,7 +207,7 @@ def test_lost_while_training_and_back_before_the_end(opened: Front, client: Any,
         tracker.record(step)
     assert time.monotonic() - began < 0.5
     threading.Timer(1.0, opened.open).start()
-    assert tracker.finish("FINISHED", None, make_models(tmp_path / "out")) == tracker.run_id
+    assert tracker.finish(RunEnd("FINISHED", None, make_models(tmp_path / "out"))) == tracker.run_id
     run = only_run(client, "lost")
     assert (run.info.run_id, run.info.status) == (tracker.run_id, "FINISHED")
     assert steps_of(client, run.info.run_id) == [1, 2, 3]
@@ -219,7 +220,7 @@ def test_lost_and_interrupted(opened: Front, tmp_path: Path, capsys: pytest.Capt
     wait_for_run(tracker)
     opened.close()
     began = time.monotonic()
-    assert tracker.finish("KILLED", "interrupted") == tracker.run_id
+    assert tracker.finish(RunEnd("KILLED", "interrupted")) == tracker.run_id
     assert time.monotonic() - began < 5.0
     assert f"To send the rest: python -m runner sync {tmp_path / 'out'}" in capsys.readouterr().err
     code, out, _ = command("sync", str(tmp_path))  # the process that sends is still at it
@@ -296,7 +297,7 @@ def test_nothing_outside_the_folder_is_ever_sent(opened: Front, tmp_path: Path, 
     tracker.start(make_run(folder, name=way))
     models = make_models(folder)
     tracker.record(three_steps()[0])
-    tracker.finish("FINISHED")
+    tracker.finish(RunEnd("FINISHED"))
     (folder / "synced.json").unlink()
     if way == "a link":
         (folder / "config.yaml").unlink()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.tracking.base import ScoreColumns
+from runner.tracking.base import RunEnd, ScoreColumns
 from runner.tracking.console import ConsoleTracker
 from runner.tracking.table import Table
 
@@ -33,7 +33,7 @@ def test_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tracker.start(make_run(tmp_path))
     for step in three_steps():
         tracker.record(step)
-    assert tracker.finish("FINISHED", models={"model-best": Path.cwd() / "out" / "model-best"}) is None
+    assert tracker.finish(RunEnd("FINISHED", models={"model-best": Path.cwd() / "out" / "model-best"})) is None
     said = capsys.readouterr()
     assert said.out == TABLE + (
         f"\nBest: epoch 1, score 40.00, {os.path.join('out', 'model-best')}\n"
@@ -48,7 +48,7 @@ def test_a_terminal_gets_a_bar_and_the_table_stays_plain(tmp_path: Path) -> None
     tracker.start(make_run(tmp_path))
     for step in three_steps():
         tracker.record(step)
-    tracker.finish("KILLED", "interrupted")
+    tracker.finish(RunEnd("KILLED", "interrupted"))
     assert out.getvalue().startswith(TABLE)
     assert "\x1b" not in out.getvalue()
     assert "Epoch 1/2" in err.getvalue()
@@ -96,7 +96,7 @@ def test_wide_letters_take_two_places() -> None:
 def test_a_run_without_evaluation_says_nothing_of_a_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tracker = ConsoleTracker()
     tracker.start(make_run(tmp_path))
-    tracker.finish("FAILED", "no data")
+    tracker.finish(RunEnd("FAILED", "no data"))
     assert capsys.readouterr().out == ""
 
 
@@ -129,7 +129,7 @@ def test_a_score_without_gold_is_a_dash(tmp_path: Path, capsys: pytest.CaptureFi
     tracker = ConsoleTracker()
     tracker.start(make_run(tmp_path))
     tracker.record(make_step(2, evaluation=absent, is_best=True))
-    tracker.finish("FINISHED")
+    tracker.finish(RunEnd("FINISHED"))
     assert capsys.readouterr().out.splitlines()[2:] == [
         "    1        2    1234.50       -       -       -   100.00    25,123       -     *",
         "",

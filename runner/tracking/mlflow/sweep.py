@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from runner.tracking.base import RunInfo, Status
+from runner.tracking.base import RunEnd, RunInfo, Status
 from runner.tracking.mlflow.tracker import MlflowTracker
 from runner.tracking.mlflow.view import SWEEPS
 
@@ -47,7 +47,7 @@ class SweepTracker(MlflowTracker):
         """
         self._values, self._files = dict(values), list(files)
         self._closing_table = list(table)
-        return self.finish(status, error)
+        return self.finish(RunEnd(status, error))
 
     def _begin(self, run: RunInfo) -> None:
         self._table.lines = []  # it has no evaluations

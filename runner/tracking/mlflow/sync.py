@@ -59,15 +59,14 @@ def look(path: Path, uri: str | None = None) -> Journal:
     if start is None:
         return Journal(path, "empty")
     key, store = str(start["tags"].get(KEY_TAG, "")), uri or str(start["uri"])
-    sent, n_bytes = read_status(path), _whole_bytes(path)
-    if sent is not None and sent.is_of(key, store, n_bytes):
-        return Journal(path, "sent", store, key, sent.run_id)
-    events = read_journal(path)
     if uri is None and moved.is_gone(store):
-        store = store_of(events)
-        if sent is not None and sent.is_of(key, store, n_bytes):
-            return Journal(path, "sent", store, key, sent.run_id)
-        store = moved.store_for(store, store_uri(None), path.parent, "--uri") if moved.is_gone(store) else store
+        store = store_of(read_journal(path))
+    sent = read_status(path)
+    if sent is not None and sent.is_of(key, store, _whole_bytes(path)):
+        return Journal(path, "sent", store, key, sent.run_id)
+    if uri is None and moved.is_gone(store):
+        store = moved.store_for(store, store_uri(None), path.parent, "--uri")
+    events = read_journal(path)
     known = sent.run_id if sent is not None and sent.key == key else None
     run_id = next((str(event["run_id"]) for event in events if event["event"] == "run"), known)
     n_resumes = sum(event["event"] == "resume" for event in events)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import itertools
 import shlex
 import sys
 import time
@@ -22,10 +21,11 @@ from typing import Any, Literal
 from runner import registry
 from runner.components.predictions import FILE_NAME as PREDICTIONS
 from runner.errors import RunFailed, RunnerError
-from runner.tracking.base import STATUSES, RunInfo, Status
+from runner.tracking.base import STATUSES, RunEnd, RunInfo
 from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalWriter, flatten, now_ms, past_of, per_type_rows
 from runner.tracking.mlflow.delivery import IF_UNREACHABLE, Delivery, Unsent
-from runner.tracking.mlflow.limits import MAX_EXPERIMENT_NAME, clean_name
+from runner.tracking.mlflow.limits import MAX_EXPERIMENT_NAME
+from runner.tracking.mlflow.metrics import RunMetrics
 from runner.tracking.mlflow.reach import answers, can_ask, deleted_experiment, unreachable, without_password
 from runner.tracking.mlflow.store import artifact_root, sqlite_path, store_uri
 from runner.tracking.mlflow.task import Task
@@ -33,17 +33,10 @@ from runner.tracking.mlflow.view import BEST_FIRST, how_to_look
 from runner.tracking.past_run import weights_sha256
 from runner.tracking.process import PROCESS_TAG, this_process
 from runner.tracking.table import Table
-from runner.training.step import Best, Evaluation, Step
+from runner.training.step import Evaluation, Step
 
-MAX_KEYS = 59  # metric keys a run
-MAX_EXTRA_KEYS = 20  # of these for losses by component and `Step.extra`
 KILLED_SECONDS = 3.0  # an interrupted run waits no longer; the child goes on without us
-
-STEP_KEYS = ("loss", "learn_rate", "L2", "grad_clip", "batch_size", "dropout", "grad_norm", "words", "words_per_second")
-EVALUATION_KEYS = ("epoch", "score", "prediction_words_per_second", "excluded_entities")
-BEST_KEYS = ("best_score", "best_epoch", "best_step")
 _OF_EACH_PROCESS = ("kernel", "output_dir")  # tags that a resumed run gets anew
-FINAL_KEYS = ("train_words", "seconds", "train_words_per_second", "tracking_share")
 
 
 @registry.trackers("mlflow")
@@ -132,8 +125,7 @@ class MlflowTracker:
         )
         self._evaluated: dict[str, dict[str, Any]] = {}  # model name → what its MLflow model is told
         self._best: dict[str, float] = {}
-        self._keys: set[str] = {*STEP_KEYS, *EVALUATION_KEYS, *BEST_KEYS, *FINAL_KEYS}
-        self._keys_of: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._metrics = RunMetrics()
         self._is_over = False
         self.seconds_spent = 0.0
         run_id = None
@@ -201,10 +193,10 @@ class MlflowTracker:
                 self._words += int(values.get("words", 0))
                 if values.get("words_per_second"):
                     self._train_seconds += values["words"] / values["words_per_second"]
-                self._keys.update(values)
+                self._metrics.know(values)
             elif event["event"] == "evaluation":
                 self._scored = int(event["step"])
-                self._keys.update(event["values"])
+                self._metrics.know(event["values"])
                 self._table.lines.append(str(event["table"]))
                 self._remember(event)
             elif event["event"] == "finish" and event["status"] == "FINISHED":
@@ -219,19 +211,8 @@ class MlflowTracker:
         """Write the step's metrics. Raises RunnerError where the child's first contact showed the store to be of no use."""
         began = time.perf_counter()
         assert self._journal is not None, "record before start"
-        names = (*step.losses, *step.extra)
-        keys = self._keys_of.get(names)
-        if keys is None:
-            keys = self._keys_of[names] = self._step_keys(step)
-        values = [
-            step.loss, step.learn_rate, step.L2, step.grad_clip, step.batch_size, step.dropout, step.grad_norm,
-            step.words, step.words / step.seconds if step.seconds > 0 else 0.0,
-        ]  # fmt: skip
-        if len(step.losses) > 1:
-            values += step.losses.values()
-        values += step.extra.values()
         if step.step > self._recorded:
-            self._journal.metrics(step.step, keys, values[: len(keys)])  # those past the limit have no key
+            self._journal.metrics(step.step, *self._metrics.of_step(step))
             self._words += step.words
             self._train_seconds += step.seconds
         self._last = step
@@ -241,79 +222,51 @@ class MlflowTracker:
             self._delivery.look_now_and_then()
         self.seconds_spent += time.perf_counter() - began
 
-    def finish(
-        self,
-        status: Status,
-        error: str | None = None,
-        models: Mapping[str, Path] | None = None,
-        test: Mapping[str, float | None] | None = None,
-    ) -> str | None:
+    def finish(self, end: RunEnd) -> str | None:
         """End the run and wait until everything is in MLflow, or it does not answer; returns the run's id.
 
         Raises RunnerError where a FINISHED run has a store of no use; otherwise says on stderr what is missing.
         """
-        assert status in STATUSES, status
+        assert end.status in STATUSES, end.status
         if self._journal is None or self._delivery is None or self._is_over:  # never started, or told twice
             return self.run_id
         self._is_over = True
         step = self._last.step if self._last is not None else self._recorded
-        end: Mapping[str, Any] = {"step": step, "values": self._final_values() | self._test_values(test or {})}
-        if status == "FINISHED" and self._ended is not None and self._ended["step"] == step:
-            end = self._ended  # MLflow may have these numbers already, and keeps equal ones once
+        last: Mapping[str, Any] = {"step": step, "values": self._final_values() | self._metrics.of_test(end.test)}
+        if end.status == "FINISHED" and self._ended is not None and self._ended["step"] == step:
+            last = self._ended  # MLflow may have these numbers already, and keeps equal ones once
         self._journal.event(
             "finish",
-            status=status,
-            error=error,
-            **end,
+            status=end.status,
+            error=end.error,
+            **last,
             table=self._closing_table,
             best=self._best,
-            models=[self._model(name, path) for name, path in (models or {}).items()],
+            models=[self._model(name, path) for name, path in end.models.items()],
             artifacts=[str(path) for path in self._artifacts() if path.is_file()],
         )
         self._journal.close()
         try:
-            self._delivery.wait(KILLED_SECONDS if status == "KILLED" else None)
+            self._delivery.wait(KILLED_SECONDS if end.status == "KILLED" else None)
         except RunnerError as problem:
-            if status == "FINISHED" and not isinstance(problem, Unsent):
+            if end.status == "FINISHED" and not isinstance(problem, Unsent):
                 raise
             print(problem, file=sys.stderr)  # the run's own error is the one to raise
         if self.run_id is not None and not self._is_child and not self._delivery.was_place_told():
             print(*how_to_look(self._uri, self._delivery.experiment_id, view=self._view), sep="\n", flush=True)
         return self.run_id
 
-    def _step_keys(self, step: Step) -> tuple[str, ...]:
-        """The metric keys of a step; those past the limit are left out, the same ones every time."""
-        more = [f"loss_{clean_name(name)}" for name in step.losses] if len(step.losses) > 1 else []
-        more += [clean_name(name) for name in step.extra]
-        more = more[:MAX_EXTRA_KEYS]
-        admitted = self._admitted(more)
-        return (*STEP_KEYS, *itertools.takewhile(lambda key: key in admitted, more))  # values are matched by position
-
     def _record_evaluation(self, step: Step, evaluation: Evaluation, began: float) -> None:
         assert self._journal is not None
-        numbers: dict[str, float] = {
-            "epoch": step.epoch,
-            **_scores(evaluation),
-            **{clean_name(f"{name}_loss"): loss for name, loss in evaluation.losses.items()},
-            "prediction_words_per_second": evaluation.words_per_second,
-            "excluded_entities": evaluation.excluded_entities,
-        }
-        admitted = self._admitted(numbers)
-        values = {key: float(numbers[key]) for key in admitted}
+        values = self._metrics.of_evaluation(step, evaluation)
         values["tracking_share"] = self._share(time.perf_counter() - began)
         about = {"time": now_ms(), "step": step.step, "epoch": step.epoch, "values": values}
         rows = per_type_rows(step.step, evaluation.per_type)
         best = None
         if step.best is not None:
-            scores = {key: value for key, value in _scores(step.best).items() if key in values}
-            others = {key: value for key, value in scores.items() if value != values[key]}
-            # Where every component is of its own epoch. MLflow counts a model's metrics as the run's too, and the run has
-            # these keys at this step already.
-            renamed = {f"best_{key}": value for key, value in others.items()}
-            renamed = {key: renamed[key] for key in self._admitted(renamed)}
-            same = {key: value for key, value in values.items() if key not in others}
-            best = {"values": {**same, **renamed}, "per_type": per_type_rows(step.step, step.best.per_type)}
-            values.update(self._best_values(step.best))
+            of_model = self._metrics.of_best_model(step.best, values)
+            best = {"values": of_model, "per_type": per_type_rows(step.step, step.best.per_type)}
+            values.update(self._metrics.of_best(step.best))  # at once: an interrupted run has them too
         event = {**about, "table": self._table.add(step), "per_type": rows, "best": best}
         self._remember(event)
         self._journal.event("evaluation", **event)
@@ -325,15 +278,6 @@ class MlflowTracker:
         if event["best"] is not None:
             self._evaluated["model-best"] = {**about, "values": event["best"]["values"]}
             self._best = {key: value for key, value in event["values"].items() if key.startswith("best_")}
-
-    def _admitted(self, keys: Any) -> list[str]:
-        """The keys that still fit under the limit, or are known already."""
-        admitted = []
-        for key in keys:
-            if key in self._keys or len(self._keys) < MAX_KEYS:
-                self._keys.add(key)
-                admitted.append(key)
-        return admitted
 
     def _share(self, more: float = 0.0) -> float:
         """Of the run's time, the part spent in `record`."""
@@ -347,10 +291,6 @@ class MlflowTracker:
             values["tracking_share"] = self._share()
         return values
 
-    def _test_values(self, test: Mapping[str, float | None]) -> dict[str, float]:
-        named = {clean_name(f"test/{key}"): value for key, value in test.items() if value is not None}
-        return {key: float(named[key]) for key in self._admitted(named)}
-
     def _key(self) -> str:
         """By which the run is found in MLflow before its id is known."""
         return uuid.uuid4().hex
@@ -358,20 +298,6 @@ class MlflowTracker:
     def _artifacts(self) -> list[Path]:
         """Files that MLflow is given at the end, those that there are."""
         return [self._output_dir / "config.yaml", self._output_dir / PREDICTIONS]
-
-    def _best_values(self, best: Best) -> dict[str, float]:
-        """Logged whenever they change, at the step they speak of: an interrupted run has them too."""
-        epochs = best.epochs if len(set(best.epochs.values())) > 1 else {}
-        return {
-            **({"best_score": best.score} if best.score is not None else {}),
-            "best_epoch": best.epoch,
-            "best_step": best.step,
-            **{
-                key: epoch
-                for name, epoch in epochs.items()
-                for key in self._admitted([clean_name(f"best_epoch_{name}")])
-            },
-        }
 
     def _model(self, name: str, path: Path) -> dict[str, Any]:
         sha256 = weights_sha256(path)
@@ -381,9 +307,3 @@ class MlflowTracker:
             "sha256": sha256,
             **self._evaluated.get(name, {"step": 0, "values": {}}),
         }
-
-
-def _scores(scored: Evaluation | Best) -> dict[str, float]:
-    """The final score, and every other; those without gold are absent."""
-    found = {"score": scored.score, **{clean_name(key): value for key, value in scored.scores.items()}}
-    return {key: value for key, value in found.items() if isinstance(value, int | float)}

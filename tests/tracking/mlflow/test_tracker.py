@@ -18,11 +18,12 @@ import pytest
 
 import runner
 from runner.errors import RunFailed, RunnerError
-from runner.tracking.base import Resumed, RunInfo
+from runner.tracking.base import Resumed, RunEnd, RunInfo
 from runner.tracking.journal import FILE_NAME, JournalWriter, read_journal
 from runner.tracking.mlflow.follower import current_follower
+from runner.tracking.mlflow.metrics import MAX_KEYS
 from runner.tracking.mlflow.store import MODEL_FOLDER, fetch, store_uri
-from runner.tracking.mlflow.tracker import MAX_KEYS, MlflowTracker
+from runner.tracking.mlflow.tracker import MlflowTracker
 from runner.tracking.past_run import PastRun, from_folder
 
 from ..conftest import make_evaluation, make_models, make_run, make_step, three_steps
@@ -101,7 +102,7 @@ def track(
     tracker.start(run)
     for step in three_steps():
         tracker.record(step)
-    run_id = tracker.finish(status, error, models)
+    run_id = tracker.finish(RunEnd(status, error, models or {}))
     assert run_id is not None
     return run_id
 
@@ -176,7 +177,7 @@ def test_scores_without_gold_are_absent(store: Store, tmp_path: Path) -> None:
     tracker = MlflowTracker(store.uri)
     tracker.start(make_run(tmp_path / "unscored", name="unscored"))
     tracker.record(make_step(1, evaluation=absent, is_best=True))
-    run_id = tracker.finish("FINISHED", None, make_models(tmp_path / "unscored"))
+    run_id = tracker.finish(RunEnd("FINISHED", None, make_models(tmp_path / "unscored")))
     run = store.client.get_run(run_id)
     assert (run.info.status, run.data.metrics["token_acc"], run.data.metrics["best_epoch"]) == ("FINISHED", 1.0, 1.0)
     assert not {"score", "ents_f", "best_score"} & set(run.data.metrics)
@@ -252,7 +253,7 @@ def test_a_store_that_cannot_be_used_is_said_in_two_lines(tmp_path: Path) -> Non
     tracker.start(make_run(tmp_path / "out"))
     tracker.record(make_step(1))
     with pytest.raises(RunnerError) as caught:
-        tracker.finish("FINISHED")
+        tracker.finish(RunEnd("FINISHED"))
     assert caught.value.place == "tracking.uri"
     assert len(str(caught.value).splitlines()) == 2
 
@@ -261,7 +262,7 @@ def test_a_failure_is_not_hidden_by_the_store(tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "runs.db").write_bytes(b"SQLite format 3\x00" + b"and then nothing of the kind" * 40)
     tracker = MlflowTracker(store_uri("sqlite:///runs.db", cwd=tmp_path))
     tracker.start(make_run(tmp_path / "out"))
-    assert tracker.finish("FAILED", "the loss is nan") is None
+    assert tracker.finish(RunEnd("FAILED", "the loss is nan")) is None
     assert capsys.readouterr().err.startswith("tracking.uri: ")
 
 
@@ -280,7 +281,7 @@ def test_a_follower_that_dies_is_replaced_and_nothing_is_doubled(store: Store, t
         tracker.record(step)
     while follower.is_alive:
         time.sleep(0.01)
-    run_id = tracker.finish("FINISHED")
+    run_id = tracker.finish(RunEnd("FINISHED"))
     assert run_id == tracker.run_id
     assert store.client.get_run(run_id).info.status == "FINISHED"
     assert [metric.step for metric in store.client.get_metric_history(run_id, "loss")] == [1, 2, 3]
@@ -292,7 +293,7 @@ def test_the_number_of_keys_is_bounded(store: Store, tmp_path: Path) -> None:
     many = {f"more_{i}": 1.0 for i in range(70)}
     tracker.record(dataclasses.replace(make_step(1), extra=many))
     tracker.record(dataclasses.replace(make_step(2, evaluation=make_evaluation(0.5), is_best=True), extra=many))
-    run_id = tracker.finish("FINISHED")
+    run_id = tracker.finish(RunEnd("FINISHED"))
     assert run_id is not None
     metrics = store.client.get_run(run_id).data.metrics
     assert 40 < len(metrics) <= MAX_KEYS
