@@ -205,6 +205,5 @@ class JournalSender:
             finish = next((event for event in self._pending if event["event"] == "finish"), {})
             self._writer.give_up(first_line(error), finish.get("status", "KILLED"))
         fact, hint = explained(error, self._task.uri)
-        self.is_done = True
+        self._stop()  # before anybody hears of the error: a `sync` that follows it must not see the lock
         self._tell(error=fact, hint=hint, is_away=is_away)
-        self._stop()

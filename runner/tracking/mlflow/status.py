@@ -6,8 +6,8 @@
     {…, "error": …, "hint": …, "is_away": true}  the sender gave up; is_away: nobody answers
     {…, "status": "FINISHED", "n_bytes": …}      MLflow has the first n_bytes of the journal, and the run's end
 
-The file is replaced as a whole, holds no secrets, and has one writer: the process that holds the journal's lock. It stays
-when the run has ended, so that a later look needs no MLflow. Keys that are not known yet are left out.
+The file is replaced as a whole, holds no secrets, and has one writer: the process that sends the journal. It stays when the
+run has ended, so that a later look needs no MLflow. Keys that are not known yet are left out.
 """
 
 from __future__ import annotations
