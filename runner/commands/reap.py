@@ -1,6 +1,6 @@
 """`python -m runner reap`: close the runs that MLflow shows as RUNNING though their process is gone.
 
-How that is known: runner/tracking/process.py and reap.py.
+How a process is known to be gone: runner/tracking/process.py; which runs are closed: runner/tracking/mlflow/reap.py.
 """
 
 from __future__ import annotations

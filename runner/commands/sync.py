@@ -1,7 +1,7 @@
 """`python -m runner sync [FOLDER ...]`: send to MLflow what it has not got, from the journals of earlier runs.
 
-What a journal is and what becomes of it: runner/tracking/sync.py. A run's folder is not changed but for synced.json and
-the run_id in summary.json.
+How a journal is found and sent: runner/tracking/mlflow/sync.py. In a run's folder only synced.json and the run_id in
+summary.json are changed.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _sent(journal: Journal, away: dict[str, str]) -> str:
-    """What has become of it, said and named."""
+    """Send a journal and print what became of it; return the word under which it is counted."""
     try:
         journal = dataclasses.replace(journal, uri=whole_address(journal.uri, journal.path.parent))
     except RunnerError as error:
@@ -124,8 +124,8 @@ def name_run(summary: Path, run_id: str) -> None:
 
 
 def _journals(folders: Sequence[str]) -> list[Path]:
-    """Raises RunnerError for a named folder without one."""
-    found: dict[Path, None] = {}
+    """The journals in these folders, each once. Raises RunnerError for a named folder without a journal."""
+    paths: dict[Path, None] = {}
     for name in folders or DEFAULT_FOLDERS:
         folder = Path(name).expanduser()
         here = journals(folder)
@@ -135,8 +135,8 @@ def _journals(folders: Sequence[str]) -> list[Path]:
                 place=name,
                 hint="Name the folder of a run (its output_dir), or one above.",
             )
-        found.update(dict.fromkeys(here))
-    return list(found)
+        paths.update(dict.fromkeys(here))
+    return list(paths)
 
 
 def _say(path: Path, what: str) -> None:

@@ -1,4 +1,4 @@
-"""What a tracker is told, and the three verbs it has: start, record, finish.
+"""The protocol of a tracker (start, record, flush, finish), and the values that it is given.
 
 The loop knows no tracker and a tracker knows no loop; between them stand `Step` and the plain values below.
 """
@@ -46,7 +46,7 @@ class Resumed:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What is known before the first step."""
+    """A run, as it is known before the first step."""
 
     name: str  # for people; the same config gives the same name
     experiment: str
@@ -59,7 +59,7 @@ class RunInfo:
     max_epochs: int | None = None
     max_steps: int | None = None
     resumed: Resumed | None = None  # None: a new run
-    parent: str | None = None  # the sweep that it belongs to, by the key of that one's journal
+    parent: str | None = None  # the key of the journal of the sweep that the run belongs to
 
 
 @dataclass(frozen=True)
@@ -73,19 +73,19 @@ class RunEnd:
 
 
 class Tracker(Protocol):
-    """Whoever wants to know how a run goes."""
+    """An observer of a run."""
 
     def start(self, run: RunInfo) -> None:
-        """Before the first step. Raises RunnerError where it can be seen at once that tracking cannot work."""
+        """Called before the first step. Raises RunnerError where it can be seen at once that tracking cannot work."""
 
     def record(self, step: Step) -> None:
-        """After every step; returns at once."""
+        """Called after every step; returns at once."""
 
     def flush(self) -> None:
-        """Before a checkpoint: what was recorded outlives a loss of power."""
+        """Called before a checkpoint: everything recorded so far must outlive a loss of power."""
 
     def finish(self, end: RunEnd) -> str | None:
-        """After the last step, however the run ended. Returns the id of the tracked run, None where there is none."""
+        """Called after the last step, however the run ended. Returns the id of the tracked run, None where there is none."""
 
 
 class Trackers:

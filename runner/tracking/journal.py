@@ -1,4 +1,4 @@
-"""The run's journal: one JSON object a line, only ever appended; the single truth of what MLflow should hold.
+"""The run's journal: one JSON object a line, only ever appended. All that MLflow should hold of the run stands in it.
 
     {"event":"start","name":…,"experiment":…,"uri":…,"time":ms,"params":{…},"tags":{…},"datasets":[…],"table":[…],
      "process":…}
@@ -6,13 +6,13 @@
     {"event":"evaluation","step":9,"time":ms,"values":{…},"table":"…","per_type":[{…}],
      "best":null or {"values":{…},"epochs":{…},"per_type":[{…}]}}
     {"event":"run","run_id":…}
-    {"event":"resume","step":7,"process":…,"uri":…}    a process that was interrupted is replaced by one that goes on from step 7
+    {"event":"resume","step":7,"process":…,"uri":…}    a new process goes on from step 7, after an interruption
     {"event":"finish","time":ms,"status":…,"error":…,"step":9,"values":{…},"best":{…},"models":[{…}],"artifacts":[{…}]}
 
-Steps go to the operating system together, those of a tenth of a second; everything else at once, and `flush` writes all: a
-process killed at any moment loses at most the steps of its last tenth of a second, none that a checkpoint knows. The last
-line may be cut in half, and readers wait for its end. Values that JSON has no word for (nan, inf) are Python's NaN and
-Infinity. Nothing here knows MLflow.
+The steps of a tenth of a second are written together, every other event at once; `flush` writes all. A process that is
+killed loses at most the steps of its last tenth of a second, none of which a checkpoint holds. The last line may be cut in
+half; readers wait for its end. nan and inf, for which JSON has no word, are written as NaN and Infinity, as Python does.
+Nothing here knows MLflow.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SENT_NAME = "synced.json"  # beside a journal: how far MLflow has it, see mlflow
 ERROR_LOG = "tracking-error.log"  # beside a journal that was given up
 KEY_TAG = "journal"  # the tag whose value tells one journal's run from all others
 
-# What an event must hold to be one; whatever else a damaged journal holds is passed over.
+# The keys that an event must have, and their types; lines without them (of a damaged journal) are passed over.
 _SHAPES: dict[str, dict[str, type]] = {
     "start": {"uri": str, "tags": dict},
     "run": {"run_id": str},
@@ -71,12 +71,12 @@ class JournalWriter:
         return self._file < 0
 
     def event(self, kind: str, /, **values: Any) -> None:
-        """Any event without its secrets, with the time of now where none is given."""
+        """Write any event without its secrets; its time is now where none is given."""
         event = {"event": kind, "time": now_ms(), **masked_all(values)}
         self._write(json.dumps(event, default=str) + "\n")
 
     def metrics(self, step: int, keys: tuple[str, ...], values: Iterable[float]) -> None:
-        """The metrics of one step: the hot path, so the line around the numbers is made once for each set of keys."""
+        """Write the metrics of one step. Hot path: the text around the numbers is made once for each set of keys."""
         head = self._heads.get(keys)
         if head is None:
             inner = ",".join(json.dumps(key).replace("%", "%%") + ":%r" for key in keys)
@@ -94,7 +94,7 @@ class JournalWriter:
             self.event("metrics", step=step, values=dict(zip(keys, numbers, strict=True)))
 
     def flush(self) -> None:
-        """Down to the disk."""
+        """Write everything down to the disk."""
         if not self.is_closed:
             self._write("")
             try:
@@ -109,7 +109,7 @@ class JournalWriter:
             self._file = -1
 
     def _write(self, line: str) -> None:
-        """Whatever waits, then this line."""
+        """Write the lines that wait, then this line."""
         data = "".join([*self._waiting, line]).encode("utf8")
         self._waiting = []
         try:
@@ -128,7 +128,9 @@ class JournalReader:
         self._file: tuple[int, int] | None = None  # device and inode
 
     def read(self) -> list[dict[str, Any]]:
-        """New complete events; a line without its end is left for later. None of another run's journal in its place.
+        """Events that became complete since the last call; a line without its end is left for later.
+
+        If another run's journal has taken the place of the one that was read first, the list stays empty.
 
         Raises OSError where the file cannot be read.
         """
@@ -153,14 +155,14 @@ class JournalReader:
 
 
 class JournalLock:
-    """Held by the process that sends a journal; let go when it ends, however it ends."""
+    """A lock held by the process that sends a journal; the system lets go of it when that process ends."""
 
     def __init__(self, journal: Path) -> None:
         self._path = journal
         self._file: Any = None
 
     def is_taken(self, *, wait: bool) -> bool:
-        """Take it, or see that it is taken. wait: False goes on without it where another process has it."""
+        """Try to take the lock; whether to go on. wait: True only with the lock, False also while another process has it."""
         if self._file is not None:
             return True
         file = open_file(self._path)
@@ -224,7 +226,7 @@ def _ends_in_half_a_line(path: Path) -> bool:
 
 
 def parse_events(lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
-    """The events that these lines hold; what is none is passed over."""
+    """The events that these lines hold; lines that are no event are passed over."""
     for line in lines:
         try:
             event = json.loads(line)
@@ -237,7 +239,7 @@ def parse_events(lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def store_of(events: Sequence[Mapping[str, Any]]) -> str:
-    """The address of the store that the run went to last; a process that resumes it in another place says so."""
+    """The address of the store that the run went to last: a process that resumes a run notes its own."""
     resumed = next(
         (event["uri"] for event in reversed(events) if event["event"] == "resume" and event.get("uri")), None
     )
@@ -245,7 +247,7 @@ def store_of(events: Sequence[Mapping[str, Any]]) -> str:
 
 
 def past_of(path: Path) -> list[dict[str, Any]]:
-    """The events of a journal that an earlier process began; none where it had not begun."""
+    """The events of a journal that an earlier process began; empty where no run has begun in it."""
     try:
         past = read_journal(path)
     except OSError:

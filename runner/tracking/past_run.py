@@ -1,7 +1,6 @@
-"""A run that is over, as plain values, whoever kept them: read here from its folder, in mlflow_runs.py from MLflow.
+"""A run that is over, as plain values, read here from its folder, in mlflow/runs.py from MLflow.
 
-The folder's journal tells everything; without one (tracking=none) config.yaml and summary.json tell what they know, which
-is all but the curves.
+The folder's journal tells everything. Without a journal (tracking=none) config.yaml and summary.json tell all but the curves.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from runner.tracking.journal import flatten, read_journal
 CONFIG, SUMMARY, META = "config.yaml", "summary.json", "meta.json"
 BEST, LAST = "model-best", "model-last"
 PREVIOUS = "previous-run"  # inside a run's folder: the run that was in it before
-KERNEL = "kernel"  # tag, and key of summary.json: which machine code computed, see model/kernel.py
+KERNEL = "kernel"  # tag, and key of summary.json: which machine code computed, see model/ops/
 _NO_SCORES = {"score", "epoch", "prediction_words_per_second", "excluded_entities", "tracking_share"}
 
 
@@ -39,7 +38,7 @@ class Point:
 
 @dataclass(frozen=True)
 class PastRun:
-    """Of what is not known: None, or nothing in the mapping."""
+    """Values that are not known are None, or missing from the mapping."""
 
     place: str  # as the user named it
     name: str
@@ -60,9 +59,9 @@ class PastRun:
     predictions: Path | None = None  # the file, see components/predictions.py
 
     def digests(self, split: str) -> list[str] | None:
-        """Checksums of the files that a part of the corpus was read from."""
-        found = sorted(dataset["digest"] for dataset in self.datasets if dataset["split"] == split)
-        return found or None
+        """Checksums of the files that a split of the corpus was read from; None if they are not known."""
+        digests = sorted(dataset["digest"] for dataset in self.datasets if dataset["split"] == split)
+        return digests or None
 
 
 def from_folder(folder: Path) -> PastRun:
@@ -85,14 +84,14 @@ def from_folder(folder: Path) -> PastRun:
 
 def folders_of(sweep: Path) -> list[Path]:
     """The folders of a multirun's jobs, in the order of their numbers. Raises RunnerError where there are none."""
-    found = [
+    folders = [
         path.parent
         for path in sweep.rglob(SUMMARY)
         if (path.parent / CONFIG).is_file() and not path.parent.name.startswith(PREVIOUS)
     ]
-    if not found:
+    if not folders:
         raise RunnerError("there is no run in this folder", place=str(sweep), hint="Name the folder of a multirun.")
-    return sorted(found, key=lambda folder: [(len(part), part) for part in folder.relative_to(sweep).parts])
+    return sorted(folders, key=lambda folder: [(len(part), part) for part in folder.relative_to(sweep).parts])
 
 
 def _from_files(
@@ -155,7 +154,7 @@ def points(
     >>> points([(2, 1, 0.5), (4, 2, 0.7)], [(1, 8.0, 2), (2, 4.0, 2), (3, 3.0, 3), (4, 1.0, 5)])[1]
     Point(step=4, epoch=2, score=0.7, loss=0.5)
     """
-    found = []
+    curve: list[Point] = []
     queue = sorted(updates)
     position = 0
     for step, epoch, score in sorted(evaluations, key=lambda one: one[:2]):
@@ -163,21 +162,21 @@ def points(
         while position < len(queue) and queue[position][0] <= step:
             loss, words = loss + queue[position][1], words + queue[position][2]
             position += 1
-        found.append(Point(int(step), epoch, score, loss / words if words else None))
-    return found
+        curve.append(Point(int(step), epoch, score, loss / words if words else None))
+    return curve
 
 
 def weights_sha256(model: Path) -> str | None:
-    """What a model's meta.json says of its weights."""
+    """The checksum of a model's weights, from its meta.json; None if it is not there."""
     try:
-        found = json.loads(read_file(model / META)).get("weights_sha256")
+        sha256 = json.loads(read_file(model / META)).get("weights_sha256")
     except (OSError, ValueError, AttributeError):
         return None
-    return str(found) if found else None
+    return str(sha256) if sha256 else None
 
 
 def only_scores(values: Mapping[str, Any]) -> dict[str, float]:
-    """Of the metrics of an evaluation those that are scores, and there is gold for."""
+    """The metrics of an evaluation that are scores, but for those without gold."""
     return {
         key: float(value)
         for key, value in values.items()

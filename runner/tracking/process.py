@@ -1,7 +1,7 @@
-"""Which process trains a run, written down so that another process can tell later whether it is gone.
+"""A record of the process that trains a run, by which another process can tell later whether it is gone.
 
-A process id alone is given away again: the time at which the process began, the machine, its start-up and the
-namespace of its process ids stand beside it. Where one of them leaves a doubt there is no answer, which counts as
+Systems give process ids away again. Hence the record also holds when the process began, the machine, when the machine
+was started, and the namespace of its process ids. Where one of these leaves a doubt the answer is None, which counts as
 "not gone".
 """
 
@@ -20,7 +20,7 @@ PROCESS_TAG = "process"  # of a run: the text of `this_process`
 
 
 def this_process() -> str:
-    """The process that asks, as one line of JSON: host, machine, boot, namespace, pid, began."""
+    """The current process, as one line of JSON: host, machine, boot, namespace, pid, began."""
     return json.dumps({**_surroundings(), "pid": os.getpid(), "began": _began(os.getpid())})
 
 
@@ -51,7 +51,7 @@ def _parsed(process: str | None) -> Mapping[str, Any] | None:
 
 
 def _surroundings() -> dict[str, str]:
-    """What must be equal before two process ids can be compared."""
+    """The facts that must be equal before two process ids can be compared."""
     namespace = ""
     with contextlib.suppress(OSError):
         namespace = os.readlink("/proc/self/ns/pid")
@@ -64,7 +64,7 @@ def _surroundings() -> dict[str, str]:
 
 
 def _began(pid: int) -> str | None:
-    """When the process began, in the words of the system; "" where there is none (or only its exit code), None unknown."""
+    """When the process began, as the system tells it; "" if there is no such process (or only its exit code), None: unknown."""
     if Path("/proc/self/stat").exists():
         try:
             fields = Path(f"/proc/{pid}/stat").read_text("utf8", "replace").rpartition(")")[2].split()

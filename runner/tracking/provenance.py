@@ -1,6 +1,6 @@
-"""Where a run comes from: commit, command line, host, versions; as tags.
+"""Tags that say where a run comes from: commit, command line, host, versions.
 
-Asks git with its own command, and keeps quiet where there is no git or no repository.
+The commit is asked of the command `git`; without git or a repository its tags are absent.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def provenance_tags(cwd: Path) -> dict[str, str]:
 
 
 def command_line() -> str:
-    """What to type to get this process again, but for secrets: `python -m runner …` for a module, else the arguments."""
+    """The command line of this process, without secrets: `python -m runner …` for a module, else the arguments."""
     words = [masked_word(word) for word in sys.argv[1:]]
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     if spec is not None and spec.name:

@@ -1,7 +1,6 @@
-"""The address of a run's store, found again: a journal keeps it without user and password.
+"""Restore the whole address of a run's store: a journal keeps the address without user and password.
 
-They are taken from where they may have come from: the command's own address, MLFLOW_TRACKING_URI, or the expression that
-the run's config holds (`http://ada:${oc.env:STORE_PASSWORD}@host`).
+User and password are taken from MLFLOW_TRACKING_URI, or from the expression that the run's config holds (`http://ada:${oc.env:STORE_PASSWORD}@host`).
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ CONFIG = "config.yaml"
 
 
 def whole_address(kept: str, folder: Path, place: str = "tracking.uri") -> str:
-    """The address that was masked as `kept`; itself where it is whole.
+    """The address that was masked as `kept`; `kept` itself where nothing was masked.
 
-    folder: of the run, with its config.yaml. Raises RunnerError where user and password are nowhere to be found.
+    folder: of the run, with its config.yaml. Raises RunnerError where user and password cannot be restored.
     """
     if not is_masked(kept):
         return kept

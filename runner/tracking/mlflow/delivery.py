@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.5  # between two looks at the status while the run trains
 WAIT_SECONDS = 0.02  # the same while somebody waits
 SILENCE_SECONDS = 60.0  # `wait` gives up when the follower has not moved for so long
 NOTE_AFTER_SECONDS = 1.0
-MAX_LOST = 2  # processes that may be lost one after the other while their journal is sent
+MAX_LOST = 2  # followers that may be killed one after the other while the run's end waits for them
 IF_UNREACHABLE = (
     "Start it, set tracking.uri=sqlite:///mlflow.db, or train and send later: tracking.if_unreachable=offline"
 )
@@ -90,10 +90,10 @@ class Delivery:
         return status.status is not None
 
     def wait(self, limit: float | None) -> None:
-        """Until MLflow has everything. limit: seconds, None for as long as the follower gets on.
+        """Return when MLflow has everything, or `limit` seconds have passed; None: as long as the follower gets on.
 
-        Raises RunnerError for what went wrong, Unsent where the run itself is whole. Nothing for what `look` has raised
-        already.
+        Raises RunnerError for what went wrong, Unsent where the run itself is whole; an error that `look` has raised
+        before is not raised again.
         """
         if not self.follower.is_alive and not self._is_lost:
             self._follow_again()
@@ -125,7 +125,7 @@ class Delivery:
                 time.sleep(WAIT_SECONDS)
 
     def _follow_again(self) -> None:
-        """The follower was killed, not us: a new one sends the journal again; what MLflow has already, it keeps once."""
+        """Have a new follower send the journal again, as the old one was killed. MLflow keeps once what it has already."""
         self.follower = current_follower()
         self._task = replace(self._task, run_id=self.run_id, name=uuid4().hex)
         self.follower.follow(self._task)
@@ -140,7 +140,7 @@ class Delivery:
 
 
 class _Note:
-    """One line on the terminal while one waits; none where there is no terminal."""
+    """One line on the terminal while the user waits; nothing where there is no terminal."""
 
     text = "sending to MLflow…"
 

@@ -1,4 +1,4 @@
-"""What a run is in MLflow's own terms: the experiment it belongs to, its names and notes, its data sets."""
+"""A run in MLflow's own terms: its experiment, its description, its data sets."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ def note(start: Mapping[str, Any], finish: Mapping[str, Any] | None = None, tabl
 
 @functools.cache
 def leave_libraries_alone() -> None:
-    """Once, when MLflow has loaded all it needs: no more search for garbage among its objects.
+    """Take MLflow's objects out of garbage collection, once, when MLflow has loaded all it needs.
 
-    There are 160,000 and more, and looking through them over and over took a third of the time that metrics take.
+    There are 160,000 and more of them; looking through them again and again took a third of the time that metrics take.
     """
     gc.collect()
     gc.freeze()
 
 
 def forget_places(ids: Iterable[str | None]) -> None:
-    """Let MLflow drop what it keeps of each run and model: a thread pool and a queue, of the last thousand of them."""
+    """Let MLflow drop the thread pool and the queue that it keeps for each of the last thousand runs and models."""
     kept = getattr(mlflow.tracking._tracking_service.utils, "_artifact_repos_cache", {})
     for one in ids:
         kept.pop(one, None)

@@ -1,4 +1,4 @@
-"""What an error of MLflow's means: somebody is busy, nobody answers, or the store is of no use. Imports no MLflow."""
+"""What an error of MLflow means: the store is busy, nobody answers, or the store is of no use. Imports no MLflow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_locked(error: Exception) -> bool:
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether nobody answers, for now."""
+    """Whether the error says that nobody answers just now."""
     text = str(error)
     if isinstance(error, FileNotFoundError) or any(sign in text for sign in (*BUSY, "SSLError", "sqlite3.")):
         return False

@@ -21,5 +21,5 @@ def clean_name(key: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """At most so many characters of it."""
+    """The text, cut to `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

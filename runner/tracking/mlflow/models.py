@@ -22,15 +22,15 @@ LOADER = "runner.tracking.mlflow.flavor"
 
 
 def known_model(client: MlflowClient, experiment_id: str, run_id: str, name: str) -> Any:
-    """The logged model of that name that a process before has made for this run; None where there is none."""
-    found = client.search_logged_models(
+    """The logged model of that name that an earlier process made for this run; None if there is none."""
+    models = client.search_logged_models(
         [experiment_id], filter_string=f"source_run_id = '{run_id}' AND name = '{name}'"
     )
-    return found[0] if found else None
+    return models[0] if models else None
 
 
 def new_model(client: MlflowClient, experiment_id: str, run_id: str, name: str, start: Mapping[str, Any]) -> Any:
-    """An empty one. start: the journal's first event."""
+    """Make a logged model without files. start: the journal's first event."""
     tags = {key: start["tags"][key] for key in ("data_digest", "git_commit") if key in start["tags"]}
     return client.create_logged_model(
         experiment_id,
@@ -51,7 +51,7 @@ def log_model(
     time: int,
     dev: Mapping[str, str],
 ) -> None:
-    """Files and scores into a logged model, which is READY then.
+    """Write files and scores into a logged model, which is READY then.
 
     event: its part of the journal's last event. folder: of the saved model. time: of the scores, in ms since 1970, where
     the event has none. dev: name and digest of the data they were measured on.

@@ -1,7 +1,7 @@
 """A project folder that was moved: which store is meant by an address of before, and where the store's files are now.
 
-Journals hold the absolute address of their store, and a SQLite store the absolute addresses of its artifacts. Neither is
-followed to a place that is gone, where MLflow would make the old folders again. MLflow is not imported here.
+Journals hold the absolute address of their store, and a SQLite store the absolute addresses of its artifacts. An address of a
+place that is gone is never used: MLflow would make the old folders again. MLflow is not imported here.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ def is_same_store(one: str, other: str) -> bool:
 
 
 def store_for(before: str, own: str, folder: Path, how: str) -> str:
-    """The store that a run goes on in: the command's own. before: the one in the journal. how: the option that names one.
+    """The store that a run goes on in, which is `own`, that of the command.
 
-    Raises RunnerError where they are two that both exist, or neither does.
+    before: the store in the journal. how: the option that names a store. Raises RunnerError where the two stores differ
+    and both exist, or neither exists.
     """
     if is_same_store(before, own) or (is_gone(before) and not is_gone(own)):
         return own
@@ -72,7 +73,7 @@ def refuse_lost_store(uri: str) -> None:
 def follow_moved_files(uri: str) -> None:
     """Correct a SQLite store's addresses of artifacts where store and artifacts were moved together.
 
-    They were if an experiment's files belong into an `mlartifacts` beside a store that is not there any more. Raises
+    They were moved together if an experiment's files belong into an `mlartifacts` beside a store that is gone. Raises
     sqlite3.Error where the store cannot be written.
     """
     path, root = sqlite_path(uri), artifact_root(uri)

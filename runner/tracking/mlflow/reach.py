@@ -1,6 +1,6 @@
-"""Does anybody answer at a store's address, and does the store take runs of an experiment? Short questions, without MLflow.
+"""Does anybody answer at a store's address, and does the store take runs of an experiment? Asked without MLflow.
 
-Any answer will do, also one that refuses us: what is wrong with it, MLflow says better. Addresses without a host (a
+Any answer will do, also a refusal: MLflow explains refusals better. Addresses without a host (a
 SQLite file, a profile of Databricks) are not asked.
 """
 
@@ -15,7 +15,7 @@ from runner.secrets import masked
 from runner.tracking.mlflow.store import sqlite_path
 
 PATIENCE_SECONDS = 4.0
-AWAY = (502, 503, 504)  # what a proxy says for a server that is not there
+AWAY = (502, 503, 504)  # status codes of a proxy whose server is not there
 _LONGEST_ANSWER = 1 << 20  # bytes
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
@@ -88,8 +88,8 @@ def _deleted_in_sqlite(path: Path, name: str) -> str | None:
     query = "select experiment_id from experiments where name = ? and lifecycle_stage = 'deleted'"
     with contextlib.suppress(sqlite3.Error):  # not MLflow's, or locked: the first contact tells
         with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", 1.0, uri=True)) as connection:
-            found = connection.execute(query, (name,)).fetchone()
-        return str(found[0]) if found else None
+            row = connection.execute(query, (name,)).fetchone()
+        return str(row[0]) if row else None
     return None
 
 
@@ -108,7 +108,7 @@ def _deleted_on_server(uri: str, name: str) -> str | None:
 
 
 def without_password(uri: str) -> str:
-    """A web address as it may be shown, and asked by those who do not know the server yet.
+    """A web address without user and password, for messages and for questions to a server that is not known yet.
 
     >>> without_password("http://me:secret@127.0.0.1:5000/mlflow/")
     'http://127.0.0.1:5000/mlflow'
@@ -118,6 +118,6 @@ def without_password(uri: str) -> str:
 
 
 def unreachable(uri: str) -> str:
-    """The fact, for an error."""
+    """The fact of an error about a store that nobody answers for."""
     shown = masked(uri)
     return f"no MLflow server answers at {shown}" if uri.lower().startswith("http") else f"nobody answers at {shown}"

@@ -1,7 +1,7 @@
 """Runs that MLflow shows as RUNNING though their process is gone: find them, and close them.
 
 Only runs that say which process trains them, and only those of this machine; where there is a doubt (another machine, a
-process id of another container, a journal in somebody's hand) a run is left as it is. MLflow is imported when it is asked.
+process id of another container, a journal that is being sent) a run is left as it is. MLflow is imported when it is asked.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ class Reaper:
 
         try:
             for run in self._running(experiment):
-                found = _abandoned(run)
-                if found is not None:
-                    yield found
+                abandoned = _abandoned(run)
+                if abandoned is not None:
+                    yield abandoned
         except MlflowException as error:
             raise RunnerError(str(error).splitlines()[0][:300], place="--uri") from error
 
     def close(self, run: Abandoned) -> SyncStatus | None:
-        """Send what MLflow lacks, then the status: that of the journal, else KILLED. None: another process sends it."""
+        """Send what MLflow lacks of the run, and end it as its journal says, else as KILLED; None if another process does."""
         if run.journal is not None:
             journal = look(run.journal, self.uri)
             return send(Journal(run.journal, "unsent", self.uri, journal.key, run.run_id, journal.n_resumes))
@@ -70,7 +70,7 @@ class Reaper:
         return SyncStatus("", self.uri, run.run_id, status="KILLED")
 
     def _running(self, experiment: str | None) -> list[Any]:
-        """All of them before the first is closed: pages shift when runs leave the list."""
+        """List all RUNNING runs before the first is closed: pages shift when runs leave the list."""
         name = f"name = '{experiment}'" if experiment is not None else None
         experiments = [one.experiment_id for one in _pages(self._client.search_experiments, filter_string=name)]
         if experiment is not None and not experiments:
@@ -86,18 +86,19 @@ class Reaper:
 
 
 def _pages(search: Any, **about: Any) -> list[Any]:
-    found: list[Any] = []
+    """All results of a search that MLflow answers in pages."""
+    results: list[Any] = []
     token = None
     while True:
         page = search(**about, max_results=PAGE, page_token=token)
-        found += page
+        results += page
         token = page.token
         if not token:
-            return found
+            return results
 
 
 def _abandoned(run: Any) -> Abandoned | None:
-    """None for a run that has a process, or may have one."""
+    """The run as one to close; None if it has a process, or may have one."""
     tags = run.data.tags
     if is_gone(tags.get(PROCESS_TAG)) is not True:
         return None

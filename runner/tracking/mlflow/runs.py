@@ -1,4 +1,4 @@
-"""Runs of a store, read back; and a report put beside them. MLflow is imported when something is asked for."""
+"""Read runs back from a store, and log a report beside them. MLflow is imported with the first question."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Store:
         self._files.cleanup()
 
     def read(self, run_id: str) -> PastRun:
-        """All that is known of a run. Raises RunnerError where there is no such run."""
+        """Everything that the store knows of a run. Raises RunnerError where there is no such run."""
         with self._explained(run_id):
             run = self.client.get_run(run_id)
             info, metrics = run.info, run.data.metrics
@@ -78,16 +78,16 @@ class Store:
         )
 
     def children(self, run_id: str) -> list[str]:
-        """The trained runs below a multirun's own, the first started first; not those that sum up repeats."""
+        """Ids of the trained runs below a multirun's own run, by start time; runs that sum up repeats are left out."""
         with self._explained(run_id):
             experiment = self.client.get_run(run_id).info.experiment_id
-            found = self.client.search_runs(
+            runs = self.client.search_runs(
                 [experiment], f"tags.`{PARENT}` = '{run_id}'", order_by=["attributes.start_time ASC"]
             )
-        return [run.info.run_id for run in found if "data_digest" in run.data.tags]
+        return [run.info.run_id for run in runs if "data_digest" in run.data.tags]
 
     def artifact(self, run_id: str, name: str) -> Path | None:
-        """A file of the run, fetched; None where it has none of that name."""
+        """Fetch a file of the run; None if the run has no file of that name."""
         with self._explained(run_id):
             if not any(file.path == name for file in self.client.list_artifacts(run_id)):
                 return None
@@ -102,7 +102,7 @@ class Store:
                 self.client.set_tag(run_id, key, value)
 
     def log_report(self, experiment: str, name: str, files: Sequence[Path], tags: Mapping[str, str], note: str) -> str:
-        """A finished run that holds files about other runs of the experiment; its id. Raises RunnerError."""
+        """Log files about other runs of the experiment as a run of its own; return its id. Raises RunnerError."""
         with self._explained(experiment):
             known = self.client.get_experiment_by_name(experiment)
             if known is None:
@@ -119,7 +119,7 @@ class Store:
         return run_id
 
     def _best_model(self, run: Any) -> Any:
-        """The logged model of that name; None where there is none."""
+        """The logged model called model-best; None where there is none."""
         for output in run.outputs.model_outputs if run.outputs is not None else []:
             model = self.client.get_logged_model(output.model_id)
             if model.name == BEST:
@@ -128,7 +128,7 @@ class Store:
 
     @contextmanager
     def _explained(self, place: str) -> Iterator[None]:
-        """What MLflow raises, as an error for the user."""
+        """Turn errors of MLflow into errors for the user."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -144,7 +144,7 @@ class Store:
 
 
 def _dataset(one: Any) -> dict[str, str]:
-    """What mlflow.py's dataset_input made of a corpus file."""
+    """Name, split, source and digest of a data set that entities.dataset_input has made."""
     split = next((tag.value for tag in one.tags if tag.key == "mlflow.data.context"), "")
     try:
         source = json.loads(one.dataset.source)

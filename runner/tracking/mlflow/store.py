@@ -1,4 +1,4 @@
-"""Which MLflow store: its address made absolute and checked; and `fetch`, which finds a logged model's files in it.
+"""The MLflow store: make its address absolute and check it; `fetch` a logged model's files from it.
 
 Importing this costs nothing: MLflow is imported when `fetch` is called. Running a server is left to `mlflow ui`.
 """

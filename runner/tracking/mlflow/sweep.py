@@ -1,6 +1,7 @@
 """A sweep's own run in MLflow: the parent of its jobs' runs, or of the repeats of one point.
 
-It has no steps. Its parameters are what all jobs share, its metrics what came out, its artifacts tables and pictures.
+It has no steps. Its parameters are those that all jobs share, its metrics sum up the jobs, its artifacts are tables and
+pictures.
 """
 
 from __future__ import annotations

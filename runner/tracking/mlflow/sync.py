@@ -1,4 +1,4 @@
-"""Journals that MLflow does not have whole: find them, see who has them in hand, and send them.
+"""Journals that MLflow does not have whole: find them, see whether a process is at work on them, and send them.
 
 A journal is left alone while its run is trained or sent by another process, and where the run has no end and its
 process cannot be looked at from this machine. The status file says what MLflow has whole, so that a second look costs
@@ -29,7 +29,7 @@ State = Literal["sent", "unsent", "busy", "elsewhere", "empty"]
 
 @dataclass(frozen=True)
 class Journal:
-    """What can be seen of a journal without MLflow.
+    """What is known of a journal without asking MLflow.
 
     state: sent (MLflow has all of it), unsent, busy (its run is being trained or sent), elsewhere (it has no end and began
     on a machine that cannot be looked at), empty (no run has begun in it).
@@ -44,16 +44,17 @@ class Journal:
 
 
 def journals(folder: Path) -> list[Path]:
-    """All journals in and below a folder, by name; a sweep's own before those of its jobs, which look for its run."""
-    found = [path for path in folder.rglob(FILE_NAME) if path.is_file()]
-    return sorted(found, key=lambda path: (len(path.parts), path))
+    """All journals in and below a folder. A sweep's own comes before those of its jobs, which look for the sweep's run."""
+    paths = [path for path in folder.rglob(FILE_NAME) if path.is_file()]
+    return sorted(paths, key=lambda path: (len(path.parts), path))
 
 
 def look(path: Path, uri: str | None = None) -> Journal:
-    """What is to be done about a journal. uri: the store that should have it; None for the one it names, or in place of a
-    SQLite file that is gone the command's own.
+    """The state of a journal.
 
-    Raises OSError where it cannot be read, RunnerError where there is neither store.
+    uri: of the store that should have it; None for the store that the journal names, or, if that is a SQLite file that is
+    gone, the store in the current folder. Raises OSError where the journal cannot be read, RunnerError where neither store
+    exists.
     """
     start = _start_of(path)
     if start is None:
@@ -109,7 +110,7 @@ def _set_environment(wanted: Mapping[str, str]) -> None:
 
 
 def process_of(events: Iterable[dict[str, Any]]) -> str | None:
-    """The process that has the run, or had it last; None where the journal is older than that note."""
+    """The process that trains the run, or was the last to; None in journals of versions that did not note it."""
     return next((event["process"] for event in reversed(list(events)) if event.get("process")), None)
 
 
@@ -138,7 +139,7 @@ def _has_ended(events: list[dict[str, Any]]) -> bool:
 
 
 def _start_of(path: Path) -> dict[str, Any] | None:
-    """The first event, where it begins a run."""
+    """The journal's first event; None if no run has begun."""
     with open_file(path) as file:
         line = file.readline()
     start = next(parse_events([line]), None)

@@ -1,9 +1,9 @@
-"""The MLflow tracker as the training meets it: writes the journal, and lets a child process do the rest.
+"""The MLflow tracker as the training meets it: it writes the journal, and the follower does the rest.
 
-Nothing here imports MLflow or waits for it, but for `finish`. What can be seen to be wrong at once (a server that does
-not answer) is an error before training; what the child finds out at its first contact is raised by the next `record` or
+Nothing here imports MLflow, and only `finish` waits for it. A store that can be seen to be wrong at once (a server that
+does not answer) is an error before training; an error of the follower's first contact is raised by the next `record` or
 `finish`. A server that goes away later neither ends nor fails a run: `finish` waits some seconds for it and says how to
-send the rest. The journal stays in the output folder whatever happens.
+send the rest. Whatever happens, the journal stays in the output folder.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from runner.tracking.process import PROCESS_TAG, this_process
 from runner.tracking.table import Table
 from runner.training.step import Evaluation, Step
 
-KILLED_SECONDS = 3.0  # an interrupted run waits no longer; the child goes on without us
+KILLED_SECONDS = 3.0  # an interrupted run waits no longer; the follower goes on alone
 _OF_EACH_PROCESS = ("kernel", "output_dir")  # tags that a resumed run gets anew
 
 
@@ -47,7 +47,7 @@ def mlflow(
     system_metrics: bool = False,
     if_unreachable: Literal["fail", "offline"] = "fail",
 ) -> MlflowTracker:
-    """Every number, setting and model in MLflow.
+    """Track every number, setting and model in MLflow.
 
     uri: of the store; None for MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the current folder. run_name: None for
     the run's own. system_metrics: CPU, memory, disk and network of the machine every 10 seconds (needs psutil).
@@ -101,7 +101,7 @@ class MlflowTracker:
                 place="tracking.experiment",
                 hint=f"Choose another, tracking.experiment=NAME, or restore it: {restore}",
             )
-        # An address that cannot be asked beforehand is judged by the child's first attempt.
+        # An address that cannot be asked beforehand is judged by the follower's first attempt.
         self._must_answer = if_unreachable == "fail" and not can_ask(self._uri)
         self._delivery: Delivery | None = None
         self._journal: JournalWriter | None = None
@@ -109,7 +109,7 @@ class MlflowTracker:
         self.seconds_spent = 0.0
 
     def start(self, run: RunInfo) -> None:
-        """Begin a journal in `run.output_dir` and have the child follow it. Raises RunFailed where that fails."""
+        """Begin a journal in `run.output_dir` and have it followed. Raises RunFailed where the system refuses."""
         output_dir = run.output_dir.absolute()
         past = past_of(output_dir / FILE_NAME) if run.resumed is not None else []
         self._journal = JournalWriter(output_dir / FILE_NAME, is_new=not past)
@@ -120,9 +120,8 @@ class MlflowTracker:
         self._words, self._train_seconds = 0, 0.0
         self._recorded = self._scored = 0  # steps up to which the journal holds metrics, and evaluations
         self._last: Step | None = None
-        self._ended: dict[str, Any] | None = (
-            None  # how an earlier process has ended the run, killed before it could say so
-        )
+        # How an earlier process has ended the run, if it was killed before it could say so.
+        self._ended: dict[str, Any] | None = None
         self._evaluated: dict[str, dict[str, Any]] = {}  # model name → what its MLflow model is told
         self._best: dict[str, float] = {}
         self._metrics = RunMetrics()
@@ -149,11 +148,11 @@ class MlflowTracker:
 
     @property
     def run_id(self) -> str | None:
-        """None until the child has made the run."""
+        """The run's id in MLflow; None until the follower has made the run."""
         return self._delivery.run_id if self._delivery is not None else None
 
     def _begin(self, run: RunInfo) -> None:
-        """The journal's first event: all that is known before the first step."""
+        """Write the journal's first event: all that is known before the first step."""
         assert self._journal is not None
         root = artifact_root(self._uri)
         process = this_process()
@@ -182,7 +181,7 @@ class MlflowTracker:
         )
 
     def _take_up(self, past: list[dict[str, Any]]) -> str | None:
-        """What an earlier process has recorded, so that no step is recorded twice; the id of its run."""
+        """Take in what an earlier process has recorded, so that no step is recorded twice; return the id of its run."""
         run_id = None
         for event in past:
             if event["event"] == "run":
@@ -208,7 +207,7 @@ class MlflowTracker:
             self._journal.flush()
 
     def record(self, step: Step) -> None:
-        """Write the step's metrics. Raises RunnerError where the child's first contact showed the store to be of no use."""
+        """Write the step's metrics. Raises RunnerError if the follower's first contact failed: the store is of no use."""
         began = time.perf_counter()
         assert self._journal is not None, "record before start"
         if step.step > self._recorded:
@@ -272,7 +271,7 @@ class MlflowTracker:
         self._journal.event("evaluation", **event)
 
     def _remember(self, event: Mapping[str, Any]) -> None:
-        """What the models are told at the end."""
+        """Keep the numbers that the models in MLflow are given at the end."""
         about = {key: event[key] for key in ("time", "step", "epoch", "values")}
         self._evaluated["model-last"] = about
         if event["best"] is not None:
@@ -280,7 +279,7 @@ class MlflowTracker:
             self._best = {key: value for key, value in event["values"].items() if key.startswith("best_")}
 
     def _share(self, more: float = 0.0) -> float:
-        """Of the run's time, the part spent in `record`."""
+        """The share of the run's time that was spent in `record`."""
         return (self.seconds_spent + more) / max(1e-9, time.perf_counter() - self._started)
 
     def _final_values(self) -> dict[str, float]:
@@ -292,11 +291,11 @@ class MlflowTracker:
         return values
 
     def _key(self) -> str:
-        """By which the run is found in MLflow before its id is known."""
+        """The key of the journal: by this tag the run is found in MLflow before its id is known."""
         return uuid.uuid4().hex
 
     def _artifacts(self) -> list[Path]:
-        """Files that MLflow is given at the end, those that there are."""
+        """The files that MLflow is given at the end, if they exist."""
         return [self._output_dir / "config.yaml", self._output_dir / PREDICTIONS]
 
     def _model(self, name: str, path: Path) -> dict[str, Any]:
