@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from runner.errors import RunFailed
 from runner.files import check_file, open_file, take_lock
@@ -159,7 +159,7 @@ class JournalLock:
 
     def __init__(self, journal: Path) -> None:
         self._path = journal
-        self._file: Any = None
+        self._file: BinaryIO | None = None
 
     def is_taken(self, *, wait: bool) -> bool:
         """Try to take the lock; whether to go on. wait: True only with the lock, False also while another process has it."""

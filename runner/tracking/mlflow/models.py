@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput, Metric
+from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
 from mlflow.models import Model
 from mlflow.pyfunc import add_to_model
 
@@ -21,7 +21,7 @@ from runner.tracking.mlflow.store import MODEL_FOLDER
 LOADER = "runner.tracking.mlflow.flavor"
 
 
-def known_model(client: MlflowClient, experiment_id: str, run_id: str, name: str) -> Any:
+def known_model(client: MlflowClient, experiment_id: str, run_id: str, name: str) -> LoggedModel | None:
     """The logged model of that name that an earlier process made for this run; None if there is none."""
     models = client.search_logged_models(
         [experiment_id], filter_string=f"source_run_id = '{run_id}' AND name = '{name}'"
@@ -29,7 +29,9 @@ def known_model(client: MlflowClient, experiment_id: str, run_id: str, name: str
     return models[0] if models else None
 
 
-def new_model(client: MlflowClient, experiment_id: str, run_id: str, name: str, start: Mapping[str, Any]) -> Any:
+def new_model(
+    client: MlflowClient, experiment_id: str, run_id: str, name: str, start: Mapping[str, Any]
+) -> LoggedModel:
     """Make a logged model without files. start: the journal's first event."""
     tags = {key: start["tags"][key] for key in ("data_digest", "git_commit") if key in start["tags"]}
     return client.create_logged_model(
@@ -45,7 +47,7 @@ def new_model(client: MlflowClient, experiment_id: str, run_id: str, name: str, 
 def log_model(
     client: MlflowClient,
     run_id: str,
-    model: Any,
+    model: LoggedModel,
     event: Mapping[str, Any],
     folder: Path,
     time: int,
@@ -73,7 +75,7 @@ def log_model(
     client.finalize_logged_model(model.model_id, "READY")
 
 
-def write_mlmodel(folder: Path, model: Any, run_id: str) -> None:
+def write_mlmodel(folder: Path, model: LoggedModel, run_id: str) -> None:
     """MLmodel and the requirements, by which MLflow lists, serves and loads the model; nothing is pickled."""
     requirements = [f"declarative-runner=={__version__}"]
     described = Model(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import RunnerError
 from runner.tracking.journal import FILE_NAME, KEY_TAG, read_journal
@@ -18,6 +18,9 @@ from runner.tracking.mlflow.status import SyncStatus
 from runner.tracking.mlflow.store import client_of
 from runner.tracking.mlflow.sync import Journal, is_held, look, process_of, send
 from runner.tracking.process import PROCESS_TAG, is_gone
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 ERROR = "the training process ended without a word"
 PAGE = 500  # runs a request
@@ -69,13 +72,13 @@ class Reaper:
             return SyncStatus("", self.uri, run.run_id, error=str(error).splitlines()[0][:300])
         return SyncStatus("", self.uri, run.run_id, status="KILLED")
 
-    def _running(self, experiment: str | None) -> list[Any]:
+    def _running(self, experiment: str | None) -> list[Run]:
         """List all RUNNING runs before the first is closed: pages shift when runs leave the list."""
         name = f"name = '{experiment}'" if experiment is not None else None
         experiments = [one.experiment_id for one in _pages(self._client.search_experiments, filter_string=name)]
         if experiment is not None and not experiments:
             raise RunnerError("there is no such experiment", place=f"--experiment {experiment}")
-        running: list[Any] = []
+        running: list[Run] = []
         for start in range(0, len(experiments), PAGE):
             running += _pages(
                 self._client.search_runs,
@@ -97,7 +100,7 @@ def _pages(search: Any, **about: Any) -> list[Any]:
             return results
 
 
-def _abandoned(run: Any) -> Abandoned | None:
+def _abandoned(run: Run) -> Abandoned | None:
     """The run as one to close; None if it has a process, or may have one."""
     tags = run.data.tags
     if is_gone(tags.get(PROCESS_TAG)) is not True:

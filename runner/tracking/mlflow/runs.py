@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -16,6 +16,9 @@ from runner.errors import RunnerError
 from runner.files import read_file
 from runner.tracking.mlflow.store import client_of, first_line
 from runner.tracking.past_run import BEST, CONFIG, PastRun, only_scores, points
+
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput, LoggedModel, Run
 
 PARENT = "mlflow.parentRunId"
 WEIGHTS = {"model-best": "weights_sha256.model-best", "model-last": "weights_sha256.model-last"}  # tags
@@ -118,7 +121,7 @@ class Store:
             self.client.set_terminated(run_id, status="FINISHED")
         return run_id
 
-    def _best_model(self, run: Any) -> Any:
+    def _best_model(self, run: Run) -> LoggedModel | None:
         """The logged model called model-best; None where there is none."""
         for output in run.outputs.model_outputs if run.outputs is not None else []:
             model = self.client.get_logged_model(output.model_id)
@@ -143,7 +146,7 @@ class Store:
             raise RunnerError(first_line(error), place=place, hint=f"The store asked was {self.uri}.") from error
 
 
-def _dataset(one: Any) -> dict[str, str]:
+def _dataset(one: DatasetInput) -> dict[str, str]:
     """Name, split, source and digest of a data set that entities.dataset_input has made."""
     split = next((tag.value for tag in one.tags if tag.key == "mlflow.data.context"), "")
     try:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 from runner.errors import RunnerError
 from runner.files import open_file
 from runner.secrets import learn, masked
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 DATABASES = ("postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
@@ -98,7 +101,7 @@ def artifact_root(uri: str) -> Path | None:
     return Path.cwd() / "mlartifacts" if urlparse(uri).scheme.split("+")[0] in DATABASES else None
 
 
-def client_of(tracking_uri: str | None = None) -> tuple[Any, str]:
+def client_of(tracking_uri: str | None = None) -> tuple[MlflowClient, str]:
     """An MLflow client of a store that exists, and the store's address. Raises RunnerError where there is none."""
     store = store_uri(tracking_uri)
     path = sqlite_path(store)
@@ -172,7 +175,7 @@ def _sqlite_uri(uri: str, place: str, cwd: Path) -> str:
     return f"{head}:///{path}{mark}{query}"
 
 
-def _artifact_location(client: Any, uri: str) -> str:
+def _artifact_location(client: MlflowClient, uri: str) -> str:
     """The folder of a logged model, as an address. Raises LookupError and what MLflow raises."""
     scheme, _, rest = uri.partition(":/")
     if scheme == "models":
