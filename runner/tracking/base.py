@@ -69,7 +69,9 @@ class RunEnd:
     status: Status
     error: str | None = None  # why the run failed or was killed
     models: Mapping[str, Path] = field(default_factory=dict)  # name → model folder
-    test: Mapping[str, float | None] = field(default_factory=dict)  # model-best's scores on the test set, if it was scored
+    test: Mapping[str, float | None] = field(
+        default_factory=dict
+    )  # model-best's scores on the test set, if it was scored
 
 
 class Tracker(Protocol):
