@@ -11,6 +11,9 @@ from typing import Any
 from runner.blocks import accepted
 from runner.errors import RunnerError
 
+# The best on raw English that is small and fast; figures in corpus/tokenizer.py.
+DEFAULT_TOKENIZER: Mapping[str, Any] = {"type": "syntok"}
+
 
 def in_language(tokenizer: Mapping[str, Any], lang: str) -> dict[str, Any]:
     """The tokenizer's block with the pipeline's `lang`, where it takes a language and names none itself.

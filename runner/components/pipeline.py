@@ -39,14 +39,13 @@ from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
 from runner.corpus.packed.examples import PackedExamples
 from runner.errors import RunnerError, suggest
-from runner.languages import in_language
+from runner.languages import DEFAULT_TOKENIZER, in_language
 from runner.model.blas import with_own_threads
 from runner.model.ops import make_ops
 from runner.model.parameters import Parameters
 from runner.spacy_names import unknown
 
 Block = Mapping[str, Any]
-DEFAULT_TOKENIZER: Block = {"type": "syntok"}
 DEFAULT_TOK2VEC: Block = {"type": "hash_embed_cnn"}
 ABOUT_WEIGHTS = ("epoch", "step", "score", "scores", "epochs", "data_digest", "seed", "weights_sha256")  # keys of meta
 _MET = ""  # key in Example.targets, no component's name: the pipeline that has learned the example's labels and words

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from runner.errors import RunnerError, suggest
+from runner.languages import DEFAULT_TOKENIZER
 
 # Optional[int] and not int | None: OmegaConf names the type in its messages. key() makes a dataclasses.field.
 # ruff: noqa: UP045, RUF009
@@ -56,7 +57,7 @@ class PipelineConfig:
         dict,
         "score → weight (0 or more) in the final score that picks the best epoch; empty: the components' own weights",
     )
-    tokenizer: dict[str, Any] = key(dict, "splits raw text into words", block="tokenizers")
+    tokenizer: dict[str, Any] = key(dict(DEFAULT_TOKENIZER), "splits raw text into words", block="tokenizers")
 
 
 @dataclass
