@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +25,7 @@ from runner.launch.report import names_of, swept
 from runner.launch.results import Outcome, Planned, finished, job_folder, outcome
 from runner.launch.sweep_file import SweepFile, digest, finished_jobs, opened
 from runner.launch.tracked import TrackedSweep
+from runner.streams import terminal_width
 from runner.tracking.base import Status
 from runner.tracking.provenance import command_line
 
@@ -190,7 +192,7 @@ class Board:
                 for outcome in self.outcomes()
             ]
         )
-        print("\n" + "\n".join(conclusion.text()), flush=True)
+        print("\n" + "\n".join(conclusion.text(terminal_width(sys.stdout))), flush=True)
         report = file.folder / REPORT
         write_file(report, "\n".join(conclusion.markdown(command_line())) + "\n")
         files = [report, *draw(conclusion.outcomes, file.folder, conclusion.gains)]

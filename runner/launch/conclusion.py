@@ -26,13 +26,13 @@ class Conclusion:
         """Whether a point ran under several seeds."""
         return any(len(point.outcomes) > 1 for point in self.points)
 
-    def text(self) -> list[str]:
-        """The lines that the console shows."""
-        lines = as_text(rows_of_jobs(self.outcomes))
+    def text(self, width: int | None = None) -> list[str]:
+        """The lines that the console shows. width: of the terminal, in characters; None: whole tables."""
+        lines = as_text(rows_of_jobs(self.outcomes), width)
         if self.has_repeats:
-            lines += ["", *as_text(rows_of_repeats(self.points))]
+            lines += ["", *as_text(rows_of_repeats(self.points), width)]
         if self.gains:
-            lines += ["", *as_text(rows_of_gains(self.gains, name_of_first(self.points)))]
+            lines += ["", *as_text(rows_of_gains(self.gains, name_of_first(self.points)), width)]
         return [*lines, "", shown(self._best_line())] if self.best is not None else lines
 
     def markdown(self, command: str) -> list[str]:

@@ -6,6 +6,7 @@ job  optimizer  dropout.start  seed   Score  Epoch  Seconds  Status
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 
 from runner import foreign
@@ -100,17 +101,26 @@ def rows_of_repeats(points: Sequence[Repeats]) -> list[list[str]]:
     return rows
 
 
-def as_text(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Aligned columns under a rule; numbers to the right."""
-    rows = [[shown(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    to_right = [all(_is_number(row[i]) for row in rows[1:]) for i in range(len(widths))]
+def as_text(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """Aligned columns under a rule; numbers to the right.
 
-    def line(row: Sequence[str]) -> str:
-        cells = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, to_right, strict=True)]
-        return "  ".join(cells).rstrip()
+    width: of the terminal, in characters; texts that do not fit are cut off. None: as wide as the texts are.
+    """
+    from rich.box import Box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-    return [line(rows[0]), "  ".join("-" * width for width in widths), *map(line, rows[1:])]
+    ruled = Box("    \n    \n -- \n" + "    \n" * 5, ascii=True)
+    table = Table(box=ruled, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for i, heading in enumerate(rows[0]):
+        is_number = all(_is_number(row[i]) for row in rows[1:])
+        table.add_column(Text(shown(heading)), justify="right" if is_number else "left", no_wrap=is_number)
+    for row in rows[1:]:
+        table.add_row(*(Text(shown(cell), no_wrap=True, overflow="ellipsis") for cell in row))
+    stream = io.StringIO()
+    Console(file=stream, width=width or 10_000, color_system=None).print(table)
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
 
 
 def as_markdown(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -37,11 +37,21 @@ def test_the_last_word_counts():
 def test_the_table_of_jobs():
     assert as_text(rows_of_jobs(outcomes())) == [
         "Job  optimizer  start  Score  Epoch  Seconds  Status    Best",
-        "---  ---------  -----  -----  -----  -------  --------  ----",
+        "-" * 60,
         "  0  adam         0.2  50.00      0  1,234.5  finished",
         "  1  adam         0.4  75.00      1  1,234.5  finished  *",
         "  2  sgd          0.2      -      2  1,234.5  failed",
         "  3  sgd          0.4  25.00      3  1,234.5  finished",
+    ]
+
+
+def test_a_terminal_cuts_texts_and_no_numbers():
+    rows = [["Job", "[note]", "Score"], ["0", "a text of thirty characters ok", "50.00"], ["1", "人名の認識器", "7.25"]]
+    assert as_text(rows, width=28) == [
+        "Job  [note]            Score",
+        "-" * 28,
+        "  0  a text of thirt…  50.00",
+        "  1  人名の認識器       7.25",
     ]
 
 
@@ -53,7 +63,7 @@ def test_the_table_of_repeats():
     ]
     assert as_text(rows_of_repeats(repeats(found))) == [
         "optimizer  Seeds   Mean    SD  95 % interval   Best",
-        "---------  -----  -----  ----  --------------  ----",
+        "-" * 51,
         "adam           2  51.00  1.41  38.29 to 63.71",  # t of one degree of freedom: 12.7062 * .01
         "sgd            1  90.00  0.00  -               *",
     ]
