@@ -1,7 +1,7 @@
 """Files that are whole or absent: written under a temporary name, flushed to the disk, renamed, their folder flushed too.
 
-A process that is killed leaves `.NAME.PID.tmp`, or of a folder that it was replacing `.NAME.PID.old`; `recover` clears that
-up. A temporary file is locked while it is written, so that one that is still in use is told from one that was left.
+A killed process leaves `.NAME.PID.tmp`, and `.NAME.PID.old` of a folder that it was replacing; `recover` clears both up. A
+temporary file is locked while it is written, so that `recover` can tell a file in use from a leftover.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _LEFTOVER = re.compile(r"\.(.+)\.[0-9a-f]+\.(tmp|old)")
 
 
 def write_file(path: Path, content: bytes | str) -> None:
-    """Write one file atomically. Raises RunFailed where the system refuses (full disk, no permission)."""
+    """Write one file atomically. Raises RunFailed if the system refuses (full disk, no permission)."""
     with open_whole(path) as file:
         file.write(content.encode("utf8") if isinstance(content, str) else content)
 
 
 @contextmanager
 def open_whole(path: Path) -> Iterator[BinaryIO]:
-    """A stream whose content becomes the file when the block ends; an error in the block leaves what was there before.
+    """A stream whose content becomes the file when the block ends; an error in the block leaves the old file in place.
 
-    Raises RunFailed where the system refuses (full disk, no permission).
+    Raises RunFailed if the system refuses (full disk, no permission).
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -59,9 +59,9 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Replace a folder by what `fill(temporary)` puts into a new one; the old one stays until the new one is complete.
+    """Replace a folder by a new folder that `fill(temporary)` writes; the old folder stays until the new one is complete.
 
-    Raises RunFailed where the system refuses. A kill between the two renames is for `recover` to undo.
+    Raises RunFailed if the system refuses. `recover` undoes a kill between the two renames.
     """
     path = path.absolute()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -87,7 +87,7 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
 
 
 def open_file(path: Path) -> BufferedReader:
-    """Open a file to read it; of a pipe, socket or device, which may never end or never begin, raise OSError."""
+    """Open a file to read it. Raises OSError also for a pipe, socket or device, which may never end or never begin."""
     file = os.open(
         path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     )
@@ -100,18 +100,18 @@ def open_file(path: Path) -> BufferedReader:
 
 
 def is_handed_over(path: Path) -> bool:
-    """Whether it is the pipe of a shell's `<(command)`, which can be read once, as standard input can."""
+    """Whether the path is the pipe of a shell's `<(command)`, which can be read once, as standard input can."""
     return path.parent in _HANDED_OVER and path.exists() and stat.S_ISFIFO(path.stat().st_mode)
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a file. Raises OSError, as `open_file` does."""
+    """The content of a file. Raises OSError as `open_file` does."""
     with open_file(path) as file:
         return file.read()
 
 
 def check_file(path: Path, mode: int | None = None) -> None:
-    """Raise OSError where something stands there that is no file. mode: of the path, where it is known."""
+    """Raise OSError if something that is no file stands at the path. mode: the path's, if it is known."""
     if mode is None:
         try:
             mode = path.stat().st_mode
@@ -124,17 +124,17 @@ def check_file(path: Path, mode: int | None = None) -> None:
 
 
 def recover(folder: Path, is_ours: Callable[[str], bool]) -> None:
-    """Clear up what killed processes have left.
+    """Clear up what killed processes have left in a folder.
 
-    A folder whose replacement was cut off between the two renames gets its old content back; other leftovers are
-    removed, but for files that a process is still writing. is_ours: whether files and folders of that name are written by
-    this program; others are not touched. Nobody else may be replacing a folder in `folder` meanwhile: hold its lock where
-    there is such a thing. Raises OSError where the system refuses.
+    A folder whose replacement was cut off between the two renames gets its old content back. Other leftovers are removed,
+    except files that a process is still writing. is_ours: whether this program writes files and folders of a name; others
+    are not touched. No other process may be replacing a folder in `folder` meanwhile: hold its lock if there is a lock.
+    Raises OSError if the system refuses.
     """
     if not folder.is_dir():
         return
-    found = [(path, match) for path in folder.iterdir() if (match := _LEFTOVER.fullmatch(path.name)) is not None]
-    for path, match in sorted(found, key=lambda one: one[0].lstat().st_mtime, reverse=True):
+    leftovers = [(path, match) for path in folder.iterdir() if (match := _LEFTOVER.fullmatch(path.name)) is not None]
+    for path, match in sorted(leftovers, key=lambda one: one[0].lstat().st_mtime, reverse=True):
         target = folder / match[1]
         if not is_ours(match[1]):
             continue
@@ -148,7 +148,7 @@ def recover(folder: Path, is_ours: Callable[[str], bool]) -> None:
 
 
 def open_temporary(path: Path) -> BinaryIO:
-    """A new, empty file to be renamed when it is whole, locked until it is closed. Raises OSError."""
+    """Open a new, empty file, locked until it is closed, to be renamed when it is whole. Raises OSError."""
     file = open_locked(path)
     if file is None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
@@ -158,11 +158,11 @@ def open_temporary(path: Path) -> BinaryIO:
 
 
 def open_locked(path: Path, *, is_certain: bool = False) -> BinaryIO | None:
-    """Open a file to append to it, make it where it is missing, and lock it until it is closed.
+    """Open a file to append to it, make it if it is missing, and lock it until it is closed.
 
-    None where another process has locked it. Where a system or file system has no locks, it is opened all the same, but
-    with `is_certain` it is None. Whoever has the lock may remove the file: those who opened it meanwhile notice that, and
-    open the next. Raises OSError where the system refuses.
+    Returns None if another process has locked the file. On a file system without locks, returns the open file, or None with
+    `is_certain`. The holder of the lock may remove the file: a process that opened it meanwhile notices, and opens the next.
+    Raises OSError if the system refuses.
     """
     while True:
         check_file(path)  # to open a pipe might take for ever
@@ -185,7 +185,7 @@ def open_locked(path: Path, *, is_certain: bool = False) -> BinaryIO | None:
 def take_lock(descriptor: int) -> bool:
     """Lock an open file until it is closed or the process ends, however it ends; False if another process holds the lock.
 
-    Raises OSError where the file system has no locks.
+    Raises OSError if the file system has no locks.
     """
     try:
         if sys.platform == "win32":
@@ -212,7 +212,7 @@ def remove_locked(path: Path, file: BinaryIO) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a whole folder, where it is there. Raises OSError where the system refuses."""
+    """Remove a file, a link or a whole folder if it exists. Raises OSError if the system refuses."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -220,7 +220,7 @@ def remove(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make what was renamed, made or removed in a folder last, where the system can."""
+    """Write a folder's entries to the disk, so that files renamed, made or removed in it stay so after a loss of power."""
     if os.name == "posix":
         with suppress(OSError):  # some network file systems have no such thing
             descriptor = os.open(folder, os.O_RDONLY)

@@ -1,9 +1,9 @@
-"""Text of strangers (labels, names, excerpts) on its way to a terminal, a table or a page.
+"""Escapes strangers' text (labels, names, excerpts) for a terminal, a table or a page.
 
 shown("PER\x1b[2J")         PER\\x1b[2J        nothing steers a terminal, breaks a line or turns the writing direction
-shown_name(" PER")          ␣PER              for labels and names: blanks that matter are seen
-as_markdown("a|b*c")        a\\|b\\*c           the same, and plain text in Markdown
-as_html("a<b")              a&lt;b             the same, in HTML and SVG
+shown_name(" PER")          ␣PER              for labels and names: blanks that matter are visible
+as_markdown("a|b*c")        a\\|b\\*c           `shown`, and plain text in Markdown
+as_html("a<b")              a&lt;b             `shown`, and plain text in HTML and SVG
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _LONGEST_NAME = 80
 
 
 def shown(text: str, longest: int | None = None) -> str:
-    """The text in one line of printable characters, others as Python writes them (`\\x1b`, `\\n`, `\\u202e`).
+    """The text in one line of printable characters; others are written as in Python (`\\x1b`, `\\n`, `\\u202e`).
 
-    longest: characters, of more the first are shown and `…`.
+    longest: in characters; a longer text is cut and ends in `…`.
 
     >>> shown("Zoë\\x1b[31m\\nfine")
     'Zoë\\\\x1b[31m\\\\nfine'
@@ -36,7 +36,7 @@ def shown(text: str, longest: int | None = None) -> str:
 
 
 def shown_name(text: str, longest: int = _LONGEST_NAME) -> str:
-    """`shown`, with blanks at the ends and double ones visible.
+    """`shown`, with visible blanks where they stand at the ends or are doubled.
 
     >>> shown_name("PER ")
     'PER␣'
@@ -45,17 +45,17 @@ def shown_name(text: str, longest: int = _LONGEST_NAME) -> str:
 
 
 def as_markdown(text: str) -> str:
-    """`shown`, as plain text in Markdown, also in a cell of a table."""
+    """`shown`, escaped to be plain text in Markdown, also in a cell of a table."""
     return _MARKDOWN.sub(r"\\\1", shown(text)).replace("&", "&amp;")
 
 
 def as_html(text: str) -> str:
-    """`shown`, as plain text in HTML and SVG, also in an attribute."""
+    """`shown`, escaped to be plain text in HTML and SVG, also in an attribute."""
     return escape(shown(text))
 
 
 def as_code(text: str) -> str:
-    """`shown`, as a piece of code in Markdown; `|` would end a table's cell there too, and is written otherwise."""
+    """`shown`, as a piece of code in Markdown. Not for tables: a `|` ends their cells even in code."""
     plain = shown(text)
     runs = re.findall("`+", plain)
     fence = "`" * (max(map(len, runs), default=0) + 1)
@@ -64,7 +64,7 @@ def as_code(text: str) -> str:
 
 
 def as_block(lines: list[str]) -> list[str]:
-    """Lines as a block of code in Markdown, which nothing in them can end."""
+    """Lines as a block of code in Markdown that nothing in the lines can end."""
     plain = [shown(line) for line in lines]
     longest = max((len(run) for line in plain for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)

@@ -1,12 +1,12 @@
-"""Texts without the passwords in them: whatever leaves the process goes through here.
+"""Masks passwords in texts: every text that leaves the process goes through `masked` or `masked_all`.
 
     masked("postgresql://ada:pa55@db/runs")        postgresql://***@db/runs
     masked("https://host/a.csv?token=abc&n=3")     https://host/a.csv?token=***&n=3
     masked("+reader.api_key=abc")                  +reader.api_key=***
 
-An address is masked wherever it stands in a text. A password may also stand alone, as where a library quotes it in an
-error: those that are known (from the command line, the config and the environment, see `learn`) are masked anywhere. An
-expression such as `${oc.env:TOKEN}` is no secret and stays.
+The password of an address is masked anywhere in a text. A password may also stand alone, for example where a library quotes
+it in an error: passwords that are known (from the command line, the config and the environment, see `learn`) are masked
+anywhere too. An expression such as `${oc.env:TOKEN}` is no secret and stays.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from urllib.parse import quote, unquote
 
 MASK = "***"
 
-# Schemes whose user name is a name; elsewhere a token may stand in its place.
+# Schemes whose user name is no secret; in other addresses, a token may stand in its place.
 _NAMED_USERS = ("postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "ssh", "sftp", "git")
 _NO_USERS = ("sqlite", "file")
-_SHORTEST = 6  # characters of a password that is masked where it stands alone
-_SHORTEST_WORD = 12  # the same, of one that is nothing but small letters: "mlflow" is a word of our own texts
+_SHORTEST = 6  # characters of a password that is masked even where it stands alone
+_SHORTEST_WORD = 12  # the same for a password of small letters alone: "mlflow" is a word of our own texts
 
 _WORDS = r"(?:ssl)?pass(?:word|wd|phrase)?|pwd|secret|credentials?|(?:api|access|private|secret|account)[_-]?key"
 _TOKEN = r"(?:(?:api|access|auth|bearer|hf|id|refresh|security|session)[_-])?token"  # and not pad_token
@@ -31,7 +31,7 @@ _NAME = re.compile(rf"(?:^|[_.\-])(?:{_WORDS})$|(?:^|\.){_TOKEN}$", re.IGNORECAS
 _VARIABLE = re.compile(r"(?:^|_)(?:TOKEN|PAT)$")
 _QUERY_NAME = re.compile(rf"{_WORDS}|token|^sig$|signature|^(auth|key|code|odbc_connect)$|credential", re.IGNORECASE)
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://([^\s'\"<>\\`]+)")
-_WHOLE = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://(\S.*)", re.DOTALL)  # where a value is nothing but an address
+_WHOLE = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://(\S.*)", re.DOTALL)  # a value that is an address as a whole
 _ENCODED = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*%3A%2F%2F)[^\s'\"<>/?#&]+?(%40)", re.IGNORECASE)
 _ASSIGNED = re.compile(
     rf"((?<![\w%])(?:(?:[\w+.\-]*[_.\-+])?(?:{_WORDS})|(?:[\w+.\-]*[.+])?{_TOKEN})=)(?!\$\{{|\*\*\*)[^\s'\",;&|)}}\]]+",
@@ -48,7 +48,7 @@ _known: dict[str, None] = {}  # secrets to be masked anywhere, the longest first
 
 
 def masked(text: str) -> str:
-    """The text without passwords: of addresses, of `password=…`, and those that are known.
+    """Mask the passwords of addresses, of `password=…`, and all known passwords in a text.
 
     >>> masked("cannot reach http://me:pa55@host:5000/x, tried twice")
     'cannot reach http://***@host:5000/x, tried twice'
@@ -64,7 +64,7 @@ def masked(text: str) -> str:
 
 
 def masked_word(word: str) -> str:
-    """A word of the command line, `key=value`, without its secret.
+    """Mask the secret in a word of the command line, `key=value`.
 
     >>> masked_word("+corpus.reader={type: mine, token: abc}")
     '+corpus.reader={type: mine, token: ***}'
@@ -76,7 +76,7 @@ def masked_word(word: str) -> str:
 
 
 def masked_all(value: Any) -> Any:
-    """The same for all texts of nested plain values; a text under a key such as `api_key` is masked whole."""
+    """Mask all texts of nested plain values; a text under a key such as `api_key` is masked as a whole."""
     if isinstance(value, str):
         whole = _WHOLE.fullmatch(value)
         return masked(_without_userinfo(whole) if whole else value)
@@ -91,7 +91,7 @@ def masked_all(value: Any) -> Any:
 
 
 def is_masked(text: str) -> bool:
-    """Whether a secret was taken out of the text."""
+    """Whether the text holds the mask of a secret."""
     return _MASKED.search(text) is not None
 
 
@@ -115,7 +115,7 @@ def learn(*values: Any) -> None:
 
 
 def learn_environment() -> None:
-    """The same for the variables of the environment that hold a secret, and addresses in any of them."""
+    """Remember the environment's variables that hold a secret, and the passwords of addresses in all others."""
     for name, value in os.environ.items():
         if is_secret_name(name):
             _remember([value])
@@ -136,7 +136,7 @@ def _learn_text(text: str) -> None:
 
 
 def _remember(secrets: Iterable[str]) -> None:
-    """Those that are long enough not to be a word of other texts, as they are, encoded and decoded."""
+    """Remember secrets as they are, encoded and decoded; not those so short that they may be a word of other texts."""
     for secret in secrets:
         if "${" in secret or MASK in secret or secret.startswith(("/", "~", "./")):
             continue
@@ -148,8 +148,8 @@ def _remember(secrets: Iterable[str]) -> None:
         _known[secret] = _known.pop(secret)
 
 
-def _without_userinfo(found: re.Match[str]) -> str:
-    scheme, rest = found.groups()
+def _without_userinfo(address: re.Match[str]) -> str:
+    scheme, rest = address.groups()
     userinfo = rest[: _end_of_userinfo(scheme, rest)]
     rest = rest[len(userinfo) :]
     query = _QUERY.sub(
@@ -166,9 +166,9 @@ def _without_userinfo(found: re.Match[str]) -> str:
 
 
 def _end_of_userinfo(scheme: str, rest: str) -> int:
-    """Where the `@` stands that ends user and password; 0 where there is no secret.
+    """The index of the `@` that ends user and password; 0 if there is no secret.
 
-    rest: of the address, behind `://`. A password may hold a `/`, `?` or `#` that should have been encoded.
+    rest: the address behind `://`. A password may hold a `/`, `?` or `#` that should have been encoded.
     """
     kind = scheme.split("+")[0].lower()
     if kind in _NO_USERS or "@" not in rest:
@@ -187,12 +187,12 @@ def _end_of_userinfo(scheme: str, rest: str) -> int:
 
 
 def _blanked(text: str) -> str:
-    """The text with NULs in place of expressions, whose own punctuation does not count."""
+    """The text with NULs in place of its expressions, so that their punctuation is not read."""
     return _EXPRESSION.sub(lambda expression: "\0" * len(expression[0]), text)
 
 
 def _is_expression(text: str) -> bool:
-    """Whether nothing but `${…}` stands there."""
+    """Whether the text holds `${…}` and nothing else, quotes aside."""
     return bool(text) and not _EXPRESSION.sub("", text).strip("'\"")
 
 

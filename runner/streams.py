@@ -1,6 +1,6 @@
-"""What a command prints, on its way out: without secrets, without what steers a terminal, and never a reason to fail.
+"""Streams for what a command prints: they mask secrets, escape what steers a terminal, and never fail.
 
-A reader that has gone (`… | head`) ends the printing and nothing else: a training goes on, and no traceback is shown.
+If the reader has gone (`… | head`), printing ends and nothing else: a training goes on, and no traceback is shown.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 from runner.foreign import shown
 from runner.secrets import masked
 
-# Control characters but line breaks and tabs, half characters, and what turns the writing direction.
+# Control characters other than line breaks and tabs, half characters, and marks that turn the writing direction.
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class CleanStream:
-    """A text stream before another one; all but writing is left to that one. is_plain: no colours, no moving cursor."""
+    """A text stream that cleans what it passes on to another stream. is_plain: no colours, no moving cursor."""
 
     def __init__(self, inner: Any, *, is_plain: bool) -> None:
         self._inner = inner
@@ -30,7 +30,7 @@ class CleanStream:
     def write(self, text: str) -> int:
         clean = masked(text)
         if self._is_plain:
-            clean = _STEERING.sub(lambda found: shown(found[0]), clean)
+            clean = _STEERING.sub(lambda match: shown(match[0]), clean)
         try:
             try:
                 self._inner.write(clean)
@@ -64,7 +64,7 @@ class CleanStream:
 
 @contextmanager
 def clean_streams() -> Iterator[None]:
-    """While this lasts, stdout and stderr are clean ones. On stderr, progress bars may move the cursor."""
+    """Put CleanStreams before stdout and stderr while the block runs. On stderr, progress bars may move the cursor."""
     before = sys.stdout, sys.stderr
     try:
         wrap_streams()
@@ -74,7 +74,7 @@ def clean_streams() -> Iterator[None]:
 
 
 def wrap_streams() -> None:
-    """The same for good, as in a worker of a sweep."""
+    """Put CleanStreams before stdout and stderr for good, as in a worker of a sweep."""
     if not isinstance(sys.stdout, CleanStream):
         sys.stdout = CleanStream(sys.stdout, is_plain=True)
     if not isinstance(sys.stderr, CleanStream):

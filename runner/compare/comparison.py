@@ -1,7 +1,6 @@
 """Runs side by side: what was set otherwise, what came out, and whether the differences mean anything.
 
-The first run is the one the others are held against. Nothing here reads MLflow or writes files; comparison_text.py and
-comparison_page.py show what is found here.
+Every other run is held against the first. Nothing here reads MLflow or writes files; text.py and page.py show the result.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from runner.errors import RunnerError
 from runner.tracking.past_run import PastRun
 
 ABSENT = "–"
-LEVEL = 0.05  # p-values from here on mean nothing
-_FREE = re.compile(r"tracking(\.|$)|resume$|force$|fail_fast$|repeat$")  # parameters that say nothing of the model
+LEVEL = 0.05  # a difference whose p-value is below is significant
+_FREE = re.compile(r"tracking(\.|$)|resume$|force$|fail_fast$|repeat$")  # parameters that do not change the model
 _TAGS = ("code_digest", "git_commit", "git_dirty", "libraries", "python", "host")
-_ROUNDED = 1e-6  # to which scores must agree: files hold them rounded
+_ROUNDED = 1e-6  # how far equal scores may lie apart: files hold them rounded
 
 
 @dataclass(frozen=True)
 class Row:
-    """A figure of every run. best: the columns that hold the best value, none where none is better."""
+    """A figure of every run. best: the columns that hold the best value; empty if none is better."""
 
     name: str
     cells: Sequence[str]
@@ -38,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Tested:
-    """One score of a run beside that of the first. p: adjusted for the number of runs that are held against it."""
+    """One score of a run beside the first run's. p: adjusted for the number of runs that are held against the first."""
 
     run: int
     difference: Difference
@@ -51,7 +50,7 @@ class Tested:
 
 @dataclass(frozen=True)
 class Comparison:
-    """letters: the runs' names in the tables. notes: what the reader must know, the gravest first."""
+    """letters: the runs' names in the tables. notes: what the reader must know, the most serious first."""
 
     runs: Sequence[PastRun]
     letters: Sequence[str]
@@ -64,7 +63,7 @@ class Comparison:
 
 
 def compare_runs(runs: Sequence[PastRun], *, rounds: int, seed: int = 0) -> Comparison:
-    """Raises RunnerError where there is nothing to compare."""
+    """Compare runs with the first. Raises RunnerError for fewer than two runs, or a run that is named twice."""
     if len(runs) < 2:
         raise RunnerError("there is one run, and nothing to compare it with", place="compare", hint="Name two or more.")
     letters = list(islice(_letters(), len(runs)))
@@ -90,7 +89,7 @@ def compare_runs(runs: Sequence[PastRun], *, rounds: int, seed: int = 0) -> Comp
 
 
 def different(settings: Sequence[Mapping[str, str]]) -> list[Row]:
-    """The keys whose values are not the same in all, by name.
+    """A row for each key whose values are not the same in all settings, by name.
 
     >>> different([{"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"}])[0].cells
     ('2', '3')
@@ -159,15 +158,15 @@ def _metrics(runs: Sequence[PastRun]) -> list[Row]:
 def _significance(
     runs: Sequence[PastRun], letters: Sequence[str], rounds: int, seed: int
 ) -> tuple[list[Tested], list[str]]:
-    """Each run against the first, where both were scored on the same dev texts; and why not, where not."""
+    """Test each run against the first if both were scored on the same dev texts; else a note says why there is no test."""
     notes: list[str] = []
     kept = []
     for letter, run in zip(letters, runs, strict=True):
-        found, reason = _predictions(run)
-        kept.append(found)
+        predicted, reason = _predictions(run)
+        kept.append(predicted)
         if reason is not None:
             notes.append(f"No significance test with {letter}: {reason}.")
-    found_by_key: dict[str, list[tuple[int, Difference]]] = {}
+    by_key: dict[str, list[tuple[int, Difference]]] = {}
     first = kept[0]
     for i in range(1, len(runs)):
         other = kept[i]
@@ -189,11 +188,11 @@ def _significance(
             notes.append(f"{letters[0]} and {letters[i]} have no score in common that can be tested.")
         a, b = ([{key: doc[key] for key in same if key in doc} for doc in one.counts] for one in (first, other))
         for difference in compare(a, b, rounds=rounds, seed=seed):
-            found_by_key.setdefault(difference.key, []).append((i, difference))
+            by_key.setdefault(difference.key, []).append((i, difference))
     tested = []
-    for found_here in found_by_key.values():
-        adjusted = holm([difference.p for _, difference in found_here])
-        tested += [Tested(i, difference, p) for (i, difference), p in zip(found_here, adjusted, strict=True)]
+    for differences in by_key.values():
+        adjusted = holm([difference.p for _, difference in differences])
+        tested += [Tested(i, difference, p) for (i, difference), p in zip(differences, adjusted, strict=True)]
     return tested, notes
 
 
@@ -202,19 +201,19 @@ def _predictions(run: PastRun) -> tuple[Predictions | None, str | None]:
     if run.predictions is None:
         return None, "it has no predictions.jsonl (nothing was evaluated, or runner did not keep predictions yet)"
     try:
-        found = predictions.load(run.predictions)
+        predicted = predictions.load(run.predictions)
     except RunnerError as error:
         return None, f"its predictions cannot be read ({error.fact})"
-    for key in keys_of(found.counts):
-        again = score_of([doc[key] for doc in found.counts if key in doc])
+    for key in keys_of(predicted.counts):
+        again = score_of([doc[key] for doc in predicted.counts if key in doc])
         known = run.scores.get(key)
         if known is not None and not math.isclose(again, known, abs_tol=_ROUNDED):
             return None, f"its predictions give {key} {percent(again)}, its model-best had {percent(known)}"
-    return found, None
+    return predicted, None
 
 
 def _other_texts(a: PastRun, b: PastRun, first: Predictions, second: Predictions) -> str | None:
-    """Why the two were not scored on the same texts; None where they were."""
+    """The reason why two runs were not scored on the same texts; None if they were."""
     digests = [run.digests("dev") for run in (a, b)]
     if None not in digests and digests[0] != digests[1]:
         return f"their dev data differs ({_short(digests[0])} and {_short(digests[1])})"
@@ -224,17 +223,17 @@ def _other_texts(a: PastRun, b: PastRun, first: Predictions, second: Predictions
 
 
 def _notes_on_data(runs: Sequence[PastRun], letters: Sequence[str]) -> list[str]:
-    """Whether the runs have learned from, and were scored on, the same data."""
+    """Notes that say where the runs' training or dev data differs."""
     notes = []
     for split in ("train", "dev"):
-        found = [run.digests(split) for run in runs]
-        if len({_short(one) for one in found if one is not None}) > 1:
-            each = ", ".join(f"{letter} {_short(one)}" for letter, one in zip(letters, found, strict=True))
+        by_run = [run.digests(split) for run in runs]
+        if len({_short(digests) for digests in by_run if digests is not None}) > 1:
+            each = ", ".join(f"{letter} {_short(digests)}" for letter, digests in zip(letters, by_run, strict=True))
             scores = "; their scores cannot be compared" if split == "dev" else ""
             notes.append(f"The {split} data differs{scores}: {each}.")
-    digests = [run.tags.get("data_digest") for run in runs]
-    if not notes and len({digest for digest in digests if digest}) > 1:
-        each = ", ".join(f"{letter} {(one or ABSENT)[:8]}" for letter, one in zip(letters, digests, strict=True))
+    wholes = [run.tags.get("data_digest") for run in runs]
+    if not notes and len({digest for digest in wholes if digest}) > 1:
+        each = ", ".join(f"{letter} {(one or ABSENT)[:8]}" for letter, one in zip(letters, wholes, strict=True))
         notes.append(f"The data was cut in different ways (folds, limit, tokens), or differs: {each}.")
     return notes
 

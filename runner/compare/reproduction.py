@@ -1,4 +1,4 @@
-"""Is a run that is to be repeated still the same run: its code, its data; and did it give the same bits?"""
+"""Whether a run can still be repeated with the same code and data, and whether the repetition gave the same bits."""
 
 from __future__ import annotations
 
@@ -21,71 +21,71 @@ _COMPUTING = ("numpy", "thinc")  # libraries whose version may change the bits
 
 
 def code_tags(config: RunConfig) -> dict[str, str]:
-    """What a run's tags say of its code, whichever way it was installed."""
+    """The tags that identify a run's code, however the package was installed."""
     files = {name: sha256_of(Path(name).expanduser()) for name in config.code}
     return {CODE: code_digest(), **({FILES: json.dumps(files)} if files else {})}
 
 
 def code_differences(past: PastRun, config: RunConfig, now: Mapping[str, str]) -> list[str]:
-    """What of the code is not what it was. now: the tags that a run would get here."""
+    """The parts of the code that have changed since a run. now: the tags that a run would get here."""
     then = past.tags
-    found = []
+    differences = []
     if CODE not in then:
-        found.append("the run does not say which source it was made with")
+        differences.append("the run does not say which source it was made with")
     elif then[CODE] != code_digest():
         commits = _changed(_commit(then), _commit(now))
-        found.append(
+        differences.append(
             f"runner's source ({then[CODE][:8]} → {code_digest()[:8]}{f', commit {commits}' if commits else ''})"
         )
     before = _files(then)
     for name in config.code:
         digest = sha256_of(Path(name).expanduser())
         if before.get(name) not in (None, digest):
-            found.append(f"{name} ({before[name][:8]} → {digest[:8]})")
+            differences.append(f"{name} ({before[name][:8]} → {digest[:8]})")
     versions, here = _versions(then), _versions(now)
-    found += [
+    differences += [
         f"{name} ({versions[name]} → {here[name]})"
         for name in _COMPUTING
         if name in versions and name in here and versions[name] != here[name]
     ]
-    return found
+    return differences
 
 
 def data_differences(past: PastRun, digest: str, sources: Sequence[SourceFile]) -> list[str]:
-    """What of the data is not what it was. digest: of the corpus as it is now."""
+    """The parts of the data that have changed since a run. digest: of the corpus as it is now."""
     then = past.tags.get("data_digest")
     if then == digest:
         return []
     if then is None:
         return ["the run does not say which data it was made with"]
-    found = []
+    differences = []
     for split in dict.fromkeys([*(str(one["split"]) for one in past.datasets), *(source.split for source in sources)]):
         before = past.digests(split) or []
         after = sorted(source.sha256 for source in sources if source.split == split)
         if before != after:
             names = ", ".join(sorted({source.path.name for source in sources if source.split == split})) or "none"
-            found.append(f"the {split} data ({names}: {_short(before)} → {_short(after)})")
-    return found or [f"how the data is cut ({then[:8]} → {digest[:8]})"]
+            differences.append(f"the {split} data ({names}: {_short(before)} → {_short(after)})")
+    return differences or [f"how the data is cut ({then[:8]} → {digest[:8]})"]
 
 
 def kernel_difference(past: PastRun, now: str | None) -> str | None:
-    """Both kernels, as `then → now`, where they differ and so may round otherwise; None where they are equal or unknown."""
+    """`then → now` if the two kernels differ, and may therefore round differently; None if they are equal or unknown."""
     then = past.tags.get(KERNEL)
     return f"{then} → {now}" if then and now and then != now else None
 
 
 def setting_differences(before: RunConfig, after: RunConfig) -> list[str]:
-    """The settings that decide about the bits and were given anew."""
+    """The settings that decide about the bits and have changed, each as `key (before → after)`."""
     old, new = settings(before), settings(after)
     return [
         f"{key} ({_text(old, key)} → {_text(new, key)})" for key in sorted({*old, *new}) if old.get(key) != new.get(key)
     ]
 
 
-def refusal(past: PastRun, what: str, found: Sequence[str]) -> RunnerError:
-    """The error of a run that would not be a repetition."""
+def refusal(past: PastRun, what: str, differences: Sequence[str]) -> RunnerError:
+    """The error that refuses to repeat a run whose code or data (what) has changed."""
     return RunnerError(
-        f"the {what} is not what it was: {'; '.join(found)}",
+        f"the {what} is not what it was: {'; '.join(differences)}",
         place=past.place,
         hint="--force runs it nevertheless, and says what came out otherwise.",
     )
@@ -93,14 +93,14 @@ def refusal(past: PastRun, what: str, found: Sequence[str]) -> RunnerError:
 
 @dataclass(frozen=True)
 class Verdict:
-    """is_same: of all models whose weights both runs tell; None where there are none."""
+    """is_same: whether all models whose weights both runs recorded are equal; None if there are no such models."""
 
     is_same: bool | None
     lines: Sequence[str]
 
 
 def verdict(past: PastRun, again: PastRun, reasons: Sequence[str]) -> Verdict:
-    """Whether the repetition has the same bits. reasons: what differed from the start, if anything."""
+    """Compare the weights of a run and of its repetition. reasons: the differences that were known from the start."""
     names = [name for name in past.weights if name in again.weights]
     same = [past.weights[name] == again.weights[name] for name in names]
     is_same = all(same) if names else None
@@ -143,10 +143,10 @@ def _changed(before: str, after: str) -> str:
 
 def _files(tags: Mapping[str, str]) -> dict[str, str]:
     try:
-        found = json.loads(tags.get(FILES, "{}"))
+        digests = json.loads(tags.get(FILES, "{}"))
     except ValueError:
         return {}
-    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+    return {str(key): str(value) for key, value in digests.items()} if isinstance(digests, dict) else {}
 
 
 def _versions(tags: Mapping[str, str]) -> dict[str, str]:

@@ -7,8 +7,8 @@
     paired bootstrap              Docs are drawn with replacement, the same ones for both models; the interval holds the
     (Efron, 1979; Koehn, 2004)    middle 95 % of the differences.
 
-The scores are worked out anew in every round from the docs' counts (components/counts.py): nothing is assumed about their
-distribution. What is tested are two trained models on these docs; other seeds would give other models.
+Every round computes the scores anew from the docs' counts (components/counts.py): nothing is assumed about their
+distribution. The tests compare two trained models on these docs; other seeds would give other models.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from runner.components.counts import Counts, Triple
 
 ROUNDS = 10_000
 CONFIDENCE = 0.95
-_CELLS = 2_000_000  # of the arrays of one piece of the rounds
+_CELLS = 2_000_000  # of the arrays of the rounds that are computed at once
 _SAME = 1e-12  # differences closer than that are equal: the order of sums must not decide
 
 Floats = NDArray[np.float64]
@@ -47,25 +47,20 @@ class Difference:
 
 
 def compare(a: Sequence[Counts], b: Sequence[Counts], *, rounds: int = ROUNDS, seed: int = 0) -> list[Difference]:
-    """Test every score that both models have. a, b: of each doc, in the same order."""
+    """Test every score that both models have. a, b: the counts of each doc, in the same order."""
     keys = [key for key in keys_of(a) if key in keys_of(b)]
     return [paired(key, a, b, rounds=rounds, seed=seed) for key in keys]
 
 
 def keys_of(docs: Sequence[Counts]) -> list[str]:
-    """The scores that docs have gold for, in their order."""
+    """The scores for which any doc has gold, in the docs' order."""
     return list(dict.fromkeys(key for doc in docs for key in doc if any(t[2] for _, t in _by_label(doc[key]))))
 
 
 def gold_of(docs: Sequence[Counts], key: str) -> list[object]:
-    """What was to be found in each doc: equal for two models that were scored against the same annotation."""
+    """How much gold of each label a doc has: equal for two models that were scored against the same annotation."""
     return [
-        None
-        if (found := doc.get(key)) is None
-        else {label: triple[2] for label, triple in found.items() if triple[2]}
-        if isinstance(found, Mapping)
-        else found[2]
-        for doc in docs
+        {label: triple[2] for label, triple in _by_label(doc[key]) if triple[2]} if key in doc else None for doc in docs
     ]
 
 
@@ -119,12 +114,12 @@ def bootstrap(a: Floats, b: Floats, rounds: int, rng: np.random.Generator) -> tu
 
 
 def _weighted(times: Floats, docs: Floats) -> Floats:
-    """Sums of the docs' counts, each as often as `times` (n_rounds, n_docs) says: exact, as all are whole numbers."""
+    """Each round's sum of the docs' counts, a doc as often as `times` (n_rounds, n_docs) says. Exact: all are whole numbers."""
     return (times @ docs.reshape(len(docs), -1)).reshape(len(times), *docs.shape[1:])
 
 
 def _pieces(rounds: int, n_docs: int) -> Iterator[int]:
-    """Rounds to work on at once."""
+    """Numbers of rounds to compute at once, which sum up to `rounds`."""
     most = max(1, _CELLS // n_docs)
     for start in range(0, rounds, most):
         yield min(most, rounds - start)
@@ -135,8 +130,8 @@ def _arrays(key: str, a: Sequence[Counts], b: Sequence[Counts]) -> tuple[Floats,
     docs = [(x[key], y[key]) for x, y in zip(a, b, strict=True) if key in x and key in y]
     labels: dict[str, int] = {}
     for pair in docs:
-        for found in pair:
-            for label in found if isinstance(found, Mapping) else [""]:
+        for counts in pair:
+            for label, _ in _by_label(counts):
                 labels.setdefault(label, len(labels))
 
     def fill(number: int) -> Floats:
@@ -149,8 +144,9 @@ def _arrays(key: str, a: Sequence[Counts], b: Sequence[Counts]) -> tuple[Floats,
     return fill(0), fill(1)
 
 
-def _by_label(found: Triple | Mapping[str, Triple]) -> Iterator[tuple[str, Triple]]:
-    if isinstance(found, Mapping):
-        yield from found.items()
+def _by_label(counts: Triple | Mapping[str, Triple]) -> Iterator[tuple[str, Triple]]:
+    """The counts of each label; of a score without labels, those of the label ""."""
+    if isinstance(counts, Mapping):
+        yield from counts.items()
     else:
-        yield "", found
+        yield "", counts

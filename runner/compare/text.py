@@ -1,4 +1,4 @@
-"""A comparison in Markdown, its columns aligned: for the console, for files, for a description in MLflow."""
+"""A comparison in Markdown with aligned columns: for the console, for files, for a description in MLflow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST = 60  # characters of a setting's value
 
 
 def markdown(comparison: Comparison) -> str:
-    """All but the curves."""
+    """The comparison without its curves."""
     parts = ["# Comparison of " + ", ".join(comparison.letters)]
     runs = [
         [letter, plain(run.name), plain(run.run_id or ABSENT), plain(run.status)]
@@ -45,7 +45,7 @@ TEST_HEAD = ("score", "first", "other", "difference", "95 % interval", "p", "tex
 
 
 def test_rows(comparison: Comparison) -> list[list[str]]:
-    """Of each test what TEST_HEAD names; differences in points."""
+    """A row for each test, with the columns of TEST_HEAD; differences are in points."""
     rows = []
     for one in comparison.tested:
         d = one.difference
@@ -79,7 +79,7 @@ def _sentence(comparison: Comparison, one: Tested) -> str:
 
 
 def method(comparison: Comparison) -> str:
-    """What the numbers of the tests are."""
+    """How the tests were made, and what their numbers mean."""
     many = (
         " p-values are adjusted for the number of runs (Holm), intervals are not." if len(comparison.runs) > 2 else ""
     )
@@ -98,7 +98,7 @@ def points(value: float) -> str:
 
 
 def p_value(p: float, rounds: int) -> str:
-    """As many digits as the rounds give.
+    """A p-value with as many digits as the number of rounds supports.
 
     >>> [p_value(p, 10_000) for p in (1 / 10_001, 0.0042, 0.31, 1.0)]
     ['< 0.001', '0.004', '0.310', '1.000']
@@ -109,7 +109,7 @@ def p_value(p: float, rounds: int) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], align: str | None = None) -> str:
-    """A table of Markdown that is aligned as it stands. rows: cells in Markdown, see `plain`.
+    """A table in Markdown whose source is aligned. rows: cells in Markdown, see `plain`.
 
     align: "l" or "r" for each column; None: all to the left.
     """
@@ -134,7 +134,7 @@ def _rows(comparison: Comparison, rows: Sequence[Row], align: str) -> str:
 
 
 def plain(text: str, longest: int | None = _LONGEST) -> str:
-    """A text as plain Markdown in one line. longest: characters, of more the middle is left out; None: any number."""
+    """A text as plain Markdown in one line. longest: in characters; a longer text loses its middle. None: no limit."""
     text = re.sub(r"\s+", " ", text)
     if longest is not None and len(text) > longest:
         text = f"{text[: longest - 21]}…{text[-20:]}"  # ends tell siblings apart

@@ -1,15 +1,14 @@
 """A model on disk is a folder that holds data and nothing that runs:
 
     config.json       the config that builds the pipeline
-    meta.json         labels, versions, what the trainer adds (scores, data digests), and checksums: of the other files,
-                      and of itself
+    meta.json         labels, versions, what the trainer adds (scores, data digests), and checksums of all four files
     weights.msgpack   every parameter by its path: shape, and float32 values in little-endian order
     lexemes.msgpack   which words were seen in training, and how often: 64-bit hashes and counts, little-endian
 
-It is written beside its place and renamed, so that a folder with the right name is complete. One that is damaged is
-refused whole. Checksums are no signature: a stranger's folder may fit together and still be made to do harm, so nothing
-in it is run, no file but these four is read, sizes are held against the config's before anything is allocated, and where
-the config names files of `code:` the caller must give them (`runner.load(path, code=[...])`).
+The folder is written under another name and renamed, so that a folder with the right name is complete. A damaged folder is
+refused as a whole. Checksums are no signature: the files of a stranger may fit together and still be made to do harm. So
+nothing in the folder is run, no file but these four is read, and sizes are checked against the config before anything is
+allocated. If the config names files of `code:`, the caller must give them (`runner.load(path, code=[...])`).
 """
 
 from __future__ import annotations
@@ -78,12 +77,12 @@ def weights_sha256(pipeline: Stored) -> str:
 
 
 def save(pipeline: Stored, path: Path) -> None:
-    """Write the folder. Raises RunFailed where a weight is not finite, a file too large to be read, or the disk refuses."""
+    """Write the folder. Raises RunFailed if a weight is not finite, a file is too large to be read, or the disk refuses."""
     write(contents(pipeline, str(path)), path)
 
 
 def contents(pipeline: Stored, place: str) -> dict[str, bytes]:
-    """The four files by name. place: for errors. Raises RunFailed as `save` does."""
+    """The content of the four files by name. place: named in errors. Raises RunFailed as `save` does."""
     if not np.isfinite(pipeline.parameters.weights).all():
         raise RunFailed("a weight is not finite, so the model is not saved", place=place)
     views = pipeline.parameters.views(pipeline.parameters.weights)
@@ -123,7 +122,7 @@ def contents(pipeline: Stored, place: str) -> dict[str, bytes]:
 
 
 def write(files: Mapping[str, bytes], path: Path) -> None:
-    """Write the files of a model folder, which `load` checks."""
+    """Write the files of `contents` as a model folder."""
 
     def fill(folder: Path) -> None:
         for name, content in files.items():
@@ -135,11 +134,11 @@ def write(files: Mapping[str, bytes], path: Path) -> None:
 def load_into(make: Callable[..., P], path: Path, code: Sequence[str | Path], ops: str, threads: int | None) -> P:
     """Read a folder that `save` wrote.
 
-    make: the pipeline's class. code: Python files to run first, for a model that cannot be built without; never those that
-    it names itself. ops, threads: see Pipeline.
-    Raises RunnerError where a file is missing, damaged, or does not fit the others, or the model needs code.
+    make: the pipeline's class. code: Python files to run first, if the model cannot be built without them; files that only
+    the model names are never run. ops, threads: see Pipeline.
+    Raises RunnerError if a file is missing, damaged, or does not fit the others, or if the model needs more code.
     """
-    make_ops(ops)  # what it says of a library that is not there is not the model's fault
+    make_ops(ops)  # here, because the error of a missing library is not about the model
     if not path.is_dir():
         raise RunnerError("there is no model folder here", place=str(path), hint="Give a folder such as model-best.")
     meta = _mapping(path, META, _read(path, META))
@@ -175,7 +174,7 @@ def load_into(make: Callable[..., P], path: Path, code: Sequence[str | Path], op
 
 
 def _take_code(config: Mapping[str, Any], code: Sequence[str | Path], place: Path) -> None:
-    """Run the files that the caller gave. place: of the config. Raises RunnerError where the model needs others."""
+    """Run the files that the caller gave. place: the config's. Raises RunnerError if the model needs other files."""
     named = config.get("code", [])
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
         raise RunnerError("'code' is no list of file names", place=str(place), hint="Train again.")
@@ -190,7 +189,7 @@ def _take_code(config: Mapping[str, Any], code: Sequence[str | Path], place: Pat
 
 
 def _blocks(components: Any) -> dict[str, dict[str, Any]]:
-    """The components' blocks, none of which names a file."""
+    """The components' blocks. Raises ValueError if a block names a file."""
     for name, block in components.items():
         if not isinstance(name, str) or "/" in name:
             raise ValueError(f"{name!r} is no name of a component")
@@ -216,7 +215,7 @@ def _frequencies(packed: bytes) -> dict[int, int]:
 
 
 def _weights(path: Path, meta: Mapping[str, Any], shapes: Mapping[str, Shape]) -> dict[str, NDArray[np.float32]]:
-    """The values of all parameters; the file's size is held against the shapes before it is read."""
+    """The values of all parameters by path. The file's size is checked against the shapes before it is read."""
     misfit = RunnerError("the weights do not fit the config and the labels", place=str(path), hint="Train again.")
     wanted = sum(4 * prod(shape) + len(name.encode("utf8")) for name, shape in shapes.items())
     if len(shapes) > _MAX_PATHS:
@@ -241,7 +240,7 @@ def _array(entry: Any) -> NDArray[np.float32]:
 
 
 def _unpacked(packed: bytes) -> dict[str, Any]:
-    """A map of names. The hook keeps srsly's decoders away, the limits keep headers from promising what is not there."""
+    """A map of names. The hook bypasses srsly's decoders; the limits refuse headers that promise more than the file holds."""
     try:
         content = unpackb(
             packed, raw=False, object_pairs_hook=dict, max_array_len=8, max_map_len=_MAX_PATHS, max_ext_len=0
@@ -262,7 +261,7 @@ def _verified(folder: Path, name: str, meta: Mapping[str, Any]) -> bytes:
 
 
 def _size(folder: Path, name: str) -> int:
-    """Bytes of one of the four files. Raises RunnerError where it is none, or lies elsewhere, or is too large."""
+    """Bytes of one of the four files. Raises RunnerError if it is no file, lies outside the folder or is too large."""
     path = folder / name
     try:
         if path.resolve().parent != folder.resolve():
@@ -319,7 +318,7 @@ def _as_json(value: Any) -> bytes:
 
 
 def _meta_sha256(meta: Mapping[str, Any]) -> str:
-    """Digest of all that meta.json says, but for this digest, however it is written."""
+    """Digest of all values in meta.json except this digest, however they are formatted."""
     rest = {key: value for key, value in meta.items() if key != "meta_sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode("ascii")).hexdigest()
 

@@ -110,6 +110,6 @@ def test_only_what_both_have_and_docs_that_have_it():
 def test_gold_tells_annotations_apart():
     a = [{"f": [1, 2, 3], "c": {"x": [1, 1, 1], "y": [0, 1, 0]}}, {}]
     b = [{"f": [0, 1, 3], "c": {"x": [0, 0, 1]}}, {}]
-    assert gold_of(a, "f") == gold_of(b, "f") == [3, None]
+    assert gold_of(a, "f") == gold_of(b, "f") == [{"": 3}, None]
     assert gold_of(a, "c") == gold_of(b, "c") == [{"x": 1}, None]
     assert gold_of(a, "f") != gold_of([{"f": [0, 1, 2]}, {}], "f")
