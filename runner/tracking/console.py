@@ -31,7 +31,7 @@ def console() -> ConsoleTracker:
 
 
 class ConsoleTracker:
-    """Prints a row an evaluation. stdout, stderr: None for those of the process at the time of writing."""
+    """Prints a row for each evaluation. stdout, stderr: None for the streams that the process has when it prints."""
 
     def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
         self._stdout = stdout
@@ -84,7 +84,7 @@ class ConsoleTracker:
         if self._excluded:
             noun = "entity does" if self._excluded == 1 else "entities do"
             self._print(f"{self._excluded:,} dev {noun} not fit the tokens: no prediction can be right there")
-        self._best, self._excluded = None, 0  # told once, though an interrupt may end the run again
+        self._best, self._excluded = None, 0  # printed once, even if an interrupt ends the run again
 
     def _clear(self) -> None:
         if self._bar is not None:
@@ -145,7 +145,7 @@ class EpochBar:
 
 
 def _epochs(best: Best) -> str:
-    """Of which epoch the best weights are."""
+    """The epoch of the best weights; of each component its own epoch if they differ."""
     if len(set(best.epochs.values())) > 1:
         return "epoch " + ", ".join(f"{epoch} of {name}" for name, epoch in best.epochs.items())
     return f"epoch {best.epoch}"
@@ -158,7 +158,7 @@ def _clock(seconds: float) -> str:
 
 
 def _short(path: Path) -> Path:
-    """Relative to the current folder where that is shorter."""
+    """The path relative to the current folder if it lies in it."""
     try:
         return path.relative_to(Path.cwd())
     except ValueError:

@@ -1,8 +1,8 @@
-"""The table of evaluations as text: which columns a run has, and one aligned line an evaluation.
+"""The table of evaluations as text: the columns of a run, and one aligned line for each evaluation.
 
-Each component says which columns it has. Shares are printed as percentages with two decimals. Where the columns do not fit
-a terminal, some are left out, in this order: Token %, the speed, the losses, of each component all scores but its last.
-Printing is console.py's business.
+Each component names its columns. Shares are shown as percentages with two decimals. If the columns do not fit a terminal,
+columns are left out in this order: Token %, the speed, the losses, each component's scores except its last, the last scores.
+console.py prints the lines.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ GAP = "  "
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """cell: the text of an evaluation. kept: columns with the smallest number are left out first."""
+    """cell: makes the text for an evaluation. kept: columns with the smallest number are left out first."""
 
     heading: str
     width: int
@@ -80,7 +80,7 @@ class Table:
         ]
 
     def add(self, step: Step) -> str:
-        """The line of a step with an evaluation; it is kept in `lines`."""
+        """The line of a step that has an evaluation; the line is added to `lines`."""
         assert step.evaluation is not None
         self.lines.append(self._line([column.cell(step, step.evaluation) for column in self._columns]))
         return self.lines[-1]
@@ -101,7 +101,7 @@ def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
 
 
 def _width(text: str) -> int:
-    """Characters that a text takes on a terminal: of Chinese two each."""
+    """How many places a text takes on a terminal: a Chinese character takes two."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
