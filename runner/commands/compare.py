@@ -76,7 +76,7 @@ def _run(options: argparse.Namespace) -> None:
 
     rounds = ROUNDS if options.rounds is None else options.rounds
     if rounds < 1:
-        raise RunnerError(f"{rounds} rounds are none", place="--rounds", hint="Give 1 or more; 10000 is usual.")
+        raise RunnerError(f"must be at least 1, got {rounds}", place="--rounds", hint="10000 is usual.")
     with ExitStack() as stack:
         source = Source(options.tracking_uri, stack)
         runs = [source.read(name) for name in options.runs]

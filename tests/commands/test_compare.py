@@ -119,7 +119,7 @@ def test_all_runs_below_a_run_but_not_those_that_sum_up_others(place, ids, told)
         (["a", "a"], "a: run A is named twice"),
         (["a", "0123abc"], "0123abc: there is no such run"),
         (["a", "report"], "report: this is not the folder of a run: it has no summary.json"),
-        (["a", "b", "--rounds", "0"], "--rounds: 0 rounds are none"),
+        (["a", "b", "--rounds", "0"], "--rounds: must be at least 1, got 0"),
         (["a", "b", "--colour"], "command line: unrecognized arguments: --colour"),
         (["--sweep", "report"], "report: there is no run in this folder"),
         (["a", "b", "--log", "-o", "a/summary.json"], "cannot write"),
