@@ -1,6 +1,6 @@
-"""`python -m runner [COMMAND] key=value ...`: find the command, hand it the rest.
+"""`python -m runner [COMMAND] key=value ...`: find the command and hand it the other words.
 
-`train` is meant where no command is named. Commands are imported when their work begins, so that --help is quick.
+Without a command the words are for `train`. Commands are imported when their work begins, so that --help is quick.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PROGRAMS = {  # take flags of their own
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line `argv` (default: the program's own); the exit code."""
+    """Run the command line `argv` (default: the program's own); return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     secrets.learn_environment()
     secrets.learn(words)
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     command = TRAIN
     odd = next((word for word in words if not _is_text(word)), None)
-    if odd is not None:  # found out now, and not when the results are to be written
+    if odd is not None:  # refused now, and not when the results are written
         hint = "Give it in UTF-8; rename a file whose name is in another encoding."
         print(RunnerError("the word holds bytes that are not UTF-8", place=repr(odd), hint=hint), file=sys.stderr)
         return RunnerError.exit_code
@@ -82,7 +82,7 @@ def _run_own(command: str, words: list[str], code: str | None) -> int:
 
 
 def _is_text(word: str) -> bool:
-    """Whether it can be written: bytes of another encoding come as halves of characters."""
+    """Whether the word can be encoded: Python hands over bytes of another encoding as lone surrogates."""
     try:
         word.encode("utf8")
     except UnicodeEncodeError:

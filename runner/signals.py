@@ -1,12 +1,12 @@
-"""Ctrl-C, SIGTERM and SIGHUP: raised as `Interrupted` where the program is, or passed on to the workers of a sweep.
+"""Ctrl-C, SIGTERM and SIGHUP: raised as `Interrupted` in the program, or passed on to the workers of a sweep.
 
     with raised():             a command: every signal raises
     with WORKER.job():         a job in a sweep's worker: the first signal raises, later ones are ignored
     with passed_on(...):       the parent of workers: they end their jobs in order, and it waits for them
 
-A terminal sends Ctrl-C to the whole process group, and the parent passes it on as well: a worker that is keeping its state
-must not be broken off by the second copy. Only the parent ends a worker by force. A signal that is ignored (nohup,
-background jobs of a script) stays ignored.
+A terminal sends Ctrl-C to the whole process group, and the parent passes it on as well, so a worker gets it twice: the second
+copy must not interrupt a worker that is saving its state. Only the parent ends a worker by force. A signal that is ignored
+(nohup, background jobs of a script) stays ignored.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ Receive = Callable[[int, Any], None]
 
 @contextmanager
 def received_by(receive: Receive, *, where_handled: bool = False) -> Iterator[None]:
-    """Have `receive(number, frame)` called at each signal that is not ignored.
+    """While it lasts, call `receive(number, frame)` at each signal that is not ignored.
 
-    where_handled: leave alone the signals that nobody handles in Python. Outside the main thread nothing is done: whoever
-    runs us there handles signals.
+    where_handled: only at signals that Python code handles already. Outside the main thread nothing changes: whoever runs us
+    there handles signals.
     """
     before = {}
     try:
@@ -50,7 +50,7 @@ def received_by(receive: Receive, *, where_handled: bool = False) -> Iterator[No
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """Signals become `Interrupted` where the program is."""
+    """While it lasts, a signal raises `Interrupted`."""
     with received_by(_raise):
         yield
 
@@ -60,14 +60,14 @@ def _raise(number: int, frame: Any) -> NoReturn:
 
 
 class Worker:
-    """A worker of a sweep as its signals see it. code: of the first signal, once it has come."""
+    """What a worker of a sweep does at signals. code: exit code for the first signal; None before it."""
 
     def __init__(self) -> None:
         self.code: int | None = None
         self._is_ready = self._is_inside = False
 
     def is_first(self, number: int) -> bool:
-        """Whether a signal counts, which has just come: always, but in a worker only the first."""
+        """Whether the signal that has just come counts: in a worker only the first one does, elsewhere each."""
         if not self._is_ready:
             return True
         if self.code is not None:
@@ -77,9 +77,9 @@ class Worker:
 
     @contextmanager
     def job(self) -> Iterator[None]:
-        """While it lasts, the first signal is raised; one that came before, since the process began, is raised at once.
+        """While it lasts, the first signal raises Interrupted; a signal that came before the job raises it at once.
 
-        Between jobs a signal is only remembered: it would end the worker, and the pool with it.
+        Between jobs a signal is only remembered: raised there, it would end the worker and the whole pool.
         """
         self._is_inside = True
         try:
@@ -99,7 +99,7 @@ class Worker:
                 if signal.getsignal(number) != signal.SIG_IGN:
                     signal.signal(number, _let_go_first(self._receive))
         if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, CODES)  # see workers.py: they are born with these blocked
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, CODES)  # workers.py starts workers with these blocked
 
     def _receive(self, number: int, frame: Any) -> None:
         if self.is_first(number) and self._is_inside:
@@ -110,17 +110,17 @@ WORKER = Worker()
 
 
 class Passed:
-    """code: of the first signal; None while there was none."""
+    """code: exit code for the first signal; None while there was no signal."""
 
     code: int | None = None
 
 
 @contextmanager
 def passed_on(workers: Callable[[], Sequence[int]], tell: Callable[[], None], seconds: float) -> Iterator[Passed]:
-    """Pass the first signal on to the workers and go on. A second one, or `seconds` without an end, kills them.
+    """Pass the first signal on to the workers and go on. A second signal, or `seconds` without an end, kills the workers.
 
-    workers: their process ids. tell: called at the first signal, before it is passed on; it runs within a signal handler.
-    Raises Interrupted where the workers were killed; else `code` tells of the signal.
+    workers: gives their process ids. tell: called at the first signal, before it is passed on, inside a signal handler.
+    Raises Interrupted if the workers were killed; otherwise the signal is told by `code`.
     """
     passed = Passed()
 
@@ -155,7 +155,7 @@ def _send(processes: Sequence[int], number: int) -> None:
 
 
 def _let_go_first(receive: Receive) -> Receive:
-    """Where the terminal is gone, write to it no more: every line would be an error of its own."""
+    """At SIGHUP the terminal is gone: send output to nowhere before `receive`, or every line would raise an error."""
 
     def received(number: int, frame: Any) -> None:
         if number == _HANGUP:

@@ -1,7 +1,7 @@
-"""What decides about the bits of a run, as settings and as one short digest: two runs of equal fingerprints are one run.
+"""A run's fingerprint: one short digest of all that decides about its bits. Two runs with equal fingerprints are one run.
 
-settings (the config but for paths, tracking, checkpoints and how a sweep goes about its jobs; the user's code)
-+ the data files' checksums + the source of this package
+It covers the settings (the config without paths, tracking, checkpoints and the handling of a sweep's jobs; the user's code), the
+data files' checksums, and the source of this package.
 """
 
 from __future__ import annotations
@@ -20,20 +20,28 @@ from runner.corpus.digests import sha256_of
 from runner.files import read_file
 from runner.secrets import is_secret_name
 
-_FREE = ("output_dir", "resume", "tracking", "code", "force", "fail_fast", "repeat")  # what does not touch the result
+_FREE = (
+    "output_dir",
+    "resume",
+    "tracking",
+    "code",
+    "force",
+    "fail_fast",
+    "repeat",
+)  # keys that do not touch the result
 _FREE_TRAINING = ("checkpoint_seconds", "checkpoint_steps")
 _DIGITS = 16  # of a fingerprint
 
 
 def settings(config: RunConfig) -> dict[str, Any]:
-    """What decides about the bits, as plain JSON values: settings by their dotted keys, and the user's code."""
+    """The settings that decide about the bits: dotted key → plain JSON value. `code` holds checksums of the user's files."""
     plain = {key: value for key, value in config.as_dict().items() if key not in _FREE}
     plain["training"] = {key: value for key, value in plain["training"].items() if key not in _FREE_TRAINING}
     plain["corpus"] = {key: value for key, value in plain["corpus"].items() if key != "score_test"}
     plain["code"] = [sha256_of(Path(path).expanduser()) for path in config.code]
     flat = dict(_flat(plain, ""))
     given = dict(_flat(config.resolved, ""))
-    for key, value in flat.items():  # an expression stands for what the environment holds
+    for key, value in flat.items():  # an ${oc.env:…} counts with the value that the environment gave it
         if (
             isinstance(value, str)
             and "${oc.env:" in value
@@ -44,19 +52,19 @@ def settings(config: RunConfig) -> dict[str, Any]:
 
 
 def fingerprint(config: RunConfig, sources: Iterable[SourceFile]) -> str:
-    """A digest of settings, data and code, 16 hexadecimal digits. Where the files lie does not count, what they hold does."""
+    """Digest settings, data and code into 16 hexadecimal digits. The contents of the data files count, not their paths."""
     chosen = {key: value for key, value in settings(config).items() if key not in PATHS}
     data = sorted([source.split, source.sha256] for source in sources)
     text = json.dumps([chosen, data, code_digest()], sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf8")).hexdigest()[:_DIGITS]
 
 
-PATHS = ("corpus.train", "corpus.dev", "corpus.test", "corpus.cache")  # the files' checksums speak for them
+PATHS = ("corpus.train", "corpus.dev", "corpus.test", "corpus.cache")  # left out: the files' checksums count instead
 
 
 @cache
 def code_digest() -> str:
-    """sha256, in hex, of this package's source files, their names and contents."""
+    """The sha256, in hex, of the names and contents of this package's source files."""
     root = Path(runner.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):

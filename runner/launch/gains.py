@@ -1,7 +1,7 @@
-"""What a point of a sweep gains over the first one, seed by seed: the differences of equal seeds, their mean and interval.
+"""How much each point of a sweep gains over the first point: differences between equal seeds, their mean and interval.
 
-Pairs leave the luck of a seed out of the comparison as far as both points share it. A variant called `no_x` tells what x is
-worth: its own sign is turned.
+Comparing equal seeds takes out the luck that both points share. A variant called `no_x` measures what x is worth, so its sign is
+turned.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ _WITHOUT = "no_"
 
 
 class Gain(NamedTuple):
-    """The name of an element or of a point, and the spread of what it gains in score."""
+    """name: of the point, or of the element that a variant switches off. spread: of its gains in score."""
 
     name: str
     spread: Spread
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the 95 % interval excludes 0."""
         return self.spread.n > 1 and not self.spread.low <= 0 <= self.spread.high
 
 
 def gains(points: Sequence[Repeats]) -> list[Gain]:
-    """Of every point but the first that has at least two seeds with a score in common with it."""
+    """The gain of each later point that shares at least two scored seeds with the first point."""
     if len(points) < 2:
         return []
     keys = swept(point.overrides for point in points)
     first = _by_seed(points[0].outcomes)
-    found = []
+    all_gains = []
     for point in points[1:]:
         own = _by_seed(point.outcomes)
         pairs = [own[seed] - first[seed] for seed in own if seed in first]
@@ -42,14 +42,14 @@ def gains(points: Sequence[Repeats]) -> list[Gain]:
         name = " ".join(value_of(point.overrides, key) for key in keys)
         if keys == ["variant"] and name.startswith(_WITHOUT):
             name, pairs = name.removeprefix(_WITHOUT), [-pair for pair in pairs]
-        found.append(Gain(name, spread(pairs)))
-    return found
+        all_gains.append(Gain(name, spread(pairs)))
+    return all_gains
 
 
-def rows_of_gains(found: Sequence[Gain], first: str) -> list[list[str]]:
-    """A table. first: what they are held against."""
+def rows_of_gains(gained: Sequence[Gain], first: str) -> list[list[str]]:
+    """Heading and a row a gain. first: name of the point that the others are compared with."""
     rows = [[f"Over {first}", "Gain", "SD", "95 % interval", "Clear"]]
-    for gain in found:
+    for gain in gained:
         s = gain.spread
         interval = f"{100 * s.low:+.2f} to {100 * s.high:+.2f}"
         rows.append([gain.name, f"{100 * s.mean:+.2f}", f"{100 * s.sd:.2f}", interval, "*" if gain.is_clear else ""])
@@ -57,6 +57,7 @@ def rows_of_gains(found: Sequence[Gain], first: str) -> list[list[str]]:
 
 
 def name_of_first(points: Sequence[Repeats]) -> str:
+    """The first point by the values of its swept keys."""
     keys = swept(point.overrides for point in points)
     return " ".join(value_of(points[0].overrides, key) for key in keys)
 

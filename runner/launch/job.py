@@ -1,6 +1,6 @@
-"""One job of a sweep: passed over where its run has finished before, taken up where it was interrupted.
+"""One job of a sweep: skipped if its run has finished before, resumed if it was interrupted.
 
-In a process of its own it keeps its table in job.log, and says on the console when it starts and how it ended.
+A job in a process of its own writes its table to job.log; the console shows when the job starts and how it ended.
 """
 
 from __future__ import annotations
@@ -24,15 +24,17 @@ FAILED = ".failed"  # in the sweep's folder, once a job has failed and fail_fast
 
 
 def run_job(config: RunConfig, train: Callable[[RunConfig], None], *, is_apart: bool) -> float | None:
-    """Its best score. is_apart: in a process of its own, beside others. Raises what `train` raises."""
+    """Run the job; return its best score, None without one. is_apart: the job has a process of its own.
+
+    Raises what `train` raises.
+    """
     ticket = config.sweep
     assert ticket is not None
     number = config.job_number
     assert number is not None
     name = f"job {number}"
     if number in ticket.done:
-        found = read_summary(ticket.done[number])
-        score = (found.get("best") or {}).get("score")
+        score = _best_score(ticket.done[number])
         print(f"{name}: has finished before, score {percent(score)}", flush=True)
         return score
     if ticket.stop_file.exists():
@@ -41,30 +43,35 @@ def run_job(config: RunConfig, train: Callable[[RunConfig], None], *, is_apart: 
     if ticket.fail_fast and marker.exists():
         print(f"{name}: not started, as another has failed", flush=True)
         return None
-    config = _where_it_was(config, job_folder(ticket.folder, number))
+    config = _resumed(config, job_folder(ticket.folder, number))
     note_folder(ticket.folder, number, config.output_dir)
-    told = f"{name} of {ticket.n_jobs}"
+    title = f"{name} of {ticket.n_jobs}"
     began = time.monotonic()
-    print(f"{told}: {ticket.names[number]}", flush=True)
+    print(f"{title}: {ticket.names[number]}", flush=True)
     try:
         with _log(config.output_dir / LOG) if is_apart else contextlib.nullcontext():
             train(config)
     except KeyboardInterrupt:
-        print(f"{told}: interrupted{_kept(config.output_dir)}", flush=True)
+        print(f"{title}: interrupted{_kept(config.output_dir)}", flush=True)
         raise
     except RunnerError:
         if ticket.fail_fast:
             with contextlib.suppress(OSError):
                 marker.touch()
         raise
-    score = (read_summary(config.output_dir).get("best") or {}).get("score")
+    score = _best_score(config.output_dir)
     if is_apart:
-        print(f"{told}: score {percent(score)} after {time.monotonic() - began:,.0f} s", flush=True)
+        print(f"{title}: score {percent(score)} after {time.monotonic() - began:,.0f} s", flush=True)
     return score
 
 
-def _where_it_was(config: RunConfig, before: Path) -> RunConfig:
-    """Go on where the job was interrupted, if it was. before: the folder in which it wrote then."""
+def _best_score(folder: Path) -> float | None:
+    score: float | None = (read_summary(folder).get("best") or {}).get("score")
+    return score
+
+
+def _resumed(config: RunConfig, before: Path) -> RunConfig:
+    """The config that resumes the job if it was interrupted, else `config`. before: where the job wrote at that time."""
     if config.resume is not None or not checkpoints(before / FOLDER):
         return config
     before = before.absolute()
@@ -75,19 +82,20 @@ def _where_it_was(config: RunConfig, before: Path) -> RunConfig:
 
 
 def _kept(folder: Path) -> str:
-    """From which step an interrupted job goes on."""
+    """The step at which an interrupted job goes on, as the end of a message; empty if none was kept."""
     step = next((step for step, _ in checkpoints(folder / FOLDER)), None)
     return f", kept at step {step:,}" if step is not None else ""
 
 
 def forget_ends(ticket: Ticket) -> None:
-    """A sweep that is issued again starts its jobs again."""
+    """Remove the marks of an earlier end, so that a sweep issued again starts its jobs."""
     for marker in (ticket.folder / FAILED, ticket.stop_file):
         marker.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def _log(path: Path) -> Iterator[None]:
+    """Send what the job prints to a file."""
     with path.open("a", encoding="utf8") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
         try:
             yield

@@ -1,4 +1,4 @@
-"""A sweep as pictures: parallel coordinates of what was swept, and the score over each swept key. PNG, by matplotlib."""
+"""Pictures of a sweep (PNG, by matplotlib): parallel coordinates of the swept keys, the score over each key, gains."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _MOST = 8  # axes of a picture
 _GREY, _ACCENT = "#8a8f98", "#c2410c"
 
 
-def draw(outcomes: Sequence[Outcome], folder: Path, found: Sequence[Gain] = ()) -> list[Path]:
-    """Write the pictures into the folder; which ones there are. found: what points gain over the first.
+def draw(outcomes: Sequence[Outcome], folder: Path, gains: Sequence[Gain] = ()) -> list[Path]:
+    """Write the pictures into the folder and return their paths. gains: of points over the first point.
 
-    None with fewer than two finished jobs, or nothing swept.
+    Without two finished jobs or a swept key there is no picture.
     """
     finished = [one for one in outcomes if one.status == "FINISHED" and one.score is not None]
     keys = swept(one.job.overrides for one in outcomes)[:_MOST]
@@ -35,8 +35,8 @@ def draw(outcomes: Sequence[Outcome], folder: Path, found: Sequence[Gain] = ()) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pictures = {PARALLEL: _parallel(finished, keys), SCATTER: _scatter(finished, keys)}
-        if found:
-            pictures[GAINS] = _gains(found)
+        if gains:
+            pictures[GAINS] = _gains(gains)
         for name, figure in pictures.items():
             data = io.BytesIO()
             figure.savefig(data, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
@@ -45,7 +45,7 @@ def draw(outcomes: Sequence[Outcome], folder: Path, found: Sequence[Gain] = ()) 
 
 
 def places(values: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]:
-    """Where each value lies on its axis from 0 to 1, and the axis' ticks. Numbers in proportion, words at even distances.
+    """The position of each value on an axis from 0 to 1, and the axis' ticks. Numbers lie in proportion, words evenly spaced.
 
     >>> places(["0.2", "0.4", "0.3"])[0]
     [0.0, 1.0, 0.49...]
@@ -68,7 +68,7 @@ def places(values: Sequence[str]) -> tuple[list[float], list[tuple[float, str]]]
 
 
 def _label(text: str) -> str:
-    """A text as matplotlib draws it as it stands: formulas between `$` are for those who write them."""
+    """Escape `$`, so that matplotlib draws the text as it stands and not as a formula."""
     return shown(text, _LONGEST).replace("$", r"\$")
 
 
@@ -128,23 +128,25 @@ def _scatter(finished: Sequence[Outcome], keys: Sequence[str]) -> Any:
     return figure
 
 
-def _gains(found: Sequence[Gain]) -> Any:
+def _gains(gains: Sequence[Gain]) -> Any:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.0, 0.9 + 0.32 * len(found)))
+    figure = Figure(figsize=(6.0, 0.9 + 0.32 * len(gains)))
     plot = figure.subplots()
-    rows = range(len(found))
+    rows = range(len(gains))
     plot.axvline(0, color=_GREY, lw=1, zorder=1)
-    for y, gain in zip(rows, found, strict=True):
+    for y, gain in zip(rows, gains, strict=True):
         s, colour = gain.spread, _ACCENT if gain.is_clear else _GREY
         plot.plot([100 * s.low, 100 * s.high], [y, y], color=colour, lw=1.6, zorder=2)
         plot.plot([100 * s.mean], [y], "o", color=colour, ms=5, zorder=3)
-    plot.set_yticks(rows, [_label(gain.name) for gain in found], fontsize=9)
+    plot.set_yticks(rows, [_label(gain.name) for gain in gains], fontsize=9)
     plot.invert_yaxis()
-    widest = max(abs(100 * gain.spread.mean) + 100 * gain.spread.sd for gain in found)
-    plot.set_xlim(-3 * widest - 0.1, 3 * widest + 0.1)  # an interval of two seeds would hide all others
+    widest = max(abs(100 * gain.spread.mean) + 100 * gain.spread.sd for gain in gains)
+    plot.set_xlim(
+        -3 * widest - 0.1, 3 * widest + 0.1
+    )  # the interval of two seeds is so wide that it would hide the others
     plot.set_xlabel("gain in score, points, and its 95 % interval", fontsize=9)
-    plot.set_title(f"{found[0].spread.n} seeds each; clear of zero in colour", fontsize=10, loc="left")
+    plot.set_title(f"{gains[0].spread.n} seeds each; clear of zero in colour", fontsize=10, loc="left")
     plot.tick_params(axis="x", labelsize=8)
     plot.grid(axis="x", color="#e6e8eb", zorder=0)
     for side in ("top", "right", "left"):

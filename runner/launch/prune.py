@@ -1,6 +1,6 @@
-"""Ends a trial of a search that falls behind: after each evaluation its score is held against those of earlier trials.
+"""Pruning: a search ends a trial early if its score, after an evaluation, falls behind the scores of earlier trials.
 
-The study is Optuna's journal file in the sweep's folder; any process that can read and write it may take part.
+The scores are in Optuna's journal file in the sweep's folder, so any process that can read and write the file takes part.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ Judge = Callable[[int, float | None], bool]
 
 
 def make_judge(config: RunConfig) -> Judge | None:
-    """(number of the evaluation, score) → whether to stop. None where no search asks for it.
+    """A function (number of the evaluation, score) → whether to stop the trial; None if no search prunes this run.
 
-    Without a score there is nothing to judge by, and the trial goes on.
+    A trial without a score goes on.
     """
     ticket = config.sweep
     if ticket is None or ticket.study is None or config.job_number is None:
@@ -35,7 +35,7 @@ def make_judge(config: RunConfig) -> Judge | None:
         if score is None:
             return False
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a resumed trial: reported before
+            warnings.simplefilter("ignore")  # a resumed trial reports evaluations a second time
             trial.report(score, number)
         return bool(trial.should_prune())
 

@@ -24,11 +24,11 @@ def swept(jobs: Iterable[Sequence[str]]) -> list[str]:
         for word in overrides:
             key, _, value = word.partition("=")
             values.setdefault(key, set()).add(value)
-    return [key for key, found in values.items() if len(found) > 1]
+    return [key for key, different in values.items() if len(different) > 1]
 
 
 def short(keys: Sequence[str]) -> list[str]:
-    """Each key by as few of its last parts as tell it from the others.
+    """Shorten each key to as few of its last parts as tell it from the other keys.
 
     >>> short(["optimizer", "dropout.start", "tok2vec.width", "components.ner.width"])
     ['optimizer', 'start', 'tok2vec.width', 'ner.width']
@@ -48,13 +48,13 @@ def _ends(key: str, parts: Sequence[str]) -> bool:
 
 
 def value_of(overrides: Sequence[str], key: str) -> str:
-    """What a job gives for a key; the last word counts."""
+    """The value that a job's overrides give a key, of several the last; empty if they give none."""
     given = [word.partition("=")[2] for word in overrides if word.partition("=")[0] == key]
     return given[-1] if given else ""
 
 
 def names_of(jobs: Sequence[Sequence[str]]) -> list[str]:
-    """Each job by what tells it from the others. jobs: the overrides of each.
+    """Name each job by the values that tell it from the others. jobs: the overrides of each.
 
     >>> names_of([["seed=1", "dropout.start=0.2"], ["seed=1", "dropout.start=0.4"]])
     ['dropout.start=0.2', 'dropout.start=0.4']
@@ -84,7 +84,7 @@ def rows_of_jobs(outcomes: Sequence[Outcome]) -> list[list[str]]:
 
 
 def rows_of_repeats(points: Sequence[Repeats]) -> list[list[str]]:
-    """Heading and a row a point: the mean of its seeds, and how far they lie apart."""
+    """Heading and a row a point: mean and spread of the scores of its seeds."""
     keys = swept(point.overrides for point in points)
     means = [point.spread.mean for point in points if point.spread is not None]
     rows = [[*(short(keys) or ["Point"]), "Seeds", "Mean", "SD", "95 % interval", "Best"]]
@@ -145,7 +145,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _cut(text: str) -> str:
-    """Short enough for a column: numbers of many digits by their first four."""
+    """Shorten a value for a column: a long number to four digits, a long text with an ellipsis."""
     if len(text) > 8 and _is_number(text.replace("e", "").replace("-", "")):
         return f"{float(text):.4g}"
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

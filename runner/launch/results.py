@@ -1,4 +1,4 @@
-"""What came of each job of a sweep, read from the folders; and the mean and spread of repeats."""
+"""How each job of a sweep ended, read from the jobs' folders; and mean and spread over seeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runner.training.keeper import FOLDER, checkpoints
 SUMMARY = "summary.json"  # of a run's folder, see commands/train.py
 FOLDERS = ".jobs"  # in a sweep's folder: a file for each job, with the path of the folder in which it writes
 WAITING = "not started"
-PRUNED = "PRUNED"  # ended by a search, as it fell behind
+PRUNED = "PRUNED"  # a search ended the trial early
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,13 @@ class Planned:
     fingerprint: str
 
     def without_seed(self) -> tuple[str, ...]:
-        """What its repeats have in common."""
+        """The overrides that all repeats of the job share."""
         return tuple(word for word in self.overrides if not word.startswith("seed="))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A job, and how it ended. score, epoch, seconds: None where it has not got so far. step: of an interrupted job, from
-    which it goes on."""
+    """How a job ended. score, epoch, seconds: None if the job has not got so far. step: where an interrupted job goes on."""
 
     job: Planned
     status: str  # FINISHED, FAILED, KILLED, PRUNED, or "not started"
@@ -64,20 +63,20 @@ class Repeats(NamedTuple):
 
     overrides: tuple[str, ...]  # without the seed
     outcomes: list[Outcome]
-    spread: Spread | None  # of the scores; None where not one run has finished
+    spread: Spread | None  # of the scores; None if no run has finished
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """What a run's folder says of it; nothing where it says nothing that can be read."""
+    """summary.json of a run's folder as a dict; empty if missing or unreadable."""
     try:
-        found = json.loads(read_file(folder / SUMMARY))
+        summary = json.loads(read_file(folder / SUMMARY))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return summary if isinstance(summary, dict) else {}
 
 
 def job_folder(sweep: Path, number: int) -> Path:
-    """The folder in which a job of that sweep wrote, as the job has noted it."""
+    """The folder where a job of the sweep in folder `sweep` wrote: as the job noted it, else the default one."""
     try:
         return sweep / read_file(sweep / FOLDERS / str(number)).decode("utf8")
     except (OSError, ValueError):
@@ -85,50 +84,53 @@ def job_folder(sweep: Path, number: int) -> Path:
 
 
 def note_folder(sweep: Path, number: int, folder: Path) -> None:
-    """Note in which folder a job writes. Raises RunFailed where the system refuses."""
+    """Note the folder where a job writes, unless it is the default one. Raises RunFailed if the system refuses."""
     if job_folder(sweep, number).absolute() != folder.absolute():
         write_file(sweep / FOLDERS / str(number), os.path.relpath(folder, sweep))
 
 
 def outcome(job: Planned, folder: Path) -> Outcome:
-    """How that job ended in that folder. A summary of another job, left there before, does not count."""
-    found = read_summary(folder)
+    """How the job ended in its folder. A summary that another job left there does not count."""
+    summary = read_summary(folder)
     step = next((step for step, _ in checkpoints(folder / FOLDER)), None)
-    if not found and step is not None:  # killed before it could write one
+    if not summary and step is not None:  # killed before it could write a summary
         return Outcome(job, "KILLED", folder, step=step)
-    if found.get("fingerprint") != job.fingerprint:
+    if summary.get("fingerprint") != job.fingerprint:
         return Outcome(job, WAITING, folder)
-    best = found.get("best") or {}
+    best = summary.get("best") or {}
     return Outcome(
         job,
-        PRUNED if found.get("pruned") and found["status"] == "FINISHED" else str(found["status"]),
+        PRUNED if summary.get("pruned") and summary["status"] == "FINISHED" else str(summary["status"]),
         folder,
         score=best.get("score"),
         epoch=best.get("epoch"),
-        seconds=found.get("seconds"),
+        seconds=summary.get("seconds"),
         scores={key: value for key, value in (best.get("scores") or {}).items() if isinstance(value, int | float)},
-        run_id=found.get("run_id"),
-        error=found.get("error"),
+        run_id=summary.get("run_id"),
+        error=summary.get("error"),
         step=step,
     )
 
 
 def finished(folder: Path) -> str | None:
-    """The fingerprint of the run that has finished in this folder; None where none has, or it was killed over its last words."""
-    found = read_summary(folder)
-    if found.get("status") != "FINISHED" or checkpoints(folder / FOLDER):
+    """The fingerprint of the run that has finished in this folder; None if none has.
+
+    A run that was killed between its summary and the removal of its checkpoints has not finished.
+    """
+    summary = read_summary(folder)
+    if summary.get("status") != "FINISHED" or checkpoints(folder / FOLDER):
         return None
-    return found.get("fingerprint")
+    return summary.get("fingerprint")
 
 
 def best_of(outcomes: Sequence[Outcome]) -> Outcome | None:
-    """The finished job with the highest score, the first of equal ones."""
-    finished = [one for one in outcomes if one.status == "FINISHED" and one.score is not None]
-    return max(finished, key=lambda one: one.score or 0.0, default=None)
+    """The finished job with the highest score; of equal scores, the first job. None if no job has finished."""
+    scored = [job for job in outcomes if job.status == "FINISHED" and job.score is not None]
+    return max(scored, key=lambda job: job.score or 0.0, default=None)
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """At least one value; of one, the interval is nothing but the value.
+    """The spread of at least one value; the interval of a single value is the value itself.
 
     >>> spread([1.0, 2.0, 3.0])
     Spread(n=3, mean=2.0, sd=1.0, low=-0.484..., high=4.484...)
@@ -145,12 +147,12 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def repeats(outcomes: Sequence[Outcome]) -> list[Repeats]:
-    """The jobs put together that differ in nothing but the seed, in order."""
+    """Group the jobs that differ in nothing but the seed, in order."""
     groups: dict[tuple[str, ...], list[Outcome]] = {}
-    for one in outcomes:
-        groups.setdefault(one.job.without_seed(), []).append(one)
-    found = []
+    for job in outcomes:
+        groups.setdefault(job.job.without_seed(), []).append(job)
+    points = []
     for overrides, group in groups.items():
-        scores = [one.score for one in group if one.status == "FINISHED" and one.score is not None]
-        found.append(Repeats(overrides, group, spread(scores) if scores else None))
-    return found
+        scores = [job.score for job in group if job.status == "FINISHED" and job.score is not None]
+        points.append(Repeats(overrides, group, spread(scores) if scores else None))
+    return points

@@ -1,8 +1,8 @@
-"""The processes of a sweep whose jobs run side by side: joblib's workers, from their birth to their end.
+"""joblib's workers, the processes in which a sweep's jobs run side by side, from their birth to their end.
 
-joblib ends a sweep by SIGKILL to all workers as soon as its parent is interrupted or one worker is gone, which a signal
-at the wrong moment causes. So workers are born with our signals blocked until their first job (signals.py), the parent
-does not raise but passes signals on, and jobs that have not begun find the sweep's stop file.
+joblib sends SIGKILL to all workers as soon as its parent is interrupted or a worker is gone, and a signal at the wrong moment
+causes either. So workers are born with our signals blocked until their first job (signals.py); the parent passes signals on
+instead of raising; and jobs that have not begun find the sweep's stop file.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def _stop(runs: Runs) -> None:
 
 @contextmanager
 def _born_deaf() -> Iterator[None]:
-    """While this lasts, joblib's workers start with our signals blocked: Python's own way of taking them, before
-    signals.py has taken over, ends the worker."""
+    """While this lasts, joblib's workers start with our signals blocked: until signals.py has taken over, a signal would end
+    the worker."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -71,13 +71,14 @@ def pids() -> list[int]:
 
 
 def end() -> None:
-    """joblib keeps its processes for the next call, which may come from another folder or with other variables."""
+    """End joblib's processes. joblib would keep them for its next call, which may come from another folder or environment."""
     executor = _executor()
     if executor is not None:
         executor.shutdown(wait=True)
 
 
 def were_killed(error: Exception) -> bool:
+    """Whether joblib reports a worker that was killed."""
     return type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool")
 
 
