@@ -16,22 +16,20 @@ thread may use it meanwhile; threads that need other components or weights each 
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.blocks import accepted, code_behind, resolve
-from runner.components.base import Component, PerType
-from runner.components.counts import Counts
+from runner.components.base import Component
 from runner.components.doubts import doubts
 from runner.components.given import as_examples, check_drop, check_optimizer, examples_from
-from runner.components.network import Candidate, Network
+from runner.components.network import Network
 from runner.components.optimizer import Updates, Used
 from runner.components.pickled import reduced, restored
-from runner.components.scores import tokens as token_scorer
+from runner.components.predictor import Predictor
 from runner.components.selection import Selection, disabled
 from runner.components.storage import load_into, save
 from runner.corpus.doc import Doc
@@ -42,16 +40,14 @@ from runner.errors import RunnerError, suggest
 from runner.languages import DEFAULT_TOKENIZER, in_language
 from runner.model.blas import with_own_threads
 from runner.model.ops import make_ops
-from runner.model.parameters import Parameters
 from runner.spacy_names import unknown
 
 Block = Mapping[str, Any]
 DEFAULT_TOK2VEC: Block = {"type": "hash_embed_cnn"}
-ABOUT_WEIGHTS = ("epoch", "step", "score", "scores", "epochs", "data_digest", "seed", "weights_sha256")  # keys of meta
 _MET = ""  # key in Example.targets, no component's name: the pipeline that has learned the example's labels and words
 
 
-class Pipeline:
+class Pipeline(Predictor):
     """Components over one flat set of parameters.
 
     lang: of the texts; a tokenizer that takes a language follows it. tokenizer: `type:` block. seed: of the initial
@@ -84,24 +80,6 @@ class Pipeline:
         self._sgd: Updates | None = None
         self._met = object()  # what an example is marked with once its labels and words are learned
         self._warned: set[object] = set()  # warnings given
-
-    @property
-    def parameters(self) -> Parameters:
-        """All weights."""
-        return self.network.parameters
-
-    @property
-    def lexemes(self) -> Lexemes:
-        """The words, and how often each was seen in training."""
-        return self.network.lexemes
-
-    @property
-    def seed(self) -> int:
-        return self.network.seed
-
-    @property
-    def shared_tok2vec(self) -> bool:
-        return self.network.is_shared
 
     # Building
 
@@ -151,14 +129,6 @@ class Pipeline:
 
         def __getattr__(self, name: str) -> Any:
             raise unknown("nlp", self, name)
-
-    @property
-    def pipe_names(self) -> list[str]:
-        """The components that take part, see `select_pipes`."""
-        if not self.selections:
-            return list(self.components)
-        off = disabled(self.selections, self.components)
-        return [name for name in self.components if name not in off]
 
     def select_pipes(
         self, *, enable: str | Sequence[str] | None = None, disable: str | Sequence[str] | None = None
@@ -234,21 +204,6 @@ class Pipeline:
         self._sgd = sgd if sgd is not None else _default_optimizer()
         return self._sgd
 
-    def _build(self, fresh: Collection[str] = ()) -> None:
-        """Make the models that are missing. fresh: owners of weights that begin again."""
-        if self.network.build(fresh):
-            self._forget_scores()
-
-    def _prepare(self) -> None:
-        """Build what is missing, and bring weights up to date that an optimizer has put off."""
-        self._build()
-        self.network.settle()
-
-    def _forget_scores(self) -> None:
-        """The weights change: what the trainer said of them holds no longer."""
-        for key in ABOUT_WEIGHTS:
-            self.meta.pop(key, None)
-
     def _tell_doubts(self, examples: Sequence[Example], level: int) -> None:
         for example in examples:
             for key, text in doubts(example, self.components) if example.is_given else ():
@@ -269,58 +224,6 @@ class Pipeline:
                 "predictions change as well",
                 5,
             )
-
-    # Predicting
-
-    def make_doc(self, text: str) -> Doc:
-        """Tokenize."""
-        if not isinstance(text, str):
-            hint = "Write nlp(text) for one text, nlp.pipe(texts) for many."
-            raise RunnerError(f"a text is a string, not {type(text).__name__}", hint=hint)
-        if self._tokenize is None:
-            self._tokenize = resolve(self.tokenizer_block, "tokenizers", "pipeline.tokenizer")
-            assert self._tokenize is not None
-        return Doc.tokenized(text, self._tokenize(text))
-
-    def __call__(self, text: str | Doc) -> Doc:
-        """Annotate one text."""
-        doc = text if isinstance(text, Doc) else self.make_doc(text)
-        self.predict([doc])
-        return doc
-
-    def pipe(self, texts: Iterable[str | Doc], batch_size: int = 256) -> Iterator[Doc]:
-        """Annotate a stream of texts, `batch_size` at a time, in order, by the components that take part now."""
-        if isinstance(texts, str | Doc):
-            raise RunnerError(
-                "nlp.pipe takes many texts, and was given one", hint="Write nlp(text), or nlp.pipe([text])."
-            )
-        return self._stream(texts, batch_size, self.pipe_names)
-
-    def _stream(self, texts: Iterable[str | Doc], batch_size: int, names: Sequence[str]) -> Iterator[Doc]:
-        batch: list[Doc] = []
-        for text in texts:
-            batch.append(text if isinstance(text, Doc) else self.make_doc(text))
-            if len(batch) >= batch_size:
-                self.predict(batch, names)
-                yield from batch
-                batch = []
-        self.predict(batch, names)
-        yield from batch
-
-    @with_own_threads
-    def predict(self, docs: Sequence[Doc], names: Sequence[str] | None = None) -> None:
-        """Annotate docs in place. names: of the components that predict, in their order; None: those that take part."""
-        self._prepare()
-        self.network.annotate(docs, self.pipe_names if names is None else names)
-
-    @with_own_threads
-    def ent_candidates(self, docs: Sequence[Doc], threshold: float) -> list[list[Candidate]]:
-        """For each doc every entity that an entity recognizer holds at least that probable, on the doc's own tokens.
-
-        (start, end, label, probability); they may overlap. The docs are not annotated.
-        """
-        self._prepare()
-        return self.network.ent_candidates(docs, self.pipe_names, threshold)
 
     # Learning
 
@@ -386,53 +289,6 @@ class Pipeline:
                 view[...] = averages[path]
         with self.parameters.use(flat):
             yield
-
-    # Scoring
-
-    def evaluate(self, examples: Sequence[Example]) -> dict[str, Any]:
-        """Predict the examples' tokens and score them: every component's scores, token_acc, speed (words/s), per_type.
-
-        A score that the examples hold no gold for is None. examples: Examples, or (text, annotations) pairs.
-        """
-        examples = as_examples(examples, None, self.make_doc)  # the same ones are predicted and scored
-        docs = [e.predicted.copy_unannotated() if self.changes_tokens else e.predicted for e in examples]
-        started = time.perf_counter()
-        self.predict(docs)
-        seconds = time.perf_counter() - started
-        if self.changes_tokens:
-            examples = [Example(doc, e.reference) for doc, e in zip(docs, examples, strict=True)]
-        return {**self.score(examples), "speed": sum(map(len, docs)) / max(seconds, 1e-9)}
-
-    def score(self, examples: Sequence[Example]) -> dict[str, Any]:
-        """Score the examples' docs as they are predicted now: every component's scores, token_acc, and per_type."""
-        scores: dict[str, Any] = dict(token_scorer()(examples)[0])
-        per_type: dict[str, PerType] = {}
-        for component, some in self._scored(examples):
-            found, per_type[component.name] = component.score(some)
-            scores.update(found)
-        return {**scores, "per_type": per_type}
-
-    def counts(self, examples: Sequence[Example]) -> list[Counts]:
-        """What each doc, predicted as it is, contributes to the components' main scores (counts.py)."""
-        found: list[Counts] = [{} for _ in examples]
-        for component, some in self._scored(examples):
-            for counts, own in zip(found, component.counts(some), strict=True):
-                counts.update(own)
-        return found
-
-    def _scored(self, examples: Sequence[Example]) -> Iterator[tuple[Component, Sequence[Example]]]:
-        """Each component that is scored, and the examples as it meets them."""
-        for name in self.pipe_names:
-            component = self.components[name]
-            if component.has_weights:
-                yield component, examples
-            else:
-                examples = [component.on_same_tokens(example) for example in examples]
-
-    @property
-    def changes_tokens(self) -> bool:
-        """Whether predicting gives docs other tokens; examples are then predicted on copies."""
-        return any(not self.components[name].has_weights for name in self.pipe_names)
 
     # Keeping
 

@@ -1,0 +1,171 @@
+"""What a pipeline does with the weights that it has: tokenize, annotate, score. pipeline.py builds and teaches it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from runner.blocks import resolve
+from runner.components.base import Candidate, Component, PerType
+from runner.components.counts import Counts
+from runner.components.given import as_examples
+from runner.components.network import Network
+from runner.components.scores import tokens as token_scorer
+from runner.components.selection import Selection, disabled
+from runner.corpus.doc import Doc
+from runner.corpus.example import Example
+from runner.corpus.lexemes import Lexemes
+from runner.errors import RunnerError
+from runner.model.blas import with_own_threads
+from runner.model.parameters import Parameters
+
+ABOUT_WEIGHTS = ("epoch", "step", "score", "scores", "epochs", "data_digest", "seed", "weights_sha256")  # keys of meta
+
+
+class Predictor:
+    """The predicting half of `Pipeline`, which makes these."""
+
+    components: dict[str, Component]
+    meta: dict[str, Any]
+    network: Network
+    selections: list[Selection]  # in force, see `Pipeline.select_pipes`
+    threads: int | None
+    tokenizer_block: Mapping[str, Any]
+    _tokenize: Callable[[str], tuple[list[str], list[bool]]] | None
+
+    @property
+    def parameters(self) -> Parameters:
+        """All weights."""
+        return self.network.parameters
+
+    @property
+    def lexemes(self) -> Lexemes:
+        """The words, and how often each was seen in training."""
+        return self.network.lexemes
+
+    @property
+    def seed(self) -> int:
+        return self.network.seed
+
+    @property
+    def shared_tok2vec(self) -> bool:
+        return self.network.is_shared
+
+    @property
+    def pipe_names(self) -> list[str]:
+        """The components that take part, see `select_pipes`."""
+        if not self.selections:
+            return list(self.components)
+        off = disabled(self.selections, self.components)
+        return [name for name in self.components if name not in off]
+
+    def _build(self, fresh: Collection[str] = ()) -> None:
+        """Make the models that are missing. fresh: owners of weights that begin again."""
+        if self.network.build(fresh):
+            self._forget_scores()
+
+    def _prepare(self) -> None:
+        """Build what is missing, and bring weights up to date that an optimizer has put off."""
+        self._build()
+        self.network.settle()
+
+    def _forget_scores(self) -> None:
+        """The weights change: what the trainer said of them holds no longer."""
+        for key in ABOUT_WEIGHTS:
+            self.meta.pop(key, None)
+
+    def make_doc(self, text: str) -> Doc:
+        """Tokenize."""
+        if not isinstance(text, str):
+            hint = "Write nlp(text) for one text, nlp.pipe(texts) for many."
+            raise RunnerError(f"a text is a string, not {type(text).__name__}", hint=hint)
+        if self._tokenize is None:
+            self._tokenize = resolve(self.tokenizer_block, "tokenizers", "pipeline.tokenizer")
+            assert self._tokenize is not None
+        return Doc.tokenized(text, self._tokenize(text))
+
+    def __call__(self, text: str | Doc) -> Doc:
+        """Annotate one text."""
+        doc = text if isinstance(text, Doc) else self.make_doc(text)
+        self.predict([doc])
+        return doc
+
+    def pipe(self, texts: Iterable[str | Doc], batch_size: int = 256) -> Iterator[Doc]:
+        """Annotate a stream of texts, `batch_size` at a time, in order, by the components that take part now."""
+        if isinstance(texts, str | Doc):
+            raise RunnerError(
+                "nlp.pipe takes many texts, and was given one", hint="Write nlp(text), or nlp.pipe([text])."
+            )
+        return self._stream(texts, batch_size, self.pipe_names)
+
+    def _stream(self, texts: Iterable[str | Doc], batch_size: int, names: Sequence[str]) -> Iterator[Doc]:
+        batch: list[Doc] = []
+        for text in texts:
+            batch.append(text if isinstance(text, Doc) else self.make_doc(text))
+            if len(batch) >= batch_size:
+                self.predict(batch, names)
+                yield from batch
+                batch = []
+        self.predict(batch, names)
+        yield from batch
+
+    @with_own_threads
+    def predict(self, docs: Sequence[Doc], names: Sequence[str] | None = None) -> None:
+        """Annotate docs in place. names: of the components that predict, in their order; None: those that take part."""
+        self._prepare()
+        self.network.annotate(docs, self.pipe_names if names is None else names)
+
+    @with_own_threads
+    def ent_candidates(self, docs: Sequence[Doc], threshold: float) -> list[list[Candidate]]:
+        """For each doc every entity that an entity recognizer holds at least that probable, on the doc's own tokens.
+
+        (start, end, label, probability); they may overlap. The docs are not annotated.
+        """
+        self._prepare()
+        return self.network.ent_candidates(docs, self.pipe_names, threshold)
+
+    def evaluate(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """Predict the examples' tokens and score them: every component's scores, token_acc, speed (words/s), per_type.
+
+        A score that the examples hold no gold for is None. examples: Examples, or (text, annotations) pairs.
+        """
+        examples = as_examples(examples, None, self.make_doc)  # the same ones are predicted and scored
+        docs = [e.predicted.copy_unannotated() if self.changes_tokens else e.predicted for e in examples]
+        started = time.perf_counter()
+        self.predict(docs)
+        seconds = time.perf_counter() - started
+        if self.changes_tokens:
+            examples = [Example(doc, e.reference) for doc, e in zip(docs, examples, strict=True)]
+        return {**self.score(examples), "speed": sum(map(len, docs)) / max(seconds, 1e-9)}
+
+    def score(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """Score the examples' docs as they are predicted now: every component's scores, token_acc, and per_type."""
+        scores: dict[str, Any] = dict(token_scorer()(examples)[0])
+        per_type: dict[str, PerType] = {}
+        for component, some in self._scored(examples):
+            found, per_type[component.name] = component.score(some)
+            scores.update(found)
+        return {**scores, "per_type": per_type}
+
+    def counts(self, examples: Sequence[Example]) -> list[Counts]:
+        """What each doc, predicted as it is, contributes to the components' main scores (counts.py)."""
+        found: list[Counts] = [{} for _ in examples]
+        for component, some in self._scored(examples):
+            for counts, own in zip(found, component.counts(some), strict=True):
+                counts.update(own)
+        return found
+
+    def _scored(self, examples: Sequence[Example]) -> Iterator[tuple[Component, Sequence[Example]]]:
+        """Each component that is scored, and the examples as it meets them."""
+        for name in self.pipe_names:
+            component = self.components[name]
+            if component.has_weights:
+                yield component, examples
+            else:
+                examples = [component.on_same_tokens(example) for example in examples]
+
+    @property
+    def changes_tokens(self) -> bool:
+        """Whether predicting gives docs other tokens; examples are then predicted on copies."""
+        return any(not self.components[name].has_weights for name in self.pipe_names)
