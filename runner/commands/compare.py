@@ -1,7 +1,7 @@
 """`python -m runner compare RUN RUN …`: trained runs side by side, and whether their differences mean anything.
 
-A run is read from MLflow or from its folder (tracking/), held against the first (compare/comparison.py), and told on the
-console, in compare.md and compare.html, and in MLflow.
+Runs are read from MLflow or from their folders (tracking/) and compared with the first (compare/comparison.py). The report
+goes to the console, to compare.md and compare.html, and to MLflow.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def _run(options: argparse.Namespace) -> None:
     if rounds < 1:
         raise RunnerError(f"must be at least 1, got {rounds}", place="--rounds", hint="10000 is usual.")
     with ExitStack() as stack:
-        source = Source(options.tracking_uri, stack)
-        runs = [source.read(name) for name in options.runs]
-        runs += [run for name in options.sweep for run in source.sweep(name)]
+        past = PastRuns(options.tracking_uri, stack)
+        runs = [past.read(name) for name in options.runs]
+        runs += [run for name in options.sweep for run in past.sweep(name)]
         comparison = compare_runs(runs, rounds=rounds)
         text = markdown(comparison)
         folder = Path(options.output) if options.output else _new_folder()
@@ -93,8 +93,8 @@ def _run(options: argparse.Namespace) -> None:
             _log(comparison, files, text, is_asked=bool(options.log))
 
 
-class Source:
-    """Where runs are read from. The store is opened when the first run is asked of it."""
+class PastRuns:
+    """Reads past runs from folders and from MLflow. The store is opened when a run is first read from it."""
 
     def __init__(self, uri: str | None, stack: ExitStack) -> None:
         self._uri, self._stack = uri, stack
@@ -107,7 +107,7 @@ class Source:
         return from_folder(Path(name)) if _is_path(name) else self._store(name).read(name)
 
     def sweep(self, name: str) -> list[PastRun]:
-        """The runs of a multirun, those that ended with a score. Raises RunnerError."""
+        """The runs of a multirun that ended with a score; all of them if none did. Raises RunnerError."""
         from runner.tracking.past_run import folders_of, from_folder
 
         if _is_path(name):
@@ -142,7 +142,7 @@ def _new_folder() -> Path:
 
 
 def _log(comparison: Comparison, files: Sequence[Path], text: str, *, is_asked: bool) -> None:
-    """Put the report beside the first run, where that is in MLflow. Raises RunnerError where it was asked for and fails."""
+    """Put the report beside the first run, if that run is in MLflow. is_asked: raise RunnerError if that is impossible."""
     first = comparison.runs[0]
     if first.run_id is None or first.uri is None or first.experiment is None:
         if is_asked:

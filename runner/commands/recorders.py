@@ -17,7 +17,7 @@ from runner.components.storage import weights_sha256
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
 from runner.launch.fingerprint import settings
-from runner.launch.prune import Judge as Verdict
+from runner.launch.prune import Verdict
 from runner.tracking.base import Tracker
 from runner.tracking.past_run import BEST, LAST
 from runner.training.keeper import Keeper, Snapshot, checkpoints, clear

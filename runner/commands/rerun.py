@@ -1,4 +1,4 @@
-"""`python -m runner rerun RUN`: repeat a run from what MLflow holds of it, and say whether the bits are the same."""
+"""`python -m runner rerun RUN`: repeat a run from its record, in MLflow or a folder, and say whether the bits are equal."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def main(words: Sequence[str]) -> int:
 
 
 def rerun(name: str, overrides: Sequence[str], uri: str | None, *, is_forced: bool) -> int:
-    """Repeat a run; 1 where a repetition has other bits, else 0. Raises RunnerError."""
+    """Repeat a run. Returns the exit code: 1 if a true repetition has other bits, else 0. Raises RunnerError."""
     from runner.commands import train
-    from runner.commands.compare import Source
+    from runner.commands.compare import PastRuns
     from runner.compare import reproduction as repetition
     from runner.config.recorded import recorded_config
     from runner.model.kernel import kernel
@@ -75,7 +75,7 @@ def rerun(name: str, overrides: Sequence[str], uri: str | None, *, is_forced: bo
     from runner.tracking.provenance import provenance_tags
 
     with ExitStack() as stack:
-        past = Source(uri, stack).read(name)
+        past = PastRuns(uri, stack).read(name)
     if past.config is None:
         raise RunnerError(
             "the run has kept no config.yaml", place=name, hint="It ended too early; give its command again."
@@ -113,7 +113,7 @@ def rerun(name: str, overrides: Sequence[str], uri: str | None, *, is_forced: bo
 
 
 def _tag(again: PastRun, uri: str | None, *, is_same: bool | None) -> None:
-    """Say it in MLflow too; the new run is finished, and is not called into question where that fails."""
+    """Tag the new run in MLflow with the verdict. A failure is only told: the new run itself is finished."""
     if again.run_id is None or again.uri is None or is_same is None:
         return
     from runner.tracking.mlflow.runs import Store

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from runner.config.schema import RunConfig
 
-Judge = Callable[[int, float | None], bool]
+Verdict = Callable[[int, float | None], bool]  # (number of the evaluation, score) → whether to stop
 
 
-def make_judge(config: RunConfig) -> Judge | None:
+def make_judge(config: RunConfig) -> Verdict | None:
     """A function (number of the evaluation, score) → whether to stop the trial; None if no search prunes this run.
 
     A trial without a score goes on.

@@ -1,11 +1,11 @@
-"""How long an epoch will take on this machine, and how much memory: a few real updates, and from them the rest.
+"""Estimate how long an epoch takes on this machine, and how much memory, from a few real updates.
 
-The batches of the epochs are known without training: the batcher is asked for all of them. A few, at even distances
-through the first epoch, and the one with the longest example, are really learned from; a straight line (seconds a batch,
-and seconds a word) through their times gives the time of every batch. Prediction is timed on a sample of the dev set.
+The batches of all epochs are known without training. The pipeline learns from a few of them, at even distances through
+the first epoch, and from the batch with the longest example. A straight line (seconds a batch, and seconds a word) through
+their times gives the time of every batch. Prediction is timed on a sample of the dev set.
 
-An estimate. Seconds are CPU seconds, which other processes lengthen little; `slowdown` says how much longer the clock took
-than they, while the sample ran. The tracking server's own process is not in it.
+Seconds are CPU seconds, which other processes lengthen little; `slowdown` is the clock's time over the CPU time while the
+sample ran. The tracking process is not counted.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MAX_EPOCHS_COUNTED = 3  # from there on, epochs have the same batches as the las
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would take, in CPU seconds."""
+    """The time that a run would take, in CPU seconds, and its memory."""
 
     first_epoch_seconds: float  # updates alone
     evaluation_seconds: float  # of the dev set, once
@@ -54,7 +54,7 @@ class Estimate:
 def estimate(
     pipeline: Pipeline, train: Sequence[Example], dev: Sequence[Example], plan: Plan, sgd: Optimizer
 ) -> Estimate:
-    """Time a sample of the work; the pipeline has learned from it afterwards. Raises what an update raises."""
+    """Time a sample of the work. The pipeline learns from the sample. Raises RunnerError and RunFailed as an update does."""
     n_words = np.array([len(example.predicted) for example in train])
     epochs = _epochs(plan, n_words)
     first = epochs[0]

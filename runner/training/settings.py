@@ -6,7 +6,7 @@
     sgd.L2 = runner.linear(1e-6, 0.0, steps=1000)
     sgd.alpha = 0.01                                     # RunnerError: the optimizer has no 'alpha'; set learn_rate
 
-A setting reads as a schedule; a number, as one that is a number too. How a setting is used is the optimizer's business.
+A setting reads as a schedule; a number reads as a schedule that is also a number (`Constant`). Optimizers use them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FLAGS = ("L2_is_weight_decay", "use_averages")
 
 
 class _Sealing(type):
-    """Once an object is made it takes no new attribute: a misspelt setting is an error and never ignored."""
+    """Objects take no new attribute after `__init__`, so that a misspelt setting is an error and never ignored."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         made = super().__call__(*args, **kwargs)
@@ -44,7 +44,7 @@ class _Sealing(type):
 
 
 class Settings(metaclass=_Sealing):
-    """What an optimizer inherits: assignments are checked, unknown names are refused."""
+    """The base of an optimizer: assignments are checked, unknown names are refused."""
 
     step = 0  # updates done; schedules are asked for this step
     _is_made = False

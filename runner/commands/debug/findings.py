@@ -65,7 +65,7 @@ def of_text(train: Part, dev: Part, shared: Shared) -> Iterator[Finding]:
 
 
 def overlap(shared: Shared, n_docs: int, part: str) -> Finding:
-    """How many texts of a part of the corpus, "dev" or "test", stand in train too."""
+    """How many texts of a part of the corpus, "dev" or "test", are also in train."""
     if not shared.overlap:
         return Finding("ok", "text", f"no {part} text stands in train")
     text = f"{_of(shared.overlap.n, n_docs)} {part} texts stand in train too"
@@ -78,7 +78,7 @@ def overlap(shared: Shared, n_docs: int, part: str) -> Finding:
 
 
 def of_reading(left_out: LeftOut) -> Iterator[Finding]:
-    """What was left out of the data, read on a guess, or looks like a misspelt key."""
+    """Findings about parts of the data that were left out, read on a guess, or look like a misspelt key."""
     for what, n in sorted(left_out.items()):
         yield Finding("note", "text", f"left out of the data: {n:,} {what}")
     for remark, place, text in left_out.remark_texts():

@@ -71,12 +71,12 @@ def _details(finding: dict[str, Any]) -> Iterator[str]:
 
 
 def _short(place: str) -> str:
-    """Places without folders, as the corpus names them: "a.conll:3 = a.conll:1"."""
+    """A place without its folders: "a.conll:3 = a.conll:1"."""
     return re.sub(r"(?:[^\s/=]*/)+(?=[^\s/=]+:\d)", "", place)
 
 
 def _wrapped(text: str, indent: int = 2) -> list[str]:
-    """Lines of at most WIDTH characters; two places that belong together stay so."""
+    """Wrap to lines of at most WIDTH characters; the two places of `a = b` stay on one line."""
     glued = text.replace(" = ", "\u00a0=\u00a0")
     first = " " * indent
     rest = "    " if indent == 2 else first
@@ -123,7 +123,7 @@ def _number(n: int, what: str) -> str:
 
 
 def _marks() -> dict[str, str]:
-    """Marks that the terminal's encoding knows."""
+    """MARKS, or PLAIN_MARKS if the terminal's encoding lacks them."""
     try:
         "".join(MARKS.values()).encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -132,7 +132,7 @@ def _marks() -> dict[str, str]:
 
 
 def sweep_lines(report: dict[str, Any]) -> Iterator[str]:
-    """A line a job, and what is wrong with the broken ones."""
+    """A line for each job, with the error below each broken one."""
     mark = _marks()
     for row in report["jobs"]:
         error = row["error"]
