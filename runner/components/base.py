@@ -37,17 +37,23 @@ class Component(ABC):
     name: its key in the pipeline. type: its name in the registry. labels: in the order of the model's rows.
     masks: the source of its dropout masks, which do not depend on other components.
     dropout: its own rate, in place of the run's; None: the run's.
+
+    What the others must know of a component stands on its class, and nothing looks up its type:
+
+    columns: score → heading, wherever scores stand in columns (the console's table, MLflow's views). heading: of its loss
+    there; empty: its name. score_weights: its part of the final score when the config names none.
+    max_batch_size: examples, in batch=auto; None: the other components decide.
+    annotation: keys of corpus/annotations.py that it learns from; None: not told.
+    has_weights: False for a step that changes the tokens of the components after it (merge.py).
     """
 
     type: str
-    has_weights = True  # False: a step that changes the tokens for the components after it (merge.py)
-    heading: str = ""  # of its loss in the table: "NER"; empty: its name
-    columns: ClassVar[
-        Mapping[str, str]
-    ] = {}  # score → heading, where scores stand in columns: the table, MLflow's views
-    max_batch_size: ClassVar[int | None] = None  # examples, in batch=auto; None: the other components decide
-    annotation: ClassVar[tuple[str, ...] | None] = None  # keys of annotations.py that it learns from; None: not told
-    score_weights: ClassVar[Mapping[str, float]]  # its part of the final score when the config names none
+    heading: str = ""
+    columns: ClassVar[Mapping[str, str]] = {}
+    score_weights: ClassVar[Mapping[str, float]]
+    max_batch_size: ClassVar[int | None] = None
+    annotation: ClassVar[tuple[str, ...] | None] = None
+    has_weights = True
 
     def __init__(self, name: str, build_tok2vec: Any | None) -> None:
         self.name = name
