@@ -1,6 +1,6 @@
 """Our sweepers as plugins of Hydra: `hydra/sweeper=basic` is grid.py's, `hydra/sweeper=optuna` search.py's.
 
-Their keys are in config/compose.py. What a sweep imports is imported when Hydra sets the plugin up: most commands are one
+Their keys are in config/nodes.py. What a sweep imports is imported when Hydra sets the plugin up: most commands are one
 run.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class _LateSweeper(Sweeper):
-    """Makes the sweep itself when Hydra sets the plugin up. knobs: the keys of its file, see config/compose.py."""
+    """Makes the sweep itself when Hydra sets the plugin up. knobs: the keys of its file, see config/nodes.py."""
 
     def __init__(self, **knobs: Any) -> None:
         self._knobs = knobs
