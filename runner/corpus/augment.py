@@ -1,16 +1,15 @@
-"""Augmenters: training examples that are changed on the fly, so that each epoch sees other spellings of the same texts.
+"""Augmenters change training examples on the fly, so that each epoch sees other spellings of the same texts.
 
     augmenters:
       noise: {type: orthographic_noise, level: 0.2, per_token: 0.1}
 
-An augmenter is a function (example, rng) → example: the one it was given where it leaves it alone, else a changed copy. The
-ones here change words and never how many there are, so entities, tags, heads and categories stay where they are. What
-happens to an example is a function of the run's seed, the epoch and the example's place in the corpus alone: neither the
-order of calls nor a run that starts again in the middle changes it. One that has a method `prepare(examples)` is shown the
-training data first.
+An augmenter is a function (example, rng) → example; it returns the same example or a changed copy. Those here change words
+but not their number, so entities, tags, heads and categories keep their positions. Their random numbers depend only on the
+run's seed, the epoch and the example's index, so neither the order of calls nor a resumed run changes the result. If an
+augmenter has a method `prepare(examples)`, it is called with the training data first.
 
-Changed copies are marked (`Example.is_augmented`), so that their words are not counted as seen: a misspelt word is an
-unknown word while training, as it will be later. The dev data are never changed.
+Changed copies are marked (`Example.is_augmented`), and their words do not count as seen: a misspelt word is unknown while
+training, as it is later. Dev data are never changed.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ from runner.registry import augmenters
 
 Augmenter = Callable[[Example, np.random.Generator], Example]
 
-SHORTEST_MISSPELT = 4  # letters; typos in shorter words make other words
+SHORTEST_MISSPELT = 4  # letters; a typo in a shorter word often makes another word
 
 
 class Augmentation:
-    """The augmenters of a run, applied one after the other.
+    """The augmenters of a run, applied in order.
 
-    steps: name → augmenter. Each draws from a generator of its own, seeded by (seed, epoch, index, name).
+    steps: name → augmenter. Each has its own random generator, seeded by (seed, epoch, index, name).
     """
 
     def __init__(self, steps: Mapping[str, Augmenter], seed: int) -> None:
@@ -45,23 +44,23 @@ class Augmentation:
         self._seed = seed
 
     def prepare(self, examples: Iterable[Example]) -> None:
-        """Show the training data to the augmenters that learn from it."""
+        """Call the `prepare` of each augmenter that has one."""
         for _, step in self._steps:
             if (prepare := getattr(step, "prepare", None)) is not None:
                 prepare(examples)
 
     def __call__(self, example: Example, epoch: int, index: int) -> Example:
-        """The example at place `index` of the training data as `epoch` (from 1) sees it."""
+        """The augmented form, in this epoch (from 1), of training example number `index`."""
         for number, step in self._steps:
             example = step(example, np.random.Generator(np.random.PCG64([self._seed, epoch, index, number])))
         return example
 
 
 def with_words(example: Example, words: Sequence[str]) -> Example:
-    """A copy whose predicted tokens are `words`, one for each; the same example where nothing changes.
+    """A copy of the example with the predicted tokens replaced by `words`; the example itself if nothing changes.
 
-    The reference is changed likewise. Where its tokens are others, a token that is not one-to-one with a gold token keeps
-    its word: the texts of both must go on agreeing.
+    The reference changes likewise. If it is tokenized differently, a token without a one-to-one gold token keeps its word,
+    because both texts must stay equal.
     """
     predicted, reference = example.predicted, example.reference
     shown = list(words)
@@ -83,7 +82,7 @@ def with_words(example: Example, words: Sequence[str]) -> Example:
 
 @augmenters("lower_case")
 def lower_case(level: float = 0.1) -> Augmenter:
-    """Texts in lower case, as people type them. level: share of the examples."""
+    """Lower-case whole texts, as people type them. level: share of the examples to change."""
     _check_shares(level=level)
 
     def augment(example: Example, rng: np.random.Generator) -> Example:
@@ -96,10 +95,10 @@ def lower_case(level: float = 0.1) -> Augmenter:
 
 @augmenters("orthographic_noise")
 def orthographic_noise(level: float = 0.2, per_token: float = 0.1) -> Augmenter:
-    """Typing errors: two letters swapped, one dropped, or one doubled.
+    """Add typing errors: two letters swapped, one dropped, or one doubled.
 
-    level: share of the examples. per_token: probability that a word of such an example gets an error. Words of fewer than
-    four letters, and words that hold anything but letters, are left alone, and so is each word's first letter.
+    level: share of the examples to change. per_token: probability of an error in each word of such an example. Words of
+    fewer than four letters, words with other characters, and each word's first letter are not changed.
     """
     _check_shares(level=level, per_token=per_token)
 
@@ -161,7 +160,7 @@ class _Replacement:
         self.words_of: dict[str, tuple[list[str], np.ndarray[Any, Any]]] = {}  # class → words, their cumulated share
 
     def prepare(self, examples: Iterable[Example]) -> None:
-        """Count which words share a class. Raises RunnerError where the annotation that decides is nowhere."""
+        """Count the words of each class. Raises RunnerError if no example has the annotation that gives the class."""
         if self.table is not None:
             return
         counts: dict[str, Counter[str]] = {}
@@ -171,7 +170,7 @@ class _Replacement:
                     counts.setdefault(name, Counter())[word] += 1
         if not counts:
             raise RunnerError(
-                f"no word of the training data has what same={self.same} compares",
+                f"same={self.same} needs annotations that no word of the training data has",
                 place="augmenters",
                 hint="Choose another of tag, pos and entity, or give token_replacement a table.",
             )
@@ -196,14 +195,14 @@ class _Replacement:
         return with_words(example, words)
 
     def _classes(self, example: Example) -> Sequence[str | None]:
-        """What a word must share with the one that takes its place; None where it stays."""
+        """The class (tag, entity tag or pos) within which each word may be replaced; None: keep the word."""
         if self.same == "entity":
             return [None if tag in ("O", "-") else tag for tag in example.biluo() or ["O"] * len(example.predicted)]
         return example.aligned_tags() if self.same == "tag" else example.aligned_pos()
 
 
 def _from_table(word: str, table: Mapping[str, Sequence[str]], draw: float) -> str:
-    """A word of the table for `word`, or the word itself. draw: from 0 to below 1.
+    """A replacement for `word` from the table; `word` itself if the table lacks it. draw: from 0 to below 1, chooses.
 
     >>> _from_table("You", {"you": ["u", "ya"]}, 0.5), _from_table("me", {"you": ["u"]}, 0.5)
     ('Ya', 'me')
@@ -218,7 +217,7 @@ def _from_table(word: str, table: Mapping[str, Sequence[str]], draw: float) -> s
 
 
 def _read_table(table: str | Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Checked. Raises RunnerError where it is no mapping from words to words."""
+    """The table, from a file if `table` is a path. Raises RunnerError if it does not map words to lists of words."""
     place: str | None = None
     entries: Any = table
     if isinstance(table, str):
@@ -236,7 +235,7 @@ def _read_table(table: str | Mapping[str, Sequence[str]]) -> dict[str, list[str]
             ) from None
     hint = "Write WORD: [OTHER, OTHER]; words hold no white space. Quote yes, no, on, off and numbers."
     if not isinstance(entries, Mapping) or not entries:
-        raise RunnerError("the table is no mapping from words to words", place=place, hint=hint)
+        raise RunnerError("the table does not map words to words", place=place, hint=hint)
     for word, others in entries.items():
         if isinstance(others, str) or not isinstance(others, Sequence) or not others:
             raise RunnerError(f"the table gives no list of words for {word!r}", place=place, hint=hint)
@@ -249,4 +248,4 @@ def _read_table(table: str | Mapping[str, Sequence[str]]) -> dict[str, list[str]
 def _check_shares(**shares: float) -> None:
     for name, value in shares.items():
         if not 0 <= value <= 1:
-            raise RunnerError(f"{name} is {value}; it must be from 0 to 1")
+            raise RunnerError(f"{name} must be from 0 to 1, got {value}")

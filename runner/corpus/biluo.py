@@ -1,9 +1,9 @@
-"""Entities as BILUO tags and back: B-egin, I-n, L-ast, U-nit, O-utside, and `-` where nobody knows.
+"""Convert entities to BILUO tags and back: B-egin, I-n, L-ast, U-nit, O-utside, and `-` for unknown.
 
     Lake  Aurel  froze  on  Monday      B-LOC  L-LOC  O  O  U-DATE
 
-One tag a token; spans are (start, end, label) with the end exclusive, in tokens or in characters as each function says.
-Reading files is the readers' business (readers/iob.py); here a sequence is legal or a TagError that names its token.
+There is one tag per token. Spans are (start, end, label) with an exclusive end, in tokens or characters as each function
+says. An illegal sequence raises a TagError that names its token. readers/iob.py reads files.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from runner.errors import RunnerError
 Span = tuple[int, int, str]
 
 UNKNOWN = "-"
-WHOLE = {"biluo": "BILU", "iobes": "BIES", "bmewo": "BMEW", "bmes": "BMES"}  # begin, inside, last, unit
+WHOLE = {"biluo": "BILU", "iobes": "BIES", "bmewo": "BMEW", "bmes": "BMES"}  # letters of begin, inside, last, unit
 SCHEMES = ("auto", "iob1", "iob2", *WHOLE)
 
 
 class TagError(RunnerError):
-    """An illegal tag; `index` is the token's, from 0."""
+    """An illegal tag. index: the position of its token, from 0."""
 
     def __init__(self, fact: str, *, index: int = 0, place: str | None = None, hint: str | None = None) -> None:
         super().__init__(fact, place=place, hint=hint)
@@ -30,11 +30,11 @@ class TagError(RunnerError):
 
 
 def offsets_to_biluo(doc: Doc, entities: Iterable[Span], missing: str = "O") -> list[str]:
-    """Tags of entities given as (start, end, label) in characters of `doc.text`.
+    """The BILUO tags of entities, which are (start, end, label) in characters of `doc.text`.
 
-    An entity that does not start and end where tokens do puts `-` on every token that it touches. `missing` is the tag
-    of tokens outside all entities: "O", or "-" where the annotation is incomplete.
-    Raises RunnerError where an entity lies outside the text, is empty or crosses another.
+    If an entity does not start and end with tokens, every token that it touches is `-`. missing: the tag of tokens outside
+    all entities: "O", or "-" if the annotation is incomplete.
+    Raises RunnerError if an entity lies outside the text, is empty or overlaps another.
 
     >>> offsets_to_biluo(Doc(["Lake", "Aurel", "froze"]), [(0, 10, "LOC")])
     ['B-LOC', 'L-LOC', 'O']
@@ -48,13 +48,13 @@ def offsets_to_biluo(doc: Doc, entities: Iterable[Span], missing: str = "O") -> 
 
 
 def biluo_to_offsets(doc: Doc, tags: Sequence[str]) -> list[Span]:
-    """Entities as (start, end, label) in characters of `doc.text`. Raises TagError on an illegal sequence.
+    """The entities of BILUO tags, as (start, end, label) in characters of `doc.text`. Raises TagError on illegal tags.
 
     >>> biluo_to_offsets(Doc(["on", "Lake", "Aurel"]), ["O", "B-LOC", "L-LOC"])
     [(3, 13, 'LOC')]
     """
     if len(tags) != len(doc):
-        raise RunnerError(f"{len(tags)} tags for {len(doc)} words", place=doc.source, hint="Give one tag a word.")
+        raise RunnerError(f"{len(tags)} tags for {len(doc)} words", place=doc.source, hint="Give one tag per word.")
     return [
         (doc.offsets[start], doc.offsets[end - 1] + len(doc.words[end - 1]), label)
         for start, end, label in biluo_to_spans(tags)
@@ -62,9 +62,9 @@ def biluo_to_offsets(doc: Doc, tags: Sequence[str]) -> list[Span]:
 
 
 def biluo_to_spans(tags: Sequence[str], letters: str = WHOLE["biluo"]) -> list[Span]:
-    """Entities as (start, end, label) in tokens; `-` belongs to none. Raises TagError on an illegal sequence.
+    """The entities of BILUO tags, as (start, end, label) in tokens; `-` is outside. Raises TagError on illegal tags.
 
-    letters: what begins the tag of a first, inner, last and single token; other schemes than BILUO have their own.
+    letters: the prefixes of a first, inner, last and single token, see WHOLE.
 
     >>> biluo_to_spans(["U-PER", "O", "B-LOC", "I-LOC", "L-LOC"])
     [(0, 1, 'PER'), (2, 5, 'LOC')]
@@ -108,7 +108,7 @@ def biluo_to_spans(tags: Sequence[str], letters: str = WHOLE["biluo"]) -> list[S
 
 
 def spans_to_biluo(n_tokens: int, spans: Iterable[Span], unknown: Iterable[tuple[int, int]] = ()) -> list[str]:
-    """Tags of entities given as (start, end, label) in tokens; `-` in the unknown ranges that no entity covers.
+    """The BILUO tags of entities, which are (start, end, label) in tokens; `-` in unknown ranges outside entities.
 
     >>> spans_to_biluo(5, [(0, 1, "PER"), (2, 4, "LOC")], unknown=[(4, 5)])
     ['U-PER', 'O', 'B-LOC', 'L-LOC', '-']
@@ -141,11 +141,11 @@ def unknown_ranges(tags: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def detect_scheme(sequences: Iterable[Sequence[str]]) -> str:
-    """The scheme that all these sequences are written in, by the letters of their tags.
+    """The scheme of all these sequences, by the letters of their tags.
 
-    "biluo": L- and U- exist there alone; "iobes": E- and S-, or E-; "bmewo": W-; "bmes": M- without W-. In IOB1 a B- only
-    parts an entity from one of the same type right before it, so a B- anywhere else means IOB2. Tags that fit both give
-    "iob2" where no I- opens an entity, which reads the same.
+    Only "biluo" has L- and U-; only "bmewo" has W-; M- without W- means "bmes", E- or S- "iobes". In IOB1, B- only separates
+    an entity from one of the same type right before it, so a B- anywhere else means "iob2". If the tags fit both and no I-
+    opens an entity, the answer is "iob2", which reads the same.
     """
     has_opening_i = has_opening_b = False
     letters: set[str] = set()
@@ -171,10 +171,10 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> str:
 
 
 def iob_to_biluo(tags: Sequence[str], scheme: str = "auto") -> list[str]:
-    """BILUO tags of one sentence in another scheme; `auto` detects it from these tags alone (see detect_scheme).
+    """Convert one sentence's tags to BILUO. scheme: that of `tags`; auto: detect it from them (see detect_scheme).
 
-    IOB1: I- opens an entity too, B- is needed only between neighbours of one type. IOB2: B- opens every entity.
-    Raises TagError on an illegal sequence.
+    In IOB1, I- may open an entity, and B- stands only between neighbours of one type. In IOB2, B- opens every entity.
+    Raises TagError on illegal tags.
 
     >>> iob_to_biluo(["I-LOC", "B-LOC", "I-LOC", "O"], "iob1")
     ['U-LOC', 'B-LOC', 'L-LOC', 'O']
@@ -185,7 +185,7 @@ def iob_to_biluo(tags: Sequence[str], scheme: str = "auto") -> list[str]:
 
 
 def iob_to_spans(tags: Sequence[str], scheme: str = "auto") -> list[Span]:
-    """Entities as (start, end, label) in tokens, from tags in one of SCHEMES. Raises TagError on illegal ones."""
+    """The entities, (start, end, label) in tokens, of tags in one of SCHEMES. Raises TagError on illegal tags."""
     if scheme not in SCHEMES:
         raise RunnerError(f"unknown scheme {scheme!r}", hint=f"Choose one of {', '.join(SCHEMES)}.")
     if scheme == "auto":
@@ -204,10 +204,9 @@ def iob_to_spans(tags: Sequence[str], scheme: str = "auto") -> list[Span]:
 
 
 def lenient_spans(tags: Sequence[str]) -> tuple[list[Span], list[int]]:
-    """Entities as (start, end, label) in tokens from B-, I- and O, and the tokens whose I- opens an entity.
+    """(entities, opened): the (start, end, label) in tokens of B-, I- and O tags, and the tokens whose I- opens an entity.
 
-    That is how the field's scorers read tags: an I- that continues nothing opens an entity as a B- does.
-    Raises TagError for any other tag.
+    As in conlleval and seqeval, an I- that continues no entity opens one. Raises TagError for any other tag.
 
     >>> lenient_spans(["B-LOC", "I-LOC", "I-PER", "O", "I-LOC"])
     ([(0, 2, 'LOC'), (2, 3, 'PER'), (4, 5, 'LOC')], [2, 4])
@@ -235,8 +234,8 @@ def lenient_spans(tags: Sequence[str]) -> tuple[list[Span], list[int]]:
 
 
 def split_tag(tag: str, index: int, prefixes: str) -> tuple[str, str]:
-    """("B", "LOC") of "B-LOC". Raises TagError where the tag is none of the scheme's."""
+    """(prefix, label) of a tag: "B-LOC" → ("B", "LOC"). Raises TagError if its prefix is not in `prefixes`."""
     if len(tag) > 2 and tag[1] == "-" and tag[0] in prefixes:
         return tag[0], tag[2:]
     known = ", ".join(f"{prefix}-LABEL" for prefix in prefixes)
-    raise TagError(f"{tag!r} is no entity tag", index=index, hint=f"A tag is O or one of {known}.")
+    raise TagError(f"{tag!r} is not an entity tag", index=index, hint=f"A tag is O or one of {known}.")

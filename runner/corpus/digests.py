@@ -1,9 +1,9 @@
-"""Checksums of files; of large ones kept, so that a file of gigabytes is not read again at every start.
+"""Checksums of files. Those of large files are cached, so that gigabytes are not read again at every start.
 
-What is trusted: a file at the same path with the same size, inode, device, and times of modification and of change to
-the nanosecond holds what it held. The time of change (POSIX) cannot be set by hand, so that a file that was written in
-place and had its old time of modification given back is read again. A checksum taken within two seconds of a change is
-not kept: another change could follow within the resolution of the file system's clock.
+A cached checksum is trusted if the file at the path has the same size, inode, device, modification time and change time (to
+the nanosecond). Programs cannot set the change time (POSIX), so a file that was changed in place with its modification time
+restored is read again. A checksum taken within two seconds of a change is not cached, because another change could follow
+within the resolution of the file system's clock.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from runner.corpus.readers.archive import archive_of
 from runner.errors import RunFailed, RunnerError
 from runner.files import open_file, read_file, recover, write_file
 
-LARGE = 32 << 20  # bytes; a smaller file takes some hundredths of a second
-_SETTLED = 2.0  # seconds
+LARGE = 32 << 20  # bytes; the checksum of a smaller file takes some hundredths of a second and is not cached
+_SETTLED = 2.0  # seconds since the last change before a checksum is cached
 
 
 def sha256_of(path: Path, cache: Callable[[], Path] | None = None) -> str:
-    """The checksum of a file, in hex; of files in an archive, the archive's. Raises RunnerError where it cannot be read.
+    """The checksum of a file, in hex; for a path into an archive, that of the archive. Raises RunnerError if unreadable.
 
-    cache: gives the folder that keeps those of large files; None keeps none.
+    cache: a function that returns the folder for checksums of large files; None: cache nothing.
     """
     path, _ = archive_of(path) or (path, "")
     try:
@@ -46,14 +46,14 @@ def sha256_of(path: Path, cache: Callable[[], Path] | None = None) -> str:
             f"the file cannot be read ({error.strerror or error})", place=str(path), hint="Check the path."
         ) from None
     if after == before and time.time() - max(before["modified"], before["changed"]) / 1e9 > _SETTLED:
-        with suppress(RunFailed, OSError):  # it is read again next time, no more
+        with suppress(RunFailed, OSError):  # without the record the file is merely read again
             recover(record.parent, lambda name: name.endswith(".json"))
             write_file(record, json.dumps({**before, "sha256": sha256}))
     return sha256
 
 
 def signature(path: Path) -> dict[str, int]:
-    """What tells a file that was changed from one that was not. Raises OSError."""
+    """The properties of a file that show whether it was changed. Raises OSError."""
     status = os.stat(path)
     return {
         "size": status.st_size,
@@ -65,7 +65,7 @@ def signature(path: Path) -> dict[str, int]:
 
 
 def _recorded(record: Path, now: dict[str, int]) -> str | None:
-    """The checksum on record; None where there is none, it is damaged, or the file is not as it was."""
+    """The recorded checksum; None if there is no readable record, or the file has changed since."""
     try:
         known = json.loads(read_file(record))
         sha256 = known.pop("sha256")

@@ -1,7 +1,7 @@
-"""Signs of a text that was read in the wrong encoding, or damaged on the way.
+"""Find signs that a text was read in the wrong encoding or damaged.
 
-Replacement characters, byte order marks in mid-text, control characters, lone surrogates; and mojibake: UTF-8 read as cp1252 or
-latin-1, where é has become Ã©. Nothing is repaired here, and what a text may well mean (Ärger, São) is left alone.
+The signs are replacement characters, byte order marks inside the text, control characters, lone surrogates, and mojibake: UTF-8
+that was read as cp1252 or latin-1, which turns é into Ã©. Nothing is repaired; plausible letters (Ärger, São) do not count.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ FAULTS: dict[str, re.Pattern[str]] = {
     "control characters": re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"),
     "lone surrogates": re.compile("[\ud800-\udfff]"),
 }
-# A lead byte of UTF-8 read as cp1252 or latin-1, then as many continuation bytes as it asks for.
+# A lead byte of UTF-8, read as cp1252 or latin-1, and the continuation bytes that it requires.
 _CP1252 = "".join(chr(b) if (c := bytes([b]).decode("cp1252", "ignore")) == "" else c for b in range(0x80, 0xC0))
 _CONTINUES = "[\u0080-\u00bf" + re.escape("".join(c for c in _CP1252 if ord(c) > 0xFF)) + "]"
 _MOJIBAKE = re.compile(f"[\u00c2-\u00df]{_CONTINUES}|[\u00e0-\u00ef]{_CONTINUES}{{2}}|[\u00f0-\u00f4]{_CONTINUES}{{3}}")
 
 
 def mojibake(text: str) -> list[str]:
-    """Pieces of text that are UTF-8 read in an encoding of one byte a character.
+    """The pieces of text that are UTF-8 read as cp1252 or latin-1.
 
     >>> mojibake("cafÃ© and itâ€™s, but Ärger, São and Âge are fine")
     ['Ã©', 'â€™']
@@ -33,7 +33,7 @@ def mojibake(text: str) -> list[str]:
 
 
 def _as_utf8(piece: str) -> str | None:
-    """The one character that was meant; None where the piece may mean itself."""
+    """The character that `piece` is in UTF-8; None if the piece may be meant as it stands."""
     raw = bytearray()
     for character in piece:
         try:
@@ -50,7 +50,7 @@ def _as_utf8(piece: str) -> str | None:
 
 
 def encoding_faults(text: str) -> dict[str, int]:
-    """What looks like a damaged encoding in a text: its name → times.
+    """Count the signs of a damaged encoding in a text: name of the sign → number.
 
     >>> encoding_faults("na\\ufffdve cafÃ©")
     {'replacement characters': 1, 'mojibake': 1}

@@ -120,7 +120,7 @@ def test_standard_streams(run, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"a O\nb X\n")))
     code, out, err = run("-", "-")
     assert (code, out) == (2, "")
-    assert err.startswith("standard input:2: 'X' is no entity tag")
+    assert err.startswith("standard input:2: 'X' is not an entity tag")
 
 
 def test_options_of_a_reader(run):
@@ -165,7 +165,7 @@ def test_an_error_leaves_the_old_output(run):
     Path("bad.iob").write_text(IOB + "\nx\tI_LOC\n")
     code, _, err = run("bad.iob", "b.jsonl")
     assert code == 2
-    assert err.startswith("bad.iob:7: 'I_LOC' is no entity tag")
+    assert err.startswith("bad.iob:7: 'I_LOC' is not an entity tag")
     assert Path("b.jsonl").read_text() == "old"
     assert not list(Path().glob(".*.tmp"))
 

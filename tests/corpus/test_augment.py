@@ -125,7 +125,7 @@ class TestReplacement:
         [
             ("visited: saw", "no list of words for 'visited'"),
             ("visited: [two words]", "'two words', which is not one word"),
-            ("- a", "no mapping"),
+            ("- a", "does not map"),
             ("a: [b", "not YAML"),
         ],
     )

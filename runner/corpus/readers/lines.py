@@ -1,7 +1,7 @@
-"""Lines of a UTF-8 file, with their numbers; every fault of the file is a RunnerError at file:line.
+"""Read the numbered lines of a UTF-8 file; every fault of the file is a RunnerError at file:line.
 
-Lines end at `\n` alone (`str.splitlines` also cuts at U+2028 and its like, which occur inside tokens). `.gz` files are
-unpacked; a byte order mark is dropped. Lines keep a `\r` before the `\n`: readers decide.
+Lines end at `\n` only (`str.splitlines` also cuts at U+2028 and others, which occur inside tokens). `.gz` files are
+unpacked; a byte order mark is dropped. A `\r` before the `\n` is kept for the readers to judge.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from runner.errors import RunnerError
 from runner.files import open_file
 
 MAX_LINE = 10_000_000  # bytes; a line becomes objects of twenty times its size
-MAX_UNPACKED = 1 << 26  # bytes that any archive may unpack to; a larger one
-MAX_RATIO = 200  # times its own size, which text never comes to (5 to 15 is usual) and zlib at worst does (1,032)
-MAX_BLANK = 1 << 20  # bytes of white space in any file; in a file with text, so many more:
-MAX_BLANK_RATIO = 20  # times its text (1 is much already). Readers take a second for four million blank lines
+MAX_UNPACKED = 1 << 26  # bytes that any archive may unpack to
+MAX_RATIO = 200  # how many times its own size a larger archive may unpack to (text: 5 to 15, a zlib bomb: up to 1,032)
+MAX_BLANK = 1 << 20  # bytes of white space that any file may hold (four million blank lines take a reader a second)
+MAX_BLANK_RATIO = 20  # further bytes of white space allowed for each byte of text
 
-_BLOCK = 1 << 18  # bytes decoded at once, about
+_BLOCK = 1 << 18  # bytes that are read and decoded at once
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number from 1, line without its "\\n") of the file, one at a time.
+    """Yield (line number from 1, line without its "\\n") of the file.
 
-    Raises RunnerError where the file cannot be opened or unpacked, a line is not UTF-8 or endless, or few have text.
+    Raises RunnerError if the file cannot be opened or unpacked, a line is not UTF-8 or too long, or nearly all is blank.
     """
     number = 0
     try:
@@ -49,7 +49,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 if block:
                     try:
                         lines = block.decode("utf-8").split("\n")
-                    except UnicodeDecodeError:  # the lines before it first
+                    except UnicodeDecodeError:  # yield the lines before the faulty one
                         for raw in block.split(b"\n"):
                             number += 1
                             yield number, raw.decode("utf-8").removeprefix("\ufeff" * (number == 1))
@@ -64,7 +64,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                     raise RunnerError(
                         f"the line is longer than {MAX_LINE:,} bytes",
                         place=f"{path}:{number + 1}",
-                        hint="Is the file of another format? Texts of books go a chapter a line.",
+                        hint="Does the file have another format? Put a book's text on one line per chapter.",
                     )
                 if not content:
                     return
@@ -75,7 +75,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise RunnerError(
             f"the file cannot be unpacked ({error})",
             place=f"{path}:{number + 1}",
-            hint="Make the archive again, or drop '.gz' from the name of a file that is none.",
+            hint="Make the archive again, or drop '.gz' from the name of a file that is not an archive.",
         ) from None
     except OSError as error:
         raise RunnerError(
@@ -103,34 +103,35 @@ class _Limits:
 
 
 def unpacked(file: IO[bytes], path: Path) -> IO[bytes]:
-    """The file's content as a stream, unpacked where its path is named `.gz`."""
+    """The file's content as a stream, unpacked if `path` ends in `.gz`."""
     return cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="rb")) if path.name.endswith(".gz") else file
 
 
 def unpacked_limit(path: Path) -> int:
-    """How many bytes an archive may unpack to."""
+    """The number of bytes that the archive `path` may unpack to."""
     return max(MAX_UNPACKED, MAX_RATIO * path.stat().st_size)
 
 
 def bomb(place: str) -> RunnerError:
     """The error of an archive that unpacks to far more than text would."""
     return RunnerError(
-        f"it unpacks to more than {MAX_UNPACKED >> 20} MB and {MAX_RATIO} times its size",
+        f"the archive unpacks to more than {MAX_UNPACKED >> 20} MB and {MAX_RATIO} times its size",
         place=place,
-        hint="It may be made to fill the memory; unpack it by hand if you trust it.",
+        hint="It may be built to fill the memory; unpack it by hand if you trust it.",
     )
 
 
 def _blanks(place: str, n_blank: int, n_text: int) -> RunnerError:
-    """The error of a file that is all white space, or as good as."""
+    """The error of a file that holds almost nothing but white space."""
     fact = f"almost nothing but blanks: so far {n_blank:,} bytes of white space, {n_text:,} of text"
-    return RunnerError(fact, place=place, hint="Name another file, or take the needless blank lines out of this one.")
+    return RunnerError(fact, place=place, hint="Name another file, or remove needless blank lines.")
 
 
 def read_bytes(path: Path, limit: int = -1) -> bytes:
-    """The whole file, or its first `limit` bytes, unpacked where it is named `.gz`.
+    """The whole content of the file, or its first `limit` bytes, unpacked if `path` ends in `.gz`.
 
-    Raises RunnerError where it cannot be opened or unpacked."""
+    Raises RunnerError if the file cannot be opened or unpacked.
+    """
     try:
         with open_file(path) as file, unpacked(file, path) as stream:
             if limit >= 0 or not isinstance(stream, gzip.GzipFile):
@@ -143,7 +144,7 @@ def read_bytes(path: Path, limit: int = -1) -> bytes:
         raise RunnerError(
             f"the file cannot be unpacked ({error})",
             place=str(path),
-            hint="Make the archive again, or drop '.gz' from the name of a file that is none.",
+            hint="Make the archive again, or drop '.gz' from the name of a file that is not an archive.",
         ) from None
     except OSError as error:
         raise RunnerError(
@@ -152,5 +153,5 @@ def read_bytes(path: Path, limit: int = -1) -> bytes:
 
 
 def no_examples(path: Path) -> RunnerError:
-    """The error of a file without a single example."""
+    """The error of a file without examples."""
     return RunnerError("there are no examples in the file", place=str(path), hint="Check the path and the format.")

@@ -1,7 +1,7 @@
-"""Files that are not UTF-8, or whose lines end with CR alone: what the bytes look like, and the command that mends them.
+"""Explain files that are not UTF-8, or whose lines end with CR only, and give the command that converts them.
 
-Nothing is decoded on a guess. A hint names an encoding only where the bytes tell it from the others; a file that is UTF-8
-but for some broken characters is never sent through another encoding, which would break the good ones.
+Nothing is decoded on a guess. A hint names an encoding only if the bytes distinguish it from others. For UTF-8 with a few
+broken characters the hint never names another encoding: converting would break the good characters.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _ONE_BYTE = ("CP1252", "MACINTOSH")  # as iconv calls them
 _CODECS = {"CP1252": "cp1252", "LATIN1": "latin-1", "MACINTOSH": "mac_roman"}  # as Python calls iconv's
 _MULTI_BYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _HIGH = re.compile(rb"[\x80-\xff]")
-_FOREIGN = 0.5  # share of high bytes among letters from which a text is of no Latin script
-_FOREIGN_RUN = re.compile(rb"[\x80-\xff]{4}")  # which Latin scripts hardly have
+_FOREIGN = 0.5  # share of high bytes among letters above which a text is not in Latin script
+_FOREIGN_RUN = re.compile(rb"[\x80-\xff]{4}")  # rare in Latin scripts
 _CR_TO_LF = r"tr '\r' '\n'"
 SAMPLE = 1 << 18  # bytes that an encoding is guessed from
 
 
 def guess_encoding(sample: bytes) -> str | None:
-    """The encoding that bytes which are not UTF-8 look like, as iconv calls it; None where they could be of several.
+    """Guess the encoding, by iconv's name, of bytes that are not valid UTF-8; None if several are possible.
 
-    "UTF-8" is returned for a text in UTF-8 with a few broken characters.
+    The answer is "UTF-8" for a UTF-8 text with a few broken characters.
 
     >>> guess_encoding("caf\\u00e9 \\u201cok\\u201d".encode("cp1252")), guess_encoding("caf\\u00e9s".encode("mac_roman"))
     ('CP1252', 'MACINTOSH')
@@ -60,7 +60,7 @@ def guess_encoding(sample: bytes) -> str | None:
 
 
 def _wide(sample: bytes) -> str | None:
-    """UTF-16 or UTF-32 without a mark: every other byte, or three of four, are mostly zero."""
+    """The name of UTF-16 or UTF-32 if every other byte, or three of four bytes, are mostly zero; else None."""
     sample = sample[:4096]
     if sample.count(0) < 0.4 * len(sample) or not sample:
         return None
@@ -71,7 +71,7 @@ def _wide(sample: bytes) -> str | None:
 
 
 def _strangeness(sample: bytes, codec: str) -> int:
-    """How often a character stands where none of its kind should, with the bytes read in this encoding."""
+    """The number of characters, decoded with `codec`, that stand where characters of their kind do not belong."""
     text = sample.decode(codec, "replace")
     n = 0
     for i, character in enumerate(text):
@@ -98,12 +98,12 @@ def not_utf8(path: Path, sample: bytes, place: str, fact: str) -> RunnerError:
     """The error of a file that is not UTF-8, with the command that turns it into UTF-8. sample: its first SAMPLE bytes."""
     guess = guess_encoding(sample[:SAMPLE])
     if guess == "UTF-8":
-        hint = f"The rest of the file is UTF-8: mend the line, or drop what is broken: {_command(path, 'UTF-8', '-c ')}"
+        hint = f"The rest of the file is UTF-8: repair the line, or drop its broken bytes: {_command(path, 'UTF-8', '-c ')}"
         return RunnerError(fact, place=place, hint=hint)
     if guess is None:
-        hint = "Save the file as UTF-8. Its encoding cannot be told from its bytes; ask where it comes from."
+        hint = "Save the file as UTF-8. Its bytes do not reveal its encoding; ask whoever made the file."
         return RunnerError(fact, place=place, hint=hint)
-    return RunnerError(f"{fact}; the file looks like {guess}", place=place, hint=f"Turn it: {_command(path, guess)}")
+    return RunnerError(f"{fact}; the file looks like {guess}", place=place, hint=f"Convert it: {_command(path, guess)}")
 
 
 def _command(path: Path, encoding: str, flags: str = "") -> str:
@@ -111,7 +111,7 @@ def _command(path: Path, encoding: str, flags: str = "") -> str:
 
 
 def _into_new_file(path: Path, mark: str, command: str) -> str:
-    """A line for the shell that sends the file through a command, into a new file beside it: a.csv → a.utf8.csv."""
+    """A shell line that pipes the file through `command` into a new file beside it: a.csv → a.utf8.csv."""
     stem, dot, suffix = path.name.removesuffix(".gz").rpartition(".")
     new = shlex.quote(str(path.with_name(f"{stem}.{mark}.{suffix}" if dot else f"{suffix}.{mark}")))
     old = shlex.quote(str(path))
@@ -119,7 +119,7 @@ def _into_new_file(path: Path, mark: str, command: str) -> str:
 
 
 def check_block(block: bytes, path: Path) -> None:
-    """Look at the first bytes of a text file. Raises RunnerError for line ends of CR alone, and wide characters."""
+    """Raises RunnerError if the first bytes of a text file show line ends of CR only, or UTF-16 or UTF-32."""
     if 0 in block and _wide(block):
         raise not_utf8(path, block, f"{path}:1", "many bytes are zero, as in no text in UTF-8")
     if b"\r" not in block:
@@ -129,7 +129,7 @@ def check_block(block: bytes, path: Path) -> None:
         raise RunnerError(
             "the lines end with CR alone (\\r, as on old Macs), so that the file reads as one line",
             place=f"{path}:1",
-            hint=f"Turn them: {_into_new_file(path, 'lf', _CR_TO_LF)}",
+            hint=f"Convert them: {_into_new_file(path, 'lf', _CR_TO_LF)}",
         )
 
 

@@ -52,7 +52,7 @@ def test_an_archive_that_unpacks_to_far_more_than_text_would_is_refused(tmp_path
     assert path.stat().st_size < MB
     text, peak = refused(path)
     assert text.startswith(str(path))
-    assert "it unpacks to more than 64 MB and 200 times its size" in text
+    assert "the archive unpacks to more than 64 MB and 200 times its size" in text
     assert peak < 200 * MB
 
 

@@ -114,7 +114,7 @@ def test_a_wrong_tag_of_a_guessed_scheme_says_how_to_find_the_odd_one(tmp_path):
     text = "New B-LOC\nYork I-LOC\n\nAnn L-PER\n"
     with pytest.raises(RunnerError, match=r"looks like BILUO; if it is another: corpus\.reader\.scheme=iob2"):
         read(tmp_path, text)
-    with pytest.raises(RunnerError, match=r"a\.iob:4: 'L-PER' is no entity tag"):  # the advice finds it
+    with pytest.raises(RunnerError, match=r"a\.iob:4: 'L-PER' is not an entity tag"):  # the advice finds it
         read(tmp_path, text, scheme="iob2")
 
 
@@ -131,14 +131,14 @@ def test_hash_signs_that_are_tokens_stay_tokens(tmp_path):
     assert [doc.words for doc in read(tmp_path, "# O\n\n#a B-X\n")] == [["#"], ["#a"]]
     with pytest.raises(RunnerError, match=r"a\.iob:2: 3 columns where line 1 has 2, and # is taken for a token"):
         read(tmp_path, "a O\n# x y\nb O\n")
-    with pytest.raises(RunnerError, match=r"a\.iob:3: 'B_X' is no entity tag"):
+    with pytest.raises(RunnerError, match=r"a\.iob:3: 'B_X' is not an entity tag"):
         read(tmp_path, "a O\n\n#win B_X\n")
 
 
 FAULTS = [
     ("a B-LOC\nb\n", 2, "1 column where line 1 has 2"),
     ("a\n", 1, r"1 column \(expected 2 or more\)"),
-    ("a b c d e\n", 1, "'e' is no entity tag"),
+    ("a b c d e\n", 1, "'e' is not an entity tag"),
     ("a b c d O\nb O\n", 2, "2 columns where line 1 has 5"),
     ("a\tO\nNew York\tX\tO\n", 2, "3 columns where line 1 has 2"),
     ("a\tO\n\tO\n", 2, "the token is empty"),
@@ -146,8 +146,8 @@ FAULTS = [
     ("a B-LOC\n\nb O\nc I-LOC\n", 4, "'I-LOC' follows 'O'"),
     ("a B-LOC\n\nc I-LOC\n", 3, "'I-LOC' opens a sentence"),
     ("a B-LOC\nb I-PER\n", 2, "'I-PER' follows 'B-LOC'"),
-    ("a B-LOC\nb B_LOC\n", 2, "'B_LOC' is no entity tag"),
-    ("a O\nb o\n", 2, "'o' is no entity tag"),
+    ("a B-LOC\nb B_LOC\n", 2, "'B_LOC' is not an entity tag"),
+    ("a O\nb o\n", 2, "'o' is not an entity tag"),
     ("a U-LOC\nb I-LOC\n", 2, "'I-LOC'"),
     ("a U-LOC\nb O\n\nc B-LOC\n", 4, "has no last token"),
 ]
