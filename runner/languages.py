@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runner.blocks import accepted
 from runner.errors import RunnerError
 
 # The best on raw English that is small and fast; figures in corpus/tokenizer.py.
@@ -20,6 +19,8 @@ def in_language(tokenizer: Mapping[str, Any], lang: str) -> dict[str, Any]:
 
     Raises RunnerError where the block's type is not known.
     """
+    from runner.blocks import accepted  # late: it imports pydantic, which --help does without
+
     takes = accepted("tokenizers", str(tokenizer.get("type"))) or ()
     return {**tokenizer, "lang": lang} if "lang" in takes and tokenizer.get("lang") is None else dict(tokenizer)
 

@@ -27,6 +27,7 @@ from runner.corpus.readers.iob import Scheme
 from runner.corpus.readers.lines import read_bytes, read_lines
 from runner.corpus.readers.prodigy import is_task
 from runner.corpus.readers.reader import LeftOut, Reader, Remark, bind
+from runner.corpus.readers.spacy_json import is_document
 from runner.corpus.readers.table import OWN_OPTIONS, looks_like_table
 from runner.corpus.tokenizer import Tokenizer
 from runner.registry import readers
@@ -126,7 +127,7 @@ def _json_format(line: str, *, is_lines: bool) -> str:
         return "jsonl" if len(record) == 2 and isinstance(record[0], str) and isinstance(record[1], dict) else "json"
     if not isinstance(record, dict):
         return "jsonl"
-    if isinstance(record.get("paragraphs"), list):
+    if is_document(record):
         return "spacy_json"
     if is_task(record):
         return "prodigy"

@@ -20,7 +20,7 @@ from runner.corpus.readers.jsonl import read_records
 from runner.corpus.readers.lines import no_examples
 from runner.corpus.readers.prodigy import is_task, read_tasks
 from runner.corpus.readers.reader import LeftOut, Reader, Remark
-from runner.corpus.readers.spacy_json import Lines, read_content, read_documents
+from runner.corpus.readers.spacy_json import Lines, is_document, read_content, read_documents
 from runner.corpus.tokenizer import Tokenizer
 from runner.registry import readers
 
@@ -42,7 +42,7 @@ def json_file(names: list[str] | None = None) -> Reader:
         if not placed:
             raise no_examples(path)
         first = placed[0][1]
-        if isinstance(first, dict) and isinstance(first.get("paragraphs"), list):
+        if is_document(first):
             yield from read_documents(placed, path, tally)
             return
         remarks = tally.opened(path)

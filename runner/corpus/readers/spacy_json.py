@@ -56,6 +56,12 @@ def spacy_json() -> Reader:
     return read
 
 
+def is_document(value: Any) -> bool:
+    """Whether a value is a document of spaCy 2's, and no record of a text whose meta is called `paragraphs`."""
+    is_record = isinstance(value, dict) and not {"text", "words", "tokens"}.isdisjoint(value)
+    return isinstance(value, dict) and isinstance(value.get("paragraphs"), list) and not is_record
+
+
 def read_documents(documents: Iterable[tuple[str, Any]], path: Path, left_out: LeftOut) -> Iterator[Doc]:
     """The docs of (place, document) pairs. Raises RunnerError, also where there is none."""
     remarks = left_out.opened(path)

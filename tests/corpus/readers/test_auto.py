@@ -39,3 +39,10 @@ def test_a_name_that_promises_objects_is_held_to_it(tmp_path):
     path.write_text(TOKENS, "utf-8")
     with pytest.raises(RunnerError, match=r"a\.jsonl:1: the line is not JSON"):
         list(auto()(path))
+
+
+def test_meta_called_paragraphs_makes_no_document_of_spacys(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "x", "words": ["x"], "paragraphs": [{"sentences": [{"tokens": [{"orth": "Oslo"}]}]}]}\n')
+    (doc,) = auto()(path)
+    assert doc.words == ["x"]
