@@ -28,12 +28,12 @@ from runner.model.layout import Floats2d
 
 
 @registry.components("merge")
-def merge(name: str, entities: bool = True, phrases: Sequence[str] = ()) -> Merger:
+def merge(name: str, *, entities: bool = True, phrases: Sequence[str] = ()) -> Merger:
     """entities: merge each entity. phrases: texts to merge wherever they stand as whole tokens, in any case."""
     for phrase in phrases:
         if not phrase.strip():
             raise RunnerError("a phrase is empty", hint="Remove it from phrases.")
-    return Merger(name, entities, phrases)
+    return Merger(name, entities=entities, phrases=phrases)
 
 
 class Merger(Component):
@@ -45,7 +45,7 @@ class Merger(Component):
     score_weights: ClassVar = {}
     has_weights = False
 
-    def __init__(self, name: str, entities: bool, phrases: Sequence[str]) -> None:
+    def __init__(self, name: str, *, entities: bool, phrases: Sequence[str]) -> None:
         super().__init__(name, None)
         self.entities = entities
         self.phrases = {"".join(phrase.lower().split()) for phrase in phrases}
@@ -72,8 +72,8 @@ class Merger(Component):
 
     def spans(self, doc: Doc, ents: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         """Token ranges to merge: entities, then phrases from left to right, the longest first."""
-        found = [(start, end) for start, end in ents if end - start > 1] if self.entities else []
-        taken = {i for start, end in found for i in range(start, end)}
+        spans = [(start, end) for start, end in ents if end - start > 1] if self.entities else []
+        taken = {i for start, end in spans for i in range(start, end)}
         i = 0
         while i < len(doc.words) and self.phrases:
             text, best = "", i
@@ -84,9 +84,9 @@ class Merger(Component):
                 if text in self.phrases:
                     best = j + 1
             if best > i + 1:
-                found.append((i, best))
+                spans.append((i, best))
             i = max(best, i + 1)
-        return sorted(found)
+        return sorted(spans)
 
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
         return []

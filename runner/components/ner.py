@@ -144,8 +144,8 @@ class EntityRecognizer(Component):
         self.check_finite(scores)
         states = self.head.ops.crf_decode(scores, batch.layout)
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
-            found = states[start : start + len(doc)]
-            doc.set_ents(biluo_to_spans([tags[state] for state in found.tolist()]) if found.any() else [])
+            own = states[start : start + len(doc)]
+            doc.set_ents(biluo_to_spans([tags[state] for state in own.tolist()]) if own.any() else [])
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
         """`entities`: [start, end, label] each, in characters."""
@@ -155,24 +155,24 @@ class EntityRecognizer(Component):
         assert self.head is not None
         scores = self.head.predict(batch.vectors)
         P = self.head.ops.crf_marginals(scores, batch.layout).probabilities
-        found = []
+        candidates: list[list[Candidate]] = []
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             rows = entity_probabilities(P[:, start : start + len(doc)], threshold)
-            found.append([(i, j, self.labels[x], probability) for i, j, x, probability in rows])
-        return found
+            candidates.append([(i, j, self.labels[x], probability) for i, j, x, probability in rows])
+        return candidates
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         return ents()(examples)
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
-        found: list[Counts] = []
+        counts: list[Counts] = []
         for example in examples:
             if not example.reference.has_ents:
-                found.append({})
+                counts.append({})
                 continue
             predicted, gold = entities(example)
-            found.append({"ents_f": (len(predicted & gold), len(predicted), len(gold))})
-        return found
+            counts.append({"ents_f": (len(predicted & gold), len(predicted), len(gold))})
+        return counts
 
 
 def _oddities(ent: Span, words: Sequence[str], sent_starts: Collection[int]) -> Iterator[str]:

@@ -93,6 +93,7 @@ def parser(
     label_width: int = 64,
     maxout_pieces: int = 2,
     tag_loss: float = 0.5,
+    *,
     single_root: bool = False,
     ignore_punct: bool = True,
     max_length: int = 1000,
@@ -314,15 +315,15 @@ class DependencyParser(Component):
         return deps(ignore_punct=self.ignore_punct)(examples)
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
-        found: list[Counts] = []
+        counts: list[Counts] = []
         for example in examples:
             right, predicted, gold = Counter[str](), Counter[str](), Counter[str]()
-            n_attached = count_arcs(example, self.ignore_punct, right, predicted, gold)
+            n_attached = count_arcs(example, right, predicted, gold, ignore_punct=self.ignore_punct)
             n_predicted, n_gold = predicted.total(), gold.total()
-            found.append(
+            counts.append(
                 {"dep_uas": (n_attached, n_predicted, n_gold), "dep_las": (right.total(), n_predicted, n_gold)}
             )
-        return found
+        return counts
 
 
 def _faults(heads: Sequence[int | None], n_sents: int) -> Iterator[tuple[str, int]]:

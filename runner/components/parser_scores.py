@@ -29,7 +29,7 @@ PUNCT_LABELS = frozenset({"punct", "p"})
 Arc = tuple[int, int, str]  # token, head (itself: root), label; tokens of the reference
 
 
-def deps(ignore_punct: bool = True) -> Scorer:
+def deps(*, ignore_punct: bool = True) -> Scorer:
     """dep_uas, dep_las, sents_p, sents_r, sents_f over all examples whose reference has trees, and p, r, f, support by label."""
 
     def score(examples: Sequence[Example]) -> tuple[Scores, PerType]:
@@ -38,7 +38,7 @@ def deps(ignore_punct: bool = True) -> Scorer:
         sentences = [0, 0, 0]  # right, predicted, gold
         for example in examples:
             sentences = [a + b for a, b in zip(sentences, sentence_counts(example), strict=True)]
-            n_attached += count_arcs(example, ignore_punct, right, predicted, gold)
+            n_attached += count_arcs(example, right, predicted, gold, ignore_punct=ignore_punct)
         per_type = {label: scored(right[label], predicted[label], gold[label]) for label in sorted(gold | predicted)}
         scores: Scores = {
             "dep_uas": scored(n_attached, predicted.total(), gold.total())["f"],
@@ -51,7 +51,7 @@ def deps(ignore_punct: bool = True) -> Scorer:
 
 
 def count_arcs(
-    example: Example, ignore_punct: bool, right: Counter[str], predicted: Counter[str], gold: Counter[str]
+    example: Example, right: Counter[str], predicted: Counter[str], gold: Counter[str], *, ignore_punct: bool
 ) -> int:
     """Add an example's arcs to the counts by label; how many of them have the right head."""
     ignored = {NO_RELATION, *PUNCT_LABELS} if ignore_punct else {NO_RELATION}
@@ -62,13 +62,13 @@ def count_arcs(
     def kind(label: str) -> str:
         return label if ignore_punct else label.split(":", 1)[0]
 
-    found, n_found = predicted_arcs(example, expected, ignored)
+    arcs, n_arcs = predicted_arcs(example, expected, ignored)
     expected = {i: arc for i, arc in expected.items() if arc[2] not in ignored}
     gold.update(kind(label) for _, _, label in expected.values())
-    for label, count in n_found.items():
+    for label, count in n_arcs.items():
         predicted[kind(label)] += count
     n_attached = 0
-    for i, head, label in found:
+    for i, head, label in arcs:
         other = expected.get(i)
         if other is not None and other[1] == head:
             n_attached += 1
@@ -117,8 +117,8 @@ def sentence_counts(example: Example) -> tuple[int, int, int]:
     else:
         return 0, 0, 0
     gold = _spans(reference, starts)
-    found = _spans(example.predicted, [bool(is_start) for is_start in example.predicted.sent_starts or ()])
-    return len(gold & found), len(found), len(gold)
+    predicted = _spans(example.predicted, [bool(is_start) for is_start in example.predicted.sent_starts or ()])
+    return len(gold & predicted), len(predicted), len(gold)
 
 
 def _spans(doc: Doc, starts: Sequence[bool]) -> set[tuple[int, int]]:

@@ -144,17 +144,17 @@ class Predictor:
         scores: dict[str, Any] = dict(token_scorer()(examples)[0])
         per_type: dict[str, PerType] = {}
         for component, some in self._scored(examples):
-            found, per_type[component.name] = component.score(some)
-            scores.update(found)
+            own, per_type[component.name] = component.score(some)
+            scores.update(own)
         return {**scores, "per_type": per_type}
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
         """What each doc, predicted as it is, contributes to the components' main scores (counts.py)."""
-        found: list[Counts] = [{} for _ in examples]
+        per_doc: list[Counts] = [{} for _ in examples]
         for component, some in self._scored(examples):
-            for counts, own in zip(found, component.counts(some), strict=True):
+            for counts, own in zip(per_doc, component.counts(some), strict=True):
                 counts.update(own)
-        return found
+        return per_doc
 
     def _scored(self, examples: Sequence[Example]) -> Iterator[tuple[Component, Sequence[Example]]]:
         """Each component that is scored, and the examples as it meets them."""

@@ -55,9 +55,9 @@ def ents() -> Scorer:
         for example in examples:
             if not example.reference.has_ents:
                 continue
-            found, expected = entities(example)
-            right.update(label for _, _, label in found & expected)
-            predicted.update(label for _, _, label in found)
+            guesses, expected = entities(example)
+            right.update(label for _, _, label in guesses & expected)
+            predicted.update(label for _, _, label in guesses)
             gold.update(label for _, _, label in expected)
         every = scored(right.total(), predicted.total(), gold.total())
         per_type = {label: scored(right[label], predicted[label], gold[label]) for label in sorted(gold | predicted)}
@@ -69,12 +69,12 @@ def ents() -> Scorer:
 def entities(example: Example) -> tuple[set[Entity], set[Entity]]:
     """The predicted entities that count, and the gold ones, of an example whose reference has entities annotated."""
     tags = example.biluo() or []
-    found = {
+    predicted = {
         ent.as_tuple()
         for ent in example.predicted.ents
         if "-" not in tags[ent.start : ent.end]  # what is not annotated there cannot be wrong
     }
-    return found, set(example.aligned_ents())
+    return predicted, set(example.aligned_ents())
 
 
 def tokens() -> Scorer:

@@ -136,11 +136,11 @@ class Tagger(Component):
         best = Y.argmax(axis=0).tolist()  # (n_tokens,)
         universal = [self.tag_map[label] for label in self.labels] if self.tag_map is not None else []
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
-            found = best[start : start + len(doc)]
-            doc.tags = [self.labels[i] for i in found]
+            rows = best[start : start + len(doc)]
+            doc.tags = [self.labels[i] for i in rows]
             if universal:
-                doc.pos = [universal[i][0] for i in found]
-                doc.meta[FEATS] = [universal[i][1] for i in found]
+                doc.pos = [universal[i][0] for i in rows]
+                doc.meta[FEATS] = [universal[i][1] for i in rows]
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
         """`tags`, one a word; with a tag map `pos` and `feats` too."""
@@ -150,18 +150,18 @@ class Tagger(Component):
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         """tag_acc and, with a tag map, pos_acc; each tag's p, r, f and support. See `accuracy`."""
         tag_acc, per_tag = accuracy(examples, "tags")
-        found = {"tag_acc": tag_acc}
+        scores = {"tag_acc": tag_acc}
         if self.tag_map is not None:
-            found["pos_acc"] = accuracy(examples, "pos")[0]
-        return found, per_tag
+            scores["pos_acc"] = accuracy(examples, "pos")[0]
+        return scores, per_tag
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
-        found: list[Counts] = []
+        counts: list[Counts] = []
         for example in examples:
             right, predicted, gold = Counter[str](), Counter[str](), Counter[str]()
             count_values(example, "tags", right, predicted, gold)
-            found.append({"tag_acc": (right.total(), predicted.total(), gold.total())})
-        return found
+            counts.append({"tag_acc": (right.total(), predicted.total(), gold.total())})
+        return counts
 
 
 def accuracy(examples: Sequence[Example], attribute: str) -> tuple[float | None, PerType]:
@@ -190,11 +190,11 @@ def count_values(
     expected = getattr(example.reference, attribute)
     if expected is None:
         return
-    found = getattr(example.predicted, attribute) or [None] * len(example.predicted)
+    values = getattr(example.predicted, attribute) or [None] * len(example.predicted)
     if example.is_identical:
-        pairs: Iterable[tuple[int, str | None]] = enumerate(found)
+        pairs: Iterable[tuple[int, str | None]] = enumerate(values)
     else:
-        pairs = {(i, value) for i, value in zip(_containing(example), found, strict=True) if i is not None}
+        pairs = {(i, value) for i, value in zip(_containing(example), values, strict=True) if i is not None}
     for i, value in pairs:
         if expected[i] and value:
             predicted[value] += 1

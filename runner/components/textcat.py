@@ -42,6 +42,7 @@ def textcat(
     name: str,
     tok2vec: registry.Tok2VecBlock | None = None,
     architecture: registry.ClassifierBlock | None = None,
+    *,
     exclusive: bool = True,
     threshold: float | None = None,
     dropout: registry.Schedule | None = None,
@@ -61,7 +62,9 @@ def textcat(
         raise RunnerError(
             "this architecture reads token vectors, and there is no tok2vec", hint="Give tok2vec a block."
         )
-    component = TextCategorizer(name, tok2vec if chosen.needs_vectors else None, chosen, exclusive, threshold)
+    component = TextCategorizer(
+        name, tok2vec if chosen.needs_vectors else None, chosen, exclusive=exclusive, threshold=threshold
+    )
     component.dropout = dropout
     return component
 
@@ -86,6 +89,7 @@ class TextCategorizer(Component):
         name: str,
         build_tok2vec: object | None,
         architecture: Architecture,
+        *,
         exclusive: bool = True,
         threshold: float | None = None,
     ) -> None:
@@ -237,7 +241,7 @@ class TextCategorizer(Component):
         return {"cats": dict(doc.cats or {})}
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
-        return cats(self.exclusive, self.threshold)(examples)
+        return cats(exclusive=self.exclusive, threshold=self.threshold)(examples)
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
-        return cats_counts(examples, self.exclusive, self.threshold)
+        return cats_counts(examples, exclusive=self.exclusive, threshold=self.threshold)

@@ -17,7 +17,7 @@ from runner.components.scores import PerType, Scorer, Scores, prf, scored
 from runner.corpus.example import Example
 
 
-def cats(exclusive: bool = True, threshold: float | None = None) -> Scorer:
+def cats(*, exclusive: bool = True, threshold: float | None = None) -> Scorer:
     """Scores over all examples whose reference has categories.
 
     cats_p, cats_r, cats_f: micro, over all labels' decisions (all three are the accuracy where exclusive and threshold 0).
@@ -33,20 +33,22 @@ def cats(exclusive: bool = True, threshold: float | None = None) -> Scorer:
     """
 
     def score(examples: Sequence[Example]) -> tuple[Scores, PerType]:
-        labels, gold, found, is_gold, is_found = _decisions(examples, exclusive, threshold)
-        right, n_found, n_gold = ((x.sum(axis=0)) for x in (is_gold & is_found, is_found, is_gold))
+        labels, gold, predicted, is_gold, is_predicted = _decisions(examples, exclusive=exclusive, threshold=threshold)
+        right, n_predicted, n_gold = ((x.sum(axis=0)) for x in (is_gold & is_predicted, is_predicted, is_gold))
         per_label: PerType = {}
         aucs: list[float] = []
         for i, label in enumerate(labels):
-            per_label[label] = scored(int(right[i]), int(n_found[i]), int(n_gold[i]))
+            per_label[label] = scored(int(right[i]), int(n_predicted[i]), int(n_gold[i]))
             is_known = ~np.isnan(gold[:, i])
-            auc = area_under_curve(is_gold[is_known, i], found[is_known, i])
+            auc = area_under_curve(is_gold[is_known, i], predicted[is_known, i])
             if auc is not None:
                 per_label[label]["auc"] = auc
                 aucs.append(auc)
-        every = scored(int(right.sum()), int(n_found.sum()), int(n_gold.sum()))
+        every = scored(int(right.sum()), int(n_predicted.sum()), int(n_gold.sum()))
         rows = [
-            prf(int(right[i]), int(n_found[i]), int(n_gold[i])) for i in range(len(labels)) if n_found[i] or n_gold[i]
+            prf(int(right[i]), int(n_predicted[i]), int(n_gold[i]))
+            for i in range(len(labels))
+            if n_predicted[i] or n_gold[i]
         ]
         scores: Scores = {f"cats_{key}": every[key] for key in "prf"}
         for i, key in enumerate("prf"):
@@ -58,41 +60,41 @@ def cats(exclusive: bool = True, threshold: float | None = None) -> Scorer:
     return score
 
 
-def cats_counts(examples: Sequence[Example], exclusive: bool, threshold: float | None) -> list[Counts]:
+def cats_counts(examples: Sequence[Example], *, exclusive: bool, threshold: float | None) -> list[Counts]:
     """What each doc contributes to cats_macro_f, with the decisions of `cats`."""
-    labels, _, _, is_gold, is_found = _decisions(examples, exclusive, threshold)
-    triples = np.stack([is_gold & is_found, is_found, is_gold], axis=-1).astype(int)  # (n_docs, n_labels, 3)
+    labels, _, _, is_gold, is_predicted = _decisions(examples, exclusive=exclusive, threshold=threshold)
+    triples = np.stack([is_gold & is_predicted, is_predicted, is_gold], axis=-1).astype(int)  # (n_docs, n_labels, 3)
     rows = iter(triples.tolist())
-    found: list[Counts] = []
+    counts: list[Counts] = []
     for example in examples:
-        known = _is_known(example, exclusive)
+        known = _is_known(example, exclusive=exclusive)
         row = next(rows) if known else []
-        found.append(
+        counts.append(
             {"cats_macro_f": {label: t for label, t in zip(labels, row, strict=True) if any(t)}} if known else {}
         )
-    return found
+    return counts
 
 
-def _is_known(example: Example, exclusive: bool) -> bool:
+def _is_known(example: Example, *, exclusive: bool) -> bool:
     """Whether the gold annotation tells of the example's categories."""
     cats = example.reference.cats
     return cats is not None and (not exclusive or any(cats.values()))
 
 
 def _decisions(
-    examples: Sequence[Example], exclusive: bool, threshold: float | None
+    examples: Sequence[Example], *, exclusive: bool, threshold: float | None
 ) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
     """The labels, and of the examples whose categories are known (n_docs, n_labels) gold values (NaN: not known),
     predicted ones, and which label is one in gold and prediction."""
     least = threshold if threshold is not None else (0.0 if exclusive else 0.5)
     annotated = [example for example in examples if example.reference.cats is not None]
     labels = sorted({label for e in annotated for doc in (e.reference, e.predicted) for label in doc.cats or {}})
-    annotated = [example for example in annotated if _is_known(example, exclusive)]
+    annotated = [example for example in annotated if _is_known(example, exclusive=exclusive)]
     gold = _matrix([e.reference.cats for e in annotated], labels, 0.0 if exclusive else np.nan)
-    found = _matrix([e.predicted.cats for e in annotated], labels, 0.0)  # (n_docs, n_labels)
+    predicted = _matrix([e.predicted.cats for e in annotated], labels, 0.0)  # (n_docs, n_labels)
     if exclusive:
-        return labels, gold, found, _only_largest(gold), _only_largest(found) & (found >= least)
-    return labels, gold, found, gold >= 0.5, (found >= least) & ~np.isnan(gold)  # NaN compares false
+        return labels, gold, predicted, _only_largest(gold), _only_largest(predicted) & (predicted >= least)
+    return labels, gold, predicted, gold >= 0.5, (predicted >= least) & ~np.isnan(gold)  # NaN compares false
 
 
 def area_under_curve(is_gold: NDArray[np.bool_], values: NDArray[Any]) -> float | None:

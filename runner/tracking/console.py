@@ -15,7 +15,7 @@ from runner import registry
 from runner.foreign import shown
 from runner.streams import terminal_width
 from runner.tracking.base import RunEnd, RunInfo
-from runner.tracking.table import Table, percent
+from runner.tracking.table import EvaluationTable, percent
 from runner.training.step import Best, Step
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class ConsoleTracker:
     def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
         self._stdout = stdout
         self._stderr = stderr
-        self._table: Table | None = None
+        self._table: EvaluationTable | None = None
         self._bar: EpochBar | None = None
         self._is_terminal = False
         self._is_begun = False
@@ -44,7 +44,7 @@ class ConsoleTracker:
         self._excluded = 0
 
     def start(self, run: RunInfo) -> None:
-        self._table = Table.of(run, terminal_width(self._stdout or sys.stdout))
+        self._table = EvaluationTable.of(run, terminal_width(self._stdout or sys.stdout))
         self._best = None
         self._is_begun = False
         self._max_epochs = run.max_epochs

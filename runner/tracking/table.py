@@ -19,7 +19,7 @@ GAP = "  "
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class TextColumn:
     """cell: makes the text for an evaluation. kept: columns with the smallest number are left out first."""
 
     heading: str
@@ -28,17 +28,17 @@ class Column:
     kept: int = 9
 
     @classmethod
-    def of_score(cls, key: str, heading: str, kept: int) -> Column:
+    def of_score(cls, key: str, heading: str, kept: int) -> TextColumn:
         heading = shown_name(heading)
         return cls(heading, max(6, _width(heading)), lambda _, evaluation: percent(evaluation.scores.get(key)), kept)
 
     @classmethod
-    def of_loss(cls, component: str, heading: str) -> Column:
+    def of_loss(cls, component: str, heading: str) -> TextColumn:
         heading = f"{shown_name(heading)} Loss"
         return cls(heading, max(9, _width(heading)), lambda _, evaluation: _number(evaluation.losses.get(component)), 2)
 
 
-class Table:
+class EvaluationTable:
     """The table of one run.
 
     components: the columns of each, in order. is_gpu: whether predictions are timed on a GPU. width: of the terminal, in
@@ -47,26 +47,26 @@ class Table:
 
     def __init__(self, components: Sequence[ScoreColumns], *, is_gpu: bool = False, width: int | None = None) -> None:
         columns = [
-            Column("Epoch", 5, lambda step, _: str(step.epoch)),
-            Column("Step", 7, lambda step, _: str(step.step)),
+            TextColumn("Epoch", 5, lambda step, _: str(step.epoch)),
+            TextColumn("Step", 7, lambda step, _: str(step.step)),
         ]
         for name, heading, scores in components:
-            columns.append(Column.of_loss(name, heading))
+            columns.append(TextColumn.of_loss(name, heading))
             last = list(scores)[-1:]
-            columns += [Column.of_score(key, scores[key], kept=4 if key in last else 3) for key in scores]
+            columns += [TextColumn.of_score(key, scores[key], kept=4 if key in last else 3) for key in scores]
         columns += [
-            Column.of_score("token_acc", "Token %", kept=0),
-            Column(
+            TextColumn.of_score("token_acc", "Token %", kept=0),
+            TextColumn(
                 "GPU WPS" if is_gpu else "CPU WPS", 8, lambda _, evaluation: f"{evaluation.words_per_second:,.0f}", 1
             ),
-            Column("Score", 6, lambda _, evaluation: percent(evaluation.score)),
-            Column("Best", 4, lambda step, _: "*" if step.is_best else ""),
+            TextColumn("Score", 6, lambda _, evaluation: percent(evaluation.score)),
+            TextColumn("Best", 4, lambda step, _: "*" if step.is_best else ""),
         ]
         self._columns = columns if width is None else _fitting(columns, width)
         self.lines: list[str] = self.header()
 
     @classmethod
-    def of(cls, run: RunInfo, width: int | None = None) -> Table:
+    def of(cls, run: RunInfo, width: int | None = None) -> EvaluationTable:
         """The table that fits a run, and a terminal."""
         compute = run.config.get("compute") or {}
         device = str(compute.get("device", "cpu")) if isinstance(compute, Mapping) else "cpu"
@@ -90,7 +90,7 @@ class Table:
         return GAP.join(padded).rstrip()
 
 
-def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
+def _fitting(columns: Sequence[TextColumn], width: int) -> list[TextColumn]:
     """The columns that fit a width; Epoch, Step, Score and Best always stay."""
     kept, from_the_right = list(columns), list(reversed(columns))
     for column in sorted(from_the_right, key=lambda column: column.kept):

@@ -21,7 +21,7 @@ from runner.launch.report import as_markdown, as_text, rows_of_jobs
 from runner.launch.results import Outcome, Planned, Spread
 from runner.tracking.base import ScoreColumns
 from runner.tracking.console import ConsoleTracker
-from runner.tracking.table import Table
+from runner.tracking.table import EvaluationTable
 
 FOREIGN = [
     "\x1b[2J",
@@ -105,7 +105,7 @@ def test_pictures_draw_it_as_it_stands(tmp_path, monkeypatch, value):
 
 @pytest.mark.parametrize("value", FOREIGN)
 def test_the_console_of_a_run(value):
-    head, rule = Table([ScoreColumns("mine", value, {"mine": value})]).header()
+    head, rule = EvaluationTable([ScoreColumns("mine", value, {"mine": value})]).header()
     assert is_harmless(head + rule)
     stream = io.StringIO()
     ConsoleTracker(stdout=stream)._print(value)

@@ -11,7 +11,7 @@ import pytest
 
 from runner.tracking.base import RunEnd, ScoreColumns
 from runner.tracking.console import ConsoleTracker
-from runner.tracking.table import Table
+from runner.tracking.table import EvaluationTable
 
 from .conftest import NER, make_evaluation, make_run, make_step, three_steps
 
@@ -88,7 +88,7 @@ def test_columns_that_do_not_fit_the_terminal_are_left_out(
 
 
 def test_wide_letters_take_two_places() -> None:
-    head, rule = Table([ScoreColumns("人名", "人名の認識器", {})]).lines
+    head, rule = EvaluationTable([ScoreColumns("人名", "人名の認識器", {})]).lines
     assert head.split()[2:4] == ["人名の認識器", "Loss"]
     assert len(head) + 6 == len(rule)
 
@@ -106,7 +106,7 @@ def test_columns_follow_the_components() -> None:
         ScoreColumns("trees", "Dep", {"dep_uas": "UAS", "dep_las": "LAS"}),
         ScoreColumns("mine", "mine", {}),
     ]
-    table = Table(columns, is_gpu=True)
+    table = EvaluationTable(columns, is_gpu=True)
     for heading in ("Tag Loss", "Tag %", "Dep Loss", "UAS", "LAS", "mine Loss", "GPU WPS"):
         assert heading in table.lines[0]
     line = table.add(make_step(1, evaluation=dataclasses.replace(make_evaluation(float("nan")), losses={"trees": 1e9})))
@@ -117,7 +117,7 @@ def test_columns_follow_the_components() -> None:
 
 def test_name_of_a_component_is_not_its_type(tmp_path: Path) -> None:
     run = make_run(tmp_path, compute={"device": "cuda:0"})
-    table = Table.of(dataclasses.replace(run, columns=[NER._replace(component="people")]))
+    table = EvaluationTable.of(dataclasses.replace(run, columns=[NER._replace(component="people")]))
     assert "NER F" in table.lines[0]
     assert "GPU WPS" in table.lines[0]
 

@@ -32,7 +32,7 @@ from runner.tracking.mlflow.task import Task
 from runner.tracking.mlflow.view import BEST_FIRST, how_to_look
 from runner.tracking.past_run import weights_sha256
 from runner.tracking.process import PROCESS_TAG, this_process
-from runner.tracking.table import Table
+from runner.tracking.table import EvaluationTable
 from runner.training.step import Evaluation, Step
 
 KILLED_SECONDS = 3.0  # an interrupted run waits no longer; the follower goes on alone
@@ -113,7 +113,7 @@ class MlflowTracker:
         output_dir = run.output_dir.absolute()
         past = past_of(output_dir / FILE_NAME) if run.resumed is not None else []
         self._journal = JournalWriter(output_dir / FILE_NAME, is_new=not past)
-        self._table = Table.of(run)
+        self._table = EvaluationTable.of(run)
         self._is_child = run.parent is not None  # of a sweep, which says where all of it is to be seen
         self._output_dir = output_dir
         self._started = time.perf_counter() - (run.resumed.seconds if run.resumed is not None else 0.0)
