@@ -2,10 +2,10 @@
 
     resolve({"type": "adam", "learn_rate": 0.002}, "optimizers", "optimizer")
 
-`check` looks at the arguments only and builds nothing, so a whole config can be refused before anything is loaded.
-Arguments are held against the factory's type hints: a bool is no number, a text that reads as a number is one (that is
-what environment variables give), nan and infinity are refused. An argument annotated with `registry.Block` is a block
-itself, or the bare value that its shorthand stands for. Values across keys (start < stop) are the factory's to judge.
+`check` only checks the arguments and builds nothing, so a whole config can be refused before anything is loaded.
+Arguments must fit the factory's type hints: a bool is not a number, a text that reads as a number is a number (environment
+variables give texts), nan and infinity are refused. An argument annotated with `registry.Block` is a nested block, or the
+bare value of the block's shorthand. The factory itself checks conditions across keys (start < stop).
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ from runner import registry
 from runner.errors import RunFailed, RunnerError
 from runner.user_code import code_error, file_of
 
-MAX_WHOLE = 2**53  # past it a whole number is no size and no count, and arrays fail in words of their own
+MAX_WHOLE = 2**53  # larger whole numbers are no sizes or counts, and make arrays fail with obscure errors
 _NOTHING: Mapping[str, Any] = {}
 _LAX = ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True, coerce_numbers_to_str=True)
 
 
 def check(block: Any, kind: str, place: str, *, extra: Mapping[str, Any] = _NOTHING) -> None:
-    """Refuse a block that its factory could not take; builds nothing.
+    """Refuse a block that does not fit its factory. Builds nothing.
 
     kind: a registry kind ("optimizers"). place: the dotted key of the block, for messages. extra: arguments that the
-    code gives (a component's `name`), which the block must not. Raises RunnerError at the key that is wrong.
+    code passes (a component's `name`) and the block must not contain. Raises RunnerError at the wrong key.
     """
     _prepare(block, kind, place, extra)
 
 
 def resolve(block: Any, kind: str, place: str, *, extra: Mapping[str, Any] = _NOTHING) -> Any:
-    """Build the object a block describes. Arguments and errors as for `check`, and what the factory finds wrong."""
+    """Build the object that a block describes. Arguments and errors as in `check`, plus the factory's own errors."""
     factory, arguments = _prepare(block, kind, place, extra)
     return _build(factory, arguments, extra, place)
 
 
 def resolve_argument(value: Any, hint: Any, place: str) -> Any:
-    """A block or bare value for `hint`, such as `registry.Schedule`: `dropout: 0.2` is a constant schedule."""
+    """Build the object for a block or bare value. With the hint `registry.Schedule`, 0.2 gives a constant schedule."""
     argument = _argument(value, hint, place)
     assert isinstance(argument, _Nested), "the hint marks no block"
     return argument.build()
 
 
 def accepted(kind: str, name: str) -> set[str] | None:
-    """The argument names that the factory takes; None: any. Raises RunnerError for an unknown name."""
+    """The argument names that the factory takes. None if the factory takes any name. Raises RunnerError for an unknown name."""
     parameters = inspect.signature(registry.KINDS[kind].get(name)).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return None
@@ -63,7 +63,7 @@ def accepted(kind: str, name: str) -> set[str] | None:
 
 
 def code_behind(block: Any, kind: str, extra: Mapping[str, Any] = _NOTHING) -> set[str]:
-    """The names of the files of `code:` that registered what the block uses, blocks inside it included."""
+    """The names of the `code:` files that registered the factories of the block and its nested blocks."""
 
     def files(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> set[str]:
         own = {Path(file).name for file in [file_of(factory)] if file is not None}
@@ -74,7 +74,7 @@ def code_behind(block: Any, kind: str, extra: Mapping[str, Any] = _NOTHING) -> s
 
 
 class _Nested:
-    """A checked nested block, to be built when its owner is."""
+    """A checked nested block, built together with its owner."""
 
     def __init__(self, factory: Callable[..., Any], arguments: dict[str, Any], place: str, kind: str) -> None:
         self.factory = factory
@@ -156,9 +156,9 @@ def _build(factory: Callable[..., Any], arguments: Mapping[str, Any], extra: Map
 
 
 def _watched(schedule: Any, place: str) -> Any:
-    """The same schedule; a value that is no finite number ends the run, and the message names key and step.
+    """Wrap the schedule: a value that is not a finite number ends the run with the key and step in the message.
 
-    Step 0 is tried at once, while the config is still being checked.
+    The wrapper tries step 0 at once, while the config is still being checked.
     """
     if not callable(schedule):
         return schedule
@@ -182,7 +182,7 @@ def _watched(schedule: Any, place: str) -> Any:
 
 
 def _argument(value: Any, hint: Any, place: str) -> Any:
-    """`value` as the hint wants it, or a `_Nested` where the hint marks a block."""
+    """Convert the value to the hint's type; return a `_Nested` if the hint marks a block."""
     block = _block_of(hint)
     if block is not None:
         if value is None and _is_optional(hint):
@@ -222,7 +222,7 @@ def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
     target = factory.__init__ if inspect.isclass(factory) else factory
     try:
         return typing.get_type_hints(target, include_extras=True)
-    except (NameError, TypeError):  # hints that only a type checker can see: nothing to hold the arguments against
+    except (NameError, TypeError):  # hints that only a type checker can resolve: arguments stay unchecked
         return {}
 
 
@@ -279,7 +279,7 @@ def _shown(value: Any) -> str:
 
 
 def _takes(kind: str, name: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> str:
-    """The next move where an argument does not fit."""
+    """The hint for an argument that does not fit."""
     block = _block_of(hints.get(parameter.name))
     wanted = _described(hints.get(parameter.name, Any)) if block is None else f"a number or a block of {block.kind}"
     default = "" if parameter.default in (parameter.empty, None) else f", such as {_shown(parameter.default)}"

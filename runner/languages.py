@@ -1,6 +1,6 @@
-"""The language of a pipeline, which its tokenizer follows: pipeline.lang=de with spaCy's tokenizer has German rules.
+"""The tokenizer follows the pipeline's language: spaCy's tokenizer uses German rules with pipeline.lang=de.
 
-A tokenizer that takes no `lang` (the default one) is the same for every language.
+A tokenizer without a `lang` argument (such as the default tokenizer) is the same for every language.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from typing import Any
 
 from runner.errors import RunnerError
 
-# The best on raw English that is small and fast; figures in corpus/tokenizer.py.
+# The best small and fast tokenizer on raw English; corpus/tokenizer.py has the figures.
 DEFAULT_TOKENIZER: Mapping[str, Any] = {"type": "syntok"}
 
 
 def in_language(tokenizer: Mapping[str, Any], lang: str) -> dict[str, Any]:
-    """The tokenizer's block with the pipeline's `lang`, where it takes a language and names none itself.
+    """Add the pipeline's `lang` to a tokenizer block that takes a language and does not set one.
 
-    Raises RunnerError where the block's type is not known.
+    Raises RunnerError if the block's type is unknown.
     """
-    from runner.blocks import accepted  # late: it imports pydantic, which --help does without
+    from runner.blocks import accepted  # imported late: runner.blocks imports pydantic, which --help does not need
 
     takes = accepted("tokenizers", str(tokenizer.get("type"))) or ()
     return {**tokenizer, "lang": lang} if "lang" in takes and tokenizer.get("lang") is None else dict(tokenizer)
 
 
 def check_language(tokenizer: Mapping[str, Any], lang: str) -> None:
-    """Raises RunnerError where a tokenizer's block names another language than the pipeline."""
+    """Raise RunnerError if the tokenizer block names another language than the pipeline."""
     own = in_language(tokenizer, lang).get("lang", lang)
     if own != lang:
         raise RunnerError(

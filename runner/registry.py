@@ -1,4 +1,4 @@
-"""Name → factory, one table a kind; this is all that a YAML `type:` can reach.
+"""Name → factory, with one table per kind. A YAML `type:` can reach only these factories.
 
     @registry.schedules("constant")
     def constant(value: float) -> Schedule: ...
@@ -6,7 +6,7 @@
     registry.schedules.get("constant")
 
 The project's own entries live in the modules named below and are imported at the first look-up of their kind, so that
-importing this module costs nothing. Users add entries with the decorator, in a file named in `code:`, or through entry
+importing this module is cheap. Users add entries with the decorator, in a file named in `code:`, or through entry
 points of the group `runner.<kind>` (`runner.schedules`, …). A name can be taken once.
 """
 
@@ -38,7 +38,7 @@ class Registry:
     def __call__(self, name: str) -> Callable[[Factory], Factory]:
         """Register the decorated factory under `name`.
 
-        Raises RunnerError where the name is taken by another factory.
+        Raises RunnerError if another factory has the name.
         """
 
         def register(factory: Factory) -> Factory:
@@ -72,7 +72,7 @@ class Registry:
         if self._is_filled:
             return
         with self._lock:
-            if self._is_filled or self._is_filling:  # filling: a module below asks while it is imported
+            if self._is_filled or self._is_filling:  # filling: a module that is being imported below looks up a name
                 return
             self._is_filling = True
             try:

@@ -1,10 +1,10 @@
-"""Names that users of spaCy and thinc type, and the names that do the same here.
+"""spaCy and thinc names that users may type, each with the way to write the same in runner.
 
     >>> print(unknown("nlp", Exception(), "begin_training"))
     nlp has no 'begin_training'
       Write nlp.initialize(get_examples) for new weights, nlp.resume_training() for a trained pipeline.
 
-Nothing here makes a name work; it only explains a name that is missing.
+This module does not make spaCy names work; this module only explains missing names.
 """
 
 from __future__ import annotations
@@ -263,15 +263,15 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
 
 
 class UnknownName(RunnerError, AttributeError):
-    """A name of spaCy or thinc, and what to write in its place. For `hasattr`, copy and pickle an AttributeError."""
+    """A spaCy or thinc name is missing; the hint says what to write. An AttributeError, so `hasattr`, copy and pickle work."""
 
 
 class UnknownImport(RunnerError, ImportError):
-    """A module or name of spaCy that is imported from here, and what to write in its place."""
+    """A spaCy module or name was imported from runner; the hint says what to write instead."""
 
 
 def refuse_import(name: str, exported: Container[str]) -> None:
-    """Raise UnknownImport for a dotted name of spaCy's with "runner" in the place of "spacy". exported: names of `runner`."""
+    """Raise UnknownImport if `name` is a spaCy name with "runner" in place of "spacy". exported: the names in `runner`."""
     _, top, *rest = name.split(".")
     last = rest[-1] if rest else top
     hint = MODULES.get(top) if rest or top not in _RUNNER else _RUNNER[top]
@@ -284,8 +284,8 @@ def refuse_import(name: str, exported: Container[str]) -> None:
 def unknown(kind: str, owner: object, name: str) -> AttributeError:
     """The error to raise from `__getattr__` for a name that `owner` does not have.
 
-    kind: what users call it: "nlp", "doc", "token", …, a key of the tables above. A name of neither spaCy nor thinc gives
-    Python's own message.
+    kind: the users' word for the owner: "nlp", "doc", "token", … (a key of `_TABLES`). A name that is in neither spaCy nor
+    thinc gives Python's own message.
     """
     hint = _TABLES[kind].get(name)
     if hint is None and kind == "runner":
@@ -299,9 +299,9 @@ class ExplainsNames:
     """Base of classes that answer a missing attribute with `unknown`."""
 
     __slots__ = ()
-    _kind: ClassVar[str]  # as the argument of `unknown`
+    _kind: ClassVar[str]  # the `kind` argument of `unknown`
 
-    if not TYPE_CHECKING:  # else a type checker would accept any name
+    if not TYPE_CHECKING:  # hidden from type checkers, which would otherwise accept any name
 
         def __getattr__(self, name: str) -> Any:
             raise unknown(self._kind, self, name)

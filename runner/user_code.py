@@ -1,4 +1,4 @@
-"""The Python files that a user names in `code:`: run once a process, for the registry entries that they make."""
+"""The Python files that a user names in `code:`: each file runs once per process and adds registry entries."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 
 from runner.errors import RunnerError
 
-_CODE = "runner_user_code_"  # begins the module names of files in `code:`
+_CODE = "runner_user_code_"  # prefix of the module names of `code:` files
 
 
 def load_code(paths: Iterable[str]) -> None:
-    """Import the user's Python files, so that their registry entries are known. The same file twice is a no-op.
+    """Import the user's Python files, so that their registry entries are known. A file is imported only once.
 
-    Raises RunnerError for a file that is missing, or at the file and line where it fails.
+    Raises RunnerError for a missing file, or at the file and line of a failure.
     """
     for given in paths:
         path = Path(given).expanduser().resolve()
@@ -42,7 +42,7 @@ def load_code(paths: Iterable[str]) -> None:
 
 
 def code_error(error: BaseException, kind: type[RunnerError] = RunnerError) -> RunnerError | None:
-    """What went wrong inside a file of `code:`, at its file and line; None where the error came from nowhere near one."""
+    """The error, placed at the last traceback line in a `code:` file. None if no `code:` file is in the traceback."""
     places = [
         f"{frame.f_code.co_filename}:{line}"
         for frame, line in traceback.walk_tb(error.__traceback__)
@@ -63,7 +63,7 @@ def loaded_code(names: Iterable[str]) -> list[str]:
 
 
 def file_of(factory: Callable[..., Any]) -> str | None:
-    """The path of the user's file that a registry entry was made in; None: it is not of one."""
+    """The path of the `code:` file that defines a factory. None if no `code:` file does."""
     home = sys.modules.get(factory.__module__)
     return str(home.__file__) if home is not None and home.__name__.startswith(_CODE) else None
 

@@ -1,9 +1,9 @@
-"""What a doc contributes to a score, as numbers that add up: of any choice of docs the score can be worked out again.
+"""Counts per doc, from which the score of any set of docs can be computed.
 
     [right, predicted, gold]              the score is F of the sums, 2 · right / (predicted + gold)
-    {label: [right, predicted, gold]}     the score is the mean of that over the labels that occur (macro F)
+    {label: [right, predicted, gold]}     the score is the mean of F over the labels that occur (macro F)
 
-Accuracy is F with one prediction a gold token. A doc whose reference lacks the annotation contributes nothing.
+Accuracy is F with one prediction per gold token. A doc without the gold annotation contributes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Counts = dict[str, Triple | Mapping[str, Triple]]  # by the score's key
 
 
 def score_of(docs: Sequence[Triple | Mapping[str, Triple]]) -> float:
-    """The score of docs, from what each contributes to it.
+    """The score of a set of docs, from the counts of each doc.
 
     >>> score_of([[1, 2, 1], [1, 2, 2]])
     0.5714285714285714

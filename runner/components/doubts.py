@@ -1,6 +1,6 @@
-"""What a pipeline cannot learn from an annotation that someone wrote in Python: found once, said with the text.
+"""Warnings about annotations passed in Python that a pipeline cannot learn from.
 
-Corpora in files are diagnosed by `python -m runner debug`; nothing here is asked of them.
+`python -m runner debug` diagnoses corpora in files; this module does not check them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from runner.corpus.example import Example
 
 
 def doubts(example: Example, components: Mapping[str, Component]) -> Iterator[tuple[object, str]]:
-    """Each doubt about the example as (what to say only once, the sentence)."""
+    """Yield each doubt about the example, as (key of which only the first doubt is shown, message)."""
     shown = repr(example.predicted.text[:60])
     layers = _layers(example)
     learned = [component.annotation for component in components.values()]
@@ -36,7 +36,7 @@ def doubts(example: Example, components: Mapping[str, Component]) -> Iterator[tu
 
 
 def _layers(example: Example) -> list[str]:
-    """The layers of the reference that say anything."""
+    """The names of the reference's layers that hold annotations."""
     doc = example.reference
     columns: dict[str, Any] = {name: getattr(doc, name) for name in ("tags", "pos", "deps", "heads", "sent_starts")}
     layers = [name for name, values in columns.items() if any(value is not None for value in values or ())]

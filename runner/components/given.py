@@ -1,9 +1,9 @@
-"""What users give to learn from, or to be scored on: Examples, or texts and dicts of annotations.
+"""Convert what users pass to training and scoring (Examples, or texts with annotation dicts) to Examples.
 
     as_examples([("Uber grows", {"entities": [(0, 4, "ORG")]})], None, nlp.make_doc)
     as_examples("Uber grows", {"entities": [(0, 4, "ORG")]}, nlp.make_doc)
 
-The dicts are in the simple training style (corpus/annotations.py). Errors show what to write.
+The dicts are in the simple training style (corpus/annotations.py). Errors show how to write them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _FORM = 'Give Examples, or texts and dicts: nlp.update(["Uber grows"], [{"entiti
 
 
 def as_examples(items: Any, annotations: Any, make_doc: Callable[[str], Doc]) -> list[Example]:
-    """One Example for each item, or text with its annotations; a single text, Doc or Example stands for a list of it.
+    """Return one Example per item, or per text with its annotations. A single text, Doc or Example counts as a list of one.
 
-    Raises RunnerError where the numbers differ or an item is of another kind, with the way to write it.
+    Raises RunnerError if the numbers of texts and annotations differ, or if an item has another type.
     """
     items = [items] if isinstance(items, str | Doc | Example) else _listed(items, "examples")
     if annotations is not None:
@@ -35,7 +35,7 @@ def as_examples(items: Any, annotations: Any, make_doc: Callable[[str], Doc]) ->
 
 
 def examples_from(given: Any, make_doc: Callable[[str], Doc]) -> Sequence[Example]:
-    """The examples that a function returns, or those given in its place; a packed corpus stays packed."""
+    """Return the given examples; if `given` is a function, call it for the examples. A packed corpus stays packed."""
     items = given() if callable(given) else given
     if items is None:
         return []
@@ -65,7 +65,7 @@ def _listed(items: Any, what: str) -> list[Any]:
 
 
 def check_drop(drop: Any) -> None:
-    """Raises RunnerError for a dropout rate that is no number from 0 to below 1."""
+    """Raise RunnerError unless the dropout rate is a number of at least 0 and below 1."""
     if type(drop) is float and 0 <= drop < 1:
         return
     if isinstance(drop, bool) or not isinstance(drop, Real):
@@ -76,7 +76,10 @@ def check_drop(drop: Any) -> None:
 
 
 def check_optimizer(sgd: Any, fresh: Collection[str] = ()) -> None:
-    """Raises RunnerError for what is no optimizer, or has updated weights of these owners, which are to begin again."""
+    """Raise RunnerError unless `sgd` is an optimizer that has not yet updated the `fresh` owners' weights.
+
+    fresh: owners whose weights begin again.
+    """
     if not callable(sgd) or not isinstance(getattr(sgd, "step", None), int):
         fact = f"sgd is a {type(sgd).__module__}.{type(sgd).__name__}, which is no optimizer"
         raise RunnerError(fact, hint="Give runner.adam(), runner.radam() or runner.sgd(), or leave it out.")

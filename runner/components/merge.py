@@ -5,8 +5,8 @@
       merge: {type: merge, phrases: [good wifi]}
       parser: {type: parser, …}
 
-A step without weights. While training, the entities are the gold ones; when predicting, those of the component before.
-Annotations of several gold tokens cross over to the merged one by its head (corpus/example.py).
+Merging has no weights. Training merges the gold entities; prediction merges the entities of the component before.
+A merged token takes the annotations of its head token (corpus/example.py).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from runner.model.layout import Floats2d
 
 @registry.components("merge")
 def merge(name: str, *, entities: bool = True, phrases: Sequence[str] = ()) -> Merger:
-    """entities: merge each entity. phrases: texts to merge wherever they stand as whole tokens, in any case."""
+    """entities: merge each entity. phrases: texts to merge wherever whole tokens spell them, ignoring case."""
     for phrase in phrases:
         if not phrase.strip():
             raise RunnerError("a phrase is empty", hint="Remove it from phrases.")
@@ -52,7 +52,7 @@ class Merger(Component):
         self._longest = max(map(len, self.phrases), default=0)
 
     def retokenized(self, example: Example) -> Example:
-        """The example on merged predicted tokens; kept with it. Gold entities decide."""
+        """The example with merged predicted tokens, cached in the example. Gold entities decide what is merged."""
         if self.name not in example.targets:
             doc = example.predicted.copy_unannotated()
             ents = [(start, end) for start, end, _ in example.aligned_ents()]
@@ -62,7 +62,7 @@ class Merger(Component):
         return merged
 
     def on_same_tokens(self, example: Example) -> Example:
-        """For scoring what comes after: the reference, merged wherever one predicted token holds several of its own."""
+        """For scoring later components: merge reference tokens wherever one predicted token covers several."""
         groups = [span for span in example.alignment.merged()[0] if span is not None and span[1] - span[0] > 1]
         if not groups:
             return example
@@ -71,7 +71,7 @@ class Merger(Component):
         return Example(example.predicted, reference)
 
     def spans(self, doc: Doc, ents: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Token ranges to merge: entities, then phrases from left to right, the longest first."""
+        """The token ranges to merge: entities first, then phrases from left to right, preferring the longest phrase."""
         spans = [(start, end) for start, end in ents if end - start > 1] if self.entities else []
         taken = {i for start, end in spans for i in range(start, end)}
         i = 0

@@ -44,7 +44,8 @@ def ner(
 ) -> EntityRecognizer:
     """An entity recognizer.
 
-    hidden_width: of the layer between token vectors and tags (0: none). dropout: this component's own; null: the run's.
+    hidden_width: units of the layer between token vectors and tags (0: no such layer). dropout: this component's rate;
+    null: the run's rate.
     """
     if hidden_width < 0 or maxout_pieces < 1:
         raise RunnerError(f"hidden_width {hidden_width} must not be negative, maxout_pieces {maxout_pieces} at least 1")
@@ -72,7 +73,7 @@ class EntityRecognizer(Component):
         return sorted({ent.label for example in examples for ent in example.reference.ents})
 
     def flaws(self, examples: Iterable[Example]) -> Iterator[Flaw]:
-        """Entities of one label, and no word outside them: lists of names."""
+        """Warn if all entities have one label and no word is outside an entity, as in lists of names."""
         if len(self.labels) == 1 and not any(_has_other_words(example) for example in examples):
             fact = f"every word of the training data is in an entity {self.labels[0]!r}, so {self.name!r} finds them everywhere"
             yield Flaw(fact, "Add texts with words that are in no entity.", is_fatal=False)
@@ -82,7 +83,7 @@ class EntityRecognizer(Component):
         return Flaw(*unfit) if unfit is not None else super().nothing_to_learn(examples)
 
     def facts(self, examples: Sequence[Example]) -> Facts:
-        """Entities by label; those that do not align, hold or border white space, cross a sentence, are long or only marks."""
+        """Count entities by label, and the odd ones: misaligned, with white space, across sentences, long, or punctuation."""
         facts = Facts("entities", n_docs=len(examples))
         for i, example in enumerate(examples):
             doc, place = example.reference, place_of(example, i)
@@ -126,7 +127,7 @@ class EntityRecognizer(Component):
         return float(losses.sum()), backprop(d_scores)
 
     def _gold(self, example: Example) -> NDArray[np.int16]:
-        """The state of each predicted token, -1 where the gold annotation does not tell. Kept with the example."""
+        """The gold state of each predicted token; -1: unknown. The array is cached in the example."""
         n_labels = len(self.labels)
         cached = example.targets.get(self.name)
         if cached is None or cached[0] != n_labels:
@@ -148,7 +149,7 @@ class EntityRecognizer(Component):
             doc.set_ents(biluo_to_spans([tags[state] for state in own.tolist()]) if own.any() else [])
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
-        """`entities`: [start, end, label] each, in characters."""
+        """`entities`: a list of [start, end, label], in character offsets."""
         return {"entities": [[ent.start_char, ent.end_char, ent.label] for ent in doc.ents]}
 
     def candidates(self, batch: Batch, threshold: float) -> list[list[Candidate]]:
@@ -176,7 +177,7 @@ class EntityRecognizer(Component):
 
 
 def _oddities(ent: Span, words: Sequence[str], sent_starts: Collection[int]) -> Iterator[str]:
-    """What looks wrong with an entity of these words."""
+    """Name each oddity of an entity with these words."""
     if is_blank(words[0]) or is_blank(words[-1]):
         yield "bordering white space"
     elif any(is_odd(word) or is_blank(word) for word in words):
@@ -190,7 +191,7 @@ def _oddities(ent: Span, words: Sequence[str], sent_starts: Collection[int]) -> 
 
 
 def _unaligned(example: Example) -> str:
-    """The text of an entity that is left out."""
+    """The text of the first entity that does not align with the tokens; empty if all align."""
     doc = example.reference
     for first, end, _ in doc.meta.get(UNALIGNED, ()):
         return " ".join(doc.words[first:end])[:40]
@@ -200,7 +201,7 @@ def _unaligned(example: Example) -> str:
 
 
 def _has_other_words(example: Example) -> bool:
-    """Whether a word is known to be in no entity."""
+    """Whether the gold annotation marks at least one word as outside all entities."""
     doc = example.reference
     inside = sum(ent.end - ent.start for ent in doc.ents) + sum(end - start for start, end in doc.unknown_ents)
     return doc.has_ents and inside < len(doc)

@@ -1,11 +1,11 @@
 """Dependency parsing: heads, labels and sentence starts, by a graph-based parser (model/parse.py, model/trees.py).
 
-Any tree is data: projective or not, one root or several in a doc, any set of labels. The label `-` says "no relation": it
-is learned and decoded like any other, and left out of the scores.
+The parser takes any tree: projective or not, with one root or several per doc, and any set of labels. The label `-` means
+"no relation": the parser learns and predicts `-` like any other label, and the scores leave `-` out.
 
 Scoring every pair of tokens costs the square of the text's length. So docs of more than `max_length` tokens are parsed
-sentence by sentence (corpus/pieces.py); shorter ones as a whole, whatever sentences they hold. Token vectors are those of
-the whole doc. While training, pieces are as long as they can be and end where no gold arc crosses.
+sentence by sentence (corpus/pieces.py); shorter docs are parsed whole, even if they hold several sentences. Token vectors
+are always computed on the whole doc. In training, pieces are as long as possible and no gold arc crosses a piece's end.
 """
 
 from __future__ import annotations
@@ -42,15 +42,14 @@ from runner.model.parse import KINDS, Parse, ParserShape, parser_head
 from runner.model.trees import sentence_starts
 
 MAX_DEPTH = 64  # recurrent layers
-MAX_LENGTH = 10_000  # tokens parsed at once: a training step then takes some 2 GB
-_WORDS_AT_ONCE = 3000  # of cut docs, so that memory for the scores of arcs does not grow with the text
-TAG_CLASSES = 128  # of the auxiliary loss: a tag's class is its hash, so that nothing about tags needs to be kept
+MAX_LENGTH = 10_000  # tokens parsed at once; a training step of this length takes some 2 GB
+_WORDS_AT_ONCE = 3000  # words of cut docs parsed together; bounds the memory for arc scores
+TAG_CLASSES = 128  # classes of the auxiliary loss; a tag's class is its hash, so the model stores no tags
 
 
-LONG_SENTENCE = 500  # words from which the n² scores of its arcs are felt
-FAULTS: dict[
-    str, tuple[str, Total, bool]
-] = {  # for `debug`: name → the words after its count, what it is a share of, harmless
+LONG_SENTENCE = 500  # words; from this length on the n² arc scores slow parsing down
+# For `debug`: name → (words after the count, total the count is a share of, harmless).
+FAULTS: dict[str, tuple[str, Total, bool]] = {
     "docs with a head for some words only": ("texts with a head for some words only", "n_docs", False),
     "heads that lead in a circle": ("texts have heads that lead in a circle", "n_annotated", False),
     "not projective": ("trees are not projective", "n_annotated", True),
@@ -62,7 +61,7 @@ Ints = NDArray[np.intp]
 
 
 class Gold(NamedTuple):
-    """What an example teaches, on the predicted tokens; -1 where it does not tell."""
+    """The gold values of an example for each predicted token; -1: unknown."""
 
     heads: Ints  # (n_tokens,) positions in the doc
     labels: Ints  # (n_tokens,) rows of `labels`
@@ -70,11 +69,11 @@ class Gold(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Columns of a batch that are parsed at once, as docs of their own."""
+    """Columns of a batch that are parsed together, each piece as a separate doc."""
 
     columns: slice
     vectors: Packed
-    begins: Ints | None  # (n_tokens,) where each token's piece begins in its doc; None: nothing is cut
+    begins: Ints | None  # (n_tokens,) the doc position at which each token's piece begins; None: no doc is cut
 
 
 @lru_cache(maxsize=4096)
@@ -101,12 +100,12 @@ def parser(
 ) -> DependencyParser:
     """A dependency parser.
 
-    rnn: "lstm" or "qrnn", bidirectional; rnn_width: units a direction; rnn_depth: layers of it between token vectors and
-    scores (0: none). arc_width, label_width, maxout_pieces: of the scorers' hidden layers. tag_loss: weight of predicting
-    fine tags on the side while training, where the examples have any (0: don't). single_root: exactly one root a doc,
-    or a piece of one. ignore_punct: leave punctuation out of UAS and LAS; false: as the CoNLL 2018 evaluation counts.
-    max_length: tokens parsed at once; longer docs are parsed sentence by sentence. dropout: this component's own; null:
-    the run's.
+    rnn: "lstm" or "qrnn", bidirectional. rnn_width: units per direction. rnn_depth: recurrent layers between token vectors
+    and scores (0: none). arc_width, label_width, maxout_pieces: sizes of the scorers' hidden layers. tag_loss: weight of
+    an auxiliary loss for predicting the examples' fine tags (0: no such loss). single_root: predict exactly one root per
+    doc, or per piece of a cut doc. ignore_punct: leave punctuation out of UAS and LAS; false: count as the CoNLL 2018
+    evaluation does. max_length: tokens parsed at once; longer docs are parsed sentence by sentence. dropout: this
+    component's rate; null: the run's rate.
     """
     for key, value, low in (
         ("rnn_width", rnn_width, 1), ("rnn_depth", rnn_depth, 0), ("arc_width", arc_width, 1),
@@ -158,7 +157,7 @@ class DependencyParser(Component):
         return sorted({label for example in examples for label in example.reference.deps or () if label})
 
     def flaws(self, examples: Iterable[Example]) -> Iterator[Flaw]:
-        """Trees without an arc from one word to another."""
+        """Report training data in which no word hangs from another word."""
         heads = (enumerate(example.reference.heads or ()) for example in examples)
         if not any(head is not None and head != i for doc in heads for i, head in doc):
             fact = f"every word of the training data is a root, so {self.name!r} learns nothing"
@@ -167,7 +166,7 @@ class DependencyParser(Component):
             )
 
     def facts(self, examples: Sequence[Example]) -> Facts:
-        """Dependency labels; trees that are not projective, have several roots, or are none."""
+        """Count arcs by label, and docs with faulty trees (see FAULTS)."""
         facts, longest = Facts("arcs", n_docs=len(examples)), 0
         for i, example in enumerate(examples):
             doc, place = example.reference, place_of(example, i)
@@ -211,7 +210,7 @@ class DependencyParser(Component):
         return total, results[0][1] if len(results) == 1 else np.concatenate([dX for _, dX in results], axis=1)
 
     def _learn(self, group: Group, heads: Ints, labels: Ints, tags: Ints, n_known: int) -> tuple[float, Floats2d]:
-        """The loss of some columns and the gradient of their vectors. heads, labels, tags: of the whole batch."""
+        """The loss of a group and the gradient of the group's vectors. heads, labels, tags: gold of the whole batch."""
         assert self.head is not None
         at = group.columns
         heads, labels, tags = heads[at], labels[at], tags[at]
@@ -230,16 +229,16 @@ class DependencyParser(Component):
         return loss + label_loss, backprop(d_arcs, d_labels, d_tags)
 
     def _groups(self, vectors: Packed, pieces: Callable[[int], list[int]]) -> Iterator[Group]:
-        """The batch as it is, or, with a doc that is too long in it, in pieces, some at a time.
+        """Yield the whole batch as one group. If a doc is too long, cut long docs and yield a few pieces at a time.
 
-        pieces: their lengths, for the doc of that number.
+        pieces: returns the lengths of a doc's pieces, given the doc's index in the batch.
         """
         X, layout = vectors
         if not len(layout.lengths) or layout.lengths.max() <= self.max_length:
             yield Group(slice(None), vectors, None)
             return
         lengths: list[int] = []
-        begins: list[int] = []  # in their docs
+        begins: list[int] = []  # doc position of each piece
         for doc, n in enumerate(layout.lengths.tolist()):
             some = pieces(doc) if n > self.max_length else [n]
             lengths += some
@@ -256,7 +255,7 @@ class DependencyParser(Component):
                 start, first = at.stop, i + 1
 
     def _tree_lengths(self, example: Example, heads: Ints) -> list[int]:
-        """Lengths of pieces that no gold arc leaves. Raises RunnerError where one would be longer than max_length."""
+        """Lengths of pieces that no gold arc leaves. Raises RunnerError if a piece would exceed max_length."""
         n = len(heads)
         tokens = np.flatnonzero(heads >= 0)
         low, high = np.minimum(tokens, heads[tokens]), np.maximum(tokens, heads[tokens])
@@ -276,7 +275,7 @@ class DependencyParser(Component):
         return piece_lengths(n, self.max_length, starts)
 
     def _gold(self, example: Example) -> Gold:
-        """What the example teaches the labels of now. Kept with the example."""
+        """The example's gold values under the current labels, cached in the example."""
         cached = example.targets.get(self.name)
         if cached is None or cached[0] != self.labels:
             rows = self.label_rows
@@ -308,7 +307,7 @@ class DependencyParser(Component):
             doc.sent_starts = sentence_starts(doc.heads)
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
-        """`heads` (positions of words), `deps` and `sent_starts`, one a word."""
+        """`heads` (positions of words), `deps` and `sent_starts`, each with one value per word."""
         return {"words": doc.words, "heads": doc.heads, "deps": doc.deps, "sent_starts": doc.sent_starts}
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
@@ -327,7 +326,7 @@ class DependencyParser(Component):
 
 
 def _faults(heads: Sequence[int | None], n_sents: int) -> Iterator[tuple[str, int]]:
-    """What is wrong with a doc's trees, and how often: names of FAULTS."""
+    """Yield each fault of a doc's trees, as (name in FAULTS, count)."""
     if any(head is None for head in heads):
         yield "docs with a head for some words only", 1
     if has_cycle(heads):

@@ -1,16 +1,16 @@
 """Scores of dependency trees: UAS, LAS, LAS by label, and F of sentences.
 
-An arc is right when token and head are the gold ones (UAS), and its label too (LAS); both are F: 2 · right / (predicted + gold),
-which is accuracy where the tokens are the same. There are two rules for what counts:
+An arc is right for UAS if its head is the gold head, and for LAS if its label is right too. Both scores are
+F = 2 · right / (predicted + gold), which equals accuracy if the tokens are the same. Two rules say which arcs count:
 
     ignore_punct=true    spaCy's: arcs labelled `punct` or `p` are left out, predicted ones by the predicted label, gold ones by
                          the gold label; labels are compared whole
     ignore_punct=false   the CoNLL 2018 evaluation's (Zeman et al., 2018): every token counts, and labels are compared up to
                          the first colon (`nmod:poss` is `nmod`)
 
-Arcs labelled `-` ("no relation", not a label of Universal Dependencies) are left out under both, likewise tokens whose gold
-head or label is not known. A predicted arc whose token or head has no one-to-one gold token is wrong.
-A sentence is right when it covers the same characters as a gold one, white space aside.
+Both rules leave out arcs labelled `-` ("no relation", not a label of Universal Dependencies) and tokens whose gold head or
+label is unknown. A predicted arc whose token or head has no one-to-one gold token is wrong.
+A sentence is right if a gold sentence covers the same characters, ignoring white space.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from runner.model.trees import sentence_starts
 NO_RELATION = "-"
 PUNCT_LABELS = frozenset({"punct", "p"})
 
-Arc = tuple[int, int, str]  # token, head (itself: root), label; tokens of the reference
+Arc = tuple[int, int, str]  # token, head (a root is its own head), label; positions in the reference
 
 
 def deps(*, ignore_punct: bool = True) -> Scorer:
-    """dep_uas, dep_las, sents_p, sents_r, sents_f over all examples whose reference has trees, and p, r, f, support by label."""
+    """Score dep_uas, dep_las, sents_p, sents_r and sents_f over the examples with gold trees; p, r, f, support by label."""
 
     def score(examples: Sequence[Example]) -> tuple[Scores, PerType]:
         right, predicted, gold = Counter[str](), Counter[str](), Counter[str]()
@@ -53,7 +53,7 @@ def deps(*, ignore_punct: bool = True) -> Scorer:
 def count_arcs(
     example: Example, right: Counter[str], predicted: Counter[str], gold: Counter[str], *, ignore_punct: bool
 ) -> int:
-    """Add an example's arcs to the counts by label; how many of them have the right head."""
+    """Add an example's arcs to the counts by label. Return the number of arcs with the right head."""
     ignored = {NO_RELATION, *PUNCT_LABELS} if ignore_punct else {NO_RELATION}
     expected = gold_arcs(example.reference)
     if expected is None:
@@ -78,7 +78,7 @@ def count_arcs(
 
 
 def gold_arcs(reference: Doc) -> dict[int, Arc] | None:
-    """The arc of each token whose head and label are known; None where the doc has no trees."""
+    """Map each token with a known head and label to its arc. None if the doc has no trees."""
     if reference.heads is None or reference.deps is None:
         return None
     return {
@@ -89,7 +89,7 @@ def gold_arcs(reference: Doc) -> dict[int, Arc] | None:
 
 
 def predicted_arcs(example: Example, known: dict[int, Arc], ignored: set[str]) -> tuple[list[Arc], Counter[str]]:
-    """The arcs that can be compared, in the reference's tokens; and how many count, by label, those that cannot included."""
+    """Return the comparable arcs, in reference tokens, and the number of all arcs that count, by label."""
     doc = example.predicted
     to_gold = range(len(doc)) if example.is_identical else example.alignment.predicted_to_gold
     arcs: list[Arc] = []
@@ -106,7 +106,7 @@ def predicted_arcs(example: Example, known: dict[int, Arc], ignored: set[str]) -
 
 
 def sentence_counts(example: Example) -> tuple[int, int, int]:
-    """(right, predicted, gold) sentences; none where the reference knows neither sentence starts nor all heads."""
+    """Count (right, predicted, gold) sentences; zeros if the reference has neither all sentence starts nor all heads."""
     reference = example.reference
     if reference.sent_starts is not None:
         if None in reference.sent_starts:
@@ -122,7 +122,7 @@ def sentence_counts(example: Example) -> tuple[int, int, int]:
 
 
 def _spans(doc: Doc, starts: Sequence[bool]) -> set[tuple[int, int]]:
-    """Sentences as ranges of characters, white space not counted."""
+    """The sentences as character ranges, not counting white space."""
     bounds = []
     position = 0
     for i, word in enumerate(doc.words):

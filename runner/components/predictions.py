@@ -1,10 +1,10 @@
-"""predictions.jsonl: what a model predicts for each dev doc, and what that contributes to the scores.
+"""predictions.jsonl: a model's prediction for each dev doc, and the doc's counts for the scores.
 
     {"text": "Ada slept.", "words": ["Ada", "slept", "."], "spaces": [true, false, false], "entities": [[0, 3, "PER"]],
      "counts": {"ents_f": [1, 1, 1]}}
 
-Each line is an example in the project's own format, which can be read as a corpus, converted and compared; `counts` is
-what counts.py describes. Words are left out where no annotation speaks of them.
+Each line is an example in the project's own format, which can be read as a corpus, converted and compared. counts.py
+describes `counts`. `words` is left out if no annotation refers to words.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ FILE_NAME = "predictions.jsonl"
 
 @dataclass(frozen=True)
 class Predictions:
-    """texts: of the docs, without white space. counts: of each doc."""
+    """texts: each doc's text without white space. counts: each doc's counts."""
 
     texts: list[str]
     counts: list[Counts]
 
 
 def save(path: Path, pipeline: Pipeline, examples: Sequence[Example]) -> None:
-    """Write the file, whole or not at all. The examples' docs are predicted, in the order of their corpus.
+    """Write the file atomically. The examples must be predicted already, in corpus order.
 
-    They are predicted here where the pipeline changes tokens. Raises RunFailed where the system refuses.
+    If the pipeline changes tokens, `save` predicts copies of the docs itself. Raises RunFailed if writing fails.
     """
     if pipeline.changes_tokens:
         docs = [example.predicted.copy_unannotated() for example in examples]
@@ -47,7 +47,7 @@ def save(path: Path, pipeline: Pipeline, examples: Sequence[Example]) -> None:
 
 
 def load(path: Path) -> Predictions:
-    """Read what `save` wrote. Raises RunnerError that names the line where it is damaged."""
+    """Read a file that `save` wrote. Raises RunnerError that names the damaged line."""
     try:
         lines = read_file(path).split(b"\n")
     except OSError as error:
@@ -78,7 +78,7 @@ def _speaks_of_words(doc: Doc) -> bool:
 
 
 def _checked(value: Any) -> Any:
-    """A triple of counts, or such by label. Raises ValueError and TypeError."""
+    """Return the value if it is a triple of counts, or triples by label. Raises ValueError or TypeError otherwise."""
     triples = value.values() if isinstance(value, dict) else [value]
     for right, predicted, gold in triples:
         if not (type(right) is type(predicted) is type(gold) is int and 0 <= right <= min(predicted, gold)):

@@ -1,4 +1,4 @@
-"""What a pipeline does with the weights that it has: tokenize, annotate, score. pipeline.py builds and teaches it."""
+"""The predicting half of a pipeline: tokenize, annotate, score. pipeline.py builds and trains pipelines."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from runner.errors import RunnerError
 from runner.model.blas import with_own_threads
 from runner.model.parameters import Parameters
 
-ABOUT_WEIGHTS = ("epoch", "step", "score", "scores", "epochs", "data_digest", "seed", "weights_sha256")  # keys of meta
+# Keys of meta that describe the trained weights.
+ABOUT_WEIGHTS = ("epoch", "step", "score", "scores", "epochs", "data_digest", "seed", "weights_sha256")
 
 
 class Predictor:
-    """The predicting half of `Pipeline`, which makes these."""
+    """The predicting half of `Pipeline`, which sets these attributes."""
 
     components: dict[str, Component]
     meta: dict[str, Any]
     network: Network
-    selections: list[Selection]  # in force, see `Pipeline.select_pipes`
+    selections: list[Selection]  # the active selections, see `Pipeline.select_pipes`
     threads: int | None
     tokenizer_block: Mapping[str, Any]
     _tokenize: Callable[[str], tuple[list[str], list[bool]]] | None
@@ -41,7 +42,7 @@ class Predictor:
 
     @property
     def lexemes(self) -> Lexemes:
-        """The words, and how often each was seen in training."""
+        """The known words and their counts in the training data."""
         return self.network.lexemes
 
     @property
@@ -54,29 +55,29 @@ class Predictor:
 
     @property
     def pipe_names(self) -> list[str]:
-        """The components that take part, see `select_pipes`."""
+        """The names of the components that take part, see `select_pipes`."""
         if not self.selections:
             return list(self.components)
         off = disabled(self.selections, self.components)
         return [name for name in self.components if name not in off]
 
     def _build(self, fresh: Collection[str] = ()) -> None:
-        """Make the models that are missing. fresh: owners of weights that begin again."""
+        """Build the missing models. fresh: owners whose weights begin again."""
         if self.network.build(fresh):
             self._forget_scores()
 
     def _prepare(self) -> None:
-        """Build what is missing, and bring weights up to date that an optimizer has put off."""
+        """Build the missing models, and apply the weight updates that an optimizer has postponed."""
         self._build()
         self.network.settle()
 
     def _forget_scores(self) -> None:
-        """The weights change: what the trainer said of them holds no longer."""
+        """Remove scores and other facts about the old weights from meta, because the weights change."""
         for key in ABOUT_WEIGHTS:
             self.meta.pop(key, None)
 
     def make_doc(self, text: str) -> Doc:
-        """Tokenize."""
+        """Tokenize a text into a Doc."""
         if not isinstance(text, str):
             hint = "Write nlp(text) for one text, nlp.pipe(texts) for many."
             raise RunnerError(f"a text is a string, not {type(text).__name__}", hint=hint)
@@ -92,7 +93,7 @@ class Predictor:
         return doc
 
     def pipe(self, texts: Iterable[str | Doc], batch_size: int = 256) -> Iterator[Doc]:
-        """Annotate a stream of texts, `batch_size` at a time, in order, by the components that take part now."""
+        """Annotate a stream of texts, `batch_size` at a time and in order, with the components that take part now."""
         if isinstance(texts, str | Doc):
             raise RunnerError(
                 "nlp.pipe takes many texts, and was given one", hint="Write nlp(text), or nlp.pipe([text])."
@@ -112,25 +113,25 @@ class Predictor:
 
     @with_own_threads
     def predict(self, docs: Sequence[Doc], names: Sequence[str] | None = None) -> None:
-        """Annotate docs in place. names: of the components that predict, in their order; None: those that take part."""
+        """Annotate docs in place. names: the components that predict, in order; None: all that take part."""
         self._prepare()
         self.network.annotate(docs, self.pipe_names if names is None else names)
 
     @with_own_threads
     def ent_candidates(self, docs: Sequence[Doc], threshold: float) -> list[list[Candidate]]:
-        """For each doc every entity that an entity recognizer holds at least that probable, on the doc's own tokens.
+        """For each doc, every possible entity with a probability of at least `threshold`, on the doc's own tokens.
 
-        (start, end, label, probability); they may overlap. The docs are not annotated.
+        Each candidate is (start, end, label, probability). Candidates may overlap. The docs are not annotated.
         """
         self._prepare()
         return self.network.ent_candidates(docs, self.pipe_names, threshold)
 
     def evaluate(self, examples: Sequence[Example]) -> dict[str, Any]:
-        """Predict the examples' tokens and score them: every component's scores, token_acc, speed (words/s), per_type.
+        """Predict and score the examples. Return every component's scores, token_acc, speed (words/s) and per_type.
 
-        A score that the examples hold no gold for is None. examples: Examples, or (text, annotations) pairs.
+        A score is None if the examples have no gold annotation for it. examples: Examples, or (text, annotations) pairs.
         """
-        examples = as_examples(examples, None, self.make_doc)  # the same ones are predicted and scored
+        examples = as_examples(examples, None, self.make_doc)  # once: predict and score the same Examples
         docs = [e.predicted.copy_unannotated() if self.changes_tokens else e.predicted for e in examples]
         started = time.perf_counter()
         self.predict(docs)
@@ -140,7 +141,7 @@ class Predictor:
         return {**self.score(examples), "speed": sum(map(len, docs)) / max(seconds, 1e-9)}
 
     def score(self, examples: Sequence[Example]) -> dict[str, Any]:
-        """Score the examples' docs as they are predicted now: every component's scores, token_acc, and per_type."""
+        """Score the examples' current predictions. Return every component's scores, token_acc and per_type."""
         scores: dict[str, Any] = dict(token_scorer()(examples)[0])
         per_type: dict[str, PerType] = {}
         for component, some in self._scored(examples):
@@ -149,7 +150,7 @@ class Predictor:
         return {**scores, "per_type": per_type}
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
-        """What each doc, predicted as it is, contributes to the components' main scores (counts.py)."""
+        """Each doc's counts for the components' main scores (counts.py), from the current predictions."""
         per_doc: list[Counts] = [{} for _ in examples]
         for component, some in self._scored(examples):
             for counts, own in zip(per_doc, component.counts(some), strict=True):
@@ -157,7 +158,7 @@ class Predictor:
         return per_doc
 
     def _scored(self, examples: Sequence[Example]) -> Iterator[tuple[Component, Sequence[Example]]]:
-        """Each component that is scored, and the examples as it meets them."""
+        """Yield each component to score, with the examples on the tokens that the component sees."""
         for name in self.pipe_names:
             component = self.components[name]
             if component.has_weights:
@@ -167,5 +168,5 @@ class Predictor:
 
     @property
     def changes_tokens(self) -> bool:
-        """Whether predicting gives docs other tokens; examples are then predicted on copies."""
+        """Whether prediction changes a doc's tokens. If so, examples are predicted on copies."""
         return any(not self.components[name].has_weights for name in self.pipe_names)

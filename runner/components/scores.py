@@ -1,12 +1,10 @@
 """Scores of predictions against gold: precision, recall and F of entities, token accuracy.
 
-Entities count as right when start, end and label all are (the CoNLL 2003 rule, seqeval's in strict mode). A gold entity
-that does not align with the predicted tokens is left out, and counted; so are predicted entities over tokens whose gold is
-not known.
+An entity is right if start, end and label are right (the CoNLL 2003 rule, seqeval's strict mode). Gold entities that do not
+align with the predicted tokens are left out (and counted), and so are predicted entities over tokens with unknown gold.
 
-Absent is not zero: without gold there is nothing to find, and precision, recall and F are None, of a label as of all.
-Where there is gold and no prediction, precision is 0 as in seqeval and scikit-learn (zero_division=0), so that silence is
-never rewarded.
+Without gold, precision, recall and F are None, both by label and over all labels. With gold but without predictions,
+precision is 0 as in seqeval and scikit-learn (zero_division=0), so that predicting nothing is never rewarded.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ Scorer = Callable[[Sequence[Example]], tuple[Scores, PerType]]
 
 
 def prf(n_right: int, n_predicted: int, n_gold: int) -> tuple[float, float, float]:
-    """Precision, recall and their harmonic mean; 0 where there is nothing to divide by.
+    """Precision, recall and their harmonic mean; 0 if the divisor is 0.
 
     >>> [round(x, 3) for x in prf(2, 4, 3)]
     [0.5, 0.667, 0.571]
@@ -36,7 +34,7 @@ def prf(n_right: int, n_predicted: int, n_gold: int) -> tuple[float, float, floa
 
 
 def scored(n_right: int, n_predicted: int, n_gold: int) -> dict[str, float | None]:
-    """p, r, f and support (n_gold) of one label or of all; None where there is no gold.
+    """p, r, f and support (n_gold); p, r and f are None without gold.
 
     >>> scored(0, 0, 4), scored(0, 4, 0)
     ({'p': 0.0, 'r': 0.0, 'f': 0.0, 'support': 4}, {'p': None, 'r': None, 'f': None, 'support': 0})
@@ -46,7 +44,7 @@ def scored(n_right: int, n_predicted: int, n_gold: int) -> dict[str, float | Non
 
 
 def ents() -> Scorer:
-    """ents_p, ents_r, ents_f over all examples whose reference has entities annotated (micro average), and by type."""
+    """Score ents_p, ents_r and ents_f over all examples with gold entities (micro average), and p, r, f, support by label."""
 
     def score(examples: Sequence[Example]) -> tuple[Scores, PerType]:
         right: Counter[str] = Counter()
@@ -67,18 +65,18 @@ def ents() -> Scorer:
 
 
 def entities(example: Example) -> tuple[set[Entity], set[Entity]]:
-    """The predicted entities that count, and the gold ones, of an example whose reference has entities annotated."""
+    """Return the predicted entities that count, and the gold entities. The example must have entities annotated."""
     tags = example.biluo() or []
     predicted = {
         ent.as_tuple()
         for ent in example.predicted.ents
-        if "-" not in tags[ent.start : ent.end]  # what is not annotated there cannot be wrong
+        if "-" not in tags[ent.start : ent.end]  # tokens without gold cannot make a prediction wrong
     }
     return predicted, set(example.aligned_ents())
 
 
 def tokens() -> Scorer:
-    """token_acc: right tokens / predicted tokens; a token is right when a gold one has the same characters."""
+    """Score token_acc = right tokens / predicted tokens. A token is right if a gold token has the same characters."""
 
     def score(examples: Sequence[Example]) -> tuple[Scores, PerType]:
         counts = [example.token_counts() for example in examples]
@@ -89,9 +87,9 @@ def tokens() -> Scorer:
 
 
 def final_score(scores: Mapping[str, Any], weights: Mapping[str, float]) -> float | None:
-    """The weighted mean that picks the best epoch, over the scores that there is gold for.
+    """The weighted mean of the scores that are not None; the mean picks the best epoch.
 
-    None where there is gold for none of them, or all weights are 0. Raises RunnerError for a score that no component gives.
+    None if all scores are None or all weights are 0. Raises RunnerError for a weight whose score no component gives.
     """
     known = [key for key, value in scores.items() if value is None or isinstance(value, float)]
     for key in weights:

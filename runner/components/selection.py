@@ -5,8 +5,8 @@
     with nlp.select_pipes(enable="tagger"):    # until the end of the block, whatever happens in it
         nlp.update(examples, sgd=sgd)
 
-Selections add up: what one has disabled, another `disable` leaves disabled; `enable` names all that take part. Each is undone
-by itself, in any order.
+Selections add up: a second `disable` keeps the components of the first disabled; `enable` names all
+components that take part, whatever was disabled before. Selections can be undone separately, in any order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runner.errors import RunnerError
 class Selection:
     """A call of `select_pipes` that holds until `restore`, or the end of its `with` block.
 
-    active: the pipeline's selections, this one among them as long as it holds.
+    active: the pipeline's list of selections, which contains this selection until `restore`.
     """
 
     def __init__(self, kind: Literal["enable", "disable"], names: Iterable[str], active: list[Selection]) -> None:
@@ -30,7 +30,7 @@ class Selection:
         active.append(self)
 
     def restore(self) -> None:
-        """Undo this selection; what others have disabled stays so. A second call does nothing."""
+        """Undo this selection; other selections stay active. A second call does nothing."""
         if self in self._active:
             self._active.remove(self)
 
@@ -47,7 +47,7 @@ class Selection:
 
 
 def disabled(active: Iterable[Selection], components: Collection[str]) -> frozenset[str]:
-    """The components that do not take part, after these selections in their order."""
+    """The components that do not take part after applying these selections in order."""
     off: set[str] = set()
     for selection in active:
         off = off | set(selection.names) if selection.kind == "disable" else set(components) - set(selection.names)

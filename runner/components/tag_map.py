@@ -1,12 +1,12 @@
-"""Fine tags as data: what each one says in universal tags and features.
+"""Tag maps: the universal tag and features of each fine tag.
 
     NN: NOUN
     NNS: {pos: NOUN, Number: Plur}
     "PRP$": {pos: PRON, feats: "Poss=Yes|PronType=Prs"}
     "*": X
 
-A map is a YAML or JSON file, one that comes with the project (tag_maps/), or a mapping in the config itself. `*` is for
-every tag without a line; a map that has none must know all tags of the training data.
+A map is a YAML or JSON file, a bundled file (tag_maps/), or a mapping in the config itself. The `*` line covers every tag
+without a line; a map without `*` must list all tags of the training data.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TagMap:
             self.entries[tag] = _entry(tag, value, place)
 
     def check(self, tags: Iterable[str]) -> None:
-        """Raise RunnerError, naming them, where some tags have no entry."""
+        """Raise RunnerError that names the tags without an entry, if there are any."""
         if REST in self.entries:
             return
         missing = sorted({tag for tag in tags if tag not in self.entries})
@@ -66,7 +66,7 @@ class TagMap:
         return self.entries.get(tag) or self.entries[REST]
 
     def as_block(self) -> dict[str, str | dict[str, str]]:
-        """The map as a config holds it."""
+        """The map in the form that a config holds."""
         return {
             tag: {"pos": pos, "feats": feats} if feats is not None else pos
             for tag, (pos, feats) in self.entries.items()
@@ -74,9 +74,9 @@ class TagMap:
 
 
 def read_tag_map(source: str | Mapping[str, Any], place: str) -> TagMap:
-    """The map in a file, bundled under a name, or given as it is. place: the config key, for errors.
+    """Read a tag map from a file, a bundled map's name, or a mapping. place: the config key, for errors.
 
-    Raises RunnerError where there is no such file, it is damaged, or an entry is no universal tag with features.
+    Raises RunnerError if the file is missing or damaged, or an entry is not a universal tag with features.
     """
     if isinstance(source, Mapping):
         return TagMap(source, place)

@@ -1,7 +1,7 @@
-"""Part-of-speech tagging: a softmax over fine tags on the token vectors; a tag map says what they mean universally.
+"""Part-of-speech tagging: a softmax over fine tags on the token vectors; a tag map gives their universal tags.
 
-The fine tags (`Doc.tags`) are learned. Universal tags and features are looked up, never learned: with a `tag_map` the
-tagger writes `Doc.pos` and `Doc.meta["feats"]` beside `Doc.tags`, without one it leaves both alone.
+The fine tags (`Doc.tags`) are learned. Universal tags and features are looked up, never learned. With a `tag_map`
+the tagger also writes `Doc.pos` and `Doc.meta["feats"]`; without a map the tagger leaves both unchanged.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Packed
 from runner.model.linear import linear
 
-FEATS = "feats"  # key in Doc.meta, as the CoNLL-U reader has it
+FEATS = "feats"  # key in Doc.meta; the CoNLL-U reader uses the same key
 
 
 @registry.components("tagger")
@@ -41,8 +41,8 @@ def tagger(
 ) -> Tagger:
     """A tagger.
 
-    tag_map: fine tag → universal tag and features: a YAML or JSON file, a bundled map's name (en_ptb), or the map
-    itself; null: none, fine tags only. dropout: this component's own; null: the run's.
+    tag_map: fine tag → universal tag and features, as a YAML or JSON file, a bundled map's name (en_ptb), or a
+    mapping; null: predict fine tags only. dropout: this component's rate; null: the run's rate.
     """
     universal = read_tag_map(tag_map, f"pipeline.components.{name}.tag_map") if tag_map is not None else None
     component = Tagger(name, tok2vec, universal)
@@ -65,26 +65,26 @@ class Tagger(Component):
         self.tag_map = tag_map
 
     def add_labels(self, labels: Sequence[str]) -> None:
-        """Learn tags. Raises RunnerError that lists the ones missing from the tag map."""
+        """Learn these tags. Raises RunnerError that lists the tags missing from the tag map."""
         if self.tag_map is not None:
             self.tag_map.check(labels)
         super().add_labels(labels)
 
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
-        """The gold tags, sorted. Raises RunnerError that lists the ones missing from the tag map."""
+        """The gold tags, sorted. Raises RunnerError that lists the tags missing from the tag map."""
         tags = sorted({tag for example in examples for tag in example.reference.tags or () if tag})
         if self.tag_map is not None:
             self.tag_map.check(tags)
         return tags
 
     def flaws(self, examples: Iterable[Example]) -> Iterator[Flaw]:
-        """A single tag everywhere."""
+        """Report training data in which every word has the same tag."""
         if len(self.labels) == 1:
             fact = f"every tagged word of the training data has the same tag, {self.labels[0]!r}, so {self.name!r} learns nothing"
             yield Flaw(fact, "A tagger needs two tags at least. Were the tags read from the right column or key?")
 
     def facts(self, examples: Sequence[Example]) -> Facts:
-        """Fine tags by label; docs where only some words have one."""
+        """Count words by fine tag, and docs in which only some words have a tag."""
         facts = Facts("tagged words", n_docs=len(examples))
         for i, example in enumerate(examples):
             known = [tag for tag in example.reference.tags or () if tag]
@@ -99,7 +99,7 @@ class Tagger(Component):
         return facts
 
     def describe(self, block: Mapping[str, Any]) -> dict[str, Any]:
-        """The block with the map itself in the place of the file it came from: a model must not need that file."""
+        """The block with the tag map written out, so that a saved model does not need the map's file."""
         return {**block, "tag_map": self.tag_map.as_block()} if self.tag_map is not None else dict(block)
 
     def build_head(self, width: int, dropout: Dropout) -> Model[Packed, Floats2d]:
@@ -117,7 +117,7 @@ class Tagger(Component):
         return loss, backprop(dY)
 
     def _gold(self, example: Example) -> NDArray[np.int32]:
-        """The label of each predicted token, -1 where the gold annotation does not tell. Kept with the example."""
+        """The gold label's row for each predicted token; -1: unknown. The array is cached in the example."""
         n_labels = len(self.labels)
         cached = example.targets.get(self.name)
         if cached is None or cached[0] != n_labels:
@@ -143,12 +143,12 @@ class Tagger(Component):
                 doc.meta[FEATS] = [universal[i][1] for i in rows]
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
-        """`tags`, one a word; with a tag map `pos` and `feats` too."""
+        """`tags`, with one value per word; with a tag map also `pos` and `feats`."""
         record = {"words": doc.words, "tags": doc.tags}
         return {**record, "pos": doc.pos, FEATS: doc.meta.get(FEATS)} if self.tag_map is not None else record
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
-        """tag_acc and, with a tag map, pos_acc; each tag's p, r, f and support. See `accuracy`."""
+        """Return tag_acc (with a tag map also pos_acc), and p, r, f and support by tag. See `accuracy`."""
         tag_acc, per_tag = accuracy(examples, "tags")
         scores = {"tag_acc": tag_acc}
         if self.tag_map is not None:
@@ -167,12 +167,12 @@ class Tagger(Component):
 def accuracy(examples: Sequence[Example], attribute: str) -> tuple[float | None, PerType]:
     """The share of tokens whose value is right, and precision, recall, F and support (gold tokens) of each value.
 
-    None where no token has a gold value.
+    The share is None if no token has a gold value.
 
-    attribute: "tags" or "pos". On gold tokens this is plain accuracy over the tokens that have a gold value. Where the
-    tokens differ it is spaCy's: the F-score of the pairs (gold token, value) that the predicted tokens give. A predicted
-    token inside one gold token speaks for it, one that crosses a gold token's edge for none; so a gold token nobody
-    speaks for is missed, and one cut in two can be right once and wrong once.
+    attribute: "tags" or "pos". If predicted and gold tokens are the same, the share is plain accuracy over the tokens
+    with a gold value. If the tokens differ, the share is spaCy's F-score of the pairs (gold token, value). A predicted
+    token counts for the gold token that contains it; a token that spans a gold boundary counts for none. A gold token
+    without a pair is missed; a gold token cut in two can be right once and wrong once.
     """
     right: Counter[str] = Counter()
     predicted: Counter[str] = Counter()
@@ -186,7 +186,7 @@ def accuracy(examples: Sequence[Example], attribute: str) -> tuple[float | None,
 def count_values(
     example: Example, attribute: str, right: Counter[str], predicted: Counter[str], gold: Counter[str]
 ) -> None:
-    """Add an example's values to the counts of each."""
+    """Add an example's values to the three counters: right, predicted and gold."""
     expected = getattr(example.reference, attribute)
     if expected is None:
         return
@@ -203,11 +203,11 @@ def count_values(
 
 
 def _containing(example: Example) -> list[int | None]:
-    """For each predicted token the gold token that holds all its characters; None where two share them, or it has none."""
+    """For each predicted token, the gold token that contains all its characters; None if no gold token does."""
     alignment = example.alignment
     gold_edges, containing = alignment.gold_edges, []
     i = 0
-    for start, end in alignment.predicted_edges:  # both in order, without white space
+    for start, end in alignment.predicted_edges:  # gold and predicted edges are in text order and skip white space
         while i < len(gold_edges) and gold_edges[i][1] <= start:
             i += 1
         is_inside = start < end and i < len(gold_edges) and end <= gold_edges[i][1]

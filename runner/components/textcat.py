@@ -1,9 +1,9 @@
-"""Text classification: the probability of each category of a whole text, one of which holds, or any number.
+"""Text classification: the probability of each category of a whole text.
 
-    exclusive       probabilities add up to 1; a label that a gold annotation does not name is 0 there
-    not exclusive   each label by itself; one that a gold annotation does not name is unknown there, and teaches nothing
+    exclusive       one category per text: probabilities add up to 1; a label missing from a gold annotation is 0
+    not exclusive   any number of categories: each label is separate; a label missing from a gold annotation is unknown
 
-The architecture is a block of its own (model/classifiers.py). Token vectors are computed only where it reads them.
+The architecture is a nested block (model/classifiers.py). Token vectors are computed only if the architecture reads them.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d
 from runner.model.ngrams import Keys
 
-ATTRIBUTE = "norm"  # of the words in n-grams
-_SLACK = 1e-4  # gold probabilities that were written with a few decimals
+ATTRIBUTE = "norm"  # the lexeme attribute that n-grams are made of
+_SLACK = 1e-4  # tolerance for gold probabilities that were rounded to a few decimals
 
 
 @registry.components("textcat")
@@ -49,10 +49,9 @@ def textcat(
 ) -> TextCategorizer:
     """A text classifier.
 
-    architecture: bag_of_ngrams, cnn or ensemble (null: ensemble); the first has no use for a tok2vec and ignores it.
-    exclusive: each text is of one category. threshold: probability from which a label counts as predicted in the
-    scores; null: 0.5, and 0 where exclusive, so that the most probable label counts. dropout: this component's own;
-    null: the run's.
+    architecture: bag_of_ngrams, cnn or ensemble (null: ensemble); bag_of_ngrams ignores the tok2vec. exclusive: each
+    text has one category. threshold: the scores count a label as predicted from this probability on; null: 0 if
+    exclusive, so that the most probable label counts, else 0.5. dropout: this component's rate; null: the run's rate.
     """
     chosen = architecture if architecture is not None else ensemble()
     assert isinstance(chosen, Architecture)
@@ -102,7 +101,7 @@ class TextCategorizer(Component):
         return sorted({label for example in examples for label in example.reference.cats or ()})
 
     def flaws(self, examples: Iterable[Example]) -> Iterator[Flaw]:
-        """Categories that no two texts differ in. Raises RunnerError where the categories of a text do not add up."""
+        """Report categories with the same value in all texts. Raises RunnerError if a text's values exceed 1 in sum."""
         return self._flaws_exclusive(examples) if self.exclusive else self._flaws_independent(examples)
 
     def _flaws_exclusive(self, examples: Iterable[Example]) -> Iterator[Flaw]:
@@ -130,7 +129,7 @@ class TextCategorizer(Component):
         yield Flaw(f"{fact}, so {self.name!r} learns nothing", "Add texts of other categories.")
 
     def _flaws_independent(self, examples: Iterable[Example]) -> Iterator[Flaw]:
-        seen: dict[str, float] = {}  # the labels that have had one value only
+        seen: dict[str, float] = {}  # label → its first value
         varied: set[str] = set()
         for example in examples:
             for label, value in (example.reference.cats or {}).items():
@@ -159,7 +158,7 @@ class TextCategorizer(Component):
                 )
 
     def facts(self, examples: Sequence[Example]) -> Facts:
-        """Categories by label, each doc counted for those of at least one half; docs of none, and of more than one."""
+        """Count docs by category (value at least 0.5), and docs with no category or several."""
         facts = Facts("texts", n_docs=len(examples))
         for i, example in enumerate(examples):
             cats = example.reference.cats
@@ -176,7 +175,7 @@ class TextCategorizer(Component):
         return facts
 
     def doubts(self, example: Example) -> Iterator[tuple[object, str]]:
-        """Of an exclusive one: categories that no text can be told apart by."""
+        """If exclusive, report an example that teaches nothing: only one label exists, or no category holds."""
         if not self.exclusive or not example.reference.cats:
             return
         if len(self.labels) == 1:
@@ -208,7 +207,7 @@ class TextCategorizer(Component):
         return Texts(Keys(batch.lexemes.hashes(ATTRIBUTE, batch.rows), batch.layout), batch.vectors)
 
     def _gold(self, example: Example) -> NDArray[np.float32]:
-        """The value of each label. Where nothing is known of it: 0 for all if exclusive, else NaN. Kept with the example."""
+        """The gold value of each label; unknown labels are 0 if exclusive, else NaN. The array is cached in the example."""
         n_labels = len(self.labels)
         cached = example.targets.get(self.name)
         if cached is None or cached[0] != n_labels:

@@ -1,7 +1,7 @@
 """Scores of categories: precision, recall and F over all decisions and by label, and the area under the ROC curve.
 
-A decision is right or wrong at the threshold; the AUC looks at the order of the probabilities alone: how probable it is
-that a text of the category is ranked above one that is not (ties count a half), 0.5 for guessing.
+A decision is right or wrong at the threshold. The AUC depends only on the order of the probabilities: the AUC is the chance
+that a text of the category ranks above a text outside the category (ties count a half); guessing gives 0.5.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from runner.corpus.example import Example
 def cats(*, exclusive: bool = True, threshold: float | None = None) -> Scorer:
     """Scores over all examples whose reference has categories.
 
-    cats_p, cats_r, cats_f: micro, over all labels' decisions (all three are the accuracy where exclusive and threshold 0).
-    cats_macro_p, cats_macro_r, cats_macro_f: means over the labels that occur, in gold or prediction; what one label has no
-    gold or no prediction for counts 0 there, as in scikit-learn.
-    cats_macro_auc: mean over the labels that have both texts in them and texts not in them; None where there is none.
-    cats_score: cats_macro_f where exclusive, else cats_macro_auc. By label: p, r, f, support, and auc where defined.
-    All are None where no text is of any label; see scores.py for those of one label.
+    cats_p, cats_r, cats_f: micro averages over all decisions (all three equal accuracy if exclusive with threshold 0).
+    cats_macro_p, cats_macro_r, cats_macro_f: means over the labels that occur in gold or prediction; a label's recall
+    without gold and precision without prediction count as 0, as in scikit-learn.
+    cats_macro_auc: mean over the labels with texts both in and outside the label; None if there is no such label.
+    cats_score: cats_macro_f if exclusive, else cats_macro_auc. By label: p, r, f, support, and auc if defined.
+    All scores are None if no text has a gold label; see scores.py for the scores by label.
 
-    exclusive: the most probable label is the decision, if its probability is at least `threshold` (null: 0), and the
-    gold label is the one with the largest value; texts whose values are all 0 are left out. Otherwise each label with at
-    least `threshold` (null: 0.5) is one; gold values count from 0.5; a label that gold does not name is left out.
+    exclusive: the most probable label is predicted if its probability is at least `threshold` (null: 0). The gold label
+    has the largest gold value; texts whose gold values are all 0 are left out. If not exclusive, each label with a
+    probability of at least `threshold` (null: 0.5) is predicted, and each label with a gold value of at least 0.5 is
+    gold; labels that the gold annotation does not name are left out.
     """
 
     def score(examples: Sequence[Example]) -> tuple[Scores, PerType]:
@@ -61,7 +62,7 @@ def cats(*, exclusive: bool = True, threshold: float | None = None) -> Scorer:
 
 
 def cats_counts(examples: Sequence[Example], *, exclusive: bool, threshold: float | None) -> list[Counts]:
-    """What each doc contributes to cats_macro_f, with the decisions of `cats`."""
+    """Each doc's counts for cats_macro_f, from the same decisions as `cats`."""
     labels, _, _, is_gold, is_predicted = _decisions(examples, exclusive=exclusive, threshold=threshold)
     triples = np.stack([is_gold & is_predicted, is_predicted, is_gold], axis=-1).astype(int)  # (n_docs, n_labels, 3)
     rows = iter(triples.tolist())
@@ -76,7 +77,7 @@ def cats_counts(examples: Sequence[Example], *, exclusive: bool, threshold: floa
 
 
 def _is_known(example: Example, *, exclusive: bool) -> bool:
-    """Whether the gold annotation tells of the example's categories."""
+    """Whether the example has gold categories that can be scored."""
     cats = example.reference.cats
     return cats is not None and (not exclusive or any(cats.values()))
 
@@ -84,8 +85,10 @@ def _is_known(example: Example, *, exclusive: bool) -> bool:
 def _decisions(
     examples: Sequence[Example], *, exclusive: bool, threshold: float | None
 ) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
-    """The labels, and of the examples whose categories are known (n_docs, n_labels) gold values (NaN: not known),
-    predicted ones, and which label is one in gold and prediction."""
+    """Return labels, gold values (NaN: unknown), predicted values, is_gold and is_predicted.
+
+    Each array is (n_docs, n_labels), over the examples with known categories.
+    """
     least = threshold if threshold is not None else (0.0 if exclusive else 0.5)
     annotated = [example for example in examples if example.reference.cats is not None]
     labels = sorted({label for e in annotated for doc in (e.reference, e.predicted) for label in doc.cats or {}})
@@ -98,7 +101,7 @@ def _decisions(
 
 
 def area_under_curve(is_gold: NDArray[np.bool_], values: NDArray[Any]) -> float | None:
-    """The area under the ROC curve, from ranks (Mann and Whitney, 1947); None where all are gold, or none.
+    """The area under the ROC curve, from ranks (Mann and Whitney, 1947). None if all texts are gold, or no text is.
 
     >>> area_under_curve(np.array([True, False, True, False]), np.array([0.9, 0.8, 0.7, 0.1]))
     0.75
@@ -108,7 +111,7 @@ def area_under_curve(is_gold: NDArray[np.bool_], values: NDArray[Any]) -> float 
     if not n_gold or not n_other:
         return None
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # from 1; equal values share the mean of their ranks
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # ranks start at 1; equal values share their mean rank
     return float((ranks[is_gold].sum() - n_gold * (n_gold + 1) / 2) / (n_gold * n_other))
 
 

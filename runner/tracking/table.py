@@ -20,7 +20,10 @@ GAP = "  "
 
 @dataclass(frozen=True, eq=False)
 class TextColumn:
-    """cell: makes the text for an evaluation. kept: columns with the smallest number are left out first."""
+    """A column of the table.
+
+    cell: returns the text for an evaluation. kept: priority; columns with the smallest number are left out first.
+    """
 
     heading: str
     width: int
