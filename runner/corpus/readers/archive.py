@@ -29,9 +29,9 @@ from runner.registry import readers
 
 
 def archive_of(path: Path) -> tuple[Path, str] | None:
-    """The archive and the pattern of names in it that `path` stands for ("*": all); None for a path of another kind.
+    """Split `path` into an archive and a pattern of names in the archive ("*": all); None without an archive.
 
-    Looks at the disk: of `a.zip/b`, `a.zip` must be a file.
+    The archive must exist on disk: in `a.zip/b`, `a.zip` must be a file.
     """
     for candidate in (path, *path.parents):
         if candidate.suffix.lower() == ".zip" and candidate.is_file():
@@ -85,7 +85,7 @@ def zipped_texts(encoding: str = "utf-8", *, is_tokenized: bool = False) -> Read
             raise RunnerError(
                 f"the archive cannot be unpacked ({error})", place=str(archive), hint="Fetch or make it again."
             ) from None
-        except RuntimeError as error:  # what zipfile raises for a password
+        except RuntimeError as error:  # zipfile raises RuntimeError for a password
             if isinstance(error, RunnerError):
                 raise
             raise RunnerError(f"{error}", place=str(archive), hint="Make an archive without password.") from None

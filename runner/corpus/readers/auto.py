@@ -77,7 +77,7 @@ def auto(
 
 
 def _remark_unused(unused: list[str], name: str, taken: Collection[str], left_out: LeftOut, path: Path) -> None:
-    """Say which options the reader of this file does not take."""
+    """Remark on each option that the reader of this file does not take."""
     remarks = left_out.remarks.get(path) or left_out.opened(path)
     own = f"takes {', '.join(taken)}" if taken else "takes no option"
     for key in unused:
@@ -85,7 +85,7 @@ def _remark_unused(unused: list[str], name: str, taken: Collection[str], left_ou
 
 
 def format_of(path: Path, options: Collection[str] = ()) -> str:
-    """The name of the reader that fits the file, and the options where both are possible.
+    """The name of the reader that fits the file; the options decide between a table and a token file.
 
     Raises RunnerError where the file cannot be read.
     """
@@ -117,7 +117,7 @@ def format_of(path: Path, options: Collection[str] = ()) -> str:
 
 
 def _json_format(line: str, *, is_lines: bool) -> str:
-    """Of a JSON file, by its first line: `json` is one value that may go over many lines, the others are JSON lines."""
+    """The reader's name, told from a JSON file's first line: `json` reads one value, the others read JSON lines."""
     start = line.strip()
     try:
         record = json.loads(line)

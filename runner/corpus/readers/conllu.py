@@ -360,7 +360,7 @@ def _or_none(values: list[str]) -> list[str | None]:
 
 
 def _annotated(values: list[str]) -> list[str | None] | None:
-    """The values, None for `_`; None where there is no other: the column was never annotated."""
+    """The values with None for `_`; None for the whole column if every value is `_`."""
     n_missing = values.count("_")
     if n_missing == len(values):
         return None

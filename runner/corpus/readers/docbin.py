@@ -136,7 +136,7 @@ class _Table:
         return value
 
     def _texts(self, name: str) -> list[str | None]:
-        """The strings of a column, None for nothing. Raises RunnerError where the file lacks one."""
+        """The strings of a column, None for an empty string. Raises RunnerError if the file lacks a string."""
         column = self._columns[name]
         values, places = np.unique(column, return_inverse=True)
         texts: list[str | None] = []
@@ -166,7 +166,7 @@ class _Table:
 
 
 def _spacy() -> tuple[dict[str, int], Any]:
-    """What the numbers of attributes mean, and an empty store of strings. Raises RunnerError without spaCy."""
+    """Attribute names → numbers, and an empty string store. Raises RunnerError without spaCy."""
     try:
         from spacy.attrs import IDS
         from spacy.strings import StringStore
@@ -190,7 +190,7 @@ def _unpack(path: Path) -> dict[str, Any]:
             raise bomb(str(path))
         if not unpacker.eof:
             raise ValueError("it is cut off")
-        # A hook of one's own keeps away srsly's, which make objects of what looks like theirs.
+        # Passing our own hook disables srsly's hooks, which would build objects from the data.
         message = unpackb(content, raw=False, object_pairs_hook=dict, max_array_len=_MAX_ITEMS, max_ext_len=0)
     except RunnerError:
         raise
@@ -214,7 +214,7 @@ def _array(raw: bytes, kind: str) -> Any:
 
 
 def _put(record: dict[str, Any], layer: str, values: list[Any]) -> None:
-    """Add a layer of which anything is known."""
+    """Add a layer to the record if any of its values is known."""
     if any(value is not None for value in values):
         record[layer] = values
 

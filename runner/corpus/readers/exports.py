@@ -61,7 +61,7 @@ _IGNORED = (-100, -1)  # numbers that stand for "no tag here"
 def as_simple(
     record: Any, left_out: LeftOut, remarks: Remarks, place: str, names: Sequence[str] | None = None
 ) -> dict[str, Any] | None:
-    """The record with the keys of the simple style; None where it tells nothing.
+    """The record with the keys of the simple style; None if nobody has annotated the record.
 
     names: of the tags or categories that are numbers, in their order. Raises RunnerError where the record is no object, or
     looks like one of the above and is not whole.
@@ -161,7 +161,7 @@ class _Reading:
             self._say("tokens", "words", "Doc.to_json")
 
     def _spans(self) -> None:
-        """Entities of other keys, or as other objects than ours."""
+        """Move entities from other keys, or from objects with other names, to `entities`."""
         record = self.record
         if record.get("entities") is None:
             spans = [
@@ -180,7 +180,7 @@ class _Reading:
                 self._say("entities", "entities", "doccano")
 
     def _tags(self) -> None:
-        """Entity tags, one a word, under a key of their own; other tags."""
+        """Move entity tags (one a word) to `entities`, and `pos_tags` to `tags`."""
         record = self.record
         n = len(record["words"]) if isinstance(record["words"], list) else -1
         if (
@@ -253,7 +253,7 @@ def _is_span(value: Any) -> bool:
 
 
 def _is_entity(value: Any) -> bool:
-    """Whether it looks like [start, end, label], or an object that says so."""
+    """Whether the value looks like [start, end, label], or like an object with these keys."""
     if isinstance(value, list):
         return len(value) == 3 and type(value[0]) is int and type(value[1]) is int and isinstance(value[2], str)
     return (
@@ -292,7 +292,7 @@ def _are_entity_tags(tags: Sequence[str]) -> bool:
 
 
 def _biluo(tags: Sequence[str]) -> list[str]:
-    """BILUO tags of tags in the scheme that they look like. Raises TagError."""
+    """Convert tags to BILUO, guessing the scheme of the tags. Raises TagError."""
     scheme = detect_scheme([tags])
     spans = iob_to_spans(tags, scheme) if scheme in WHOLE else lenient_spans(tags)[0]
     return spans_to_biluo(len(tags), spans, unknown_ranges(tags))

@@ -194,7 +194,7 @@ def _columns(line: str) -> list[str]:
 
 
 def _n_columns(path: Path) -> int:
-    """The columns of the first line that is surely a token's; where all begin with #, of the first that ends in a tag."""
+    """Count the columns of the first line without #; if all lines begin with #, of the first line that ends in a tag."""
     n = 0
     for _, line in read_lines(path):
         columns = _columns(line)
@@ -206,7 +206,7 @@ def _n_columns(path: Path) -> int:
 
 
 def _is_comment(line: str, columns: list[str], n_columns: int) -> bool:
-    """Whether a line with # that opens a sentence is no token: other columns, or `# ` and no tag at the end."""
+    """Whether a line with # is a comment: its column count differs, or it opens with `# ` and ends in no tag."""
     if len(columns) != n_columns:
         return n_columns > 0
     return line[1:2] in ("", " ", "\t") and not _is_tag(columns[-1])

@@ -6,7 +6,7 @@
     {"data": [{"text": …}, …]}                                          a list under any one key
     [{"paragraphs": […]}, …]                                            spaCy 2's (spacy_json.py)
 
-What each record means is told by exports.py, prodigy.py and spacy_json.py. The file is held in memory.
+exports.py, prodigy.py and spacy_json.py interpret the records. The file is held in memory.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _placed(content: Any, path: Path, left_out: LeftOut) -> list[tuple[str, Any]
 
 
 def _list_key(content: Any) -> str | None:
-    """The key of the only list in an object that is no record itself; `annotations` beside `classes`."""
+    """The key of the object's only list (`classes` is ignored); None if the object is a record or has more lists."""
     if not isinstance(content, dict) or any(
         key in content for key in _OF_A_RECORD if not isinstance(content.get(key), list)
     ):

@@ -77,7 +77,7 @@ def read_records(
 
 
 def _doubtful_categories(records: Callable[[], Iterator[tuple[str, Any]]], names: Sequence[str] | None) -> set[str]:
-    """All categories, where some text has none or several, so that a text without one says that it is not of it; else none."""
+    """All categories if some text has none or several, so that absent categories count as 0; else an empty set."""
     categories: set[str] = set()
     is_single = True
     nothing, remarks = LeftOut(), Remarks(Path())
@@ -90,7 +90,7 @@ def _doubtful_categories(records: Callable[[], Iterator[tuple[str, Any]]], names
 
 
 def check_text(content: Any, text: str, place: str) -> None:
-    """Raises RunnerError where JSON text holds half a character, which no file could be written of."""
+    """Raise RunnerError if the JSON text holds an unpaired surrogate, which cannot be written as UTF-8."""
     if not _surrogate.search(text):
         return
     try:
@@ -104,7 +104,7 @@ def check_text(content: Any, text: str, place: str) -> None:
 
 
 def parse(line: str, place: str) -> dict[str, Any]:
-    """The object that a line holds. Raises RunnerError where it is none."""
+    """The JSON object on a line. Raises RunnerError if the line holds no object."""
     record = loads(line, place)
     if not isinstance(record, dict):
         raise RunnerError(
@@ -116,7 +116,7 @@ def parse(line: str, place: str) -> dict[str, Any]:
 
 
 def loads(line: str, place: str) -> Any:
-    """The value that a line holds. Raises RunnerError where it is not JSON."""
+    """The JSON value on a line. Raises RunnerError if the line is not JSON."""
     try:
         record = json.loads(line)
         check_text(record, line, place)

@@ -17,7 +17,7 @@ _MISC = 9
 
 
 def merge_multiword(doc: Doc, left_out: LeftOut) -> Doc:
-    """The doc with each multi-word token of its meta merged; itself where there is none."""
+    """The doc with each multi-word token of its meta merged; the same doc if its meta has none."""
     tokens = doc.meta.get("multiword")
     if not tokens:
         return doc

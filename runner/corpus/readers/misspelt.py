@@ -21,9 +21,9 @@ TASK_KINDS: dict[str, type | tuple[type, ...]] = {
 
 
 def misspelt(key: str, record: Mapping[str, Any], kinds: Mapping[str, type | tuple[type, ...]] = KINDS) -> str | None:
-    """The known key that was probably meant by `key`, which is none; None where it seems to be a key of the user's own.
+    """The known key that an unknown `key` probably means; None if `key` seems to be the user's own.
 
-    A key that the record has beside it was not meant, nor one that holds something of another kind.
+    Known keys that the record already has are ruled out, and so are keys for values of another type.
 
     >>> misspelt("entites", {"text": "Ann", "entites": []}), misspelt("next", {"text": "Ann", "next": "Bo"})
     ('entities', None)
@@ -40,13 +40,13 @@ def misspelt(key: str, record: Mapping[str, Any], kinds: Mapping[str, type | tup
 
 
 def resembles(key: str, kinds: Mapping[str, type | tuple[type, ...]] = KINDS) -> bool:
-    """Whether a key could be meant as a known one, whatever it holds."""
+    """Whether a key is spelt nearly like a known key, whatever its value."""
     return bool(_near(key, tuple(kinds)))
 
 
 @lru_cache(maxsize=4096)
 def _near(key: str, known: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
-    """The known keys at most two letters away (one, of short keys), and how far."""
+    """(known key, distance) pairs at most two letters away, or one letter for keys under five letters."""
     plain = key.strip().lower()
     if len(plain) > 20:
         return ()

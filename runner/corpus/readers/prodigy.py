@@ -104,7 +104,7 @@ def is_task(record: Mapping[str, Any]) -> bool:
 
 
 def _read_task(task: dict[str, Any], tokenizer: Tokenizer | None, place: str, left_out: LeftOut) -> Doc | None:
-    """The doc of one task; None where it tells nothing."""
+    """The doc of one task; None if the task holds nothing to train on."""
     answer = task.get("answer", "accept")
     if answer not in ANSWERS:
         raise RunnerError(f"the answer is {answer!r:.40}", place=place, hint=f"It is one of {', '.join(ANSWERS)}.")

@@ -61,7 +61,7 @@ class LeftOut(Counter[str]):
         self.remarks: dict[Path, Remarks] = {}
 
     def opened(self, path: Path) -> Remarks:
-        """New remarks for a file that is read from its start: a file that is read twice is remarked on once."""
+        """Start the file's remarks afresh, so that a file read twice is remarked on once."""
         self.remarks[path] = Remarks(path)
         return self.remarks[path]
 
@@ -75,7 +75,7 @@ class LeftOut(Counter[str]):
         return [f"{'warning' if r.is_warning else 'note'}: {place}: {text}" for r, place, text in self.remark_texts()]
 
     def plain_remarks(self, paths: Sequence[Path]) -> list[list[Any]]:
-        """The remarks on these files as JSON has them, for `restore_remarks`."""
+        """The remarks on these files as JSON rows, for `restore_remarks`."""
         return [
             [i, self.remarks[path].n_records, *remark, self.remarks[path].places[remark], n]
             for i, path in enumerate(paths)

@@ -75,7 +75,7 @@ def read_documents(documents: Iterable[tuple[str, Any]], path: Path, left_out: L
 
 
 def root_label(label: Any) -> Any:
-    """UD's name for what spaCy calls ROOT."""
+    """Rename spaCy's label ROOT to UD's `root`; return other labels unchanged."""
     return "root" if label == "ROOT" else label
 
 
@@ -98,7 +98,7 @@ class Lines(list[tuple[str, Any]]):
 
 
 def read_content(path: Path) -> Any:
-    """The value of the whole file; of JSON lines, its `Lines`. Raises RunnerError at file:line where it is not JSON."""
+    """The file's JSON value, or `Lines` for JSON lines. Raises RunnerError at file:line if the file is not JSON."""
     raw = read_bytes(path)
     check_block(raw[:_SAMPLE], path)
     try:
@@ -187,7 +187,7 @@ def _read_paragraph(
 
 
 def _without_raw(record: Mapping[str, Any], place: str) -> dict[str, Any] | None:
-    """The record without its text, where that spells marks otherwise than the words; None where more differs."""
+    """The record without its text if text and words differ only in how marks are spelt; else None."""
     text, words, entities = record.get("text"), record["words"], record.get("entities")
     edges = respelt_edges(text, words) if isinstance(text, str) and words and all(words) else None
     if edges is None or not isinstance(text, str):

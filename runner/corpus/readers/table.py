@@ -172,7 +172,7 @@ class _Header:
 
 
 def _header(path: Path, delimiter: str | None, text: str | None, columns: Sequence[str] | None) -> _Header:
-    """The first line, cut where the columns are then there; else at the delimiter that gives most cells."""
+    """The first line, cut at the delimiter that yields the wanted columns, else at the delimiter with most cells."""
     name = path.name.lower().removesuffix(".gz")
     usual = "\t" if name.endswith((".tsv", ".tab")) else ","
     headers = []
@@ -255,7 +255,7 @@ def _one_hot(cell: str, known: Sequence[str], separator: str | None, place: str)
 def _from_columns(
     row: Sequence[str], columns: Sequence[str], at: dict[str | None, int], place: str
 ) -> dict[str, float] | None:
-    """Category → value of the cells that are not empty; None where all are."""
+    """Category → value of the cells that are not empty; None if all cells are empty."""
     cats: dict[str, float] = {}
     for column in columns:
         cell = row[at[column]].strip().lower()

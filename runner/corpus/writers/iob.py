@@ -90,7 +90,7 @@ def _more_columns(doc: Doc) -> list[list[str | None]]:
 
 
 def iob2_tags(doc: Doc) -> list[str]:
-    """One tag a word. An entity that a sentence's end cuts is written as two, for it cannot cross a blank line.
+    """One tag a word. An entity that crosses a sentence's end becomes two: no entity can cross a blank line.
 
     >>> iob2_tags(Doc(["New", "York", "sleeps"], ents=[(0, 2, "LOC")], unknown_ents=[(2, 3)]))
     ['B-LOC', 'I-LOC', '-']
@@ -111,7 +111,7 @@ def _filled(values: list[str | None] | None, n: int) -> list[str]:
 
 
 def _count(doc: Doc, left_out: LeftOut) -> None:
-    """Tally what is not written of the doc."""
+    """Tally the annotations of the doc that are not written."""
     count_unaligned(doc, left_out)
     count_lost(doc, "IOB", left_out, "pos", "heads", "labels", "categories")
     n_joined = doc.spaces[:-1].count(False)

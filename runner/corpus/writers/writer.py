@@ -47,7 +47,7 @@ def plain_words(doc: Doc, format_name: str, left_out: LeftOut) -> Doc:
 
 
 def _count_white_space(doc: Doc, format_name: str, left_out: LeftOut) -> None:
-    """Tally what parts the words of the text and is not one blank."""
+    """Tally the white space between words that is not exactly one blank."""
     if doc.raw is None or doc.raw == doc.spelt:
         return
     n = sum(token.whitespace_ not in ("", " ") for token in doc) + (doc.offsets[0] > 0)
@@ -118,7 +118,7 @@ def count_lost(doc: Doc, format_name: str, left_out: LeftOut, *layers: str) -> N
 
 
 def count_unaligned(doc: Doc, left_out: LeftOut) -> None:
-    """Tally the entities that fit no words: only which words they touch is known, and written as unknown."""
+    """Tally the entities that fit no words; the words that such entities touch are written as unknown."""
     n = len(doc.meta.get(UNALIGNED, ()))
     if n:
         left_out["entities that do not start and end with words"] += n
