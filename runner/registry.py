@@ -137,7 +137,7 @@ writers = Registry(
 tokenizers = Registry("tokenizers", ("runner.corpus.tokenizer",))
 trackers = Registry("trackers", ("runner.tracking.console", "runner.tracking.mlflow.tracker"))
 augmenters = Registry("augmenters", ("runner.corpus.augment",))
-commands = Registry("commands", ())  # those of users; the project's own are named in runner/__main__.py
+commands = Registry("commands", ())  # users' commands; runner/__main__.py names the project's own commands
 
 KINDS: dict[str, Registry] = {
     table.kind: table

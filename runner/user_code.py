@@ -56,7 +56,7 @@ def code_error(error: BaseException, kind: type[RunnerError] = RunnerError) -> R
 
 
 def loaded_code(names: Iterable[str]) -> list[str]:
-    """The paths of the files with these names that this process has run for `code:`."""
+    """The paths of the `code:` files that this process has run, limited to these file names."""
     wanted = set(names)
     files = [str(home.__file__) for key, home in list(sys.modules.items()) if key.startswith(_CODE)]
     return sorted(file for file in files if Path(file).name in wanted)

@@ -37,7 +37,7 @@ def merge(name: str, *, entities: bool = True, phrases: Sequence[str] = ()) -> M
 
 
 class Merger(Component):
-    """Changes the tokens that later components see."""
+    """A step that merges tokens for the later components."""
 
     type = "merge"
     heading = "Merge"

@@ -2,7 +2,7 @@
 
     off = nlp.select_pipes(disable="ner")      # acts at once
     off.restore()
-    with nlp.select_pipes(enable="tagger"):    # until the end of the block, whatever happens in it
+    with nlp.select_pipes(enable="tagger"):    # until the block ends, even by an exception
         nlp.update(examples, sgd=sgd)
 
 Selections add up: a second `disable` keeps the components of the first disabled; `enable` names all

@@ -69,7 +69,7 @@ def textcat(
 
 
 class TextCategorizer(Component):
-    """Words, and tok2vec where needed → architecture → softmax or sigmoids."""
+    """Words, and token vectors if needed → architecture → softmax or sigmoids."""
 
     type = "textcat"
     heading = "Cats"

@@ -44,8 +44,8 @@ class TextColumn:
 class EvaluationTable:
     """The table of one run.
 
-    components: the columns of each, in order. is_gpu: whether predictions are timed on a GPU. width: of the terminal, in
-    characters; None: all columns.
+    components: each component's columns, in order. is_gpu: whether predictions are timed on a GPU. width: the terminal's
+    width in characters; None: show all columns.
     """
 
     def __init__(self, components: Sequence[ScoreColumns], *, is_gpu: bool = False, width: int | None = None) -> None:
@@ -70,7 +70,7 @@ class EvaluationTable:
 
     @classmethod
     def of(cls, run: RunInfo, width: int | None = None) -> EvaluationTable:
-        """The table that fits a run, and a terminal."""
+        """Build the table for a run. width: as in the constructor."""
         compute = run.config.get("compute") or {}
         device = str(compute.get("device", "cpu")) if isinstance(compute, Mapping) else "cpu"
         return cls(run.columns, is_gpu=device.startswith(("cuda", "gpu")), width=width)
@@ -94,7 +94,7 @@ class EvaluationTable:
 
 
 def _fitting(columns: Sequence[TextColumn], width: int) -> list[TextColumn]:
-    """The columns that fit a width; Epoch, Step, Score and Best always stay."""
+    """Return the columns that fit the width. Epoch, Step, Score and Best always stay."""
     kept, from_the_right = list(columns), list(reversed(columns))
     for column in sorted(from_the_right, key=lambda column: column.kept):
         if sum(one.width + len(GAP) for one in kept) - len(GAP) <= width or column.kept == 9:
@@ -113,7 +113,7 @@ def _width(text: str) -> int:
 
 
 def percent(share: float | None) -> str:
-    """Two decimals; "-" where there is no score."""
+    """The share as a percentage with two decimals; "-" if there is no score."""
     return "-" if share is None or math.isnan(share) else f"{100 * share:.2f}"
 
 
