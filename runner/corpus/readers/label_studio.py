@@ -1,4 +1,4 @@
-"""Tasks as Label Studio exports them (JSON): a text and what each annotator made of it.
+"""Read tasks that Label Studio exports as JSON: a text and the annotations of each annotator.
 
     {"data": {"text": "Ann sleeps"}, "annotations": [{"result": [
         {"type": "labels", "value": {"start": 0, "end": 3, "labels": ["PER"]}},
@@ -21,14 +21,14 @@ _HINT = 'A task is {"data": {"text": "…"}, "annotations": [{"result": [{"type"
 
 
 def is_label_studio(record: Mapping[str, Any]) -> bool:
-    """Whether an object looks like such a task."""
+    """Whether an object looks like a task of Label Studio."""
     return isinstance(record.get("data"), dict) and any(
         isinstance(record.get(key), list) for key in ("annotations", "completions", "predictions")
     )
 
 
 def read_label_studio(task: Mapping[str, Any], left_out: LeftOut, place: str) -> dict[str, Any] | None:
-    """The task as text, entities and choices (with `is_categorized`); None where nobody has annotated it."""
+    """The task's text, entities and choices (with `is_categorized`); None if nobody has annotated the task."""
     text = _text(task["data"], place)
     annotations = task.get("annotations", task.get("completions"))
     whole = [

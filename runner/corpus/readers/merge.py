@@ -1,6 +1,6 @@
 """Multi-word tokens of CoNLL-U as one word each: don't in place of do, n't.
 
-The merged word is spelt as the token is. It takes tag, universal tag, features, label and head of the one word among
+The merged word takes the token's spelling. It takes tag, universal tag, features, label and head of the one word among
 its own whose head lies outside, and of the last word where that is none or several; its lemma is theirs, joined by
 blanks; MISC is the token's own. Enhanced dependencies and empty nodes count in words that exist no more: docs with a
 merged word lose them, and the tally says so.

@@ -42,7 +42,7 @@ class Remarks:
         self.counts[remark] += n
 
     def texts(self) -> Iterator[tuple[Remark, str, str]]:
-        """(remark, place, text with its count) of each."""
+        """(remark, place, text with its count) of each remark."""
         for remark, n in self.counts.items():
             if remark.many:
                 text = f"{n:,} {remark.one if n == 1 else remark.many}"
