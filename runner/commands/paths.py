@@ -71,7 +71,7 @@ def plan(inputs: Sequence[str], output: str, source: str, target: str | None) ->
 
 
 def check_format(name: str, known: Iterable[str], place: str) -> None:
-    """Raises RunnerError that lists the known formats where it is none."""
+    """Raise RunnerError, listing the known formats, if `name` is not among them."""
     if name not in known:
         raise RunnerError(f"unknown format {name!r}; {suggest(name, known)}", place=place)
 

@@ -25,7 +25,7 @@ INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"  # white space and marks that
 
 @dataclass
 class Trouble:
-    """Something counted, and where it is first seen."""
+    """The count of one kind of flaw, and the first places that have it."""
 
     n: int = 0
     places: list[str] = field(default_factory=list)
@@ -120,7 +120,7 @@ def shared_facts(train: Sequence[Example], dev: Sequence[Example], of_train: Par
 
 
 def text_key(doc: Doc) -> str:
-    """What two docs share that have the same text: its characters without white space, so that tokens don't matter."""
+    """The text without white space: equal for docs of the same text, however they are tokenized."""
     return "".join(doc.words)
 
 
@@ -169,7 +169,7 @@ def is_blank(word: str) -> bool:
 
 
 def plain(facts: Any) -> Any:
-    """Facts as JSON has them; of words only how many there are."""
+    """Facts as JSON values; a part's words become their number."""
     if isinstance(facts, Part):
         made = {f.name: plain(getattr(facts, f.name)) for f in fields(facts) if f.name != "words"}
         return {**made, "n_distinct_words": len(facts.words)}

@@ -127,7 +127,7 @@ class LexemeTable:
 
     @property
     def n_new(self) -> int:
-        """Words that are not of the training corpus."""
+        """The number of words that are not in the training corpus."""
         return len(self._words) - self._n_counted
 
     def without_new(self) -> LexemeTable:
@@ -202,7 +202,7 @@ class LexemeTable:
         self._forget_counts()
 
     def learn(self, docs: Sequence[Doc]) -> None:
-        """Words that were never seen have been seen once from now on."""
+        """Set the count of every word that was never seen to 1."""
         rows = np.unique(self.rows(docs))
         new = rows[self.counts(rows) == 0]
         if len(new):
@@ -237,9 +237,9 @@ class Lexemes:
         self.table.count(docs)
 
     def count_words(self, words: Sequence[str], times: Sequence[int]) -> None:
-        """The same with distinct words, in order of first appearance, and how often each occurs."""
+        """Add distinct words, in order of first appearance, and their counts to the frequencies."""
         self.table.count_words(words, times)
 
     def learn(self, docs: Sequence[Doc]) -> None:
-        """Words that were never seen have been seen once from now on."""
+        """Set the count of every word that was never seen to 1."""
         self.table.learn(docs)
