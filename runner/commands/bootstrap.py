@@ -3,8 +3,8 @@
     python -m runner bootstrap texts.txt --patterns patterns.jsonl > tasks.jsonl
     python -m runner bootstrap texts.jsonl --model outputs/…/model-best --order uncertain --limit 200 -o tasks.jsonl
 
-A model's confidence is the probability of the whole entity (model/crf_spans.py), a pattern's what its file says, else 1.
-What comes out is reviewed in Prodigy or any editor, and `corpus.train=tasks.jsonl` learns from the accepted lines.
+A model's confidence is the probability of the whole entity (model/crf_spans.py). A pattern's confidence is set in the
+pattern file, else 1. Review the tasks in Prodigy or any editor; `corpus.train=tasks.jsonl` trains on the accepted lines.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from runner.errors import RunnerError
 from runner.files import is_handed_over, write_file
 
 BATCH = 256  # texts
-DOUBTFUL = 0.1  # a model's candidates from this probability on make a text uncertain, whatever --threshold keeps
-MAX_CHARACTERS = 100_000  # of one text
+DOUBTFUL = 0.1  # a model's candidates of at least this probability raise uncertainty, even below --threshold
+MAX_CHARACTERS = 100_000  # a text
 
 Text = tuple[str, dict[str, Any], str]  # the text, its meta, "file:line"
 
 
 def main(words: Sequence[str]) -> int:
-    """Run `bootstrap` with these words of the command line; the exit code."""
+    """Run `bootstrap` with these command-line arguments, and return the exit code."""
     return exit_code(lambda: _run(_parser().parse_args(list(words))))
 
 
@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
     tasks = _tasks(read_texts(options.input), tokenize, model, matcher, options.threshold, seen)
     chosen: Iterable[dict[str, Any]]
     if options.order == "uncertain":
-        ranked = sorted(tasks, key=lambda pair: -pair[0])  # stable: equal ones keep the order of the input
+        ranked = sorted(tasks, key=lambda pair: -pair[0])  # stable: equally uncertain tasks keep the order of the input
         chosen = (made for _, made in ranked)
     else:
         chosen = (made for _, made in tasks)
@@ -106,7 +106,7 @@ def _tasks(
     threshold: float,
     seen: Counter[str],
 ) -> Iterator[tuple[float, dict[str, Any]]]:
-    """(uncertainty, task) of each text."""
+    """Yield (uncertainty, task) for each text."""
     while batch := list(islice(texts, BATCH)):
         docs = [Doc(*tokenize(text)) for text, _, _ in batch]
         from_model = model.ent_candidates(docs, min(threshold, DOUBTFUL)) if model is not None else [()] * len(docs)
@@ -121,9 +121,9 @@ def _tasks(
 
 
 def read_texts(source: str) -> Iterator[Text]:
-    """The texts of a file, one a line, or in JSON lines under "text"; "-" reads standard input.
+    """Yield the texts of a file: a text a line, or JSON lines with the key "text". "-" reads standard input.
 
-    A first line that opens an object makes it JSON lines. Blank lines are left out. Raises RunnerError at file:line.
+    The file is JSON lines if its first line starts with `{"`. Blank lines are skipped. Raises RunnerError at file:line.
     """
     is_json: bool | None = None
     for number, line in _lines(source):
@@ -148,7 +148,7 @@ def read_texts(source: str) -> Iterator[Text]:
 
 
 def _lines(source: str) -> Iterator[tuple[int, str]]:
-    """(number from 1, line) of a file or stream."""
+    """Yield (number from 1, line) for each line of a file or stream."""
     if source == "-":
         yield from _stream_lines(sys.stdin.buffer, "standard input")
     elif is_handed_over(path := Path(source)):

@@ -1,8 +1,8 @@
-"""`python -m runner convert INPUT OUTPUT`: annotated text from one format to another, and an account of what was lost.
+"""`python -m runner convert INPUT OUTPUT`: convert annotated text to another format, and report the losses.
 
-Files are read and written doc by doc, so that a file larger than memory can pass (but not from spaCy's formats, nor to IOB).
-The output is whole or absent. What a format is called, how it is recognised and what it holds is the readers' and writers'
-business (runner/corpus/readers/, runner/corpus/writers/); paths are paths.py's.
+Files are read and written doc by doc, so that a file may be larger than memory (except from spaCy's formats, or to IOB).
+The output file is complete or absent. Readers and writers (runner/corpus/readers/, runner/corpus/writers/) define each
+format's name, how files are recognised and what the format holds. paths.py chooses the paths.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from runner.corpus.readers.reader import LeftOut, bind
 from runner.errors import Interrupted, RunFailed, RunnerError
 from runner.files import is_handed_over, open_whole
 
-_PIECE = 1 << 20  # bytes, of one read
+_PIECE = 1 << 20  # bytes a read
 
 HELP = """\
 Convert annotated text from one format to another.
@@ -59,7 +59,7 @@ be written, 2 an input or option is wrong, 130 or 143 interrupted."""
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The flags of the command."""
+    """Return the parser of the command's flags."""
     parser = FlagParser(
         prog="python -m runner convert",
         description=HELP,
@@ -88,11 +88,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command; the exit code. argv: without the command's name."""
+    """Run the command and return its exit code. argv: without the command's name."""
     thresholds = gc.get_threshold()
     handler = _terminable()
     try:
-        gc.set_threshold(100_000, 20, 20)  # docs come and go by the thousand; looking for cycles costs half of the time
+        gc.set_threshold(100_000, 20, 20)  # docs are short-lived; by default the cycle collector takes half of the time
         return exit_code(lambda: run(make_parser().parse_args(list(argv))))
     finally:
         gc.set_threshold(*thresholds)
@@ -101,7 +101,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Convert what the arguments say, and print the summary. Raises RunnerError."""
+    """Convert the inputs and print the summary. Raises RunnerError."""
     check_format(arguments.source, ["auto", *registry.readers.names()], "--from")
     options = reader_options(arguments)
     with tempfile.TemporaryDirectory(prefix="runner-convert-") as folder:
@@ -126,14 +126,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 class Counts:
-    """What passed, and what did not."""
+    """Counts of docs, words, entities, files and left-out data."""
 
     def __init__(self) -> None:
         self.docs = self.words = self.entities = self.files = 0
         self.left_out: LeftOut = LeftOut()
 
     def counted(self, docs: Iterable[Doc], advance: Callable[[str, int], None], name: str) -> Iterator[Doc]:
-        """The docs, tallied on their way."""
+        """Yield the docs, and count them."""
         for doc in docs:
             self.docs += 1
             self.words += len(doc)
@@ -143,7 +143,7 @@ class Counts:
             yield doc
 
     def lines(self, where: str, n_written: int) -> list[str]:
-        """The summary: one line, and one for each kind of thing left out."""
+        """Return the summary: a line of totals, then a line for each kind of left-out data."""
         into = f"{where} ({n_written} files)" if n_written > 1 else where
         noun = {1: "doc"}.get(self.docs, "docs")
         first = f"{into}: {self.docs:,} {noun}, {self.words:,} words, {self.entities:,} entities"
@@ -158,7 +158,7 @@ def convert(
     advance: Callable[[str, int], None],
     folder: Path,
 ) -> None:
-    """Read the job's inputs and write its output, whole or not at all. folder: for what standard input brings."""
+    """Read the job's inputs and write its output, complete or not at all. folder: holds a copy of standard input."""
     before = total.docs
 
     def docs() -> Iterator[Doc]:
@@ -188,7 +188,7 @@ def convert(
 
 @contextmanager
 def open_output(path: Path) -> Iterator[TextIOWrapper]:
-    """A text stream into the file, or to standard output; packed where it is named `.gz`."""
+    """Yield a text stream into the file, or to standard output; gzipped if the name ends in `.gz`."""
     with ExitStack() as stack:
         if str(path) == STANDARD:
             raw: BinaryIO = sys.stdout.buffer
@@ -205,7 +205,7 @@ def open_output(path: Path) -> Iterator[TextIOWrapper]:
 
 
 def reader_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the flags say to readers."""
+    """Return the readers' options that the flags set."""
     import yaml
 
     options: dict[str, Any] = {}
@@ -218,7 +218,7 @@ def reader_options(arguments: argparse.Namespace) -> dict[str, Any]:
         except yaml.YAMLError:
             options[key] = value
         if not isinstance(options[key], bool | int | float | list) and value not in ("null", "~"):
-            options[key] = value  # as it stands: `|` means something to YAML
+            options[key] = value  # the text itself: YAML would interpret characters such as `|`
     if arguments.n_sents is not None:
         if arguments.n_sents < 1:
             raise RunnerError(f"{arguments.n_sents} sentences a document", place="--n-sents", hint="Give 1 or more.")
@@ -229,7 +229,7 @@ def reader_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def make_reader(name: str, options: dict[str, Any], path: Path) -> Callable[..., Iterator[Doc]]:
-    """The reader of this name. Raises RunnerError where it does not take the options."""
+    """Return the reader of this name. Raises RunnerError if the reader does not take an option."""
     factory = registry.readers.get(name)
     taken = inspect.signature(factory).parameters
     for key in options:
@@ -249,7 +249,7 @@ def make_reader(name: str, options: dict[str, Any], path: Path) -> Callable[...,
 
 
 def keep(stream: BinaryIO, path: Path) -> Path:
-    """All of the stream in a file, for readers that look twice: `path`, with `.gz` where it is packed."""
+    """Copy the stream to a file, for readers that read twice. Returns `path`, with `.gz` if the stream is gzipped."""
     piece = stream.read(_PIECE)
     if piece.startswith(b"\x1f\x8b"):
         path = path.with_suffix(".gz")
@@ -266,7 +266,7 @@ def keep(stream: BinaryIO, path: Path) -> Path:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str, int], None]]:
-    """A function of (file, words so far) that draws on stderr, where that is a terminal."""
+    """Yield a function of (file, words so far) that draws progress on stderr, if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield lambda name, n_words: None
         return
@@ -284,7 +284,7 @@ def _because(left_out: LeftOut) -> str:
 
 
 def own_spelling(hint: str) -> str:
-    """A reader's hint with its config keys as this command says them.
+    """Return a reader's hint with this command's flags in place of config keys.
 
     >>> own_spelling("Read it with corpus.reader.scheme=iob1, or \"corpus.reader.delimiter=';'\".")
     "Read it with --option scheme=iob1, or --option 'delimiter=;'."
@@ -297,18 +297,18 @@ def own_spelling(hint: str) -> str:
 
 
 def _streams_named(text: str, folder: Path) -> str:
-    """The text, with "standard input" or "/dev/fd/63" in place of the file that the stream was kept in."""
+    """Return the text, with "standard input" or "/dev/fd/63" in place of the copied stream's path."""
     kept = rf"{re.escape(str(folder))}/(stdin|\d+)(\.gz)?"
     return re.sub(kept, lambda match: "standard input" if match[1] == "stdin" else f"/dev/fd/{match[1]}", text)
 
 
 def _terminable() -> Any:
-    """SIGTERM ends the command as Ctrl-C does, so that nothing half-written stays; the handler before, or None."""
+    """Make SIGTERM end the command as Ctrl-C does, so that no partial file stays. Returns the old handler, or None."""
 
     def interrupt(number: int, frame: Any) -> NoReturn:
         raise Interrupted(143)
 
     try:
         return signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread: whoever runs us there handles signals
+    except ValueError:  # only the main thread may set handlers
         return None
