@@ -1,12 +1,12 @@
-"""Read texts from a zip archive: one text a file, whose category is the name of the folder that it lies in.
+"""Read texts from a zip archive: each file is one text, and the file's folder names the category.
 
     reviews.zip
       reviews/neg/cv000.txt        {"neg": 1.0}
       reviews/pos/cv000.txt        {"pos": 1.0}
 
-A path may go on behind the archive with a pattern for the names in it, `reviews.zip/reviews/*/cv[0-7]*` (`*` stands for
-anything, `/` too), so that one archive serves train, dev and test. Nothing is unpacked to disk. Texts come in the order
-of their file names, then folders, which mixes the categories.
+A path may end in a pattern of file names: `reviews.zip/reviews/*/cv[0-7]*` (`*` matches anything, `/` too). One archive
+can thus hold train, dev and test. Nothing is unpacked to disk. Texts are sorted by file name, then by folder, which
+mixes the categories.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def archive_of(path: Path) -> tuple[Path, str] | None:
 
 @readers("zipped_texts")
 def zipped_texts(encoding: str = "utf-8", *, is_tokenized: bool = False) -> Reader:
-    """A reader of texts in a zip archive. encoding: of the texts. is_tokenized: white space separates the words."""
+    """A reader of zipped texts. encoding: the texts' encoding. is_tokenized: split words at white space only."""
     try:
         codecs.lookup(encoding)
     except LookupError:
         raise RunnerError(f"unknown encoding {encoding!r}", hint="For example utf-8, latin-1 or cp1252.") from None
 
     def read(path: Path, tokenizer: Tokenizer | None = None) -> Iterator[Doc]:
-        """The docs of one archive, each with one category. tokenizer: None is the default one."""
+        """Yield the archive's docs, each with one category. tokenizer: None means syntok."""
         inside = archive_of(path)
         if inside is None:
             raise RunnerError("this is no zip archive", place=str(path), hint="Give a path to a file named .zip.")

@@ -1,16 +1,16 @@
-"""Pick the reader by the file: by its name where that says enough, else by its first line that is not blank.
+"""Choose a reader by the file's name. If the name does not decide, the file's first lines do.
 
     .conllu                                    conllu
     .spacy                                     docbin
     .zip                                       zipped_texts
     .csv                                       table
-    .tsv, .tab                                 table where the first line names columns of texts and labels, else as below
-    .jsonl, .ndjson, .json                     spacy_json, prodigy or jsonl, as the first object's keys say; json where the
+    .tsv, .tab                                 table if the first line names text and label columns, else conllu or iob
+    .jsonl, .ndjson, .json                     spacy_json, prodigy or jsonl, by the first object's keys; json if the
                                                file is one value
-    .iob, .iob2, .bio, .biluo, .conll          conllu where the first line that is no comment is one of its, else iob
+    .iob, .iob2, .bio, .biluo, .conll          conllu if the first line without # is a CoNLL-U line, else iob
 
-`.gz` may follow any of them. A file of another name is looked at: JSON, zlib's mark of a DocBin, ten columns that begin
-with a word's number, and what remains is a token file. A path into an archive (a.zip/PATTERN) is zipped_texts.
+`.gz` may follow any suffix but .zip. Any other file is chosen by content: JSON; zlib's first bytes (docbin); ten columns
+that begin with a word ID (conllu); else iob. A path into an archive (a.zip/PATTERN) is zipped_texts.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def auto(
     encoding: str | None = None,
     names: list[str] | None = None,
 ) -> Reader:
-    """A reader that chooses among the others, and hands them those of its options that they take; null: theirs.
+    """A reader that picks another reader for each file. Options go to the readers named here; null: the default.
 
     n_sents: sentences a doc, for `conllu` and `iob`. merge_subtokens: for `conllu`. scheme: for `iob`. text, label,
     separator, delimiter: for `table`. is_tokenized: for `table` and `zipped_texts`. encoding: for `zipped_texts`. names: for
@@ -77,7 +77,7 @@ def auto(
 
 
 def _remark_unused(unused: list[str], name: str, taken: Collection[str], left_out: LeftOut, path: Path) -> None:
-    """Remark on each option that the reader of this file does not take."""
+    """Remark on each option that the file's reader does not take."""
     remarks = left_out.remarks.get(path) or left_out.opened(path)
     own = f"takes {', '.join(taken)}" if taken else "takes no option"
     for key in unused:
@@ -85,9 +85,9 @@ def _remark_unused(unused: list[str], name: str, taken: Collection[str], left_ou
 
 
 def format_of(path: Path, options: Collection[str] = ()) -> str:
-    """The name of the reader that fits the file; the options decide between a table and a token file.
+    """The name of the reader for the file. OWN_OPTIONS in `options` make a .tsv or .tab file a table.
 
-    Raises RunnerError where the file cannot be read.
+    Raises RunnerError if the file cannot be read.
     """
     if archive_of(path) is not None:
         return "zipped_texts"
@@ -110,14 +110,14 @@ def format_of(path: Path, options: Collection[str] = ()) -> str:
         if is_first and name.endswith((".tsv", ".tab")) and (OWN_OPTIONS & set(options) or looks_like_table(line)):
             return "table"
         is_first = False
-        if not line.startswith("#"):  # a comment, or the hash sign as a token: the lines below tell
+        if not line.startswith("#"):  # a line with # may be a comment or a token
             columns = line.split("\t", len(COLUMNS))
             return "conllu" if len(columns) == len(COLUMNS) and is_id(columns[0]) else "iob"
     return "jsonl" if is_json else "iob"
 
 
 def _json_format(line: str, *, is_lines: bool) -> str:
-    """The reader's name, told from a JSON file's first line: `json` reads one value, the others read JSON lines."""
+    """The reader's name, from a JSON file's first line: `json` reads one value, other readers read JSON lines."""
     start = line.strip()
     try:
         record = json.loads(line)
