@@ -1,8 +1,7 @@
-"""Is there anything to learn, and anything to score? Asked before the first step, of the examples alone.
+"""Check, before the first step, that the examples have something to learn and something to score.
 
-A run whose labels cannot be told apart reaches a loss of 0 and a score of 100. A run whose dev set has no gold annotation
-picks its best epoch by nothing. Both look like results, so both are refused; a flaw that spoils a part of the result is
-warned of.
+If all labels are the same, a run reaches a loss of 0 and a score of 100. If dev has no gold annotation, a run cannot tell
+its best epoch. Both runs seem to succeed, so both are refused. A flaw in only a part of the result is a warning.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def check_worth(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]
 
 
 def flaws(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]) -> Iterator[tuple[str, Flaw]]:
-    """(key of the data at fault, flaw) for each flaw that leaves the result with little or no meaning."""
+    """Yield (config key of the data, flaw) for each flaw that makes the result partly or wholly meaningless."""
     for component in pipeline.components.values():
         for flaw in component.flaws(corpus.train) if component.labels else ():
             yield "corpus.train", flaw
@@ -51,7 +50,7 @@ def flaws(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]) -> I
 
 
 def check_labels(pipeline: Pipeline, train: Sequence[Example] = ()) -> None:
-    """Raises RunnerError for a component that has nothing to learn. train: to tell why."""
+    """Raise RunnerError if a component has nothing to learn. train: the examples, to find the reason."""
     for component in pipeline.components.values():
         if component.has_weights and not component.labels:
             flaw = component.nothing_to_learn(train)
@@ -61,9 +60,9 @@ def check_labels(pipeline: Pipeline, train: Sequence[Example] = ()) -> None:
 def gold_flaws(
     pipeline: Pipeline, examples: Sequence[Example], weights: Mapping[str, float], part: str
 ) -> Iterator[Flaw]:
-    """Flaws for scores without gold in a part of the corpus, and for components whose gold labels never occur in training.
+    """Yield flaws: scores without gold in a part of the corpus, and components whose gold labels never occur in training.
 
-    The examples are not predicted yet: which scores are None depends on the gold annotation alone.
+    The examples have no predictions yet: gold annotation alone decides which scores are None.
     """
     scores = pipeline.score(examples)
     final = final_score(scores, weights)
@@ -97,7 +96,7 @@ def _advice(absent: Sequence[str], part: str) -> str:
 
 
 def file_flaws(corpus: Corpus) -> Iterator[tuple[str, Flaw]]:
-    """A flaw for each file that is in two parts of the corpus. Folds are left out: they cut two parts from the same files."""
+    """Yield a flaw for each file in two parts of the corpus. Folds are exempt: train and dev share their files."""
     files: dict[str, dict[str, Path]] = {"train": {}, "dev": {}, "test": {}}
     for source in corpus.sources:
         files[source.split][source.sha256] = source.path

@@ -1,11 +1,11 @@
-"""The output folder of a run: locked before the first write, cleared of a killed process's leftovers, and of one run alone.
+"""The output folder of a run: locked, cleared of a killed process's leftovers, cleared of an earlier run's files.
 
     with taken(folder):            no other process writes here
         ...
-        make_room(folder)          an earlier run's files go to previous-run/, so that all files here are this run's
+        make_room(folder)          an earlier run's files go to previous-run/; all files here are now this run's
         ...                        the first write
 
-A file whose name is not one of ours is the user's, and is not touched.
+A file with any other name belongs to the user, and is not touched.
 """
 
 from __future__ import annotations
@@ -24,16 +24,22 @@ from runner.training.keeper import FOLDER, is_checkpoint, lock, remove_if_empty
 
 _NOTES = ".hydra"
 _RESULTS = (SUMMARY, PREDICTIONS, JOURNAL, SENT_NAME, ERROR_LOG)
-_OF_A_RUN = (*_RESULTS, CONFIG, _NOTES, BEST, LAST)  # put away in this order: without its summary no run has finished
-_STAGE = f".{PREVIOUS}.0.tmp"  # files.recover does not know it as ours: `make_room` goes on with it
+_OF_A_RUN = (
+    *_RESULTS,
+    CONFIG,
+    _NOTES,
+    BEST,
+    LAST,
+)  # moved in this order: a folder without summary.json counts as unfinished
+_STAGE = f".{PREVIOUS}.0.tmp"  # files.recover leaves the folder alone; the next `make_room` goes on with it
 
 
 @contextmanager
 def taken(folder: Path) -> Iterator[None]:
-    """Hold the folder of a run against other processes; make the folder if it is missing.
+    """Lock the folder of a run against other processes; create the folder if it is missing.
 
-    The lock's folder is removed at the end if no checkpoint is in it. Raises RunnerError if another process trains in the
-    folder, RunFailed if the system refuses.
+    The checkpoints' folder, which holds the lock, is removed at the end if it has no checkpoint. Raises RunnerError if
+    another process trains in the folder, RunFailed if the system refuses.
     """
     held = lock(folder / FOLDER)
     try:
@@ -50,9 +56,9 @@ def taken(folder: Path) -> Iterator[None]:
 
 
 def make_room(folder: Path) -> Path | None:
-    """Put the files of an earlier run away before a new run writes its own. Returns the folder they are in now, or None.
+    """Move an earlier run's files away before a new run writes its own. Returns their new folder, or None.
 
-    If the earlier run has left a model, its files replace those in previous-run/; else its results are removed. A kill
+    If the earlier run left a model, its files replace the files in previous-run/; else its results are removed. A kill
     midway loses nothing: the next call goes on. Raises RunFailed if the system refuses.
     """
     stage = folder / _STAGE
@@ -75,7 +81,7 @@ def make_room(folder: Path) -> Path | None:
 
 
 def _place(folder: Path) -> Path:
-    """previous-run/, or previous-run-2/ and so on if the user keeps something else under that name."""
+    """Return previous-run/; or previous-run-2/ and so on, if the user has other files in previous-run/."""
     number = 1
     while True:
         place = folder / (PREVIOUS if number == 1 else f"{PREVIOUS}-{number}")

@@ -1,7 +1,7 @@
-"""Which files `convert` reads and writes, decided before the first is opened.
+"""Plan which files `convert` reads and writes, before it opens any file.
 
-One input and a file: that file. Several inputs, or a folder, and a file: all into it, in order of their names. Into a
-folder: each under its own name with the format's suffix; two that would get the same name are an error.
+If OUTPUT is a file, all inputs go into that file; the files of an input folder go in order of their names. If OUTPUT is
+a folder, each input keeps its own name, with the format's suffix. Two inputs with the same output name are an error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FORMAT_OF = {
 
 @dataclass(frozen=True)
 class Conversion:
-    """Files to read, one to write, and its format."""
+    """The files to read, the file to write, and its format."""
 
     inputs: list[Path]
     output: Path
@@ -33,7 +33,7 @@ class Conversion:
 
 
 def plan(inputs: Sequence[str], output: str, source: str, target: str | None) -> tuple[list[Conversion], list[Path]]:
-    """The conversions to do, and the files in folders that are no data. Raises RunnerError."""
+    """Return the conversions, and the skipped files of folders (unknown suffix). Raises RunnerError."""
     if target is not None:
         check_format(target, registry.writers.names(), "--to")
     is_many = len(inputs) > 1 or any(Path(item).is_dir() for item in inputs)
@@ -77,7 +77,7 @@ def check_format(name: str, known: Iterable[str], place: str) -> None:
 
 
 def _files(inputs: Sequence[str], source: str, output: Path | None) -> tuple[list[tuple[Path, str]], list[Path]]:
-    """(file, its name below OUTPUT) of all inputs, and the files in folders that are no data."""
+    """Return (file, its name below OUTPUT) of all inputs, and the skipped files of folders."""
     files: list[tuple[Path, str]] = []
     skipped: list[Path] = []
     for item in inputs:
@@ -95,7 +95,7 @@ def _files(inputs: Sequence[str], source: str, output: Path | None) -> tuple[lis
                     and output.resolve() in file.resolve().parents
                     and output.resolve() != path.resolve()
                 ):
-                    continue  # what an earlier call wrote
+                    continue  # an earlier call wrote the file
                 if source == "auto" and not _plain(file.name).lower().endswith(SUFFIXES):
                     skipped.append(file)
                 else:
@@ -127,7 +127,7 @@ def _plain(name: str) -> str:
 
 
 def _stem(name: str) -> str:
-    """The name without its suffix of a format, and without `.gz`."""
+    """Return the name without `.gz` and without a format's suffix."""
     plain = _plain(name)
     suffix = Path(plain).suffix
     return plain[: -len(suffix)] if suffix.lower() in SUFFIXES else plain

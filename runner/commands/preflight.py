@@ -1,8 +1,8 @@
-"""Would this job start? A rehearsal, on a few docs, of everything that train.py does before and after its first step.
+"""Check that a job would start: rehearse, on a few docs, all that train.py does around its first step.
 
 The rehearsal builds the pipeline, makes one update, predicts and scores. So shapes that do not fit, a score that no
 component gives, a tag map without a tag, or a schedule that leaves its range show at once and not after an hour. Nothing
-is written. Jobs that share a corpus open it once, and read its first docs alone: `debug` finds faults further down.
+is written. Jobs with the same corpus open the corpus once, and read only its first docs. `debug` checks all docs.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ BATCH = 4  # examples of the rehearsed update
 
 
 class Preflight:
-    """Raises RunnerError for a job that would fail; remembers corpora and jobs, so that siblings cost little.
+    """Raise RunnerError for a job that would fail. Corpora and passed jobs are remembered, so that similar jobs cost little.
 
     Jobs that differ only in seed, folder and tracking count as one job. whole: read the corpora to their ends, and
-    refuse a job that has nothing to learn or nothing to be scored on.
+    refuse a job without anything to learn or to score.
     """
 
     def __init__(self, *, whole: bool = False) -> None:
@@ -45,12 +45,12 @@ class Preflight:
             return
         load_code(config.code)
         set_compute(config)
-        with np.errstate(all="ignore"):  # what is not finite is looked for, and no business of numpy's warnings
+        with np.errstate(all="ignore"):  # the rehearsal looks for NaN and infinity itself
             rehearse(config, self.corpus(config), needs_labels=self._whole)
         self._passed.add(key)
 
     def corpus(self, config: RunConfig) -> Corpus:
-        """The job's corpus, or its beginning, opened once for all jobs that share it."""
+        """Return the job's corpus, or its beginning. Jobs with the same corpus share the object."""
         key = _text({"corpus": config.resolved["corpus"], "tokenizer": config.pipeline.tokenizer})
         if key not in self._corpora:
             folds = config.corpus.folds or 1
@@ -62,7 +62,7 @@ class Preflight:
 
 
 def rehearse(config: RunConfig, corpus: Corpus, *, needs_labels: bool) -> None:
-    """One update and one evaluation. Raises RunnerError."""
+    """Make one update and one evaluation. Raises RunnerError."""
     pipeline, sgd, plan = make_learner(config)
     some = spread(corpus.train, FIRST_DOCS)
     pipeline.initialize(lambda: corpus.train if needs_labels else some, sgd=sgd)
@@ -74,7 +74,7 @@ def rehearse(config: RunConfig, corpus: Corpus, *, needs_labels: bool) -> None:
 
 
 def spread(examples: Sequence[Example], n: int) -> list[Example]:
-    """`n` examples at even distances, copied so that nothing sticks to the corpus."""
+    """Return `n` evenly spaced examples, with predicted docs copied so that the corpus stays unchanged."""
     step = max(len(examples) // n, 1)
     some = (examples[i] for i in range(0, len(examples), step)[:n])
     return [Example(e.predicted.copy(), e.reference, alignment=e.alignment) for e in some]

@@ -1,4 +1,4 @@
-"""`python -m runner debug [overrides]`: what the run would see, before it runs.
+"""`python -m runner debug [overrides]`: check a run's config and data before the run.
 
     python -m runner debug corpus=wnut17                      sizes, labels, faults, and what an epoch would cost
     python -m runner debug -m optimizer=adam,radam seed=0,1   every job of a multirun, composed and rehearsed
@@ -32,7 +32,7 @@ _UNSUPPORTED = ("cfg", "info", "shell_completion", "hydra_help", "run", "resolve
 
 
 def main(words: Sequence[str]) -> int:
-    """Run `debug` with these words of the command line; the exit code."""
+    """Run `debug` with these command-line arguments, and return the exit code."""
     as_json = "--json" in words
     try:
         return _main([word for word in words if word != "--json"], as_json=as_json)

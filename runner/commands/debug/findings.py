@@ -1,6 +1,6 @@
-"""From facts about a corpus to findings: what stops a run, what should be looked at, and what is good to know.
+"""Turn facts about a corpus into findings: errors, warnings and notes.
 
-An error is a finding that makes a run fail or its score mean nothing: a component without training labels, a flaw that
+An error means that the run would fail or its score would mean nothing: a component without training labels, a flaw that
 degenerate.py refuses, a failure of the rehearsal. Everything else that looks wrong is a warning.
 """
 
@@ -22,7 +22,7 @@ Level = Literal["error", "warning", "note", "ok"]
 
 _SINGULAR = {"entities": "entity", "tagged words": "tagged word"}
 RARE = 10  # examples in train under which a label is rare
-MAX_NAMED = 8  # labels that a line names
+MAX_NAMED = 8  # labels that a line lists by name
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Finding:
 
 
 def of_text(train: Part, dev: Part, shared: Shared) -> Iterator[Finding]:
-    """Encoding, duplicates, overlap, unknown words."""
+    """Yield findings about encoding, duplicates, overlap and unknown words."""
     for name, part in (("train", train), ("dev", dev)):
         for trouble, cases in part.texts.items():
             if trouble == "duplicates":
@@ -65,7 +65,7 @@ def of_text(train: Part, dev: Part, shared: Shared) -> Iterator[Finding]:
 
 
 def overlap(shared: Shared, n_docs: int, part: str) -> Finding:
-    """How many texts of a part of the corpus, "dev" or "test", are also in train."""
+    """Return the finding on how many texts of a part ("dev" or "test") are also in train."""
     if not shared.overlap:
         return Finding("ok", "text", f"no {part} text stands in train")
     text = f"{_of(shared.overlap.n, n_docs)} {part} texts stand in train too"
@@ -78,7 +78,7 @@ def overlap(shared: Shared, n_docs: int, part: str) -> Finding:
 
 
 def of_reading(left_out: LeftOut) -> Iterator[Finding]:
-    """Findings about parts of the data that were left out, read on a guess, or look like a misspelt key."""
+    """Yield findings about data that was left out, was read on a guess, or looks like a misspelt key."""
     for what, n in sorted(left_out.items()):
         yield Finding("note", "text", f"left out of the data: {n:,} {what}")
     for remark, place, text in left_out.remark_texts():
@@ -91,7 +91,7 @@ def of_reading(left_out: LeftOut) -> Iterator[Finding]:
 def of_component(
     component: Component, in_train: Facts, in_dev: Facts, examples: Sequence[Example] = ()
 ) -> Iterator[Finding]:
-    """Labels and annotation of one component. examples: of train, to tell why there are no labels."""
+    """Yield findings about a component's labels and annotation. examples: of train, to explain missing labels."""
     name, unit = component.name, in_train.unit
     if not any(in_train.labels.values()):
         flaw = component.nothing_to_learn(examples)
@@ -148,7 +148,7 @@ def _of_fault(name: str, part: str, kind: str, fault: Fault, facts: Facts) -> Fi
 
 
 def label_table(train: Mapping[str, int], dev: Mapping[str, int], limit: int = 12) -> list[tuple[str, int, int]]:
-    """(label, times in train, times in dev), the most frequent first; a last row sums up the rest.
+    """Return (label, count in train, count in dev), the most frequent first. The last row sums up the rest.
 
     >>> label_table({"LOC": 3, "PER": 9}, {"LOC": 1, "ORG": 2})
     [('PER', 9, 0), ('LOC', 3, 1), ('ORG', 0, 2)]
@@ -162,12 +162,12 @@ def label_table(train: Mapping[str, int], dev: Mapping[str, int], limit: int = 1
 
 
 def visible(label: str) -> str:
-    """The label, in quotes where a blank begins or ends it."""
+    """Return the label, in quotes if it begins or ends with a blank."""
     return label if label == label.strip() else repr(label)
 
 
 def labels_alike(labels: Sequence[str]) -> list[list[str]]:
-    """Groups of different labels that blanks, case and the spelling of characters alone tell apart.
+    """Return groups of labels that differ only in blanks, case or Unicode form.
 
     >>> labels_alike(["PER", "PER ", "LOC", "per", "ORG"])
     [['PER', 'PER ', 'per']]
@@ -189,7 +189,7 @@ def as_dict(finding: Finding) -> dict[str, Any]:
 
 
 def _n(n: int, what: str) -> str:
-    """A count with its unit: "1 arc", "2 arcs"; what has no plural is counted in pieces."""
+    """Return a count with its unit: "1 arc", "2 arcs"; a unit without a plural is counted in pieces."""
     if not what.endswith("s"):
         return f"{n:,} piece{'s' if n != 1 else ''} of {what}"
     return f"{n:,} {what if n != 1 else _SINGULAR.get(what, what[:-1])}"

@@ -1,4 +1,4 @@
-"""The report of debug as lines for people."""
+"""Format debug's report as lines of text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WIDTH = 118
 
 
 def run_lines(report: dict[str, Any]) -> Iterator[str]:
-    """The report of one run."""
+    """Yield the lines of one run's report."""
     mark = _marks()
     corpus = report["corpus"]
     findings = [{**finding, "places": [_short(p) for p in finding["places"]]} for finding in report["findings"]]
@@ -71,7 +71,7 @@ def _details(finding: dict[str, Any]) -> Iterator[str]:
 
 
 def _short(place: str) -> str:
-    """A place without its folders: "a.conll:3 = a.conll:1"."""
+    """Return a place without its folders: "a.conll:3 = a.conll:1"."""
     return re.sub(r"(?:[^\s/=]*/)+(?=[^\s/=]+:\d)", "", place)
 
 
@@ -106,7 +106,7 @@ def _time(seconds: float) -> str:
 
 
 def _closing(findings: list[dict[str, Any]], mark: dict[str, str]) -> Iterator[str]:
-    """The count, and every error with its hint."""
+    """Yield the counts of errors and warnings, then every error with its hint."""
     errors = [finding for finding in findings if finding["level"] == "error"]
     n_warnings = sum(finding["level"] == "warning" for finding in findings)
     yield ""
@@ -123,7 +123,7 @@ def _number(n: int, what: str) -> str:
 
 
 def _marks() -> dict[str, str]:
-    """MARKS, or PLAIN_MARKS if the terminal's encoding lacks them."""
+    """Return MARKS, or PLAIN_MARKS if the terminal's encoding lacks MARKS."""
     try:
         "".join(MARKS.values()).encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -132,7 +132,7 @@ def _marks() -> dict[str, str]:
 
 
 def sweep_lines(report: dict[str, Any]) -> Iterator[str]:
-    """A line for each job, with the error below each broken one."""
+    """Yield a line for each job, and each broken job's error below its line."""
     mark = _marks()
     for row in report["jobs"]:
         error = row["error"]

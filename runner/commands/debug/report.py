@@ -1,4 +1,4 @@
-"""What debug knows of a run, or of each job of a multirun, as plain values: sizes, labels, findings, an estimate."""
+"""Collect debug's report on a run, or on each job of a multirun: sizes, labels, findings and an estimate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PARTS = ("train", "dev", "test")
 
 
 def run_report(config: RunConfig) -> dict[str, Any]:
-    """Everything that debug knows of a run. An error that would stop the run is one of its findings."""
+    """Return debug's report on one run. An error that would stop the run becomes a finding."""
     load_code(config.code)
     set_compute(config)
     report: dict[str, Any] = {
@@ -48,7 +48,7 @@ def run_report(config: RunConfig) -> dict[str, Any]:
 
 
 def _look_at_texts(config: RunConfig, corpus: Corpus, report: dict[str, Any]) -> Iterator[Finding]:
-    """Fill in `report["corpus"]`, and give the findings about texts and their reading."""
+    """Fill in `report["corpus"]`, and yield findings about the texts and how they were read."""
     train, dev = part_facts(corpus.train), part_facts(corpus.dev)
     shared = shared_facts(corpus.train, corpus.dev, train, dev)
     report["corpus"] = {
@@ -70,7 +70,7 @@ def _look_at_texts(config: RunConfig, corpus: Corpus, report: dict[str, Any]) ->
 
 
 def _rehearse(config: RunConfig, corpus: Corpus, report: dict[str, Any], findings: list[Finding]) -> None:
-    """Build the pipeline, look at each component's annotation, and measure some updates, unless an error stops the run."""
+    """Build the pipeline, check each component's annotation, and time some updates unless an error was found."""
     pipeline, sgd, plan = make_learner(config, corpus.train)
     pipeline.initialize(lambda: corpus.train, sgd=sgd)
     report["config"]["parameters"] = int(pipeline.parameters.weights.size)
@@ -88,7 +88,7 @@ def _rehearse(config: RunConfig, corpus: Corpus, report: dict[str, Any], finding
     if not _has_error(findings):
         report["estimate"] = estimate(pipeline, corpus.train, corpus.dev, plan, sgd).as_dict()
         report["estimate"]["epochs"] = config.training.max_epochs
-        final_score(pipeline.evaluate(corpus.dev[:4]), plan.score_weights)  # raises for a weight of an unknown score
+        final_score(pipeline.evaluate(corpus.dev[:4]), plan.score_weights)  # raises if a weight names an unknown score
 
 
 def _has_error(findings: Sequence[Finding]) -> bool:
@@ -96,7 +96,7 @@ def _has_error(findings: Sequence[Finding]) -> bool:
 
 
 def sweep_report(overrides: Sequence[str], config_dir: str | None, *, is_multirun: bool) -> dict[str, Any] | None:
-    """Every job and whether it would run, as plain values; None where the command line stands for one run."""
+    """Return every job and its error, if any; None if the command line describes a single run."""
     jobs = jobs_of(overrides, config_dir, is_multirun=is_multirun, check=Preflight(whole=True))
     if jobs is None:
         return None
