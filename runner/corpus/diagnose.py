@@ -1,10 +1,10 @@
-"""What is in a corpus, and what is wrong with it: facts, counted and placed. Judging and printing are the command's.
+"""Count a corpus's contents and flaws, with the places of flaws. The command judges and prints the facts.
 
     facts = part_facts(corpus.train)
     facts.texts["duplicates"]
 
-Every `Trouble` counts something and names the first few places, file:line. What is annotated is the components' matter
-(components/facts.py); nothing here reads a file.
+A `Trouble` counts one kind of flaw and names the first few places, file:line. components/facts.py counts annotations.
+This module reads no files.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from runner.corpus.doc import Doc
 from runner.corpus.encoding import FAULTS, encoding_faults, mojibake
 from runner.corpus.example import Example
 
-N_PLACES = 3  # shown of each trouble
+N_PLACES = 3  # places per trouble
 SHORT_TEXT = 5  # words: shorter texts repeat by chance
-INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"  # white space and marks that str.isspace does not know
+INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"  # unseen characters that str.isspace calls no space
 
 
 @dataclass
 class Trouble:
-    """The count of one kind of flaw, and the first places that have it."""
+    """The count of one kind of flaw, and the flaw's first places."""
 
     n: int = 0
     places: list[str] = field(default_factory=list)
@@ -53,18 +53,18 @@ class Part:
 
 @dataclass
 class Shared:
-    """Train and dev beside each other."""
+    """Facts of train and dev together."""
 
     overlap: Trouble  # dev docs whose text is in train
-    overlap_long: Trouble  # … of more than SHORT_TEXT words
-    unknown_words: float  # share of dev's words that are not in train, in any case
+    overlap_long: Trouble  # overlap above SHORT_TEXT words
+    unknown_words: float  # share of dev's words not in train, ignoring case
 
 
 # Parts
 
 
 def part_facts(examples: Sequence[Example]) -> Part:
-    """Count what is in a part of a corpus, and what looks wrong."""
+    """The counts and flaws of a part of a corpus."""
     words: Counter[str] = Counter()
     lengths: list[int] = []
     texts = {name: Trouble() for name in (*FAULTS, "mojibake", "white space in words", "empty texts")}
@@ -100,14 +100,14 @@ def part_facts(examples: Sequence[Example]) -> Part:
 
 
 def shared_facts(train: Sequence[Example], dev: Sequence[Example], of_train: Part, of_dev: Part) -> Shared:
-    """What dev has in common with train."""
+    """How dev overlaps with train."""
     seen: dict[str, str] = {}
     for i, example in enumerate(train):
         seen.setdefault(text_key(example.reference), place_of(example, i))
     overlap, overlap_long = Trouble(), Trouble()
     by_length = sorted(
         range(len(dev)), key=lambda i: -len(dev[i].reference)
-    )  # the longest first: they cannot be chance
+    )  # longest first: short texts repeat by chance
     for i in by_length:
         doc = dev[i].reference
         if (key := text_key(doc)) in seen:
@@ -120,12 +120,12 @@ def shared_facts(train: Sequence[Example], dev: Sequence[Example], of_train: Par
 
 
 def text_key(doc: Doc) -> str:
-    """The text without white space: equal for docs of the same text, however they are tokenized."""
+    """The text without white space: the same for any tokenization of a text."""
     return "".join(doc.words)
 
 
 def _agree(one: Doc, other: Doc) -> bool:
-    """Whether two docs of the same text have the same annotation, as far as both have any."""
+    """Whether two docs of the same text agree in each annotation that both have."""
 
     def spans(doc: Doc) -> list[tuple[int, int, str]]:
         return [(len("".join(doc.words[: e.start])), len("".join(doc.words[: e.end])), e.label) for e in doc.ents]
@@ -159,17 +159,17 @@ def _quantiles(lengths: list[int]) -> dict[str, float]:
 
 
 def is_odd(word: str) -> bool:
-    """Whether a word holds white space, or nothing that can be seen."""
+    """Whether a word has white space, or invisible characters only."""
     return word.split() != [word] or (not word.isascii() and not word.strip(INVISIBLE))
 
 
 def is_blank(word: str) -> bool:
-    """Whether a word begins or ends with white space, or with characters that look like it."""
+    """Whether a word begins or ends with white space or invisible characters."""
     return word != word.strip().strip(INVISIBLE)
 
 
 def plain(facts: Any) -> Any:
-    """Facts as JSON values; a part's words become their number."""
+    """Facts as JSON values; a Part's `words` become their number."""
     if isinstance(facts, Part):
         made = {f.name: plain(getattr(facts, f.name)) for f in fields(facts) if f.name != "words"}
         return {**made, "n_distinct_words": len(facts.words)}

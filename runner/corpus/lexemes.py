@@ -1,12 +1,12 @@
 """Lexemes: each distinct word once, with the attributes that models embed.
 
-A word is looked up once a doc; from then on it is a row number. Attributes are hashed to 64 bits with BLAKE2b, which
-needs no table and gives the same value in every process.
+Each doc looks its words up once and keeps their row numbers. BLAKE2b hashes each attribute to 64 bits: BLAKE2b needs no
+table and gives the same value in every process.
 
-Any number of threads may look words up at once. A table only grows, and it grows under its lock; a row is handed out
-after its word is there, and a column is replaced by a longer one after that is filled. So whoever holds a row can read
-all that belongs to it without waiting. `count` and `learn` change what was there before: they belong to training, which
-one thread does alone.
+Any number of threads may look words up at once. A table only grows, under its lock. A word is stored before its row is
+handed out, and a longer column is filled before it replaces the shorter column. So a thread can read the word and the
+filled attributes of a row without the lock. `count` and `learn` change stored counts: only training, in one thread,
+calls both.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def hash64(text: str) -> int:
 
 
 class _Rows(dict[str, int]):
-    """word → row; a word that is asked for the first time gets the next one. words: by row."""
+    """A dict of word → row. A new word gets the next row. `words` lists the words by row."""
 
     def __init__(self, words: Sequence[str], lock: RLock) -> None:
         super().__init__(zip(words, range(len(words)), strict=True))
@@ -77,12 +77,12 @@ class _Rows(dict[str, int]):
             if row is None:
                 row = len(self.words)
                 self.words.append(word)
-                self[word] = row  # last: whoever finds a row finds its word
+                self[word] = row  # last: the row's word is stored already
             return row
 
 
 class _Column:
-    """An array that grows at its end. `values` holds what is there so far; `extend` is called under a lock."""
+    """An array that grows at its end. `values` is the filled part; callers of `extend` hold a lock."""
 
     __slots__ = ("_room", "values")
 
@@ -98,17 +98,17 @@ class _Column:
             room[:n] = self.values
             self._room = room
         self._room[n:end] = fresh
-        self.values = self._room[:end]  # last: whoever reads sees filled values only
+        self.values = self._room[:end]  # last: readers see filled values only
 
 
 class LexemeTable:
-    """Words by row, and their attributes. words: those of the training corpus, which come first.
+    """Words by row, and their attributes. words: the training corpus's words, the first rows.
 
-    The rows of one table mean nothing to another, so a batch keeps to the table that it began with.
+    Row numbers differ from table to table, so each batch uses one table from start to end.
     """
 
     def __init__(self, frequencies: dict[int, int], words: Sequence[str] = ()) -> None:
-        self.key = object()  # what docs remember of the table their rows belong to
+        self.key = object()  # docs keep this key beside their rows of the table
         self._lock = RLock()
         self._rows = _Rows(words, self._lock)
         self._words = self._rows.words
@@ -157,11 +157,11 @@ class LexemeTable:
         return column.values[rows]
 
     def counts(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How often the norms of these rows were seen while training: (n,), 0 for an unknown word."""
+        """How often training saw the norm of each row: (n,), 0 for an unknown word."""
         if len(self._norm_of.values) < len(self._words):
             with self._lock:
                 self._extend_counts()
-        norms = self._norm_of.values[rows]  # first: a norm's count is there before the norm is
+        norms = self._norm_of.values[rows]  # first: counts are stored before norms
         return self._counts.values[norms]
 
     def _extend_counts(self) -> None:
@@ -173,10 +173,10 @@ class LexemeTable:
         self._norm_of.extend(np.array(numbers, dtype="int64"))
 
     def distinct(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-        """Each row once, and where the given ones are among these: (n,), and as many as `rows`.
+        """The distinct rows (n,), and for each of `rows` its index among the distinct rows.
 
-        In an order that is a function of the words alone, not of which other words this process has met before: rows of
-        the training corpus by number; as soon as there are others (augmented words, say), all in order of appearance.
+        The order depends on the given words alone, not on other words that this process has met: by row number if all
+        words are in the training corpus, else (augmented words, say) all in order of appearance.
         """
         unique, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
         if not len(unique) or unique[-1] < self._n_counted:
@@ -187,11 +187,11 @@ class LexemeTable:
         return unique[order], place[inverse]
 
     def count(self, docs: Sequence[Doc]) -> None:
-        """Add these docs' words to the training corpus; the docs remember their rows."""
+        """Add these docs' words to the training corpus; each doc keeps its rows."""
         self._add(*np.unique(self.rows(docs), return_counts=True))
 
     def count_words(self, words: Sequence[str], times: Sequence[int]) -> None:
-        """Add distinct words, in order of first appearance, to the training corpus, and how often each occurs."""
+        """Add distinct words, in order of first appearance, and their counts to the training corpus."""
         rows = np.array(list(map(self._rows.__getitem__, words)), dtype="int64")
         self._add(rows, np.array(times, dtype="int64"))
 
@@ -202,7 +202,7 @@ class LexemeTable:
         self._forget_counts()
 
     def learn(self, docs: Sequence[Doc]) -> None:
-        """Set the count of every word that was never seen to 1."""
+        """Set the count of each word never seen to 1."""
         rows = np.unique(self.rows(docs))
         new = rows[self.counts(rows) == 0]
         if len(new):
@@ -212,11 +212,11 @@ class LexemeTable:
 
 
 class Lexemes:
-    """The table that a pipeline looks words up in, and how often each norm was seen while training.
+    """A pipeline's table of words, and how often training saw each norm.
 
-    `capacity` bounds the memory that an endless stream of new words takes: when a table has that many beside the
-    training corpus's, batches that begin from then on use a new one. frequencies: hash of a norm → times seen, at
-    least 1; they stay.
+    `capacity` bounds the memory that an endless stream of new words takes: once a table has more than `capacity` words
+    beside the training corpus's, later batches use a new table. frequencies: hash of a norm → times seen, at least 1;
+    new tables share the frequencies.
     """
 
     def __init__(self, frequencies: dict[int, int] | None = None, capacity: int = 500_000) -> None:
@@ -229,11 +229,11 @@ class Lexemes:
         """The table to use for one batch."""
         table = self._table
         if table.n_new > self._capacity:
-            self._table = table = table.without_new()  # by several threads at once: each has a table that works
+            self._table = table = table.without_new()  # threads may race here: each gets a table that works
         return table
 
     def count(self, docs: Sequence[Doc]) -> None:
-        """Add these docs' words to the frequencies; done once with a training corpus."""
+        """Add these docs' words to the frequencies; call once a training corpus."""
         self.table.count(docs)
 
     def count_words(self, words: Sequence[str], times: Sequence[int]) -> None:
@@ -241,5 +241,5 @@ class Lexemes:
         self.table.count_words(words, times)
 
     def learn(self, docs: Sequence[Doc]) -> None:
-        """Set the count of every word that was never seen to 1."""
+        """Set the count of each word never seen to 1."""
         self.table.learn(docs)
