@@ -1,4 +1,4 @@
-"""Read CoNLL-U, the format of Universal Dependencies: ten columns parted by tabs, a blank line after each sentence.
+"""Read CoNLL-U, the format of Universal Dependencies: ten tab-separated columns, a blank line after each sentence.
 
     # text = I don't sleep.
     1    I      I      PRON  PRP  Case=Nom|Number=Sing  4  nsubj   _  _
@@ -8,20 +8,20 @@
     4    sleep  sleep  VERB  VB   VerbForm=Inf          0  root    _  SpaceAfter=No
     5    .      .      PUNCT .    _                     4  punct   _  _
 
-The tokens of a Doc are the syntactic words (do, n't): those carry the annotation. XPOS becomes `Doc.tags`, UPOS `pos`,
-DEPREL `deps`, HEAD `heads` (a root is its own head); `_` is None there. Words of a multi-word token stand together where
-they spell it and with spaces between them where they do not (French du → de le). Entities and categories are not in
-the format, so they are not annotated.
+The tokens of a Doc are the syntactic words (do, n't), which carry the annotation. XPOS becomes `Doc.tags`, UPOS `pos`,
+DEPREL `deps`, HEAD `heads` (a root is its own head); `_` becomes None. The words of a multi-word token have no spaces
+between them if they spell the token, and spaces if not (French du → de le). CoNLL-U has no entities and no
+categories, so the Doc has none.
 
-What a Doc has no place for goes to `Doc.meta`, as plain lists, so that nothing is lost; positions count in the doc:
+`Doc.meta` holds everything else, as plain lists; positions count from the start of the doc:
 
     lemmas, feats         one string a word, None for `_`
-    enhanced, misc        columns 9 and 10 as they stand; the key is missing where every value is `_`
+    enhanced, misc        columns 9 and 10, unchanged; the key is missing if every value is `_`
     comments              one list of lines a sentence
     multiword             {"start": 1, "end": 3, "columns": [the ten]} for each multi-word token, if any
     empty_nodes           {"before": 4, "columns": [the ten]}: an empty node stands before this word, if any
 
-Lines that break the format are errors, also where they could be guessed at. Cycles of heads are not looked for.
+A line that breaks the format is an error; the reader never guesses. Cycles of heads are not checked.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from runner.registry import readers
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 _FORM, _LEMMA, _FEATS, _HEAD, _MISC = 1, 2, 5, 6, 9
-_KEPT = ("FORM", "UPOS", "XPOS", "FEATS", "DEPREL")  # columns whose equal strings are kept once
+_KEPT = ("FORM", "UPOS", "XPOS", "FEATS", "DEPREL")  # columns whose equal strings share an object
 _MAY_HOLD_SPACES = ("FORM", "LEMMA", "MISC")
 
-_NUMBERS = list(map(str, range(200)))  # grows with the longest sentence
+_NUMBERS = list(map(str, range(200)))  # IDs; grows with the longest sentence
 _range = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})", re.ASCII)
 _empty_node = re.compile(r"(0|[1-9][0-9]{0,8})\.([1-9][0-9]{0,8})", re.ASCII)
 NEWDOC = re.compile(r"#\s*newdoc(\s|$)")
@@ -59,19 +59,19 @@ class ConlluSentence:
 
     def __init__(self, file: Path, line: int, comments: list[str]) -> None:
         self.file = file
-        self.line = line  # of its first token
+        self.line = line  # line of first token
         self.comments = comments
         self.opens_document = any(NEWDOC.match(comment) for comment in comments)
-        self.rows: list[list[str]] = []  # the words
-        self.lines: list[int] = []  # the line of each word
+        self.rows: list[list[str]] = []  # columns by word
+        self.lines: list[int] = []  # line of each word
         self.multiword: list[tuple[int, int, int, list[str]]] = []  # line, start, end, columns
-        self.empty_nodes: list[tuple[int, list[str]]] = []  # words before it, columns
-        self.columns: list[tuple[str, ...]] = []  # the ten, of the words
+        self.empty_nodes: list[tuple[int, list[str]]] = []  # word count before node, columns
+        self.columns: list[tuple[str, ...]] = []  # the words' ten columns
 
     def fill(self, lines: Sequence[str]) -> None:
-        """All lines of the sentence. Raises RunnerError at the first that breaks the format.
+        """Check and keep all lines. Raises RunnerError at the first line that breaks the format.
 
-        A sentence of plain words, the common case, is checked as a whole; any other goes line by line, for its errors too.
+        A sentence of plain words, the common case, is checked as a whole. Any other sentence is checked line by line.
         """
         n = len(lines)
         try:
@@ -98,7 +98,7 @@ class ConlluSentence:
         self.close()
 
     def add(self, number: int, columns: list[str]) -> None:
-        """One line, split at its tabs. Raises RunnerError where it cannot follow the ones before."""
+        """Add a line, split at tabs. Raises RunnerError if the line cannot follow earlier lines."""
         if len(columns) != len(COLUMNS):
             n = len(columns)
             raise self._fault(
@@ -140,13 +140,13 @@ class ConlluSentence:
             raise self._fault(number, f"column {name} is empty", "Write '_' where there is nothing to say.")
 
     def check_spaces(self, number: int, columns: list[str]) -> None:
-        """For lines that hold a space: only some columns may, and none may hold nothing else."""
+        """Raise RunnerError at a space in a wrong column, and at a column of spaces only."""
         for name, value in zip(COLUMNS, columns, strict=False):
             if " " in value and (name not in _MAY_HOLD_SPACES or not value.strip(" ")):
                 raise self._fault(number, f"column {name} is {value!r}", "Only FORM, LEMMA and MISC may hold spaces.")
 
     def close(self) -> None:
-        """Check what a sentence must have as a whole."""
+        """Check the whole sentence; set `columns`."""
         if not self.rows:
             raise self._fault(self.line, "the sentence has no word", "Give it one, or remove it.")
         for number, _, end, columns in self.multiword:
@@ -159,13 +159,13 @@ class ConlluSentence:
         self.columns = list(zip(*self.rows, strict=True))
 
     def heads(self, n_before: int, numbers: dict[str, int]) -> list[int | None]:
-        """The heads as positions in a doc where `n_before` words come first. numbers: "0", "1", … → int, grows."""
+        """The heads as positions in a doc with `n_before` earlier words. numbers: "0", "1", … → int; grows."""
         n = len(self)
         while len(numbers) <= n:
             numbers[str(len(numbers))] = len(numbers)
         cells = self.columns[_HEAD]
         known = [numbers.get(cell, -1) for cell in cells]
-        if -1 not in known and max(known) <= n and not any(map(eq, known, range(1, n + 1))):  # all heads are right
+        if -1 not in known and max(known) <= n and not any(map(eq, known, range(1, n + 1))):  # all heads are valid
             return [n_before + (head - 1 if head else i) for i, head in enumerate(known)]
         heads: list[int | None] = []
         for i, cell in enumerate(cells):
@@ -196,7 +196,7 @@ class ConlluSentence:
         return spaces
 
     def check_features(self, known: set[str]) -> None:
-        """Hold each FEATS value against the format once; those that pass are put into `known`."""
+        """Check each FEATS value that is not in `known`; add valid values to `known`."""
         values = self.columns[_FEATS]
         if known.issuperset(values):
             return
@@ -218,7 +218,7 @@ class ConlluSentence:
 
 
 def is_id(cell: str) -> bool:
-    """Whether it can stand in the column ID: 1, 2-3 or 5.1."""
+    """Whether the cell is a valid ID: 1, 2-3 or 5.1."""
     return (cell.isdecimal() and cell.isascii()) or bool(_range.fullmatch(cell) or _empty_node.fullmatch(cell))
 
 
@@ -226,7 +226,7 @@ def is_id(cell: str) -> bool:
 def conllu(n_sents: int = 1, *, merge_subtokens: bool = False) -> Reader:
     """A reader of CoNLL-U.
 
-    n_sents: sentences a doc, at most; `# newdoc` ends a doc too. merge_subtokens: each multi-word token becomes one word.
+    n_sents: most sentences a doc; `# newdoc` starts a doc too. merge_subtokens: each multi-word token becomes one word.
     """
     if n_sents < 1:
         raise RunnerError(
@@ -234,7 +234,7 @@ def conllu(n_sents: int = 1, *, merge_subtokens: bool = False) -> Reader:
         )
 
     def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
-        """The docs of one file; they have words already, so the tokenizer is not needed."""
+        """Yield the docs of one file. CoNLL-U has words, so the tokenizer is not used."""
         maker = DocMaker(left_out if left_out is not None else LeftOut()) if merge_subtokens else DocMaker()
         group: list[ConlluSentence] = []
         for sentence in read_sentences(path):
@@ -250,12 +250,12 @@ def conllu(n_sents: int = 1, *, merge_subtokens: bool = False) -> Reader:
 
 
 def read_sentences(path: Path) -> Iterator[ConlluSentence]:
-    """The file's sentences, one at a time. Raises RunnerError at file:line.
+    """Yield the file's sentences. Raises RunnerError at file:line.
 
-    Comments count for the sentence that follows them, across blank lines too.
+    Comments belong to the next sentence, even after blank lines.
     """
     lines: list[str] = []
-    first = 0  # the line of their first
+    first = 0  # line number of lines[0]
     comments: list[str] = []
     last_comment = 0
 
@@ -272,7 +272,7 @@ def read_sentences(path: Path) -> Iterator[ConlluSentence]:
                 lines, comments = [], []
         elif line[0] == "#":
             if lines:
-                made()  # a fault above comes first
+                made()  # raises earlier faults
                 raise RunnerError(
                     "a comment inside a sentence",
                     place=f"{path}:{number}",
@@ -294,14 +294,14 @@ def read_sentences(path: Path) -> Iterator[ConlluSentence]:
 
 
 class DocMaker:
-    """Sentences → Doc. Equal strings of most columns are kept once, and features checked once.
+    """Sentences → Doc. Equal strings in _KEPT columns share one object; FEATS are checked once.
 
-    left_out: merge multi-word tokens, and tally there what is lost by it; None leaves them alone.
+    left_out: merge multi-word tokens and count the losses here; None merges no tokens.
     """
 
     def __init__(self, left_out: LeftOut | None = None) -> None:
         self._left_out = left_out
-        tables: list[dict[str, str]] = [{} for _ in COLUMNS]  # one a column: small ones are quicker to look up
+        tables: list[dict[str, str]] = [{} for _ in COLUMNS]  # one table a column: small tables are faster
         self._kept = [table.setdefault if name in _KEPT else None for name, table in zip(COLUMNS, tables, strict=True)]
         self._numbers: dict[str, int] = {}
         self._features: set[str] = set()
@@ -360,7 +360,7 @@ def _or_none(values: list[str]) -> list[str | None]:
 
 
 def _annotated(values: list[str]) -> list[str | None] | None:
-    """The values with None for `_`; None for the whole column if every value is `_`."""
+    """The values, with None for `_`; None alone if every value is `_`."""
     n_missing = values.count("_")
     if n_missing == len(values):
         return None

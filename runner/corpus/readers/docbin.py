@@ -1,14 +1,14 @@
 """Read spaCy 3's `.spacy` files (DocBin), through the extra: pip install "declarative-runner[spacy]".
 
-A DocBin is zlib over msgpack: a table of 64-bit numbers, one row a token, one column an attribute, and the strings whose
-hashes they are. spaCy is asked what the numbers mean, and no more: its own loader would run pickled objects that msgpack
-may hold, and trusts what it reads; here every number is checked and nothing but numbers and strings is unpacked.
+A DocBin is msgpack packed by zlib: a table of 64-bit numbers (a row a token, a column an attribute) and a list of
+strings. Some numbers are hashes of strings. spaCy is only used to look up attributes and strings. spaCy's own loader
+trusts the file and would run pickled objects; this reader unpacks plain data only, and checks every number.
 
 Words, spaces, tags, universal tags, lemmas and features (`Doc.meta`), heads, labels, sentence starts, entities and
-categories are read. A token without a label has no known head, one whose ENT_IOB is 0 no known entity; where no token has
-any, the layer was not annotated. ROOT is read as `root`, and features in UD's
-order, as in spacy_json.py. What follows from the word alone (NORM,
-SHAPE, …) is not read; span groups, user data and entity links are left out, and counted.
+categories are read. A token without a label has no known head; a token with ENT_IOB 0 has no known entity. A layer
+without any known value is not annotated. ROOT becomes `root`, and features are sorted in UD's order, as in
+spacy_json.py. Attributes that depend on the word alone (NORM, SHAPE, …) are not read. Span groups, user data and
+entity links are left out and counted.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from runner.registry import readers
 
 _STRINGS = {"LEMMA": "lemmas", "POS": "pos", "TAG": "tags", "MORPH": "feats"}
 _LEFT_OUT = {"ENT_KB_ID": "entity links (ENT_KB_ID)", "ENT_ID": "entity ids (ENT_ID)"}
-_MAX_ITEMS = 1 << 22  # of a list: docs, or strings; msgpack makes room for as many as a header promises
-_NO_GROUPS = (b"", b"\x90")  # as spaCy packs none
+_MAX_ITEMS = 1 << 22  # longest list (docs or strings); msgpack allocates the length that a header gives
+_NO_GROUPS = (b"", b"\x90")  # spaCy's empty groups
 
 
 @readers("docbin")
@@ -40,7 +40,7 @@ def docbin() -> Reader:
     """A reader of `.spacy` files. It takes no options."""
 
     def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
-        """The docs of one file; they have words already, so the tokenizer is not needed."""
+        """Yield the docs of one file. Docs have words, so the tokenizer is not used."""
         table = _Table(path)
         if not table.lengths:
             raise no_examples(path)
@@ -50,7 +50,7 @@ def docbin() -> Reader:
 
 
 class _Table:
-    """The file's arrays, their sizes checked against each other."""
+    """The file's arrays. The sizes of all arrays must agree."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -82,7 +82,7 @@ class _Table:
                 raise self._damaged(f"{key!r} has not one value a doc")
 
     def docs(self, left_out: LeftOut) -> Iterator[Doc]:
-        """The docs. Raises RunnerError at file: doc."""
+        """Yield docs. Raises RunnerError at file: doc."""
         words = self._texts("ORTH")
         layers = {layer: self._texts(name) for name, layer in _STRINGS.items() if name in self._columns}
         labels = self._texts("DEP") if "DEP" in self._columns else None
@@ -136,7 +136,7 @@ class _Table:
         return value
 
     def _texts(self, name: str) -> list[str | None]:
-        """The strings of a column, None for an empty string. Raises RunnerError if the file lacks a string."""
+        """The column's strings, None for an empty string. Raises RunnerError if the file lacks a string."""
         column = self._columns[name]
         values, places = np.unique(column, return_inverse=True)
         texts: list[str | None] = []
@@ -166,7 +166,7 @@ class _Table:
 
 
 def _spacy() -> tuple[dict[str, int], Any]:
-    """Attribute names → numbers, and an empty string store. Raises RunnerError without spaCy."""
+    """(attribute name → number, an empty string store). Raises RunnerError without spaCy."""
     try:
         from spacy.attrs import IDS
         from spacy.strings import StringStore
@@ -190,11 +190,11 @@ def _unpack(path: Path) -> dict[str, Any]:
             raise bomb(str(path))
         if not unpacker.eof:
             raise ValueError("it is cut off")
-        # Passing our own hook disables srsly's hooks, which would build objects from the data.
+        # Our own hook replaces srsly's hooks, which would build objects from the data.
         message = unpackb(content, raw=False, object_pairs_hook=dict, max_array_len=_MAX_ITEMS, max_ext_len=0)
     except RunnerError:
         raise
-    except Exception as error:  # zlib's, and msgpack's own kinds of faults
+    except Exception as error:  # errors of zlib and of msgpack
         raise _damaged(path, f"it cannot be unpacked: {str(error)[:100] or type(error).__name__}") from None
     if not isinstance(message, dict):
         raise _damaged(path, "it holds no table")
@@ -220,7 +220,7 @@ def _put(record: dict[str, Any], layer: str, values: list[Any]) -> None:
 
 
 def _biluo(iob: list[int], types: list[str | None], place: str) -> list[str]:
-    """BILUO tags from spaCy's numbers: 0 unknown, 1 inside, 2 outside, 3 begins. A beginning without a type is outside."""
+    """BILUO tags from spaCy's numbers: 0 unknown, 1 inside, 2 outside, 3 begin. Begin without a type means outside."""
     tags: list[str] = []
     for i, (number, label) in enumerate(zip(iob, types, strict=True)):
         if number == 0:
