@@ -1,4 +1,4 @@
-"""Whether a run can still be repeated with the same code and data, and whether the repetition gave the same bits."""
+"""Check that a run can be repeated with the same code and data, and that the repetition gave the same bits."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from runner.errors import RunnerError
 from runner.launch.fingerprint import code_digest, settings
 from runner.tracking.past_run import KERNEL, PastRun
 
-CODE, FILES = "code_digest", "code_files"  # tags: of the package's source; of the files in `code`, as JSON
+CODE, FILES = (
+    "code_digest",
+    "code_files",
+)  # tags: digest of the package's source; digests of the files in `code`, as JSON
 _COMPUTING = ("numpy", "thinc")  # libraries whose version may change the bits
 
 
 def code_tags(config: RunConfig) -> dict[str, str]:
-    """The tags that identify a run's code, however the package was installed."""
+    """Return the tags that identify a run's code, however the package was installed."""
     files = {name: sha256_of(Path(name).expanduser()) for name in config.code}
     return {CODE: code_digest(), **({FILES: json.dumps(files)} if files else {})}
 
 
 def code_differences(past: PastRun, config: RunConfig, now: Mapping[str, str]) -> list[str]:
-    """The parts of the code that have changed since a run. now: the tags that a run would get here."""
+    """Return the parts of the code that have changed since a run. now: the tags that a new run would get."""
     then = past.tags
     differences = []
     if CODE not in then:
@@ -52,7 +55,7 @@ def code_differences(past: PastRun, config: RunConfig, now: Mapping[str, str]) -
 
 
 def data_differences(past: PastRun, digest: str, sources: Sequence[SourceFile]) -> list[str]:
-    """The parts of the data that have changed since a run. digest: of the corpus as it is now."""
+    """Return the parts of the data that have changed since a run. digest: the corpus's present digest."""
     then = past.tags.get("data_digest")
     if then == digest:
         return []
@@ -69,13 +72,13 @@ def data_differences(past: PastRun, digest: str, sources: Sequence[SourceFile]) 
 
 
 def kernel_difference(past: PastRun, now: str | None) -> str | None:
-    """`then → now` if the two kernels differ, and may therefore round differently; None if they are equal or unknown."""
+    """Return `then → now` if the kernels differ and so may round differently; None if equal or unknown."""
     then = past.tags.get(KERNEL)
     return f"{then} → {now}" if then and now and then != now else None
 
 
 def setting_differences(before: RunConfig, after: RunConfig) -> list[str]:
-    """The settings that decide about the bits and have changed, each as `key (before → after)`."""
+    """Return the changed settings that affect the bits, each as `key (before → after)`."""
     old, new = settings(before), settings(after)
     return [
         f"{key} ({_text(old, key)} → {_text(new, key)})" for key in sorted({*old, *new}) if old.get(key) != new.get(key)
@@ -83,7 +86,7 @@ def setting_differences(before: RunConfig, after: RunConfig) -> list[str]:
 
 
 def refusal(past: PastRun, what: str, differences: Sequence[str]) -> RunnerError:
-    """The error that refuses to repeat a run whose code or data (what) has changed."""
+    """Return the error that refuses to repeat a run after a change. what: "code" or "data"."""
     return RunnerError(
         f"the {what} is not what it was: {'; '.join(differences)}",
         place=past.place,
@@ -93,14 +96,14 @@ def refusal(past: PastRun, what: str, differences: Sequence[str]) -> RunnerError
 
 @dataclass(frozen=True)
 class Verdict:
-    """is_same: whether all models whose weights both runs recorded are equal; None if there are no such models."""
+    """The result of a comparison. is_same: whether all models that both runs recorded are equal; None if no such model."""
 
     is_same: bool | None
     lines: Sequence[str]
 
 
 def verdict(past: PastRun, again: PastRun, reasons: Sequence[str]) -> Verdict:
-    """Compare the weights of a run and of its repetition. reasons: the differences that were known from the start."""
+    """Compare the weights of a run and of its repetition. reasons: the differences known before the repetition."""
     names = [name for name in past.weights if name in again.weights]
     same = [past.weights[name] == again.weights[name] for name in names]
     is_same = all(same) if names else None
@@ -150,7 +153,7 @@ def _files(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def _versions(tags: Mapping[str, str]) -> dict[str, str]:
-    """name==version, as provenance.py writes them."""
+    """Parse the tag `libraries`, written by provenance.py as name==version, into a dict."""
     return dict(re.findall(r"(\S+)==(\S+)", tags.get("libraries", "")))
 
 

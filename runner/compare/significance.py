@@ -1,14 +1,14 @@
-"""Is one model better than another, or were the dev texts kind to it? Two paired resampling tests on per-doc counts.
+"""Test whether one model is better than another, or only lucky: two paired resampling tests on per-doc counts.
 
-    approximate randomization     If the two models were the same, it would not matter which of them made which prediction. So
-    (Noreen, 1989; Yeh, 2000)     they are exchanged doc by doc, each with probability 1/2; p is the share of such rounds whose
-                                  difference is at least as large, in either direction, as the one observed:
-                                  (those rounds + 1) / (rounds + 1)
-    paired bootstrap              Docs are drawn with replacement, the same ones for both models; the interval holds the
+    approximate randomization     If the models were equal, their predictions could be exchanged. So each round exchanges
+    (Noreen, 1989; Yeh, 2000)     each doc's predictions with probability 1/2. A round is extreme if its difference, in either
+                                  direction, is at least as large as the observed difference.
+                                  p = (extreme rounds + 1) / (rounds + 1)
+    paired bootstrap              Docs are drawn with replacement, the same docs for both models; the interval holds the
     (Efron, 1979; Koehn, 2004)    middle 95 % of the differences.
 
-Every round computes the scores anew from the docs' counts (components/counts.py): nothing is assumed about their
-distribution. The tests compare two trained models on these docs; other seeds would give other models.
+Every round computes the scores anew from the docs' counts (components/counts.py), so the tests assume no distribution.
+The tests compare two trained models on these docs; other seeds would give other models.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from runner.components.counts import Counts, Triple
 
 ROUNDS = 10_000
 CONFIDENCE = 0.95
-_CELLS = 2_000_000  # of the arrays of the rounds that are computed at once
-_SAME = 1e-12  # differences closer than that are equal: the order of sums must not decide
+_CELLS = 2_000_000  # most array cells for the rounds computed at once
+_SAME = 1e-12  # differences closer than 1e-12 count as equal: sums in another order round differently
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class Difference:
     p: float
     low: float  # of the confidence interval of b - a
     high: float
-    n_docs: int  # with the annotation
+    n_docs: int  # docs with the annotation
 
     @property
     def difference(self) -> float:
@@ -53,19 +53,19 @@ def compare(a: Sequence[Counts], b: Sequence[Counts], *, rounds: int = ROUNDS, s
 
 
 def keys_of(docs: Sequence[Counts]) -> list[str]:
-    """The scores for which any doc has gold, in the docs' order."""
+    """Return the scores for which any doc has gold, in the docs' order."""
     return list(dict.fromkeys(key for doc in docs for key in doc if any(t[2] for _, t in _by_label(doc[key]))))
 
 
 def gold_of(docs: Sequence[Counts], key: str) -> list[object]:
-    """How much gold of each label a doc has: equal for two models that were scored against the same annotation."""
+    """Return each doc's gold count by label, or None. Models scored on the same gold have equal counts."""
     return [
         {label: triple[2] for label, triple in _by_label(doc[key]) if triple[2]} if key in doc else None for doc in docs
     ]
 
 
 def paired(key: str, a: Sequence[Counts], b: Sequence[Counts], *, rounds: int = ROUNDS, seed: int = 0) -> Difference:
-    """Test one score."""
+    """Test the score `key`."""
     first, second = _arrays(key, a, b)
     rng = np.random.default_rng(seed)
     score_a, score_b = (float(score(x.sum(axis=0))) for x in (first, second))
@@ -75,7 +75,7 @@ def paired(key: str, a: Sequence[Counts], b: Sequence[Counts], *, rounds: int = 
 
 
 def score(sums: Floats) -> Floats:
-    """F from sums of right, predicted and gold, (…, n_labels, 3) → (…); the mean over the labels that occur."""
+    """Return the mean F over labels that occur. sums: of right, predicted and gold, (…, n_labels, 3) → (…)."""
     right, total = sums[..., 0], sums[..., 1] + sums[..., 2]  # (…, n_labels)
     occurs = total > 0
     f = np.divide(2 * right, total, out=np.zeros_like(right), where=occurs)
@@ -83,10 +83,10 @@ def score(sums: Floats) -> Floats:
 
 
 def randomization(a: Floats, b: Floats, rounds: int, rng: np.random.Generator) -> float:
-    """The p-value. a, b: (n_docs, n_labels, 3)."""
+    """Return the p-value. a, b: (n_docs, n_labels, 3)."""
     sum_a, sum_b = a.sum(axis=0), b.sum(axis=0)
     observed = abs(score(sum_a) - score(sum_b))
-    deltas = (b - a)[(a != b).any(axis=(1, 2))]  # docs on which both count the same may be exchanged unseen
+    deltas = (b - a)[(a != b).any(axis=(1, 2))]  # exchanging equal counts changes nothing
     if not len(deltas):
         return 1.0
     n_extreme = 0
@@ -99,7 +99,7 @@ def randomization(a: Floats, b: Floats, rounds: int, rng: np.random.Generator) -
 
 
 def bootstrap(a: Floats, b: Floats, rounds: int, rng: np.random.Generator) -> tuple[float, float]:
-    """The interval of score(b) - score(a) over samples of docs. a, b: (n_docs, n_labels, 3)."""
+    """Return the interval of score(b) - score(a) over samples of docs. a, b: (n_docs, n_labels, 3)."""
     n_docs = len(a)
     if not n_docs:
         return 0.0, 0.0
@@ -114,19 +114,19 @@ def bootstrap(a: Floats, b: Floats, rounds: int, rng: np.random.Generator) -> tu
 
 
 def _weighted(times: Floats, docs: Floats) -> Floats:
-    """Each round's sum of the docs' counts, a doc as often as `times` (n_rounds, n_docs) says. Exact: all are whole numbers."""
+    """Return each round's sum of docs' counts, weighted by `times` (n_rounds, n_docs). Exact: all are whole numbers."""
     return (times @ docs.reshape(len(docs), -1)).reshape(len(times), *docs.shape[1:])
 
 
 def _pieces(rounds: int, n_docs: int) -> Iterator[int]:
-    """Numbers of rounds to compute at once, which sum up to `rounds`."""
+    """Yield numbers of rounds to compute at once; the numbers sum to `rounds`."""
     most = max(1, _CELLS // n_docs)
     for start in range(0, rounds, most):
         yield min(most, rounds - start)
 
 
 def _arrays(key: str, a: Sequence[Counts], b: Sequence[Counts]) -> tuple[Floats, Floats]:
-    """The counts of the docs that have the score in both, (n_docs, n_labels, 3)."""
+    """Return a's and b's counts for docs with the score in both, each (n_docs, n_labels, 3)."""
     docs = [(x[key], y[key]) for x, y in zip(a, b, strict=True) if key in x and key in y]
     labels: dict[str, int] = {}
     for pair in docs:
@@ -145,7 +145,7 @@ def _arrays(key: str, a: Sequence[Counts], b: Sequence[Counts]) -> tuple[Floats,
 
 
 def _by_label(counts: Triple | Mapping[str, Triple]) -> Iterator[tuple[str, Triple]]:
-    """The counts of each label; of a score without labels, those of the label ""."""
+    """Yield (label, counts) for each label. A score without labels has the label ""."""
     if isinstance(counts, Mapping):
         yield from counts.items()
     else:

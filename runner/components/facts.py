@@ -1,4 +1,4 @@
-"""What a component tells of the data that it learns from: facts, counted and placed. `debug` judges and prints them.
+"""A component's facts about its training data: counts and places. `debug` judges and prints the facts.
 
 facts = component.facts(corpus.train)
 facts.labels["PER"]                          42
@@ -18,7 +18,7 @@ Total = Literal["n_docs", "n_annotated", "n_values", "n_values_and_n"]
 
 @dataclass(frozen=True)
 class Flaw:
-    """What makes a result mean little or nothing. is_fatal: nothing; else a part of it."""
+    """A reason why a result means little. is_fatal: the whole result is meaningless; else only a part."""
 
     fact: str
     hint: str
@@ -27,10 +27,10 @@ class Flaw:
 
 @dataclass
 class Fault(Trouble):
-    """A kind of annotation that is wrong, or worth to know.
+    """A kind of annotation that is wrong or unusual.
 
-    text: the words after the count; empty: the unit and the fault's name. among: the count of `Facts` that `n` is a share
-    of; None: of none. is_harmless: there is nothing to mend.
+    text: the words after the count; if empty, the fault's name. among: the count of `Facts` that is the total for `n`;
+    None: no total. is_harmless: the data needs no change.
     """
 
     text: str = ""
@@ -41,16 +41,16 @@ class Fault(Trouble):
 
 @dataclass
 class Facts:
-    """What a component finds in one part of a corpus."""
+    """A component's facts about one part of a corpus."""
 
-    unit: str  # of what is counted, in the plural: "entities"
+    unit: str  # the counted things, in the plural: "entities"
     n_docs: int = 0
     n_annotated: int = 0  # docs
     n_values: int = 0  # entities, tags, arcs or categories
     labels: Counter[str] = field(default_factory=Counter)
     faults: dict[str, Fault] = field(default_factory=dict)
-    spans: Counter[str] = field(default_factory=Counter)  # texts, in lower case, that the training data may not have
-    remarks: list[Flaw] = field(default_factory=list)  # on training data: told by `debug` alone
+    spans: Counter[str] = field(default_factory=Counter)  # lower-cased texts, to compare with the training data's
+    remarks: list[Flaw] = field(default_factory=list)  # on training data; only `debug` reports them
 
     def fault(
         self,
@@ -61,17 +61,17 @@ class Facts:
         hint: str | None = None,
         is_harmless: bool = False,
     ) -> Fault:
-        """The fault of that name, to count in. The other arguments are those of `Fault`."""
+        """Return the fault of that name, made if missing. The other arguments are the fields of `Fault`."""
         return self.faults.setdefault(name, Fault(text=text, among=among, hint=hint, is_harmless=is_harmless))
 
     def total(self, fault: Fault) -> int | None:
-        """What the fault's count is a share of."""
+        """Return the total for the fault's count, or None."""
         if fault.among == "n_values_and_n":
             return self.n_values + fault.n
         return getattr(self, fault.among) if fault.among is not None else None
 
     def as_dict(self) -> dict[str, Any]:
-        """The facts as JSON has them; of the texts of spans only how many there are."""
+        """Return the facts as JSON values; `spans` becomes the number of distinct texts."""
         return {
             "unit": self.unit,
             "n_docs": self.n_docs,

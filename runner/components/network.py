@@ -1,7 +1,7 @@
-"""The components as one network: their tok2vecs and heads over one flat set of parameters.
+"""The network of a pipeline: all components' tok2vecs and heads over one flat set of parameters.
 
-The network builds the models that are missing, predicts, and adds up gradients. What users call, the checks of what they
-give, warnings and scores are the pipeline's.
+The network builds missing models, predicts, and adds up gradients. The pipeline has the public methods, checks users'
+input, warns and scores.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from runner.model.layout import Floats2d, Packed
 from runner.model.ops import Ops
 from runner.model.parameters import Given, Parameters
 
-_WORDS_PER_BATCH = 3000  # when predicting: of 1,000 to 4,000, the fastest or close to it for every component
-_SHARED = "tok2vec"  # owner of the weights of a tok2vec that components share
+_WORDS_PER_BATCH = 3000  # when predicting: the fastest or nearly so for every component, of 1,000 to 4,000
+_SHARED = "tok2vec"  # owner of a shared tok2vec's weights
 
 
 class Network:
     """Models and weights of a pipeline's components.
 
-    components: name → component, in their order; the pipeline adds to it. ops: of all layers. seed: of initial weights and
-    dropout. is_shared: one tok2vec, the first component's, for all; else one each.
+    components: name → component, in order; the pipeline adds more. ops: for all layers. seed: for initial weights and
+    dropout. is_shared: all components use the first component's tok2vec; else each has its own.
     """
 
     def __init__(self, components: Mapping[str, Component], ops: Ops, *, seed: int, is_shared: bool) -> None:
@@ -44,21 +44,21 @@ class Network:
         self.parameters = Parameters(ops)
         self.lexemes = Lexemes()
         self._tok2vecs: dict[str, Model] = {}  # component → the model that reads its tokens
-        self._masks = Dropout()  # of a shared tok2vec
-        self._lock = RLock()  # held while models are built, and while rows are brought up to date
+        self._masks = Dropout()  # for a shared tok2vec
+        self._lock = RLock()  # held during `build` and `settle`
 
     # Building
 
     def build(self, fresh: Collection[str] = (), given: Given | None = None) -> bool:
-        """Make the models that are missing, and bind their parameters; known values stay.
+        """Make missing models and bind their parameters; known values stay.
 
-        fresh, given: see Parameters.bind. Returns whether there was anything to do.
+        fresh, given: see Parameters.bind. Returns whether anything was built or bound.
         """
         if not fresh and all(component.head is not None for component in self.components.values()):
             return False
         with self._lock:
             stale = [name for name, component in self.components.items() if component.head is None]
-            if stale or fresh:  # else another thread was faster
+            if stale or fresh:  # else another thread has built them
                 self._bind(stale, fresh, given)
             return bool(stale or fresh)
 
@@ -76,11 +76,11 @@ class Network:
                     for node in model.walk():
                         node.ops = self.parameters.ops
         self.parameters.bind(models, self.seed, given, fresh)
-        for name in stale:  # last: whoever finds a head finds it with its weights
+        for name in stale:  # last: other threads must not see a head without weights
             self.components[name].head = heads[name]
 
     def _tok2vec(self, component: Component) -> Model | None:
-        """The model that reads this component's tokens; made where it is missing. None: it reads none."""
+        """Return the component's tok2vec, made if missing; None if the component has no tok2vec."""
         name = component.name
         if component.build_tok2vec is not None and name not in self._tok2vecs:
             shared = next(iter(self._tok2vecs.values()), None) if self.is_shared else None
@@ -90,14 +90,14 @@ class Network:
         return self._tok2vecs.get(name)
 
     def settle(self) -> None:
-        """Bring weights up to date that an optimizer has put off."""
+        """Apply the weight updates that an optimizer has put off."""
         with self._lock:
             self.parameters.settle()
 
     def unlearned(self, names: Sequence[str], *, start_over: bool) -> set[str]:
-        """The owners of weights (see Parameters.owners) that begin at their initial values when these components do.
+        """Return the owners (see Parameters.owners) whose weights start from initial values for these components.
 
-        start_over: those that have learned something too.
+        start_over: include owners that have already learned.
         """
         fresh = {name for name in names if start_over or name not in self.parameters.learned}
         readers = {name for name, component in self.components.items() if component.build_tok2vec is not None}
@@ -106,7 +106,7 @@ class Network:
         return fresh
 
     def freeze(self, off: Collection[str]) -> bool:
-        """Hold the weights of these components still. Returns whether they share a tok2vec with others, which moves on."""
+        """Freeze the weights of these components. Returns whether any shares a tok2vec that other components still train."""
         if not off:
             if self.parameters.frozen:
                 self.parameters.freeze([])
@@ -121,18 +121,18 @@ class Network:
     # Predicting
 
     def annotate(self, docs: Sequence[Doc], names: Sequence[str]) -> None:
-        """Annotate docs in place, by the components with these names, in this order."""
+        """Annotate docs in place with the named components, in this order."""
         for some in _by_words(docs, _WORDS_PER_BATCH):
             batch = Batch.of(some, self.lexemes)
             vectors: dict[int, Packed] = {}
             for name in names:
                 component = self.components[name]
                 component.annotate(replace(batch, vectors=self._vectors(name, batch, vectors)))
-                if not component.has_weights:  # the tokens are others now
+                if not component.has_weights:  # the component has changed the tokens
                     batch, vectors = Batch.of(some, self.lexemes), {}
 
     def _vectors(self, name: str, batch: Batch, known: dict[int, Packed]) -> Packed | None:
-        """The token vectors that a component reads. known: by tok2vec, so that a shared one runs once."""
+        """Return a component's token vectors. known: vectors by tok2vec, so that a shared tok2vec runs once."""
         tok2vec = self._tok2vecs.get(name)
         if tok2vec is None:
             return None
@@ -141,7 +141,7 @@ class Network:
         return known[id(tok2vec)]
 
     def ent_candidates(self, docs: Sequence[Doc], names: Sequence[str], threshold: float) -> list[list[Candidate]]:
-        """For each doc the entities that these components hold at least that probable."""
+        """Return, for each doc, the named components' entities with a probability of at least `threshold`."""
         candidates: list[list[Candidate]] = []
         finders = [self.components[name] for name in names if "entities" in (self.components[name].annotation or ())]
         for some in _by_words(docs, _WORDS_PER_BATCH):
@@ -158,7 +158,7 @@ class Network:
     # Learning
 
     def reset_masks(self, names: Sequence[str], drop: float, step: int) -> None:
-        """Each component's dropout masks are a function of its name, seed and step, whatever else is in the pipeline."""
+        """Reset dropout masks. A component's masks depend only on its name, the seed and the step."""
         self._masks.reset(drop, self.seed, step)
         for name in names:
             component = self.components[name]
@@ -167,12 +167,12 @@ class Network:
     def add_gradient(
         self, examples: Sequence[Example], names: Sequence[str], losses: dict[str, float] | None, step: int
     ) -> None:
-        """Add the gradient of these examples to the parameters', and the losses to `losses`. step: for errors.
+        """Add the examples' gradient to the parameters' gradient, and each loss to `losses`. step: for error messages.
 
-        Raises Diverged where a loss is not finite.
+        Raises Diverged if a loss is not finite.
         """
         inputs = Batch.of([example.predicted for example in examples], self.lexemes)
-        vectors: dict[int, tuple[Packed, Callable[[Any], Any]]] = {}  # by tok2vec: a shared one runs once
+        vectors: dict[int, tuple[Packed, Callable[[Any], Any]]] = {}  # by tok2vec, so that a shared tok2vec runs once
         gradients: dict[int, Floats2d] = {}
         for name in names:
             component, tok2vec = self.components[name], self._tok2vecs.get(name)
@@ -198,7 +198,7 @@ class Network:
         _backprop(vectors, gradients)
 
     def note_learned(self, names: Sequence[str]) -> None:
-        """The weights of these components are their initial ones no longer."""
+        """Record that these components have learned: their weights are no longer initial."""
         learned = [name for name in names if self.components[name].has_weights]
         self.parameters.learned.update(learned, (_SHARED,) if self.is_shared else ())
 

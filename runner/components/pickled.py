@@ -1,10 +1,10 @@
-"""A pipeline for pickle, copy and spawned workers: the bytes of its model folder, and what no folder holds.
+"""Pickle or copy a pipeline, or send it to spawned workers: its model folder's bytes, and its state in memory.
 
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         docs = pool.map(nlp, texts)
 
-The bytes are read as any model folder is (storage.py), checksums included. The optimizer stays behind. Files of `code:` are
-taken from where this process took them.
+The bytes are read like any model folder (storage.py), with checksums. The optimizer is not included. Files of `code:` are
+loaded from the same paths as in this process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runner.user_code import loaded_code
 
 
 class Pickled(Stored, Protocol):
-    """What travels of a pipeline."""
+    """The parts of a pipeline that are pickled."""
 
     ops_name: str
     threads: int | None
@@ -34,7 +34,7 @@ Restore = Callable[[Mapping[str, bytes], Mapping[str, Any]], P]
 
 
 def reduced(pipeline: P, restore: Restore[P]) -> tuple[Restore[P], tuple[dict[str, bytes], dict[str, Any]]]:
-    """What `Pipeline.__reduce__` returns. Raises RunFailed where a weight is not finite."""
+    """Return the result of `Pipeline.__reduce__`. Raises RunFailed if a weight is not finite."""
     state = {
         "ops": pipeline.ops_name,
         "threads": pipeline.threads,
@@ -48,9 +48,9 @@ def reduced(pipeline: P, restore: Restore[P]) -> tuple[Restore[P], tuple[dict[st
 
 
 def restored(load: Callable[..., P], files: Mapping[str, bytes], state: Mapping[str, Any]) -> P:
-    """The pipeline that was reduced to these. load: reads a model folder.
+    """Rebuild a pipeline from the values of `reduced`. load: reads a model folder.
 
-    Raises RunnerError where the files are damaged or do not fit each other.
+    Raises RunnerError if the files are damaged or do not fit each other.
     """
     with TemporaryDirectory(prefix="runner-") as folder:
         write(files, Path(folder) / "model")

@@ -1,7 +1,7 @@
-"""Schedules: functions of the step, so that a run can go on from step 8,191 as if it had never stopped.
+"""Schedules are functions of the step, so that a run can resume from any step with the same values.
 
-Steps are counted from 0: `schedule(0)` is the value of the first update. `next(schedule)` draws one value after the
-other, for loops that count no steps.
+Steps are counted from 0: `schedule(0)` is the value of the first update. `next(schedule)` returns the next
+value, for loops that count no steps.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from runner.errors import RunnerError
 class Schedule(Iterator[float]):
     """A function of the step, and an endless iterator of its own values from step 0 on.
 
-    Calling it draws nothing, and drawing does not change what a call returns.
+    `schedule(step)` does not advance the iterator, and `next` does not change the result of `schedule(step)`.
 
     >>> size = Schedule(lambda step: 2.0**step)
     >>> next(size), next(size), size(0), next(size)
@@ -49,7 +49,7 @@ class Constant(float):
 
 @registry.schedules("constant")
 def constant(value: float) -> Constant:
-    """Always `value`.
+    """Return a schedule that is always `value`.
 
     >>> constant(0.001)(5000)
     0.001
@@ -82,9 +82,9 @@ def compounding(start: float, stop: float, compound: float) -> Schedule:
 
 @registry.schedules("decaying")
 def decaying(start: float, stop: float, decay: float) -> Schedule:
-    """Fall linearly, `decay` a step, and never below `stop`.
+    """Fall linearly from `start` by `decay` a step, never below `stop`.
 
-    A `start` that is already at or below `stop` stays where it is.
+    If `start` is at or below `stop`, the value stays `start`.
 
     >>> drop = decaying(start=0.6, stop=0.2, decay=1e-4)
     >>> [round(drop(step), 2) for step in (0, 1000, 4000, 9000)]
