@@ -226,7 +226,7 @@ def is_id(cell: str) -> bool:
 def conllu(n_sents: int = 1, *, merge_subtokens: bool = False) -> Reader:
     """A reader of CoNLL-U.
 
-    n_sents: most sentences a doc; `# newdoc` starts a doc too. merge_subtokens: each multi-word token becomes one word.
+    n_sents: sentences a doc, at most; `# newdoc` ends a doc too. merge_subtokens: each multi-word token becomes one word.
     """
     if n_sents < 1:
         raise RunnerError(
@@ -294,7 +294,7 @@ def read_sentences(path: Path) -> Iterator[ConlluSentence]:
 
 
 class DocMaker:
-    """Sentences → Doc. Equal strings in _KEPT columns share one object; FEATS are checked once.
+    """Sentences → Doc. Equal strings in _KEPT columns share one object; equal FEATS are checked once.
 
     left_out: merge multi-word tokens and count the losses here; None merges no tokens.
     """

@@ -40,7 +40,7 @@ def docbin() -> Reader:
     """A reader of `.spacy` files. It takes no options."""
 
     def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
-        """Yield the docs of one file. Docs have words, so the tokenizer is not used."""
+        """Yield the docs of one file. A DocBin has words; the tokenizer is not used."""
         table = _Table(path)
         if not table.lengths:
             raise no_examples(path)

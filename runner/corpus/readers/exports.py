@@ -1,4 +1,4 @@
-"""JSON objects as annotation tools and data hubs write them → the keys of the simple training style, by their look.
+"""Convert JSON records of annotation tools and data hubs to the simple training style, by the shape of the record.
 
     {"text": "Ann sleeps", "label": [[0, 3, "PER"]]}                       doccano: spans          entities
     {"text": "Ann sleeps", "entities": [{"start_offset": 0, …}]}           doccano: relations      entities
@@ -8,8 +8,8 @@
     ["Ann sleeps", {"entities": [[0, 3, "PER"]]}]                          spaCy's guide           text and its keys
     {"text": "…", "ents": [{"start": 0, "end": 3, "label": "PER"}]}        spaCy's Doc.to_json     entities
 
-Every reading on such a look is remarked. Keys that none of these knows stay as they are, and a key one or two letters away from
-a known one is warned of. Which categories a text does not have is only said where some text has none or several.
+Each guess adds a remark. Unknown keys are kept; an unknown key one or two letters away from a known key adds a
+warning. If every text has exactly one category, `cats` names no absent category; else absent categories are 0.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from runner.errors import RunnerError
 TEXT_KEYS = ("data", "sentence", "review", "content", "tweet", "message", "utterance")
 TAG_KEYS = ("ner_tags", "ner", "ner_labels", "labels", "tags")
 CATEGORY_KEYS = ("label", "labels", "categories", "category", "class", "sentiment", "intent")
-CATEGORIES = "runner:categories"  # key of a record whose categories are a list, until all of the file's are known
+CATEGORIES = "runner:categories"  # key of a record's list of categories, until the whole file is known
 _ANNOTATION = frozenset(("entities", "cats", "tags", "pos", "heads", "deps", CATEGORIES))
 _LOOKED_AT = frozenset(
     (
@@ -53,9 +53,9 @@ _LOOKED_AT = frozenset(
         "lead_time",
     )
 )
-_fine = set(KEYS)  # keys that mean what they say, and users' own that were seen: a record of these needs no second look
+_fine = set(KEYS)  # simple-style keys, and users' own keys seen so far; a record of such keys is not checked again
 _MAX_FINE = 10_000
-_IGNORED = (-100, -1)  # numbers that stand for "no tag here"
+_IGNORED = (-100, -1)  # numbers that mean "unknown tag"
 
 
 def as_simple(
@@ -63,8 +63,8 @@ def as_simple(
 ) -> dict[str, Any] | None:
     """The record with the keys of the simple style; None if nobody has annotated the record.
 
-    names: of the tags or categories that are numbers, in their order. Raises RunnerError where the record is no object, or
-    looks like one of the above and is not whole.
+    names: the names of tags or categories 0, 1, … Raises RunnerError if the record is no object, has neither text nor
+    words, or is a broken record of a known tool.
     """
     if isinstance(record, list) and len(record) == 2 and isinstance(record[0], str) and isinstance(record[1], dict):
         remarks.add(_pairs, place)
@@ -99,7 +99,7 @@ _label_studio = Remark("record is read as a task of Label Studio", "records are 
 
 
 def _has_objects(entities: Any) -> bool:
-    """Whether entities are objects, which doccano writes with keys of its own."""
+    """Whether the entities are objects; doccano's objects have other keys."""
     return isinstance(entities, list) and len(entities) > 0 and isinstance(entities[0], dict)
 
 
@@ -110,7 +110,7 @@ def _read_as(key: str, what: str, kind: str = "") -> Remark:
 
 
 class _Reading:
-    """One record on its way to the simple style."""
+    """The conversion of one record."""
 
     def __init__(self, record: dict[str, Any], remarks: Remarks, place: str, names: Sequence[str] | None) -> None:
         self.record = record
@@ -161,7 +161,7 @@ class _Reading:
             self._say("tokens", "words", "Doc.to_json")
 
     def _spans(self) -> None:
-        """Move entities from other keys, or from objects with other names, to `entities`."""
+        """Move entities from other keys to `entities`; rename the keys of entity objects."""
         record = self.record
         if record.get("entities") is None:
             spans = [
@@ -209,7 +209,7 @@ class _Reading:
             return
 
     def _categories(self) -> None:
-        """A label, or labels, of the whole text."""
+        """Move text labels to `cats` or CATEGORIES."""
         record = self.record
         if record.get("cats") is not None:
             return
@@ -218,7 +218,7 @@ class _Reading:
             if isinstance(value, dict) and value and all(isinstance(number, int | float) for number in value.values()):
                 record["cats"] = record.pop(key)
             elif type(value) is int and value in _IGNORED:
-                pass  # how data hubs write that a label is not known
+                pass  # data hubs' number for an unknown label
             elif type(value) is int or (isinstance(value, str) and value.strip()):
                 record[CATEGORIES] = [self._name(value, key) if type(value) is int and self.names else str(value)]
             elif isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value):
@@ -230,7 +230,7 @@ class _Reading:
             return
 
     def _name(self, number: int, key: str) -> str:
-        """The name of a tag or category that is a number."""
+        """The name of tag or category `number`."""
         if number in _IGNORED:
             return "-"
         if self.names is None:
@@ -253,7 +253,7 @@ def _is_span(value: Any) -> bool:
 
 
 def _is_entity(value: Any) -> bool:
-    """Whether the value looks like [start, end, label], or like an object with these keys."""
+    """Whether the value looks like [start, end, label] or an object with such keys."""
     if isinstance(value, list):
         return len(value) == 3 and type(value[0]) is int and type(value[1]) is int and isinstance(value[2], str)
     return (
@@ -264,12 +264,12 @@ def _is_entity(value: Any) -> bool:
 
 
 def _is_short(value: Any) -> bool:
-    """Whether it is a span as Label Studio's short export writes it, under the name of the control."""
+    """Whether the value is a span in Label Studio's short export (the key names the control)."""
     return _is_span(value) and isinstance(value.get("labels"), list)
 
 
 def _plain_entity(entity: Any) -> Any:
-    """An entity's object with our names: start, end, label."""
+    """The entity object with keys start, end, label."""
     if not isinstance(entity, dict) or ("start" in entity and "label" in entity):
         return entity
     renamed = dict(entity)

@@ -3,18 +3,18 @@
     Madrid  NNP  B-LOC
     sleeps  VBZ  O
 
-Two columns or more (CoNLL 2002 has three, CoNLL 2003 four), the same number in the whole file, parted by tabs where a
-line has one and by spaces (U+0020) elsewhere, so that tokens may be emoji, lone combining characters or hold any other
-white space. The first of the columns between token and tag becomes `Doc.tags` (`_` is None there), further ones, such
-as CoNLL 2003's chunks, `Doc.meta["columns"]`: a list of values a column. Lines whose token is -DOCSTART- end a
-document; the doc that follows one has `Doc.meta["opens_document"]`.
+All lines have the same number of columns, two or more (CoNLL 2002: three, CoNLL 2003: four). Tabs part the columns of a
+line with a tab; spaces (U+0020) part the columns of other lines. Tokens may hold any other white space. The first
+column between token and tag becomes `Doc.tags` (`_` becomes None). Further columns, such as CoNLL 2003's chunks, go to
+`Doc.meta["columns"]`: a list of values a column. A line with the token -DOCSTART- ends a document; the next doc has
+`Doc.meta["opens_document"]`.
 
-Lines that begin with # where a sentence begins and that look like no token (other columns, or no tag) are comments:
-`Doc.meta["comments"]`, a list of lines a sentence.
+A line that begins with # before a sentence is a comment if the line has another column count, or `# ` and no tag.
+`Doc.meta["comments"]` holds a list of comments a sentence.
 
-Tags are IOB1, IOB2, BILUO, IOBES, BMEWO or BMES, and `-` where nobody knows; a doc of nothing but `-` was not annotated.
-`auto` looks at the whole file before it decides (biluo.detect_scheme). It reads an I- that continues nothing as a B-, as
-the field's scorers do, and counts it; the named schemes refuse it. Texts are the tokens joined by single spaces.
+Tags are IOB1, IOB2, BILUO, IOBES, BMEWO or BMES; `-` is an unknown tag. A doc with no tag but `-` is not annotated.
+`auto` guesses the scheme from the whole file (biluo.detect_scheme). In IOB2, `auto` reads an I- that continues no entity
+as B-, and counts each such I-; `iob2` raises an error. Texts are the tokens joined by single spaces.
 """
 
 from __future__ import annotations
@@ -55,17 +55,17 @@ _LOOK = {
     "iobes": Remark("the tags are read as IOBES (S = U, E = L in BILUO)"),
     "bmewo": Remark("the tags are read as BMEWO (M = I, E = L, W = U in BILUO)"),
     "bmes": Remark("the tags are read as BMES (M = I, E = L, S = U in BILUO)"),
-}  # what a file that looks like the scheme is told
+}  # scheme → the remark on a file in this scheme
 _TAG = re.compile(r"[A-Z]-.+")
 
 
 @dataclass
 class Sentence:
-    line: int  # of its first token
+    line: int  # of the first token
     opens_document: bool = False
     comments: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
-    between: list[list[str]] = field(default_factory=list)  # the columns between word and tag, of each word
+    between: list[list[str]] = field(default_factory=list)  # each word's columns between word and tag
     tags: list[str] = field(default_factory=list)
 
 
@@ -73,7 +73,7 @@ class Sentence:
 def iob(scheme: Scheme = "auto", n_sents: int = 1) -> Reader:
     """A reader of token files.
 
-    scheme: how the tags are written. n_sents: sentences a doc, at most; a document's end ends a doc too.
+    scheme: the scheme of the tags. n_sents: sentences a doc, at most; a document's end ends a doc too.
     """
     if n_sents < 1:
         raise RunnerError(
@@ -81,7 +81,7 @@ def iob(scheme: Scheme = "auto", n_sents: int = 1) -> Reader:
         )
 
     def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
-        """The docs of one file; they have words already, so the tokenizer is not needed."""
+        """Yield the docs of one file. Token files have words; the tokenizer is not used."""
         remarks = (left_out if left_out is not None else LeftOut()).opened(path)
         sentences = read_sentences(path, remarks)
         if scheme == "auto":
@@ -114,7 +114,7 @@ def _as_told(scheme: str, path: Path) -> ToSpans:
 
 
 def _by_look(scheme: str, path: Path, remarks: Remarks) -> ToSpans:
-    """Spans in the scheme that the file looks like. What is read on that guess is remarked."""
+    """A function that reads spans in the guessed scheme. `remarks` gets notes on the guess."""
     if scheme in _LOOK:
         remarks.add(_LOOK[scheme])
     if scheme in WHOLE:
@@ -142,9 +142,9 @@ def _by_look(scheme: str, path: Path, remarks: Remarks) -> ToSpans:
 
 
 def read_sentences(path: Path, remarks: Remarks) -> list[Sentence]:
-    """The file's sentences, tags not yet checked. Raises RunnerError at file:line, also where there are none."""
+    """The file's sentences; tags are not checked. Raises RunnerError at file:line, or if there are no sentences."""
     sentences: list[Sentence] = []
-    comments: list[str] = []  # of the sentence to come
+    comments: list[str] = []  # of the next sentence
     is_inside = opens_document = False
     n_columns = n_due = 0
     for number, line in read_lines(path):
@@ -194,7 +194,7 @@ def _columns(line: str) -> list[str]:
 
 
 def _n_columns(path: Path) -> int:
-    """Count the columns of the first line without #; if all lines begin with #, of the first line that ends in a tag."""
+    """The column count of the first line without #; of the first line that ends in a tag if all lines begin with #."""
     n = 0
     for _, line in read_lines(path):
         columns = _columns(line)
@@ -206,7 +206,7 @@ def _n_columns(path: Path) -> int:
 
 
 def _is_comment(line: str, columns: list[str], n_columns: int) -> bool:
-    """Whether a line with # is a comment: its column count differs, or it opens with `# ` and ends in no tag."""
+    """Whether a line with # is a comment: the column count differs, or the line opens with `# ` and has no tag."""
     if len(columns) != n_columns:
         return n_columns > 0
     return line[1:2] in ("", " ", "\t") and not _is_tag(columns[-1])
@@ -217,7 +217,7 @@ def _is_tag(column: str) -> bool:
 
 
 def make_doc(sentences: list[Sentence], to_spans: ToSpans, path: Path) -> Doc:
-    """One doc of these sentences. Raises RunnerError at file:line on an illegal tag."""
+    """One doc of the sentences. Raises RunnerError at file:line of an illegal tag."""
     words: list[str] = []
     between: list[list[str]] = []
     ents: list[tuple[int, int, str]] = []
