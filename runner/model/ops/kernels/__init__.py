@@ -1,8 +1,8 @@
-"""The loops of ops/numba.py: one pass over memory each, where numpy makes one an operation.
+"""The compiled loops of ops/numba.py. Each loop passes over memory once; numpy needs a pass for each operation.
 
-Values differ from numpy's by rounding: sums are taken in another order. Each loop is compiled for arrays in C order of
-the types in its signature; an array of any other type is a TypeError, not a second compilation. Numba keeps the machine
-code beside each file, or in the user's cache directory, until that file changes: so no loop calls a loop of another file.
+Results differ from numpy's by rounding, because sums are taken in another order. Each loop is compiled for C-ordered
+arrays of the types in its signature; other array types raise TypeError, and cause no second compilation. Numba caches
+machine code for each file until the file changes, so no loop calls a loop of another file.
 """
 
 from runner.model.ops.kernels.adam import adam, adam_rows, advance, catch_up_rows

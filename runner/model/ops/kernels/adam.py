@@ -1,4 +1,4 @@
-"""Adam, dense and row by row. The same in numpy: ops/adam.py."""
+"""Adam, dense and row by row. numpy version: ops/adam.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner.model.ops.kernels.types import OPTIONS, ZERO
 
 @njit(void(*[types.vector] * 5, *[float32] * 7), **OPTIONS)
 def adam(w, g, m, v, a, keep1, keep2, eps, step_size, decay, catch_up, gradient_scale):
-    """One step in place; the gradient is set to 0. a: the averages, or empty."""
+    """Make one step in place, and set the gradient to 0. a: averages of the weights, or empty."""
     has_averages = len(a) > 0
     for i in range(w.size):
         d = g[i] * gradient_scale
@@ -27,7 +27,7 @@ def adam(w, g, m, v, a, keep1, keep2, eps, step_size, decay, catch_up, gradient_
 
 @njit(void(*[types.matrix] * 4, types.longs, types.matrix, *[float32] * 7), **OPTIONS)
 def adam_rows(W, M, V, A, rows, G, keep1, keep2, eps, step_size, decay, catch_up, gradient_scale):
-    """The same for `rows` of a table whose gradient is G (n, nO). A: the averages, or no rows."""
+    """Make one step for `rows` of a table, with gradient G (n, nO). A: averages of the weights, or no rows."""
     for i in range(len(rows)):
         row = rows[i]
         adam(
@@ -38,10 +38,10 @@ def adam_rows(W, M, V, A, rows, G, keep1, keep2, eps, step_size, decay, catch_up
 
 @njit(void(*[types.matrix] * 4, types.longs, types.longs, int64, int64, *[types.double_matrix] * 2, float32), **OPTIONS)
 def catch_up_rows(W, M, V, A, rows, last, origin, now, coefficients, fades, eps):
-    """Leave `rows` and their state as dense steps up to `now` would have; they are up to date then, and `last` says so.
+    """Bring `rows` and their state up to step `now`, as dense steps would, and set their `last` to `now`.
 
-    last: the step each row of the table is up to date with. coefficients: u's fading, P, Q, A, B, C (6, steps since
-    `origin`). fades: of mean and variance (2, age). A has no rows where no averages are kept.
+    last: the latest step applied to each row of the table. coefficients: u's fading, P, Q, A, B, C (6, steps since
+    `origin`). fades: fading of mean and variance (2, age). A: averages of the weights, or no rows.
     """
     for i in range(len(rows)):
         row = rows[i]
@@ -71,7 +71,7 @@ def catch_up_rows(W, M, V, A, rows, last, origin, now, coefficients, fades, eps)
 
 @njit(void(types.double_matrix, int64, float64, float64, float64, float64), **OPTIONS)
 def advance(coefficients, n, fading, step_size, decay, catch_up):
-    """One more step for the first n of each coefficient, and the n-th at its start. See ops/adam.py."""
+    """Advance the first n columns of `coefficients` by a step, and set column n to its start. See ops/adam.py."""
     for i in range(n):
         u = coefficients[0, i] * fading
         p, q = coefficients[1, i] * (1 - decay), (coefficients[2, i] + step_size * u) * (1 - decay)

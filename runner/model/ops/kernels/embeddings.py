@@ -1,4 +1,4 @@
-"""Rows of tables, and the distinct ones among hashes. The same in numpy: ops/embeddings.py."""
+"""Sums of table rows, and distinct hashes. numpy version: ops/embeddings.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
 
 @njit(void(types.matrix, types.places, types.matrix), **OPTIONS)
 def gather(E, places, Y):
-    """Y[i] = sum over k of E[places[k, i]]. E (n_rows, width), places (k, n), Y (n, width)."""
+    """Set Y[i] to the sum over k of E[places[k, i]]. E (n_rows, width), places (k, n), Y (n, width)."""
     for i in range(len(Y)):
         y = Y[i]
         e = E[places[0, i]]
@@ -27,7 +27,7 @@ def gather(E, places, Y):
 
 @njit(void(types.matrix, types.places, types.matrix), **OPTIONS)
 def scatter(dY, places, dE):
-    """The gradient of `gather`, added to dE."""
+    """Add the gradient of `gather` to dE."""
     for k in range(len(places)):
         for i in range(len(dY)):
             d, e = dY[i], dE[places[k, i]]
@@ -37,9 +37,9 @@ def scatter(dY, places, dE):
 
 @njit(int64(types.hashes, types.hashes, types.longs), **OPTIONS)
 def distinct(values, firsts, places):
-    """Write the distinct values to `firsts`, in order of first appearance, and where each value is among them to `places`.
+    """Write the distinct values to `firsts`, in order of first appearance, and each value's index in `firsts` to `places`.
 
-    Returns how many there are. Probes a table of at least twice as many slots.
+    Returns the number of distinct values. Probes a hash table with at least two slots a value.
     """
     bits = 4
     while (1 << bits) < 2 * len(values):
@@ -62,7 +62,7 @@ def distinct(values, firsts, places):
 
 @njit(void(uint32[:, ::1], int64, int64, types.places, int64), **OPTIONS)
 def table_rows(hashes, n_rows, first_row, keys, start):
-    """Four hashes a value (n, 4) → rows of a table of n_rows from first_row on, written to keys[:, start:] (4, …)."""
+    """Turn hashes (n, 4) into numbers of n_rows rows from first_row on, written to keys[:, start:] (4, …)."""
     for i in range(len(hashes)):
         for k in range(hashes.shape[1]):
             keys[k, start + i] = np.int64(hashes[i, k]) % n_rows + first_row

@@ -1,4 +1,4 @@
-"""Hashed n-grams. The same in numpy: ops/ngrams.py, with the same constants."""
+"""Hashed n-grams. numpy version, with the same constants: ops/ngrams.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 @njit(int64(types.hashes, types.longs, types.longs, int64, int64, types.longs), **OPTIONS)
 def ngram_cells(hashes, starts, lengths, n_rows, max_order, cells):
-    """2 (doc n_rows + row) + is_negative of every n-gram, see ops/ngrams.py. Returns how many of `cells` were written."""
+    """Write 2 (doc n_rows + row) + is_negative of every n-gram to `cells`. Returns the number of n-grams."""
     n = 0
     for doc in range(len(starts)):
         start, stop = starts[doc], starts[doc] + lengths[doc]
@@ -33,7 +33,7 @@ def ngram_cells(hashes, starts, lengths, n_rows, max_order, cells):
 
 @njit(int64(types.longs, int64, int32[::1], types.vector, types.longs, types.longs), **OPTIONS)
 def split_cells(cells, n_rows, rows, signs, docs, counts):
-    """Sorted cells → the row, sign and doc of each distinct one, and how many each doc has. Returns how many there are."""
+    """Write each distinct cell's row, sign and doc, and each doc's count. cells: sorted. Returns the number of distinct cells."""
     n = 0
     counts[:] = 0
     for i in range(len(cells)):

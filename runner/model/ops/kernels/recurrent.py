@@ -1,4 +1,4 @@
-"""Recurrent layers. The same in numpy: ops/recurrent.py."""
+"""Recurrent layers. numpy version: ops/recurrent.py."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from runner.model.ops.kernels.types import HALF, ONE, OPTIONS, ZERO
 
 @njit(void(types.matrix, types.longs, types.longs, types.matrix, types.matrix), **OPTIONS)
 def qrnn(Z, starts, lengths, C, Y):
-    """A quasi-recurrent layer (model/qrnn.py). Out: C, Y (n, nO).
+    """Compute a quasi-recurrent layer (model/qrnn.py). Out: C, Y (n, nO).
 
-    Z (n, 3 nO): tanh of v, of f / 2 and of o / 2; the last two become gates.
+    Z (n, 3 nO): tanh of v, f / 2 and o / 2; the halves of f and o are overwritten with gates.
     """
     nO = C.shape[1]
     H = nO // 2
@@ -37,7 +37,7 @@ def qrnn(Z, starts, lengths, C, Y):
 
 @njit(void(types.matrix, types.longs, types.longs, types.matrix, types.matrix, types.matrix), **OPTIONS)
 def backprop_qrnn(Z, starts, lengths, C, dY, dZ):
-    """The gradient of `qrnn` by what went into the tanh, not halved. Z, C: as it left them. dY (n, nO) → dZ (n, 3 nO)."""
+    """Compute the gradient of `qrnn` by v, f and o, before halving and tanh. Z, C: from `qrnn`. dY (n, nO) → dZ (n, 3 nO)."""
     nO = C.shape[1]
     H = nO // 2
     carried = np.empty(H, np.float32)
@@ -63,10 +63,10 @@ def backprop_qrnn(Z, starts, lengths, C, dY, dZ):
 
 @njit(void(types.cube, types.cube, int64, int64, int64), **OPTIONS)
 def lstm_cells(Z, C, start, end, before):
-    """One step of an LSTM (model/lstm.py), both directions.
+    """Compute one step of an LSTM (model/lstm.py), in both directions.
 
-    Z (2, n, 4 H): tanh of o / 2, i / 2, f / 2 and g; the halves become gates.
-    start, end: the step's rows. before: where the rows of the step before start; it does not count in the first step.
+    Z (2, n, 4 H): tanh of o / 2, i / 2, f / 2 and g; the values of o, i and f are overwritten with gates.
+    start, end: the step's rows. before: the previous step's first row; unused in the first step.
     """
     H = C.shape[2]
     for direction in range(2):
@@ -86,9 +86,9 @@ def lstm_cells(Z, C, start, end, before):
 
 @njit(void(types.cube, types.cube, types.cube, types.cube, types.cube, int64, int64, int64, types.cube), **OPTIONS)
 def backprop_lstm_cells(dH, gates, C, T, carried, start, end, before, D):
-    """The gradient of one step: of its outputs dH (2, n, H) → before the gates' sigmoid and tanh, D (2, n, 4 H).
+    """Compute one step's gradient: outputs dH (2, n, H) → inputs of the gates' sigmoid and tanh, D (2, n, 4 H).
 
-    carried: the gradient of the memory (2, docs, H) from the step after, which becomes that for the step before.
+    carried: the memory's gradient (2, docs, H) from the next step, overwritten with the gradient for the previous step.
     """
     H = C.shape[2]
     nothing = np.zeros(H, np.float32)

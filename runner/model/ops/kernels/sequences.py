@@ -1,4 +1,4 @@
-"""The CRF over BILUO tags. The same in numpy: ops/sequences.py."""
+"""The CRF over BILUO tags. numpy version: ops/sequences.py."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from runner.model.ops.kernels.types import OPTIONS, ZERO
 
 @njit(void(types.double_matrix, types.longs, types.longs, types.doubles), **OPTIONS)
 def marginals(E, starts, lengths, log_partition):
-    """E (n, n_states), exp of the scores, becomes the states' probabilities; log_partition (n_docs,)."""
+    """Overwrite E (n, n_states), exp of the scores, with state probabilities; fill log_partition (n_docs,)."""
     n_labels = (E.shape[1] - 1) // 4
     longest = lengths.max() if len(lengths) else 0
-    closed, opened = np.empty(longest), np.empty((longest, n_labels))  # mass before each token; sums to 1
+    closed, opened = np.empty(longest), np.empty((longest, n_labels))  # probability before each token; sums to 1
     o = np.empty(n_labels)
     for doc in range(len(starts)):
         start, n = starts[doc], lengths[doc]
@@ -39,7 +39,7 @@ def marginals(E, starts, lengths, log_partition):
                 o[x] /= total
             log_z += np.log(total)
         log_partition[doc] = log_z + np.log(c)
-        c = 1.0  # from here on: mass of the rest, given the state after a token
+        c = 1.0  # from here on: weight of the later tokens, given the state after a token
         o[:] = 0
         for t in range(n - 1, -1, -1):
             e = E[start + t]
@@ -68,7 +68,7 @@ def marginals(E, starts, lengths, log_partition):
 
 @njit(void(types.matrix, types.longs, types.longs, types.longs), **OPTIONS)
 def decode(S, starts, lengths, best):
-    """Viterbi. Scores S (n, n_states) → the best legal sequence of states, best (n,). Ties are broken as in numpy."""
+    """Write the best legal state sequence (Viterbi) for scores S (n, n_states) to best (n,). Ties break as in numpy."""
     n_labels = (S.shape[1] - 1) // 4
     longest = lengths.max() if len(lengths) else 0
     outside, came_from = np.empty(longest, np.int64), np.empty(longest, np.int64)
@@ -95,7 +95,7 @@ def decode(S, starts, lengths, best):
                 continues[t, x] = inside > begin
                 o[x] = max(begin, inside)
             c = max(stay, closes)
-        label = -1  # open after the token; docs end closed
+        label = -1  # the entity label that is open after the token, or -1
         for t in range(n - 1, -1, -1):
             if label >= 0:
                 best[start + t] = 1 + label + (n_labels if continues[t, label] else 0)

@@ -1,4 +1,4 @@
-"""Spanning trees. The same in numpy: ops/trees.py."""
+"""Spanning trees. numpy version: ops/trees.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner.model.ops.kernels.types import OPTIONS
 
 @njit(void(types.longs, types.longs, types.longs, types.longs), **OPTIONS)
 def _expand(arc_head, arc_token, parent, heads):
-    """`_expanded` of ops/trees.py."""
+    """Expand contracted cycles into `heads`, as `_expanded` of ops/trees.py."""
     is_open = np.ones(len(arc_head), np.bool_)
     for node in range(len(arc_head) - 1, -1, -1):  # from the outermost cycles to the tokens
         if is_open[node]:
@@ -25,7 +25,7 @@ def _expand(arc_head, arc_token, parent, heads):
 
 @njit(void(types.double_matrix, types.longs), **OPTIONS)
 def best_forest(into, heads):
-    """As in ops/trees.py, which names the variables: into (n, n + 1), overwritten → heads (n,)."""
+    """Find the best heads; ops/trees.py explains the variables. into (n, n + 1), overwritten → heads (n,)."""
     n = len(heads)
     target = np.empty((n, n + 1), np.int64)
     for i in range(n):

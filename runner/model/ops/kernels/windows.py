@@ -1,7 +1,7 @@
-"""Layers of the encoder: windows, and what follows their product. The same in numpy: ops/windows.py.
+"""Layers of the encoder: windows over tokens, and the layer's activation. numpy version: ops/windows.py.
 
-Loops run over blocks of `BLOCK` columns, which stay in the second-level cache from one loop to the next. A row of a
-block is cut out before the loop over it: indices that begin at 0 are what the compiler turns into vector instructions.
+Loops run over blocks of `BLOCK` columns, which stay in the second-level cache from one loop to the next. Each row of a
+block is sliced before its loop, because the compiler vectorizes loops whose indices begin at 0.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _dot(x, y):
 
 @njit(void(types.vector, types.vector), inline="always", **OPTIONS)
 def _copy(x, y):
-    """y[:] = x, which numba makes slower."""
+    """Copy x to y, faster than `y[:] = x` in numba."""
     for i in range(y.size):
         y[i] = x[i]
 
@@ -43,11 +43,11 @@ def _copy(x, y):
     void(types.matrix, *[types.vector] * 3, types.draws, float32, float32, *[types.matrix] * 3, types.vector), **OPTIONS
 )
 def activate(P, b, G, bias, draws, threshold, scale, X, Y, N, inverse_std):
-    """Bias, maxout of one or two pieces, layer norm, dropout, residual: see ops/windows.py.
+    """Apply bias, maxout of one or two pieces, layer norm, dropout and residual: see ops/windows.py.
 
-    In: P (nP nO, n), b (nP nO,), G and bias (nO,); draws (nO, n), zero where below `threshold`, or without rows: no
-    dropout; X (nO, n), or without rows: no residual. Out: Y, N (nO, n), inverse_std (n,), and in the first nO rows of P
-    what tells the winner. N of other shape, (nO, BLOCK), is but room: nothing is to go back.
+    In: P (nP nO, n), b (nP nO,), G and bias (nO,); draws (nO, n), dropped below `threshold`, or no rows for no dropout;
+    X (nO, n), or no rows for no residual. Out: Y, N (nO, n), inverse_std (n,). The sign of P's first nO rows then marks
+    the winning piece. N may be scratch space, (nO, BLOCK), if no gradient is needed.
     """
     nO, n = Y.shape
     share = ONE / np.float32(nO)
@@ -66,7 +66,7 @@ def activate(P, b, G, bias, draws, threshold, scale, X, Y, N, inverse_std):
                 for i in range(size):
                     x, y = first[i] + b1, second[i] + b2
                     first[i] = x - y
-                    z = x if x >= y or x != x else y  # what is not a number stays so
+                    z = x if x >= y or x != x else y  # NaN stays NaN
                     normal[i] = z
                     mean[i] += z
             else:
@@ -107,7 +107,7 @@ def activate(P, b, G, bias, draws, threshold, scale, X, Y, N, inverse_std):
     **OPTIONS,
 )
 def backprop_activate(dY, draws, threshold, scale, N, inverse_std, P, G, db, dG, dbias):
-    """The gradient of `activate`, from what it left behind. Overwrites P with its own, and adds to db, dG, dbias."""
+    """Compute the gradient of `activate` from its outputs. Overwrites P with P's gradient; adds to db, dG, dbias."""
     nO, n = dY.shape
     share = ONE / np.float32(nO)
     sums, products = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
@@ -155,7 +155,7 @@ def backprop_activate(dY, draws, threshold, scale, N, inverse_std, P, G, db, dG,
 
 @njit(void(types.vector, int64, types.longs, types.longs), **OPTIONS)
 def _clear(row, offset, starts, lengths):
-    """Zeros where the neighbour at `offset` lies in another doc, or in none."""
+    """Set `row` to 0 where the neighbour at `offset` lies outside the doc."""
     for doc in range(len(starts)):
         start, stop = starts[doc], starts[doc] + lengths[doc]
         if offset < 0:
@@ -168,7 +168,7 @@ def _clear(row, offset, starts, lengths):
 
 @njit(void(types.matrix, int64, types.longs, types.longs, types.matrix), **OPTIONS)
 def expand_window(X, window_size, starts, lengths, C):
-    """See ops/windows.py. X (nI, n), docs by their first column and length → C ((2 window_size + 1) nI, n)."""
+    """Stack each column on its neighbours: see ops/windows.py. X (nI, n) → C ((2 window_size + 1) nI, n)."""
     nI, n = X.shape
     for offset in range(-window_size, window_size + 1):
         low, high = min(max(-offset, 0), n), max(min(n - offset, n), 0)
@@ -181,7 +181,7 @@ def expand_window(X, window_size, starts, lengths, C):
 
 @njit(void(types.matrix, int64, types.longs, types.longs, types.matrix), **OPTIONS)
 def reduce_window(dC, window_size, starts, lengths, residual):
-    """The gradient of `expand_window`, left in the middle nI rows of dC, with `residual` (nI, n), or no rows, added."""
+    """Sum the gradient of `expand_window` into dC's middle nI rows, and add `residual` (nI, n), or no rows."""
     nI, n = len(dC) // (2 * window_size + 1), dC.shape[1]
     for row in range(nI):
         middle = dC[window_size * nI + row]
