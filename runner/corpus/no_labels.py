@@ -1,4 +1,4 @@
-"""Why annotated data may give a component nothing to learn from: what was annotated and does not fit, and what was not read."""
+"""Explain why annotated data gave a component no labels: entities that fit no tokens, and keys that no reader read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OF_READERS = (
 
 
 def unfit_entities(examples: Sequence[Example]) -> tuple[str, str] | None:
-    """(fact, hint) where no entity of these examples fits the tokens; None where one does, or there is none."""
+    """(fact, hint) if the examples have entities and no entity fits the tokens, else None."""
     n = sum(example.excluded_ents for example in examples)
     if not n or any(example.reference.ents and example.aligned_ents() for example in examples):
         return None
@@ -52,7 +52,7 @@ def unfit_entities(examples: Sequence[Example]) -> tuple[str, str] | None:
 
 
 def unspaced_language(text: str) -> str | None:
-    """spaCy's code of the language, where most letters are of a script that puts no spaces between words.
+    """spaCy's language code if 30% of the letters or more are of a script without spaces, else None.
 
     >>> unspaced_language("私は東京に住んでいます。"), unspaced_language("Tokyo"), unspaced_language("东京很大")
     ('ja', None, 'zh')
@@ -72,7 +72,7 @@ def unspaced_language(text: str) -> str | None:
 
 
 def unread_keys(examples: Sequence[Example]) -> str:
-    """A sentence on the keys of the data that no annotation was read from, or nothing."""
+    """A sentence that names the data's unread keys; "" if all keys are read."""
     keys = Counter(
         key
         for example in examples[:_LOOKED_AT]

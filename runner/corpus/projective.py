@@ -1,4 +1,4 @@
-"""Is a tree a tree, and is it projective? Asked of heads, one a word; a root is its own head, None is not known."""
+"""Check a tree for cycles and crossing arcs. heads: one index a word; a root's is its own, None is unknown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import accumulate
 
 
 def has_cycle(heads: Sequence[int | None]) -> bool:
-    """Whether following heads leads back to where one began; a root is its own head, which is no circle.
+    """Whether following heads from some word leads in a circle; a root, its own head, is no circle.
 
     >>> has_cycle([1, 1, 1]), has_cycle([1, 2, 0])
     (False, True)
@@ -28,9 +28,9 @@ def has_cycle(heads: Sequence[int | None]) -> bool:
 
 
 def crossing_arcs(heads: Sequence[int | None]) -> int:
-    """How many arcs cross one that begins to the left of them; 0 for a projective tree. Roots hang from no arc.
+    """The number of arcs that cross an arc beginning further left, plus roots below an arc; 0 if projective.
 
-    A root below an arc counts as crossed too, as a root's own arc from outside would be.
+    A root below an arc counts because an arc to the root from outside would cross.
 
     >>> crossing_arcs([1, 1, 1, 2]), crossing_arcs([2, 3, 2, 3])
     (0, 2)
@@ -39,7 +39,7 @@ def crossing_arcs(heads: Sequence[int | None]) -> int:
         ((min(i, head), max(i, head)) for i, head in enumerate(heads) if head is not None and head != i),
         key=lambda arc: (arc[0], -arc[1]),
     )
-    change = [0] * (len(heads) + 1)  # of how many arcs pass over a word, from the word before it
+    change = [0] * (len(heads) + 1)  # in the number of arcs over each word, from word to word
     for left, right in arcs:
         change[left + 1] += 1
         change[right] -= 1

@@ -1,7 +1,7 @@
-"""Proposed entities: which of them stay, and the JSON line that an annotator reviews.
+"""Choose among overlapping proposed entities, and make the JSON line that an annotator reviews.
 
-A line is a task as Prodigy's NER recipes read and write it, without `answer`: whoever reviews it adds "accept", "reject" or
-"ignore". Offsets count characters of the text as given; `token_end` is the last token, not one past it.
+A line is a task of Prodigy's NER recipes, without `answer`: the annotator adds "accept", "reject" or "ignore". Offsets
+count characters of the text as given; `token_end` is the index of the last token, inclusive.
 
     {"text": "Acme hired Ada.", "tokens": [{"text": "Acme", "start": 0, "end": 4, "id": 0, "ws": true}, …],
      "spans": [{"start": 0, "end": 4, "token_start": 0, "token_end": 0, "label": "ORG", "score": 0.97, "source": "ner"}],
@@ -20,18 +20,18 @@ from runner.corpus.doc import Doc
 
 @dataclass(frozen=True)
 class Proposal:
-    """An entity that somebody may accept. start, end: tokens, the end exclusive."""
+    """An entity for an annotator to judge. start, end: tokens, end exclusive."""
 
     start: int
     end: int
     label: str
     confidence: float  # 0 to 1
     source: str
-    id: str | None = None  # of the pattern
+    id: str | None = None  # pattern's id
 
 
 def resolve_overlaps(proposals: Iterable[Proposal]) -> list[Proposal]:
-    """Those that stay, in order: of two that share a token the more confident, else the longer, else the first.
+    """The kept proposals, by start: of two that overlap the more confident, else the longer, else the first.
 
     >>> ada, ada_lin = Proposal(0, 1, "PER", 0.9, "ner"), Proposal(0, 2, "ORG", 0.9, "patterns")
     >>> resolve_overlaps([ada, ada_lin]) == [ada_lin]
@@ -49,12 +49,12 @@ def resolve_overlaps(proposals: Iterable[Proposal]) -> list[Proposal]:
 
 
 def uncertainty(proposals: Iterable[Proposal]) -> float:
-    """How unsure the least sure proposal is: 1 at confidence 0.5, 0 at 0 and 1; 0 without any."""
+    """The least sure proposal's uncertainty: 1 at confidence 0.5, 0 at 0 and 1; 0 if empty."""
     return max((1.0 - abs(2.0 * proposal.confidence - 1.0) for proposal in proposals), default=0.0)
 
 
 def task(text: str, doc: Doc, proposals: Sequence[Proposal], meta: Mapping[str, Any]) -> dict[str, Any]:
-    """The object of one line. text: as given; doc: its tokens, which agree with it up to white space."""
+    """One line as a dict. text: as given; doc: the text's tokens, equal to it but for white space."""
     starts, ends = word_edges(text, doc.words)
     tokens = [
         {"text": word, "start": start, "end": end, "id": i, "ws": end < len(text) and text[end].isspace()}

@@ -1,4 +1,4 @@
-"""Words of a treebank in the text that they were made from: quotes, dashes, ellipses and brackets may be spelt otherwise.
+"""Find a treebank's words in their raw text, where quotes, dashes, ellipses and brackets may be spelt otherwise.
 
 text    In an "odd" (short) review      words   In  an  ``  odd  ''  -LRB-  short  -RRB-  review
 """
@@ -27,7 +27,7 @@ _PIECE = re.compile(
 
 
 def respelt_edges(text: str, words: Sequence[str]) -> tuple[list[int], list[int]] | None:
-    """Where each word starts and ends in the text, in characters; None where more differs than the spelling of marks.
+    """Character offsets (starts, ends) of the words in the text; None if more than marks' spelling differs.
 
     >>> respelt_edges('an "odd" one', ["an", "``", "odd", "''", "one"])
     ([0, 3, 4, 7, 9], [2, 4, 7, 8, 12])
@@ -54,7 +54,7 @@ def _after_blanks(text: str, position: int) -> int:
 
 @lru_cache(maxsize=65536)
 def _pattern(word: str) -> re.Pattern[str]:
-    """The word, with each mark in any of its spellings."""
+    """A regex of the word, each mark in any spelling."""
     parts = []
     end = 0
     for mark in _PIECE.finditer(word):
