@@ -1,4 +1,4 @@
-"""`python -m runner bootstrap`: propose entities for raw text, to be reviewed and then learned from.
+"""`python -m runner bootstrap`: propose entities for raw text, to review and then train on.
 
     python -m runner bootstrap texts.txt --patterns patterns.jsonl > tasks.jsonl
     python -m runner bootstrap texts.jsonl --model outputs/…/model-best --order uncertain --limit 200 -o tasks.jsonl
@@ -30,7 +30,7 @@ from runner.files import is_handed_over, write_file
 
 BATCH = 256  # texts
 DOUBTFUL = 0.1  # a model's candidates of at least this probability raise uncertainty, even below --threshold
-MAX_CHARACTERS = 100_000  # a text
+MAX_CHARACTERS = 100_000  # in a text
 
 Text = tuple[str, dict[str, Any], str]  # the text, its meta, "file:line"
 

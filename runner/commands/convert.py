@@ -30,7 +30,7 @@ from runner.corpus.readers.reader import LeftOut, bind
 from runner.errors import Interrupted, RunFailed, RunnerError
 from runner.files import is_handed_over, open_whole
 
-_PIECE = 1 << 20  # bytes a read
+_PIECE = 1 << 20  # bytes to read at once
 
 HELP = """\
 Convert annotated text from one format to another.

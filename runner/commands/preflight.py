@@ -22,7 +22,7 @@ from runner.corpus.example import Example
 from runner.training.loop import evaluate
 from runner.user_code import load_code
 
-FIRST_DOCS = 20  # of each file
+FIRST_DOCS = 20  # docs of each file
 BATCH = 4  # examples of the rehearsed update
 
 

@@ -37,7 +37,7 @@ class Difference:
     a: float
     b: float
     p: float
-    low: float  # of the confidence interval of b - a
+    low: float  # confidence interval of b - a: low to high
     high: float
     n_docs: int  # docs with the annotation
 

@@ -71,7 +71,7 @@ def catch_up_rows(W, M, V, A, rows, last, origin, now, coefficients, fades, eps)
 
 @njit(void(types.double_matrix, int64, float64, float64, float64, float64), **OPTIONS)
 def advance(coefficients, n, fading, step_size, decay, catch_up):
-    """Advance the first n columns of `coefficients` by a step, and set column n to its start. See ops/adam.py."""
+    """Advance the first n columns of `coefficients` by a step, and set column n to its initial values. See ops/adam.py."""
     for i in range(n):
         u = coefficients[0, i] * fading
         p, q = coefficients[1, i] * (1 - decay), (coefficients[2, i] + step_size * u) * (1 - decay)
