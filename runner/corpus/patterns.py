@@ -3,22 +3,21 @@
     {"label": "ORG", "pattern": [{"LOWER": "acme"}, {"LOWER": {"IN": ["corp", "inc"]}, "OP": "?"}]}
     {"label": "GPE", "pattern": "New York"}
 
-One JSON object a line. `pattern` is a list of one object a token, or a text whose tokens must follow each other exactly.
-`confidence` (0 to 1, default 1) and `id` may stand beside it. In a token's object all keys must hold; `{}` is any token:
+Each line is a JSON object. `pattern` lists one object a token, or is a text whose tokens must match exactly, in order.
+`confidence` (0 to 1, default 1) and `id` are optional. A token must fulfil all keys of its object; `{}` fits any token:
 
     ORTH, TEXT      the word                     IS_ALPHA, IS_ASCII, IS_DIGIT, IS_LOWER, IS_UPPER, IS_TITLE,
     LOWER           … in lower case              IS_PUNCT, LIKE_NUM: true or false
     SHAPE           … as "Xxxxx", "dd", "XdXX"   LENGTH: characters
     OP              "!" one token that does not fit, "?" none or one, "+" one or more, "*" any number, "{2}", "{2,}", "{1,3}"
 
-A text is matched by a string, or by {"IN": […]}, {"NOT_IN": […]} or {"REGEX": "…"} (found anywhere in it); LENGTH by a number
-or {"==", "!=", ">=", "<=", ">", "<": number}. As in spaCy's Matcher every way to match is a match, the shorter ones
-included; which of them become proposals is proposals.py's business. Tokens' other attributes (tags, lemmas, extensions)
-and FUZZY are refused, never ignored.
+A text key takes a string, {"IN": […]}, {"NOT_IN": […]} or {"REGEX": "…"} (found anywhere in the text); LENGTH takes a
+number or {"==", "!=", ">=", "<=", ">", "<": number}. As in spaCy's Matcher, shorter matches count too; proposals.py
+chooses among matches. Other token attributes (tags, lemmas, extensions) and FUZZY raise an error.
 
-A pattern may come from a stranger, so its work is bounded: MAX_PATTERN tokens and MAX_REGEX characters a pattern, MAX_SPAN tokens
-a match, regular expressions see the first MAX_WORD characters of a word, and one that takes longer than REGEX_SECONDS over
-a word ends in an error that names it. LIKE_NUM knows English number words.
+Patterns may come from strangers, so limits bound the work: MAX_PATTERN tokens a pattern, MAX_REGEX characters a regular
+expression, MAX_SPAN tokens a match. A regular expression sees the first MAX_WORD characters of a word. More than
+REGEX_SECONDS over a word raises an error that names the expression. LIKE_NUM knows English number words.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ TEXTS: dict[str, Callable[[str], str]] = {
     "ORTH": str,
     "TEXT": str,
     "LOWER": str.lower,
-    "SHAPE": lambda word: shape(word) if len(word) < 100 else "LONG",  # as spaCy has it
+    "SHAPE": lambda word: shape(word) if len(word) < 100 else "LONG",  # as in spaCy
 }
 FLAGS: dict[str, Test] = {
     "IS_ALPHA": str.isalpha,
@@ -103,9 +102,9 @@ KNOWN = (*TEXTS, *FLAGS, "LENGTH", "OP")
 
 
 class Element:
-    """One token's object of a pattern, remembering which words fit.
+    """One token's object of a pattern, with a cache of tested words.
 
-    least, most: how many such tokens in a row; most is None for any number.
+    least, most: how many fitting tokens in a row; most None: any number.
     """
 
     def __init__(self, tests: Sequence[Test], least: int = 1, most: int | None = 1, *, negated: bool = False) -> None:
@@ -126,7 +125,7 @@ class Element:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A label and the elements of its phrase."""
+    """A label and its phrase's elements."""
 
     label: str
     elements: tuple[Element, ...]
@@ -134,10 +133,10 @@ class Pattern:
     id: str | None = None
     first: tuple[str, frozenset[str]] | None = field(
         default=None, compare=False
-    )  # (ORTH or LOWER, words it starts with)
+    )  # (ORTH or LOWER, possible first words)
 
     def ends(self, words: Sequence[str], start: int) -> list[int]:
-        """Where matches that begin at `start` end (exclusive), in order; a match holds at least one token."""
+        """The ends (exclusive) of matches that begin at `start`, in order; no match is empty."""
         limit = min(len(words), start + MAX_SPAN)
         reached = {start}
         for element in self.elements:
@@ -152,7 +151,7 @@ class Pattern:
                     position, count = position + 1, count + 1
                     if count >= element.least:
                         if element.most is None and position in further and count > element.least:
-                            break  # another start has been here, and went on
+                            break  # an earlier position went on from here
                         further.add(position)
             reached = further
             if not reached:
@@ -161,7 +160,7 @@ class Pattern:
 
 
 class Matcher:
-    """Many patterns over docs. Those that begin with a fixed word are looked up by it."""
+    """Match many patterns. Patterns with a fixed first word are looked up by word."""
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
         self.patterns = list(patterns)
@@ -176,7 +175,7 @@ class Matcher:
                     self._by_word[kind].setdefault(word, []).append(pattern)
 
     def __call__(self, doc: Doc) -> Iterator[tuple[int, int, Pattern]]:
-        """(start, end, pattern) of every match, by start."""
+        """Yield (start, end, pattern) of each match, by start."""
         for start, word in enumerate(doc.words):
             orth, lower = self._by_word["ORTH"].get(word, ()), self._by_word["LOWER"].get(word.lower(), ())
             for patterns in (orth, lower, self._others):
@@ -186,7 +185,7 @@ class Matcher:
 
 
 def read_patterns(path: Path, tokenizer: Tokenizer) -> list[Pattern]:
-    """The patterns of a JSON lines file. Raises RunnerError at the line that is wrong."""
+    """The patterns of a JSON lines file. Raises RunnerError at a wrong line."""
     patterns = []
     for number, line in read_lines(path):
         if line and not line.isspace():
@@ -198,7 +197,7 @@ def read_patterns(path: Path, tokenizer: Tokenizer) -> list[Pattern]:
 
 
 def make_pattern(record: Mapping[str, Any], tokenizer: Tokenizer, place: str | None = None) -> Pattern:
-    """The pattern that an object describes. tokenizer: for phrases. Raises RunnerError."""
+    """The Pattern of a JSON object. tokenizer: splits phrases. Raises RunnerError."""
     hint = 'A pattern is {"label": "ORG", "pattern": [{"LOWER": "acme"}]} or {"label": "ORG", "pattern": "Acme Corp"}.'
     for key in record:
         if key not in ("label", "pattern", "confidence", "id"):
@@ -227,7 +226,7 @@ def _optional_text(value: Any, place: str | None) -> str | None:
 
 
 def _first(token: Mapping[str, Any]) -> tuple[str, frozenset[str]] | None:
-    """The words that a pattern must begin with, where its first object says so."""
+    """(ORTH or LOWER, possible first words) by a pattern's first object, or None."""
     given = {str(key).upper(): value for key, value in token.items()}
     if given.get("OP", "1") not in ("1", "+"):
         return None

@@ -1,12 +1,12 @@
 """Tokenizers: text → words and whether white space follows each, behind the registry.
 
-The rule that every entry keeps: all characters that are not white space (`str.isspace`) come back, in order, and no
-word holds white space. So the words are found again in the text, which the doc keeps as it is (`Doc.tokenized`).
+Every tokenizer returns all characters that are not white space (`str.isspace`), in order, and no word holds white
+space. So words can be found again in the text, which the doc keeps unchanged (`Doc.tokenized`).
 
-Chosen by measurement: F-score of token character spans on English EWT, raw text of the dev set, sentence by sentence
-and as 750 paragraphs (real text does not come cut into sentences), against UD's syntactic words where their forms spell
-the surface (do|n't, else the surface token), and words a CPU second of the sentences. The repairs were made on the dev
-set; the test set, sentence by sentence, is the check.
+The default was chosen by measurement: F-score of token character spans on the raw text of English EWT's dev set, by
+sentence and as 750 paragraphs (real text is not cut into sentences), and words a CPU second on the sentences. Gold
+tokens are UD's syntactic words if their forms spell the surface (do|n't), else surface tokens. The repairs were made
+on the dev set and checked on the test set, by sentence.
 
     tokenizer                        sentences   paragraphs   words/s    test    licence, weight
     split at white space                 .7907            -       10 M            -
@@ -17,13 +17,13 @@ set; the test set, sentence by sentence, is the check.
     syntok 1.4.4 with two repairs        .9799        .9799     307 k    .9768   the default, "syntok"
     SoMaJo 2.5, en_PTB                   .9896        .9896      17 k            GPL-3, slower than our models predict
 
-nltk needs sentences to find final full stops, and its sentence splitter needs a data download. The repairs put
-together what syntok cuts and UD, like newswire, does not: runs of one punctuation mark (`!!!`) and camel case (iPhone).
-And no word is cut before a combining mark, a soft hyphen or a joiner, whatever the script (हिन्दी, café with its accent
-as a character of its own): syntok sees the text without them.
+nltk finds final full stops only in single sentences, and its sentence splitter needs a data download. The repairs
+rejoin runs of one mark (`!!!`) and camel case (iPhone): syntok cuts both, UD and newswire do not. In any script no word
+is cut before a combining mark, soft hyphen or joiner (हिन्दी, café with a separate accent character): syntok sees the
+text without these characters.
 
-Not here: sentence splitting, lower-casing, and any treatment of languages that do not put spaces between words
-(use `spacy` with its `lang`).
+This module splits no sentences, lower-cases nothing, and has no rules for languages without spaces between words (use
+`spacy` with its `lang`).
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ from runner.registry import tokenizers
 
 Tokenizer = Callable[[str], tuple[list[str], list[bool]]]
 
-_BEHIND_SPACY = {  # what spaCy needs beside itself
+_BEHIND_SPACY = {  # libraries that spaCy needs
     "ja": "Run `pip install sudachipy sudachidict_core`.",
     "ko": "Run `pip install natto-py`, and install MeCab with mecab-ko and mecab-ko-dic.",
     "th": "Run `pip install pythainlp`.",
     "vi": "Run `pip install pyvi`.",
 }
-REPEATED_MARKS = frozenset(".!?*-+_=$~")  # a run of one of these is one word
-# Combining marks, soft hyphens, joiners and directions (Unicode's word boundaries, UAX 29, rule 4: no word ends before
-# one). Not among them is the zero-width space, which does part words.
+REPEATED_MARKS = frozenset(".!?*-+_=$~")  # a run of one mark is a word
+# Combining marks, soft hyphens, joiners, direction marks: no word ends before these (Unicode's word boundaries, UAX 29,
+# rule 4). MARKS lacks the zero-width space, which parts words.
 MARKS = r"[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}]"
 MAY_BE_MARK = re.compile(
     "[\xad\u0300-\u036f\u0483-\u0489\u0591-\u1dff\u200c-\u200f\u202a-\u202e\u2060-\U0010ffff]"
-)  # quick
-MAX_MENDED = 1000  # characters; a longer word grows no more, lest a line of them take the square of its length
+)  # a fast test
+MAX_MENDED = 1000  # characters; longer words are not rejoined, so that long lines take no quadratic time
 
 
 @tokenizers("syntok")
@@ -94,9 +94,9 @@ def syntok() -> Tokenizer:
 
 
 def _with_marks(text: str, marks: Sequence[int], tokenize: Tokenizer) -> tuple[list[str], list[bool]]:
-    """The words of the text without its marks, each with the marks that follow its characters.
+    """Words and spaces of a text, tokenized without its marks; each mark then rejoins its character.
 
-    marks: where they stand. A mark that follows no character, as after a blank, is a word of its own.
+    marks: the marks' indices. A mark after no character, as after a blank, is its own word.
     """
     starts, ends = [0, *(i + 1 for i in marks)], [*marks, len(text)]
     bare = "".join([text[start:end] for start, end in zip(starts, ends, strict=True)])
@@ -126,10 +126,10 @@ def whitespace() -> Tokenizer:
 
 @tokenizers("spacy")
 def spacy(lang: str = "en") -> Tokenizer:
-    """The rules of `spacy.blank(lang)`, for some 70 languages. Its tokens of white space are left out.
+    """The rules of `spacy.blank(lang)`, for some 70 languages. Tokens of white space are left out.
 
-    lang: spaCy's code of the language ("en", "de", "fr", …); in a pipeline, the pipeline's where it is not given. Raises
-    RunnerError where spaCy, the language, or a library that spaCy needs for it is missing.
+    lang: spaCy's language code ("en", "de", "fr", …); in a pipeline, pipeline.lang by default. Raises RunnerError if
+    spaCy, the language, or a library that spaCy needs for the language is missing.
     """
     try:
         import spacy as library
@@ -140,7 +140,7 @@ def spacy(lang: str = "en") -> Tokenizer:
         ) from error
     try:
         nlp: Any = library.blank(lang)
-    except Exception as error:  # each library that spaCy hands a language to has its own kinds of faults
+    except Exception as error:  # each language's library raises its own kinds of errors
         raise _spacy_refuses(lang, error) from error
 
     lock = Lock()  # the libraries behind some languages refuse a second thread
@@ -154,7 +154,7 @@ def spacy(lang: str = "en") -> Tokenizer:
 
 
 def _spacy_refuses(lang: str, error: Exception) -> RunnerError:
-    """Why spaCy makes no tokenizer for a language: it has none, or a library for it is missing or broken."""
+    """The error for a language that spaCy does not know, or whose library is missing or broken."""
     import spacy.lang
 
     known = [module.name for module in pkgutil.iter_modules(spacy.lang.__path__) if module.ispkg]
@@ -173,10 +173,10 @@ def _spacy_refuses(lang: str, error: Exception) -> RunnerError:
 
 
 def cover(text: str, pieces: Iterable[tuple[int, str]]) -> tuple[list[str], list[bool]]:
-    """Words and spaces from a library's (offset, token) pairs, with whatever it lost or ran together mended.
+    """Words and spaces from a library's (offset, token) pairs, mended so that no character is lost.
 
-    Characters between the tokens that are not white space become words of their own; a token that holds white space is
-    split there; a token that is not in the text at its offset is ignored, and its characters are then found in the gap.
+    Tokens that hold white space, or are not in the text at their offset, are ignored. The text between other tokens,
+    split at white space, becomes words too.
     """
     words: list[str] = []
     spaces: list[bool] = []
@@ -203,7 +203,7 @@ def cover(text: str, pieces: Iterable[tuple[int, str]]) -> tuple[list[str], list
 
 
 def _append_parts(gap: str, words: list[str], spaces: list[bool]) -> None:
-    """Add what the gap between two tokens holds, split at white space."""
+    """Add the gap between two tokens, split at white space."""
     parts = gap.split()
     if spaces and gap[0].isspace():
         spaces[-1] = True
