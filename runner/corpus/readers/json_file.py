@@ -1,10 +1,10 @@
-"""Read a JSON file that is one value: a list of records, or an object that holds one.
+"""Read a JSON file that is one value: a list of records, or an object that holds such a list.
 
     [{"text": "Ann sleeps", "entities": [[0, 3, "PER"]]}, …]            records of any style that `jsonl` reads
     [["Ann sleeps", {"entities": [[0, 3, "PER"]]}], …]                  the training style of spaCy's guide
-    {"classes": ["PER"], "annotations": [["Ann sleeps", {…}], null]}    annotation pages; null is a text that was skipped
+    {"classes": ["PER"], "annotations": [["Ann sleeps", {…}], null]}    annotation pages; null is a skipped text
     {"data": [{"text": …}, …]}                                          a list under any one key
-    [{"paragraphs": […]}, …]                                            spaCy 2's (spacy_json.py)
+    [{"paragraphs": […]}, …]                                            spaCy 2's format (spacy_json.py)
 
 exports.py, prodigy.py and spacy_json.py interpret the records. The file is held in memory.
 """
@@ -57,7 +57,7 @@ def json_file(names: list[str] | None = None) -> Reader:
 
 
 def _placed(content: Any, path: Path, left_out: LeftOut) -> list[tuple[str, Any]]:
-    """(place, record) of the file's value; null stands for a text that was skipped."""
+    """(place, record) of each record; nulls (skipped texts) are counted and left out."""
     records = content if isinstance(content, list) else [content]
     if n_skipped := sum(record is None for record in records):
         left_out["records that are null"] += n_skipped

@@ -2,8 +2,8 @@
 
     {"text": "Ada met Lin in Oslo.", "entities": [[0, 3, "PER"], [15, 19, "LOC"]]}
 
-The keys are those of annotations.py, or of an export that exports.py knows by its look, which is remarked. Blank lines are
-skipped; files named `.gz` are unpacked. Anything that is not right stops the reading with file:line. Numbers are read as the
+The keys are listed in annotations.py. exports.py recognizes other tools' keys and remarks them. Blank lines are skipped;
+files named `.gz` are unpacked. Any error stops the reading with file:line. Numbers are read as the
 standard library reads JSON.
 """
 
@@ -56,9 +56,9 @@ def read_records(
     remarks: Remarks,
     names: Sequence[str] | None = None,
 ) -> Iterator[Doc]:
-    """The docs of (place, record) pairs, in the simple style or one that exports.py knows.
+    """The docs of (place, record) pairs, in the simple style or a style that exports.py knows.
 
-    records: makes the pairs, from the start; called again where the categories of all must be known before the first doc.
+    records: yields the pairs from the start; called twice if the first doc needs the categories of all records.
     """
     categories: set[str] | None = None
     for place, content in records():
@@ -77,7 +77,7 @@ def read_records(
 
 
 def _doubtful_categories(records: Callable[[], Iterator[tuple[str, Any]]], names: Sequence[str] | None) -> set[str]:
-    """All categories if some text has none or several, so that absent categories count as 0; else an empty set."""
+    """All categories if some text has no category or several, so that absent categories count as 0; else an empty set."""
     categories: set[str] = set()
     is_single = True
     nothing, remarks = LeftOut(), Remarks(Path())

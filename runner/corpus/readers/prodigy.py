@@ -4,18 +4,18 @@
     {"text": "It broke.", "label": "COMPLAINT", "answer": "reject"}
     {"text": "It broke.", "options": [{"id": "A"}, {"id": "B"}], "accept": ["A"], "answer": "accept"}
 
-What an answer says, where none is given it is `accept`:
+Meaning of each answer (a missing answer counts as `accept`):
 
-    spans      accept: these are all entities; in the view `ner`, which asks for one at a time, elsewhere nothing is known.
-               reject: something is wrong with them, which tells nothing that could be trained on
-    label      accept: the category holds (1.0); reject: it does not (0.0)
-    options    accept: those in `accept` hold, the others do not; reject: one that stands there alone does not hold
-    ignore     nothing
+    spans      accept: the spans are all entities of the text; in the view `ner`, words outside the spans are unknown.
+               reject: some span is wrong; the task is left out
+    label      accept: the category is 1.0; reject: the category is 0.0
+    options    accept: options in `accept` are 1.0, others 0.0; reject: a single option in `accept` is 0.0
+    ignore     the task is left out
 
-Tasks that tell nothing are left out, and counted by reason. Spans are offsets of characters, or `token_start` and
-`token_end` (inclusive). Words are the task's `tokens`, without those of mere white space; without tokens, the
-tokenizer's. Several answers about one text stay several docs. `meta` and keys of one's own are kept in `Doc.meta`, the
-tool's own (hashes, time, session, view, config, score, …) are not. Relations are left out, and counted.
+Tasks with nothing to train on are left out, and counted by reason. Spans are offsets of characters, or `token_start` and
+`token_end` (inclusive). Words are the task's `tokens` without white-space tokens; if there are no tokens,
+the tokenizer splits the text. Each answer gives a doc, also for the same text. `Doc.meta` keeps `meta` and the user's
+own keys, but not Prodigy's keys (hashes, time, session, view, config, score, …). Relations are left out, and counted.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def read_tasks(
     tasks: Iterable[tuple[str, Any]], tokenizer: Tokenizer | None, left_out: LeftOut, remarks: Remarks
 ) -> Iterator[Doc]:
     """The docs of (place, task) pairs."""
-    seen = set(_OWN_KEYS)  # keys that need no second look
+    seen = set(_OWN_KEYS)  # keys that need no spelling check
     for place, task in tasks:
         remarks.n_records += 1
         if not isinstance(task, dict):
@@ -90,7 +90,7 @@ def read_tasks(
 
 
 def is_task(record: Mapping[str, Any]) -> bool:
-    """Whether an object of a JSON lines file is one of Prodigy's rather than of the simple training style."""
+    """Whether an object of a JSON lines file is a Prodigy task, not a record in the simple training style."""
     return "text" in record and (
         record.get("answer") in ANSWERS
         or "_task_hash" in record
@@ -167,7 +167,7 @@ def _words(task: Mapping[str, Any], place: str) -> list[str] | None:
 
 
 def _entities(task: Mapping[str, Any], place: str) -> list[tuple[Any, Any, Any]]:
-    """The spans as offsets; those of tokens count in the text by the tokens' own offsets."""
+    """(start, end, label) of each span; spans given by tokens take the tokens' character offsets."""
     spans = task["spans"]
     if not isinstance(spans, list):
         raise RunnerError("'spans' is no list", place=place, hint='Give [{"start": 0, "end": 3, "label": "PER"}].')
@@ -197,7 +197,7 @@ def _entities(task: Mapping[str, Any], place: str) -> list[tuple[Any, Any, Any]]
 
 
 def _choice(task: Mapping[str, Any], answer: str, place: str) -> dict[str, float] | None:
-    """Categories of a choice; None where nothing is known of any."""
+    """Category → 0.0 or 1.0; None if the choice tells nothing."""
     options, accepted = task["options"], task.get("accept") or []
     hint = 'Give "options": [{"id": "A"}, {"id": "B"}] and "accept": ["A"].'
     if not isinstance(options, list) or not isinstance(accepted, list):

@@ -1,9 +1,9 @@
 """The contract of readers: a path and a tokenizer in, docs out, in the file's order.
 
 A factory registered with `@registry.readers("name")` takes the options of the config's `reader` block and returns such
-a callable. The tokenizer is for formats that hold raw text; a reader that never needs one may take the path alone. A
-reader of a format that holds what no Doc can takes a third argument, a tally: it counts there, by reason, what it leaves
-out, and remarks what it reads on a guess. `bind` calls each accordingly. Readers raise RunnerError with file:line.
+a callable. The tokenizer is for formats that hold raw text; other readers may take the path alone. A reader of a
+format that holds more than a Doc takes a third argument, a tally. The reader counts there, by reason, the data left out,
+and remarks its guesses. `bind` handles all three signatures. Readers raise RunnerError with file:line.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from runner.corpus.tokenizer import Tokenizer
 
 
 class Remark(NamedTuple):
-    """Something that a user should know of how a file was read."""
+    """A fact about the reading of a file that the user should know."""
 
-    one: str  # "entity opens with I-, read as B-"; after the count, where there is a plural
+    one: str  # "entity opens with I-, read as B-"; follows the count if there is a plural
     many: str = ""  # "entities open with I-, read as B-"; "": the remark is about the file
-    is_warning: bool = False  # a likely mistake, told with the share of records that have it; else a note
+    is_warning: bool = False  # a likely mistake, shown with its share of the records; else a note
 
 
 class Remarks:
-    """The remarks on one file: how often each applies, and where first."""
+    """The remarks on one file: the count and the first place of each remark."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.n_records = 0
         self.counts: Counter[Remark] = Counter()
-        self.places: dict[Remark, str] = {}  # the first, without the path: ":12"
+        self.places: dict[Remark, str] = {}  # first place, without the path: ":12"
 
     def add(self, remark: Remark, place: str = "", n: int = 1) -> None:
-        """Count it. place: "path:line" of its first occurrence, or ""."""
+        """Count the remark. place: "path:line", or ""."""
         if remark not in self.places:
             self.places[remark] = place.removeprefix(str(self.path)) if place else ""
         self.counts[remark] += n
@@ -54,7 +54,7 @@ class Remarks:
 
 
 class LeftOut(Counter[str]):
-    """What was left out, and why, in words → how often; `remarks`: those of each file that was read."""
+    """What was left out and why, in words → count; `remarks`: file → its remarks."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -84,7 +84,7 @@ class LeftOut(Counter[str]):
         ]
 
     def restore_remarks(self, rows: Sequence[Sequence[Any]], paths: Sequence[Path]) -> None:
-        """Take the remarks of `plain_remarks` for files of the same content at these paths."""
+        """Add the rows of `plain_remarks` as remarks on files of the same content at these paths."""
         for path in paths:
             self.opened(path)
         for i, n_records, one, many, is_warning, place, n in rows:

@@ -3,13 +3,13 @@
     text,label                            text,labels            separator: ";"        text,SPORT,SCIENCE
     The keeper saved it.,SPORT            A ball on Mars.,SPORT;SCIENCE                A ball on Mars.,1,1
 
-One category a text: `label` names the column. Several: `label` names one column and `separator` what stands between
-them, or `label` lists columns, one a category, that hold 1, 0 (true, false, yes, no, or a number between) or nothing
-where it is not known. With a separator, a category that the file uses and a row does not have is 0 there; an empty cell is a
-text of no category. Without one, an empty cell is an error.
+For one category a text, `label` names the column. For several, `label` names one column and `separator` parts the
+categories in a cell; or `label` lists one column a category, whose cells hold 1, 0 (true, false, yes, no, or a number
+between), or nothing if unknown. With a separator, categories that a row lacks are 0, and an empty cell is a text of no
+category. Without a separator, an empty label cell is an error.
 
-Cells may be quoted with ", hold line breaks then, and "" stands for a quote (RFC 4180). Where neither options nor the usual
-names say it, the header line tells what stands between cells and which columns are meant; what was guessed is remarked.
+Quoted cells ("…") may hold line breaks, and "" in them stands for a quote (RFC 4180). Without options, the header line
+shows the delimiter and the columns of text and label; guesses are remarked.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ TEXT_NAMES = (
 LABEL_NAMES = ("labels", "category", "class", "sentiment", "intent", "target", "topic", "emotion", "polarity", "stars")
 
 _DELIMITERS = (",", "\t", ";", "|")
-_NAMED_DELIMITERS = {"tab": "\t", r"\t": "\t"}  # as a command line can say them
+_NAMED_DELIMITERS = {"tab": "\t", r"\t": "\t"}  # names for use on a command line
 _TRUTH = {"1": 1.0, "true": 1.0, "yes": 1.0, "0": 0.0, "false": 0.0, "no": 0.0}
-_MAX_CELL = 10_000_000  # characters; the csv module stops at 131,072 by itself, which a long text can pass
+_MAX_CELL = 10_000_000  # characters; the csv module's default limit, 131,072, is too low for long texts
 
-Row = tuple[int, list[str]]  # with the number of its first line
+Row = tuple[int, list[str]]  # number of the row's first line, cells
 
 
 @readers("table")
@@ -116,11 +116,11 @@ class _Header:
     path: Path
     number: int
     delimiter: str
-    usual: str  # the delimiter that the file's name promises
+    usual: str  # the delimiter that fits the file's name
     cells: list[str]
 
     def find(self, name: str | None, default: str, usual: Sequence[str]) -> int | None:
-        """The position of the column that is named, of the default one, or of the only one with a usual name."""
+        """The position of the named, the default or the only usually named column; None if there is no such column."""
         if name is not None or self.cells.count(default) == 1:
             wanted = default if name is None else name
             return self.cells.index(wanted) if self.cells.count(wanted) == 1 else None
@@ -128,14 +128,14 @@ class _Header:
         return matches[0] if len(matches) == 1 else None
 
     def has(self, text: str | None, columns: Sequence[str] | None) -> bool:
-        """Whether all columns are there."""
+        """Whether the header has all wanted columns."""
         labels: Sequence[str | None] = columns or [None]
         return self.find(text, "text", TEXT_NAMES) is not None and all(
             self.find(name, "label", LABEL_NAMES) is not None for name in labels
         )
 
     def positions(self, text: str | None, columns: Sequence[str] | None, remarks: Remarks) -> dict[str | None, int]:
-        """Column → position, the text's first, under `_TEXT`. Remarks what is guessed; RunnerError for what is missing."""
+        """Column → position, the text's first, under `_TEXT`. Remarks guesses; RunnerError if a column is missing."""
         at: dict[str | None, int] = {_TEXT: self._position(text, "text", TEXT_NAMES)}
         names: Sequence[str | None] = columns or [None]
         for name in names:
@@ -172,7 +172,7 @@ class _Header:
 
 
 def _header(path: Path, delimiter: str | None, text: str | None, columns: Sequence[str] | None) -> _Header:
-    """The first line, cut at the delimiter that yields the wanted columns, else at the delimiter with most cells."""
+    """The first line, cut at the delimiter that gives the wanted columns, else at the delimiter that gives most cells."""
     name = path.name.lower().removesuffix(".gz")
     usual = "\t" if name.endswith((".tsv", ".tab")) else ","
     headers = []
@@ -193,19 +193,19 @@ def _header(path: Path, delimiter: str | None, text: str | None, columns: Sequen
 
 
 def looks_like_table(line: str) -> bool:
-    """Whether the first line of a file named .tsv is a table's: columns of a text and of a label."""
+    """Whether the first line of a file named .tsv names columns of text and label."""
     return _Header(Path(), 1, "\t", "\t", line.rstrip("\r").split("\t")).has(None, None)
 
 
 def option(key: str, value: str) -> str:
-    """How a command line says an option of the reader, quoted where it must be."""
+    """The reader's option as a command-line argument, quoted if necessary."""
     if re.fullmatch(r"[A-Za-z_][\w.-]*", value):
         return f"corpus.reader.{key}={value}"
     return f"\"corpus.reader.{key}='{value}'\""
 
 
 def _rows(path: Path, delimiter: str) -> Iterator[Row]:
-    """The rows that are not blank, each as long as the header, with the number of the line that it starts on."""
+    """(number of its first line, cells) of each row that is not blank. RunnerError if a row's length is not the header's."""
     csv.field_size_limit(_MAX_CELL)
     rows = csv.reader((line + "\n" for _, line in read_lines(path)), delimiter=delimiter, strict=True)
     width, last = 0, 0
