@@ -4,9 +4,9 @@
         {"type": "labels", "value": {"start": 0, "end": 3, "labels": ["PER"]}},
         {"type": "choices", "value": {"choices": ["SPORT"]}}]}]}
 
-One annotation a task is read: the one marked as ground truth, else the first that was not cancelled; others are left out, and
-counted, as are tasks without any, relations and whatever else a Doc has no place for. In the short export (JSON_MIN) spans and
-choices stand beside the text; exports.py reads those.
+One annotation a task is read: the ground truth, else the first annotation that was not cancelled. Other annotations, tasks
+without annotations, relations and other data that a Doc cannot hold are left out, and counted. exports.py reads the short
+export (JSON_MIN), where spans and choices stand beside the text.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Multi-word tokens of CoNLL-U as one word each: don't in place of do, n't.
 
-The merged word takes the token's spelling. It takes tag, universal tag, features, label and head of the one word among
-its own whose head lies outside, and of the last word where that is none or several; its lemma is theirs, joined by
-blanks; MISC is the token's own. Enhanced dependencies and empty nodes count in words that exist no more: docs with a
-merged word lose them, and the tally says so.
+The merged word takes the token's spelling and MISC. Tag, universal tag, features, label and head come from the only
+member word whose head lies outside the token, or from the last word if no or several heads do. The lemma is the words'
+lemmas, joined by blanks. Docs with a merged word lose enhanced dependencies and empty nodes, whose word numbers no
+longer fit; the tally counts the loss.
 """
 
 from __future__ import annotations

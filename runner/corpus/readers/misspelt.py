@@ -12,12 +12,12 @@ KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("words", "tokens", "entities", "ents", "spans", "tags", "ner_tags", "pos", "heads", "deps"), list),
     **dict.fromkeys(("spaces", "sent_starts"), list),
     **dict.fromkeys(("label", "labels", "category", "categories"), (str, int, list, dict)),
-}  # key → what it holds: {"post": "…"} is not meant as {"pos": […]}
+}  # key → type of its value: {"post": "…"} is no misspelt {"pos": […]}
 
 TASK_KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("text", "answer", "label"), str),
     **dict.fromkeys(("spans", "tokens", "options", "accept"), list),
-}  # likewise, of Prodigy's tasks
+}  # key → type of its value, in Prodigy's tasks
 
 
 def misspelt(key: str, record: Mapping[str, Any], kinds: Mapping[str, type | tuple[type, ...]] = KINDS) -> str | None:

@@ -3,11 +3,11 @@
     [{"id": 0, "paragraphs": [{"raw": "Ada slept.", "sentences": [{"tokens": [
         {"id": 0, "orth": "Ada", "tag": "NNP", "head": 1, "dep": "nsubj", "ner": "U-PERSON"}, …]}]}]}]
 
-A file is a list of documents, or one document, or one a line. `head` counts from the token (0: a root) and may leave the
-sentence. `ner` is BILUO, `-` where nobody knows; where no token has it, the paragraph's `entities` (offsets in `raw`)
-are taken. The text is `raw` where it is there, else `orth` joined by `space` (a space where that is missing). `lemma` and
-`morph` go to `Doc.meta` as `lemmas` and `feats`. spaCy writes the label of roots as ROOT; here it is `root`, as in
-Universal Dependencies, and features stand in UD's order. `brackets` (constituents), `links` and unknown keys of tokens
+A file is a list of documents, one document, or one document a line. `head` counts from the token (0: a root) and may
+leave the sentence. `ner` is BILUO, with `-` for unknown; if no token has `ner`, the paragraph's `entities` (offsets in
+`raw`) are read. The text is `raw`, or else `orth` joined by `space` (default: one space). `lemma` and
+`morph` go to `Doc.meta` as `lemmas` and `feats`. As in Universal Dependencies, spaCy's label ROOT becomes `root`,
+and features are sorted. `brackets` (constituents), `links` and unknown keys of tokens
 are left out, and counted.
 """
 
@@ -57,13 +57,13 @@ def spacy_json() -> Reader:
 
 
 def is_document(value: Any) -> bool:
-    """Whether a value is a document of spaCy 2's, and no record of a text whose meta is called `paragraphs`."""
+    """Whether a value is a spaCy 2 document, not a text's record with a meta key `paragraphs`."""
     is_record = isinstance(value, dict) and not {"text", "words", "tokens"}.isdisjoint(value)
     return isinstance(value, dict) and isinstance(value.get("paragraphs"), list) and not is_record
 
 
 def read_documents(documents: Iterable[tuple[str, Any]], path: Path, left_out: LeftOut) -> Iterator[Doc]:
-    """The docs of (place, document) pairs. Raises RunnerError, also where there is none."""
+    """The docs of (place, document) pairs. Raises RunnerError, also if there are no paragraphs."""
     remarks = left_out.opened(path)
     is_empty = True
     for place, document in documents:
@@ -79,13 +79,13 @@ def root_label(label: Any) -> Any:
     return "root" if label == "ROOT" else label
 
 
-MAX_OBJECT_BYTES = 700 << 20  # that the objects of one file may take; a file of 64 MB as spaCy writes it takes 500 MB
-_SAMPLE = 1 << 18  # bytes from which the encoding is told
-_STRING_BYTES, _OBJECT_BYTES = 60, 232  # the smallest string that is not shared, in its list; the smallest dict
+MAX_OBJECT_BYTES = 700 << 20  # memory limit for one file's objects; a 64 MB file from spaCy takes 500 MB
+_SAMPLE = 1 << 18  # bytes for guessing the encoding
+_STRING_BYTES, _OBJECT_BYTES = 60, 232  # smallest unshared string with its list slot; smallest dict
 
 
 def ud_features(features: Any) -> Any:
-    """Features in UD's order, which ignores case; spaCy's does not.
+    """The features in UD's order, which ignores case; spaCy's order does not.
 
     >>> ud_features("NumForm=Digit|Number=Sing")
     'Number=Sing|NumForm=Digit'
@@ -187,7 +187,7 @@ def _read_paragraph(
 
 
 def _without_raw(record: Mapping[str, Any], place: str) -> dict[str, Any] | None:
-    """The record without its text if text and words differ only in how marks are spelt; else None."""
+    """The record without its text if text and words differ only in the spelling of marks; else None."""
     text, words, entities = record.get("text"), record["words"], record.get("entities")
     edges = respelt_edges(text, words) if isinstance(text, str) and words and all(words) else None
     if edges is None or not isinstance(text, str):
@@ -195,7 +195,7 @@ def _without_raw(record: Mapping[str, Any], place: str) -> dict[str, Any] | None
     starts, ends = edges
     kept = {key: value for key, value in record.items() if key != "text"}
     kept["spaces"] = [end < start for end, start in zip(ends, [*starts[1:], len(text)], strict=True)]
-    if isinstance(entities, list) and entities and not isinstance(entities[0], str):  # offsets in the text that goes
+    if isinstance(entities, list) and entities and not isinstance(entities[0], str):  # offsets in the dropped text
         try:
             fit = fit_offsets(text, starts, ends, [(start, end, label) for start, end, label in entities], place=place)
         except (TypeError, ValueError):
@@ -232,7 +232,7 @@ def _cats(cats: Any, place: str) -> Any:
 
 
 def _list(value: Any, key: str, place: str) -> list[Any]:
-    """The list under a key of an object. Raises RunnerError where there is none."""
+    """The list under a key of an object. Raises RunnerError if there is no such list."""
     if not isinstance(value, dict) or not isinstance(value.get(key), list):
         fact = f"{key!r} is no list" if isinstance(value, dict) and key in value else f"there is no {key!r}"
         raise RunnerError(fact, place=place, hint=_HINT)

@@ -1,9 +1,9 @@
-"""Write CoNLL-U, so that what readers/conllu.py read comes back line by line.
+"""Write CoNLL-U; a file read by readers/conllu.py comes back line by line.
 
 Words are numbered in each sentence (`Doc.sents`); tags become XPOS, pos UPOS, heads HEAD (0 for a root), deps DEPREL;
 lemmas, features, enhanced dependencies, MISC, comments, multi-word tokens and empty nodes come from `Doc.meta`, where
-that reader put them. `SpaceAfter=No` follows `Doc.spaces`. A doc that has no comments gets `# text`, and `# newdoc` where
-it is more than one sentence.
+the reader put them. `SpaceAfter=No` follows `Doc.spaces`. A doc without comments gets `# text`, and `# newdoc` if
+the doc has several sentences.
 
 Entities, categories and other meta are left out, and counted, as are heads in another sentence.
 """
@@ -41,11 +41,11 @@ def conllu() -> Writer:
 
 
 class SentenceMaker:
-    """Doc → sentences as text. Strings are held against the format once."""
+    """Doc → sentences as text. Each feature string is checked only once."""
 
     def __init__(self, left_out: LeftOut) -> None:
         self._left_out = left_out
-        self._features: set[Any] = {None, "_"}  # that have passed
+        self._features: set[Any] = {None, "_"}  # already checked
         self._numbers = list(map(str, range(100)))
 
     def __call__(self, doc: Doc) -> Iterator[str]:
@@ -84,7 +84,7 @@ class SentenceMaker:
             yield "\n".join([*comments[number], *lines]) + SEPARATOR
 
     def _heads(self, doc: Doc, start: int, end: int) -> list[str]:
-        """HEAD of each word of a sentence: the head's number, 0 for a root, `_` where it is unknown or lies elsewhere."""
+        """HEAD of each word: the head's number, 0 for a root, `_` if the head is unknown or outside the sentence."""
         if doc.heads is None:
             return ["_"] * (end - start)
         numbers = self._numbers
@@ -110,7 +110,7 @@ class SentenceMaker:
         return False
 
     def _held(self, doc: Doc, sentences: Sequence[Span]) -> dict[str, Any]:
-        """What of the doc's meta has a place in the format; the rest is counted."""
+        """The part of the doc's meta that CoNLL-U can hold; the rest is counted."""
         held: dict[str, Any] = {}
         for key, value in doc.meta.items():
             if key in (OPENS_DOCUMENT, UNALIGNED):
@@ -151,7 +151,7 @@ def _is_free(values: list[str]) -> bool:
 
 
 def _is_column(value: Any, n_words: int, are_fit: Callable[[list[str]], bool]) -> bool:
-    """Whether it is a list of one string or None a word, all fit for the column."""
+    """Whether the value is a list of one string or None a word, all fit for the column."""
     if not isinstance(value, list) or len(value) != n_words:
         return False
     kinds = set(map(type, value))
@@ -173,7 +173,7 @@ def _are_comments(value: Any, sentences: Sequence[Span]) -> bool:
 
 
 def _are_multiword(value: Any, sentences: Sequence[Span]) -> bool:
-    """Whether these are tokens of two words or more of one sentence each, in order, not overlapping."""
+    """Whether the value lists tokens of two or more words within a sentence, in order, not overlapping."""
     if not isinstance(value, list):
         return False
     position = number = 0
@@ -230,7 +230,7 @@ def _misc(doc: Doc, meta: dict[str, Any], nothing: list[str]) -> list[str]:
     inside = {i for token in meta.get("multiword", ()) for i in range(token["start"], token["end"])}
     for i, has_space in enumerate(doc.spaces):
         cell = misc[i]
-        if has_space is ("SpaceAfter=No" not in cell) or i in inside:  # the line of the multi-word token says it
+        if has_space is ("SpaceAfter=No" not in cell) or i in inside:  # the multi-word token's line holds SpaceAfter
             continue
         items = [] if cell == "_" else cell.split("|")
         if has_space:
@@ -242,7 +242,7 @@ def _misc(doc: Doc, meta: dict[str, Any], nothing: list[str]) -> list[str]:
 
 
 def _comments(doc: Doc, sentences: Sequence[Span]) -> list[list[str]]:
-    """The lines above each sentence of a doc that came without."""
+    """The comment lines above each sentence, for a doc without comments."""
     comments = [[f"# text = {' '.join(sentence.text.split())}"] for sentence in sentences]
     if len(comments) > 1 or doc.meta.get(OPENS_DOCUMENT):
         comments[0].insert(0, "# newdoc")
@@ -250,9 +250,9 @@ def _comments(doc: Doc, sentences: Sequence[Span]) -> list[list[str]]:
 
 
 def _lines_before(meta: dict[str, Any], sentences: Sequence[Span]) -> dict[tuple[int, int], list[str]]:
-    """(sentence, position in the doc) → the lines of empty nodes and multi-word tokens that stand before that word.
+    """(sentence, position in the doc) → the lines of empty nodes and multi-word tokens that stand before the word there.
 
-    An empty node between two sentences belongs to the second one where its number starts with 0.
+    An empty node between two sentences belongs to the second sentence if the node's number starts with 0.
     """
     lines: dict[tuple[int, int], list[str]] = {}
     number = 0

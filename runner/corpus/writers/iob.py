@@ -1,12 +1,12 @@
-"""Write token files: one word a line, its tag between them where there are tags, its entity in IOB2 last.
+"""Write token files: one word a line, then its tag if there are tags, then its entity in IOB2.
 
     Madrid  NNP  B-LOC
     sleeps  VBZ  O
 
 Columns are parted by tabs; a blank line ends a sentence. `Doc.tags` is the second column, and the further columns that
-readers/iob.py found (`Doc.meta["columns"]`) follow it; `_` stands where one has no value, in every doc if any has one.
-`-` stands for an entity that is not known; it is `-` everywhere in a doc whose entities were never annotated.
--DOCSTART- stands where the file that was read had it, or CoNLL-U's `# newdoc`.
+readers/iob.py found (`Doc.meta["columns"]`) follow it; `_` stands for a missing value; all docs get the same columns.
+`-` stands for an unknown entity; every word of a doc without entity annotations has `-`.
+-DOCSTART- stands where the source file had -DOCSTART- or CoNLL-U's `# newdoc`.
 
 Trees, universal tags, categories, the spaces between words and everything else are left out, and counted.
 """
@@ -38,7 +38,7 @@ def iob() -> Writer:
         n_more = max((len(_more_columns(doc)) for doc in held), default=0)
         has_tags = n_more > 0 or any(doc.tags is not None for doc in held)
         if held and held[0].words[0].startswith("\ufeff"):
-            yield "\ufeff"  # readers drop the first one
+            yield "\ufeff"  # readers drop the first BOM
         gap = ""
         for doc in held:
             _count(doc, left_out)
@@ -54,7 +54,7 @@ def iob() -> Writer:
 
 
 def _rows(doc: Doc, n_more: int, *, has_tags: bool) -> list[str]:
-    """A line a word. Raises RunnerError at the doc's source where a value would break the line."""
+    """One line a word. Raises RunnerError at the doc's source if a value would break the line."""
     n = len(doc)
     between = [_filled(doc.tags, n)] if has_tags else []
     between += [_filled(values, n) for values in _more_columns(doc)]
@@ -73,14 +73,14 @@ def _rows(doc: Doc, n_more: int, *, has_tags: bool) -> list[str]:
 
 
 def _opens_document(doc: Doc) -> bool:
-    """Whether the file that the doc was read from began a document with it, by -DOCSTART- or by CoNLL-U's newdoc."""
+    """Whether the doc began a document in its source file, by -DOCSTART- or by CoNLL-U's newdoc."""
     comments = doc.meta.get("comments")
     first = comments[0] if isinstance(comments, list) and comments and isinstance(comments[0], list) else ()
     return bool(doc.meta.get(OPENS_DOCUMENT)) or any(isinstance(line, str) and NEWDOC.match(line) for line in first)
 
 
 def _more_columns(doc: Doc) -> list[list[str | None]]:
-    """The columns between tag and entity that the iob reader kept; none where meta holds something else by that name."""
+    """The columns between tag and entity that the iob reader kept; empty if meta holds other data by that name."""
     columns = doc.meta.get(COLUMNS)
     is_fit = isinstance(columns, list) and all(
         isinstance(column, list) and len(column) == len(doc) and set(map(type, column)) <= {str, type(None)}

@@ -1,10 +1,10 @@
-"""Write JSON lines in the simple training style, the keys of annotations.py, which readers/jsonl.py reads.
+"""Write JSON lines in the simple training style (keys: annotations.py), which readers/jsonl.py reads.
 
     {"text": "Ada slept.", "words": ["Ada", "slept", "."], "spaces": [true, false, false], "entities": [[0, 3, "PER"]]}
 
-Keys of layers that were never annotated are left out, as are `heads` and the like; meta (lemmas, features, comments, an
-id) follows. Entities are offsets of characters, or one BILUO tag a word where some are not known or white space is a
-word. All that a Doc holds can be written but entities that fit no words.
+Keys of layers that were never annotated are left out; meta (lemmas, features, comments, an id) follows. Entities are
+character offsets, or one BILUO tag a word if some entities are unknown or a word is white space. Only entities that fit
+no words are lost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from runner.errors import RunnerError
 from runner.registry import writers
 
 _STRINGS, _OPTIONAL, _FLAGS, _WHOLE, _LISTS = {str}, {str, type(None)}, {bool}, {int}, {list}  # values in a list
-_MOST = 1_000_000  # strings kept
+_MOST = 1_000_000  # strings in the cache, at most
 LAYERS = ("tags", "pos", "heads", "deps", "sent_starts")
 
 

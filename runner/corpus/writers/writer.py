@@ -1,7 +1,7 @@
-"""The contract of writers: docs in, text out, piece by piece, and a tally of what the format has no place for.
+"""The contract of writers: docs in, pieces of text out, and a tally of the data that the format cannot hold.
 
 A factory registered with `@registry.writers("name")` takes no arguments and returns such a callable. A writer counts,
-by reason, what it leaves out, and raises RunnerError at the doc's source where a word cannot be written at all.
+by reason, the data left out, and raises RunnerError at the doc's source if a word cannot be written at all.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def _count_white_space(doc: Doc, format_name: str, left_out: LeftOut) -> None:
 
 
 def without(doc: Doc, positions: Sequence[int], left_out: LeftOut) -> Doc:
-    """A copy of the doc without some of its words, which become a space after the word before.
+    """A copy of the doc without the words at these positions; each becomes a space after the word before.
 
-    Heads among them are not known any more; lists of meta that hold one value a word are cut too. Raises RunnerError
-    where nothing is left.
+    Heads at removed words become unknown; meta lists of one value a word are cut too. Raises RunnerError
+    if no word is left.
     """
     gone = set(positions)
     n = len(doc)
@@ -104,7 +104,7 @@ def without(doc: Doc, positions: Sequence[int], left_out: LeftOut) -> Doc:
 
 
 def count_lost(doc: Doc, format_name: str, left_out: LeftOut, *layers: str) -> None:
-    """Tally the layers of a doc that the format has no column for: one for each value that is known."""
+    """Tally the known values of the doc's layers that have no column in the format."""
     for layer in layers:
         if layer == "entities":
             n = len(doc.ents)
