@@ -15,6 +15,7 @@ on the dev set and checked on the test set, by sentence.
     spaCy 3.8 blank("en")                .9725        .9725     168 k            MIT, a large dependency: an extra here
     syntok 1.4.4                         .9706        .9706     370 k    .9701   MIT, 0.2 MB, needs only regex
     syntok 1.4.4 with two repairs        .9799        .9799     307 k    .9768   the default, "syntok"
+      the same, pieces known (`by_piece`)                             3 M
     SoMaJo 2.5, en_PTB                   .9896        .9896      17 k            GPL-3, slower than our models predict
 
 nltk finds final full stops only in single sentences, and its sentence splitter needs a data download. The repairs
@@ -31,6 +32,7 @@ from __future__ import annotations
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from threading import Lock
 from typing import Any
 
@@ -54,6 +56,8 @@ MAY_BE_MARK = re.compile(
     "[\xad\u0300-\u036f\u0483-\u0489\u0591-\u1dff\u200c-\u200f\u202a-\u202e\u2060-\U0010ffff]"
 )  # a fast test
 MAX_MENDED = 1000  # characters; longer words are not rejoined, so that long lines take no quadratic time
+MAX_PIECES = 1 << 16  # in the memory of one tokenizer: some 20 MB
+MAX_REMEMBERED = 64  # characters; longer pieces seldom come back, and one could fill the memory
 
 
 @tokenizers("syntok")
@@ -63,6 +67,11 @@ def syntok() -> Tokenizer:
     >>> syntok()("Don't sell the iPhone!!")
     (['Do', "n't", 'sell', 'the', 'iPhone', '!!'], [False, True, True, True, False, False])
     """
+    return by_piece(uncached_syntok())
+
+
+def uncached_syntok() -> Tokenizer:
+    """`syntok`, with each text cut anew."""
     import regex
     from syntok.tokenizer import Tokenizer as Syntok
 
@@ -91,6 +100,59 @@ def syntok() -> Tokenizer:
         return cover(text, pieces)
 
     return tokenize
+
+
+class _Cuts(dict[str, tuple[str, ...]]):
+    """Piece between blanks → its words. A new piece is cut by `cut`; a full memory is emptied.
+
+    Threads may share it: each operation on the dict is one step, and the words of a piece do not depend on the others.
+    """
+
+    def __init__(self, cut: Tokenizer) -> None:
+        super().__init__()
+        self._cut = cut
+
+    def __missing__(self, piece: str) -> tuple[str, ...]:
+        words = self._cut(piece)[0]
+        # A piece that is one word is that word: one string for both.
+        parts = (piece,) if len(words) == 1 else tuple(words)
+        if len(piece) <= MAX_REMEMBERED:
+            if len(self) >= MAX_PIECES:
+                self.clear()
+            self[piece] = parts
+        return parts
+
+
+class _Ends(dict[int, tuple[bool, ...]]):
+    """Number of words in a piece → whether white space follows each: the last alone."""
+
+    def __missing__(self, n: int) -> tuple[bool, ...]:
+        ends = (*[False] * (n - 1), True)
+        if n <= MAX_REMEMBERED:
+            self[n] = ends
+        return ends
+
+
+def by_piece(tokenize: Tokenizer) -> Tokenizer:
+    """Remember how `tokenize` cuts each piece between blanks: four to ten times as fast once the pieces are known.
+
+    Exact for a tokenizer that cuts at every white space and looks at nothing beyond, as syntok does: all its rules, for
+    contractions, hyphens, ellipses and final marks, read one piece. syntok does not cut at the control characters FS, GS,
+    RS and US, which Python counts as white space. Texts with such a character are tokenized whole.
+    """
+    cuts, ends = _Cuts(tokenize), _Ends()
+
+    def tokenize_by_piece(text: str) -> tuple[list[str], list[bool]]:
+        if "\x1c" in text or "\x1d" in text or "\x1e" in text or "\x1f" in text:
+            return tokenize(text)
+        parts = list(map(cuts.__getitem__, text.split()))
+        words = list(chain.from_iterable(parts))
+        spaces = list(chain.from_iterable(map(ends.__getitem__, map(len, parts))))
+        if spaces:
+            spaces[-1] = text[-1].isspace()
+        return words, spaces
+
+    return tokenize_by_piece
 
 
 def _with_marks(text: str, marks: Sequence[int], tokenize: Tokenizer) -> tuple[list[str], list[bool]]:

@@ -2,6 +2,7 @@
 
 import builtins
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import runner
+from runner.corpus import tokenizer
 from runner.corpus.doc import Doc
-from runner.corpus.tokenizer import MARKS, MAY_BE_MARK, cover, spacy, syntok, whitespace
+from runner.corpus.tokenizer import MARKS, MAY_BE_MARK, by_piece, cover, spacy, syntok, uncached_syntok, whitespace
 from runner.errors import RunnerError
 
 MIRROR = os.environ.get("RUNNER_DATA_MIRROR")
@@ -103,6 +105,90 @@ def test_the_quick_look_passes_over_no_mark():
 
     marks = regex.compile(MARKS)
     assert not [c for c in map(chr, range(0x110000)) if marks.match(c) and not MAY_BE_MARK.match(c)]
+
+
+KNOWN = syntok()  # its memory fills from test to test
+ANEW = uncached_syntok()
+
+
+@given(st.one_of(TEXTS, st.lists(TEXTS).map(" ".join)))
+def test_words_by_piece_are_those_of_the_whole_text(text):
+    assert KNOWN(text) == ANEW(text) == KNOWN(text)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "don't",
+                "n't",
+                "-",
+                "e-",
+                "-mail",
+                "...",
+                "..",
+                ".",
+                "Mr.",
+                "U.S.",
+                "(a",
+                "b)",
+                "!!!",
+                "'s",
+                "\u00ad",
+                "\u0301",
+            ]
+        )
+    ),
+    st.lists(st.sampled_from([" ", "\n", "\u00a0", "\u200b", "\x1c", "\x1f", "", "-\n", "\r\n"]), min_size=1),
+)
+def test_marks_and_hyphens_at_the_edges_of_pieces(pieces, blanks):
+    text = "".join(piece + blanks[i % len(blanks)] for i, piece in enumerate(pieces))
+    assert KNOWN(text) == ANEW(text)
+
+
+def test_a_new_list_for_every_text():
+    first = KNOWN("Don't go.")
+    first[0].append("changed"), first[1].append(True)
+    assert KNOWN("Don't go.") == (["Do", "n't", "go", "."], [False, True, False, False])
+
+
+def test_the_memory_of_pieces_is_bounded(monkeypatch):
+    monkeypatch.setattr(tokenizer, "MAX_PIECES", 3)
+    cut: list[str] = []
+
+    def counted(text):
+        cut.append(text)
+        return ANEW(text)
+
+    tokenize = by_piece(counted)
+    assert tokenize("a b c a b c")[0] == list("abcabc")
+    assert cut == ["a", "b", "c"]
+    assert tokenize("d a")[0] == ["d", "a"]  # the fourth piece empties the memory
+    assert cut == ["a", "b", "c", "d", "a"]
+    tokenize("x" * 65 + " " + "x" * 65)
+    assert cut[5:] == ["x" * 65] * 2  # too long to keep
+
+
+@pytest.mark.skipif(not MIRROR, reason="RUNNER_DATA_MIRROR names no folder with the treebanks")
+@pytest.mark.parametrize(
+    "name", ["ud_english_ewt", "ud_vietnamese_vtb", "ud_armenian_armtdp", "wnut17", "movie_reviews"]
+)
+def test_words_by_piece_on_real_text(name):
+    folder = Path(MIRROR) / name
+    if name == "movie_reviews":
+        with zipfile.ZipFile(folder / "movie_reviews.zip") as archive:
+            members = [member for member in archive.namelist() if member.endswith(".txt")][::20]
+            texts = [archive.read(member).decode("utf8", "replace") for member in members]
+    elif name == "wnut17":
+        lines = [line.split("\t")[0] for line in (folder / "wnut17train.conll").read_text("utf8").split("\n")]
+        texts = " ".join(lines).split("  ")
+    else:
+        lines = [line for path in folder.glob("*-dev.conllu") for line in path.read_text("utf8").split("\n")]
+        texts = [line.removeprefix("# text = ") for line in lines if line.startswith("# text = ")]
+    texts.append("\n".join(texts[:200]))
+    assert len(texts) > 50
+    for text in texts:
+        assert KNOWN(text) == ANEW(text)
 
 
 def test_spacy_follows_the_language_of_the_pipeline():
