@@ -13,6 +13,7 @@ Names are imported when they are first used: `import runner` costs nothing.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,8 +74,10 @@ def blank(
 
 
 def load(path: str | Path, *, code: Sequence[str | Path] = (), ops: str = "numpy", threads: int | None = 1) -> Pipeline:
-    """A trained pipeline from a model folder, or from MLflow: "runs:/RUN_ID/model-best" or "models:/NAME/VERSION".
+    """A trained pipeline.
 
+    path: a model folder, the folder of a run (its model-best), the name of an installed model package, or an address of
+    MLflow: "runs:/RUN_ID/model-best", "models:/NAME/VERSION", "models:/NAME@ALIAS", "models:/NAME/latest".
     code: Python files to run first, for a model with entries of its maker's own; without them it is refused, and nothing
     in a model is ever run. ops: what computes, as compute.ops; "numba", an extra, is the fastest, and compiles for some
     seconds at its first use. threads: of BLAS, while the pipeline predicts or learns; afterwards the process has its own
@@ -83,11 +86,12 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), ops: str = "numpy
     """
     from runner.components.pipeline import load as load_folder
 
-    if str(path).startswith(("runs:/", "models:/")):
-        from runner.tracking.mlflow.store import fetch
+    folder = Path(path)
+    if not os.path.isfile(folder / "meta.json"):
+        from runner.tracking.model_source import find_model
 
-        return load_folder(fetch(str(path)), code, ops, threads)
-    return load_folder(Path(path), code, ops, threads)
+        folder = find_model(path).folder
+    return load_folder(folder, code, ops, threads)
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -122,3 +124,72 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = handlers, level  # --info of Hydra adds one of its own
+
+
+# A run of every component, trained once a session. Tests must not change its folder: copy it.
+
+_NAMES, _PLACES = ("Ada", "Bo", "Lin", "Max"), ("Oslo", "Rome", "Lima")
+
+
+def full_records(n: int, start: int = 0) -> list[dict[str, Any]]:
+    """Texts with every layer of annotation: entities, tags, trees and categories."""
+    records = []
+    for i in range(start, start + n):
+        name, place = _NAMES[i % 4], _PLACES[i % 3]
+        words = [name, "lives" if i % 2 else "works", "in", place, "."]
+        text = " ".join(words[:4]) + "."
+        at = text.index(place)
+        records.append(
+            {
+                "id": f"text-{i}",
+                "text": text,
+                "words": words,
+                "spaces": [True, True, True, False, False],
+                "entities": [[0, len(name), "PER"], [at, at + len(place), "LOC"]],
+                "tags": ["NNP", "VBZ", "IN", "NNP", "."],
+                "pos": ["PROPN", "VERB", "ADP", "PROPN", "PUNCT"],
+                "heads": [1, 1, 3, 1, 1],
+                "deps": ["nsubj", "root", "case", "obl", "punct"],
+                "cats": {"HOME": float(i % 2), "WORK": float(not i % 2)},
+            }
+        )
+    return records
+
+
+def write_jsonl(path: Path, records: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf8")
+    return path
+
+
+FULL = (
+    "corpus=files", "corpus.train=train.jsonl", "corpus.dev=dev.jsonl", "pipeline=full", "tok2vec=small", "tok2vec.width=16",
+    "tok2vec.depth=1", "tok2vec.embed_size=100", "optimizer.learn_rate=0.02", "dropout=constant", "training.max_epochs=4",
+    "batch=words", "batch.size=40",
+    "+pipeline.components.textcat={type: textcat, tok2vec: null, architecture: {type: bag_of_ngrams, rows: 512}}",
+    "+pipeline.score_weights.cats_score=0.5", "output_dir=run",
+)  # fmt: skip
+
+
+def train_full(folder: Path, *words: str) -> Path:
+    """Train on full_records in a folder, with train.jsonl, dev.jsonl and test.jsonl in it; the run's folder."""
+    from runner.__main__ import main
+
+    write_jsonl(folder / "train.jsonl", full_records(36))
+    write_jsonl(folder / "dev.jsonl", full_records(10, 36))
+    write_jsonl(folder / "test.jsonl", full_records(7, 46))
+    with contextlib.chdir(folder):
+        assert main([*FULL, *words]) == 0
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of every component, outside MLflow, without a test set."""
+    return train_full(tmp_path_factory.mktemp("full"), "tracking=none")
+
+
+@pytest.fixture(scope="session")
+def tracked_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, tracked in the mlflow.db beside it, and with a test set."""
+    folder = tmp_path_factory.mktemp("tracked")
+    return train_full(folder, f"tracking.uri=sqlite:///{folder}/mlflow.db", "corpus.test=test.jsonl")

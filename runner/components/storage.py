@@ -142,8 +142,12 @@ def load_into(make: Callable[..., P], path: Path, code: Sequence[str | Path], op
     if not path.is_dir():
         raise RunnerError("there is no model folder here", place=str(path), hint="Give a folder such as model-best.")
     meta = _mapping(path, META, _read(path, META))
-    if meta.get("format") not in (3, _FORMAT):
-        fact = f"model format {meta.get('format')!r:.40} is neither 3 nor {_FORMAT}"
+    kind = meta.get("format")
+    if isinstance(kind, int) and kind > _FORMAT:
+        fact = f"the model was written by a newer version of runner (format {kind}; this version reads 3 and {_FORMAT})"
+        raise RunnerError(fact, place=str(path / META), hint="Install a newer version of runner.")
+    if kind not in (3, _FORMAT):
+        fact = f"model format {kind!r:.40} is neither 3 nor {_FORMAT}"
         raise RunnerError(fact, place=str(path / META), hint="Train again.")
     if _meta_sha256(meta) != meta.get("meta_sha256"):
         raise _damaged(path / META, "its checksum is not the one that it holds")

@@ -213,7 +213,7 @@ def test_a_damaged_model_is_refused(memory, tmp_path):
         weights.write_bytes(damaged)
         with pytest.raises(runner.RunnerError, match=r"weights.msgpack.*damaged"):
             runner.load(tmp_path / "model")
-    with pytest.raises(runner.RunnerError, match="no model folder"):
+    with pytest.raises(runner.RunnerError, match="there is no such model"):
         runner.load(tmp_path / "nothing")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 DATABASES = ("postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
+DEFAULT_MODEL = "model-best"  # of a run whose model is not named
 MODEL_FOLDER = "model"  # of a logged model, with our files as they were
 SQLITE_HEAD = b"SQLite format 3\x00"
 
@@ -115,11 +117,30 @@ def client_of(tracking_uri: str | None = None) -> tuple[MlflowClient, str]:
     return mlflow.MlflowClient(tracking_uri=store, registry_uri=store), store
 
 
-def fetch(uri: str, tracking_uri: str | None = None) -> Path:
-    """The local folder with the files of a logged model.
+@dataclass(frozen=True)
+class LoggedFiles:
+    """Where the files of a logged model lie, and the run that it comes from.
 
-    uri: "runs:/RUN_ID/model-best", "models:/MODEL_ID", "models:/NAME/VERSION" or "models:/NAME@ALIAS". tracking_uri: as
-    in `store_uri`. Files that lie on this machine are used in place, others are downloaded into a temporary folder.
+    folder: as runner.load reads it. run_id: None if the store does not say. store: the address asked.
+    """
+
+    folder: Path
+    run_id: str | None
+    model_id: str | None
+    store: str
+
+
+def fetch(uri: str, tracking_uri: str | None = None) -> Path:
+    """The local folder with the files of a logged model; see `fetch_logged`."""
+    return fetch_logged(uri, tracking_uri).folder
+
+
+def fetch_logged(uri: str, tracking_uri: str | None = None) -> LoggedFiles:
+    """The files of a logged model, on this machine.
+
+    uri: "runs:/RUN_ID" (its model-best) or "runs:/RUN_ID/NAME", "models:/MODEL_ID", "models:/NAME/VERSION",
+    "models:/NAME/latest" or "models:/NAME@ALIAS". tracking_uri: as in `store_uri`. Files that lie on this machine are used
+    in place, others are downloaded into a temporary folder.
 
     Raises RunnerError where there is no such run or model, or no store.
     """
@@ -131,7 +152,7 @@ def fetch(uri: str, tracking_uri: str | None = None) -> Path:
     from mlflow.exceptions import MlflowException
 
     try:
-        location = _artifact_location(client, uri)
+        location, run_id, model_id = _found(client, uri)
         folder = _local(location)
         if folder is None:
             target = tempfile.mkdtemp(prefix="runner-model-")
@@ -147,7 +168,7 @@ def fetch(uri: str, tracking_uri: str | None = None) -> Path:
         raise RunnerError(
             "this model was not logged by runner", place=uri, hint="Load it with mlflow.pyfunc.load_model."
         )
-    return inner
+    return LoggedFiles(inner, run_id, model_id, store)
 
 
 def _sqlite_uri(uri: str, place: str, cwd: Path) -> str:
@@ -175,30 +196,44 @@ def _sqlite_uri(uri: str, place: str, cwd: Path) -> str:
     return f"{head}:///{path}{mark}{query}"
 
 
-def _artifact_location(client: MlflowClient, uri: str) -> str:
-    """The folder of a logged model, as an address. Raises LookupError and what MLflow raises."""
+def _found(client: MlflowClient, uri: str) -> tuple[str, str | None, str | None]:
+    """(address of the folder, id of the run, id of the model). Raises LookupError and what MLflow raises."""
     scheme, _, rest = uri.partition(":/")
     if scheme == "models":
-        name, at, alias = rest.partition("@")
-        if at:
-            return str(
-                client.get_model_version_download_uri(name, client.get_model_version_by_alias(name, alias).version)
-            )
-        name, slash, version = rest.partition("/")
-        if slash:
-            return str(client.get_model_version_download_uri(name, version))
-        return str(client.get_logged_model(name).artifact_location)
+        return _registered(client, rest.strip("/"))
     run_id, _, name = rest.strip("/").partition("/")
-    if scheme != "runs" or not run_id or not name:
+    name = name or DEFAULT_MODEL
+    if scheme != "runs" or not run_id:
         raise LookupError("the address should look like runs:/RUN_ID/model-best or models:/NAME/VERSION")
     run = client.get_run(run_id)
     names = []
     for output in run.outputs.model_outputs if run.outputs is not None else []:
         model = client.get_logged_model(output.model_id)
         if model.name == name:
-            return str(model.artifact_location)
+            return str(model.artifact_location), run_id, str(model.model_id)
         names.append(model.name)
     raise LookupError(f"run {run_id} has no model {name!r} (it has: {', '.join(sorted(names)) or 'none'})")
+
+
+def _registered(client: MlflowClient, reference: str) -> tuple[str, str | None, str | None]:
+    """As `_found`. reference: MODEL_ID, NAME/VERSION, NAME/latest or NAME@ALIAS."""
+    name, at, alias = reference.partition("@")
+    if not at:
+        name, slash, number = reference.partition("/")
+        if not slash:
+            model = client.get_logged_model(name)
+            return str(model.artifact_location), model.source_run_id, name
+        if number == "latest":
+            client.get_registered_model(name)  # raises for a name that is not there
+            versions = client.search_model_versions(f"name = '{name}'")
+            if not versions:
+                raise LookupError(f"the registered model {name!r} has no version")
+            number = str(max(int(version.version) for version in versions))
+        version = client.get_model_version(name, number)
+    else:
+        version = client.get_model_version_by_alias(name, alias)
+    location = str(client.get_model_version_download_uri(name, version.version))
+    return location, version.run_id or None, getattr(version, "model_id", None) or None
 
 
 def _local(location: str) -> Path | None:
