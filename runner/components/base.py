@@ -171,7 +171,12 @@ class Component(ABC):
 
     @abstractmethod
     def annotate(self, batch: Batch) -> None:
-        """Predict, and write the predictions into the docs."""
+        """Predict, and write the predictions into the docs.
+
+        If `batch.temperature` is a number, also write the probability of each prediction, computed from scores that are
+        divided by it: `ent.confidence`, or a layer of `doc.confidence` (corpus/token_layers.py). A component that has no
+        probabilities leaves them out.
+        """
 
     def retokenized(self, example: Example) -> Example:
         """The example on the tokens that the components after this one learn from, where this one has no weights."""

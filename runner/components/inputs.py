@@ -15,13 +15,18 @@ from runner.model.layout import Layout, Packed, Tokens
 
 @dataclass(frozen=True)
 class Batch:
-    """Docs on their way through a component."""
+    """Docs on their way through a component.
+
+    temperature: divides the scores from which the component computes its confidence in what it predicts, and no other
+    scores; None: nobody asks for confidence.
+    """
 
     docs: Sequence[Doc]
     layout: Layout
     rows: NDArray[np.int64]  # (n_tokens,) the lexeme of each token
     lexemes: LexemeTable
     vectors: Packed | None = None  # the tok2vec's, for components that have one
+    temperature: float | None = None
 
     @classmethod
     def of(cls, docs: Sequence[Doc], lexemes: Lexemes) -> Batch:

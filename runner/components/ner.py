@@ -25,7 +25,7 @@ from runner.corpus.no_labels import unfit_entities
 from runner.errors import RunnerError
 from runner.model import crf
 from runner.model.chain import chain
-from runner.model.crf_spans import entity_probabilities
+from runner.model.crf_spans import entity_probabilities, path_probabilities
 from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Packed
 from runner.model.linear import linear_biluo
@@ -147,10 +147,18 @@ class EntityRecognizer(Component):
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             own = states[start : start + len(doc)]
             doc.set_ents(biluo_to_spans([tags[state] for state in own.tolist()]) if own.any() else [])
+            if batch.temperature is not None and doc.ents:
+                paths = [(ent.start, ent.end, self.label_rows[ent.label]) for ent in doc.ents]
+                potentials = scores[:, start : start + len(doc)] / batch.temperature
+                for ent, probability in zip(doc.ents, path_probabilities(potentials, paths), strict=True):
+                    ent.confidence = probability
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
-        """`entities`: a list of [start, end, label], in character offsets."""
-        return {"entities": [[ent.start_char, ent.end_char, ent.label] for ent in doc.ents]}
+        """`entities`: a list of [start, end, label], in character offsets; if asked, `entity_confidence`, one value each."""
+        record: dict[str, Any] = {"entities": [[ent.start_char, ent.end_char, ent.label] for ent in doc.ents]}
+        if doc.confidence is not None:
+            record["entity_confidence"] = [ent.confidence for ent in doc.ents]
+        return record
 
     def candidates(self, batch: Batch, threshold: float) -> list[list[Candidate]]:
         assert self.head is not None

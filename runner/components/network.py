@@ -120,14 +120,26 @@ class Network:
 
     # Predicting
 
-    def annotate(self, docs: Sequence[Doc], names: Sequence[str]) -> None:
-        """Annotate docs in place with the named components, in this order."""
-        for some in _by_words(docs, _WORDS_PER_BATCH):
+    def annotate(
+        self, docs: Sequence[Doc], names: Sequence[str], temperatures: Mapping[str, float] | None = None
+    ) -> None:
+        """Annotate docs in place with the named components, in this order.
+
+        temperatures: component → the temperature of its confidence, 1 where it is missing; None: write no confidence.
+        The last bits of a matrix product depend on its size. No one sees them in the best label, but in a probability;
+        so each doc is a batch of its own if its confidence is asked for.
+        """
+        for some in _by_words(docs, _WORDS_PER_BATCH) if temperatures is None else ([doc] for doc in docs):
             batch = Batch.of(some, self.lexemes)
             vectors: dict[int, Packed] = {}
+            for doc in some:
+                doc.confidence = None if temperatures is None else {}
             for name in names:
                 component = self.components[name]
-                component.annotate(replace(batch, vectors=self._vectors(name, batch, vectors)))
+                read = replace(batch, vectors=self._vectors(name, batch, vectors))
+                if temperatures is not None:
+                    read = replace(read, temperature=temperatures.get(name, 1.0))
+                component.annotate(read)
                 if not component.has_weights:  # the component has changed the tokens
                     batch, vectors = Batch.of(some, self.lexemes), {}
 

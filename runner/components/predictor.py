@@ -20,8 +20,9 @@ from runner.errors import RunnerError
 from runner.model.blas import with_own_threads
 from runner.model.parameters import Parameters
 
+TEMPERATURES = "temperatures"  # key of meta: component → the temperature of its confidence, see calibration.py
 # Keys of meta that describe the trained weights.
-ABOUT_WEIGHTS = ("epoch", "step", "score", "scores", "epochs", "data_digest", "seed", "weights_sha256")
+ABOUT_WEIGHTS = ("epoch", "step", "score", "scores", "epochs", "data_digest", "seed", "weights_sha256", TEMPERATURES)
 
 
 class Predictor:
@@ -86,36 +87,46 @@ class Predictor:
             assert self._tokenize is not None
         return Doc.tokenized(text, self._tokenize(text))
 
-    def __call__(self, text: str | Doc) -> Doc:
-        """Annotate one text."""
+    def __call__(self, text: str | Doc, *, confidence: bool = True) -> Doc:
+        """Annotate one text. confidence: give each prediction its probability, as `ent.confidence`."""
         doc = text if isinstance(text, Doc) else self.make_doc(text)
-        self.predict([doc])
+        self.predict([doc], confidence=confidence)
         return doc
 
-    def pipe(self, texts: Iterable[str | Doc], batch_size: int = 256) -> Iterator[Doc]:
-        """Annotate a stream of texts, `batch_size` at a time and in order, with the components that take part now."""
+    def pipe(self, texts: Iterable[str | Doc], batch_size: int = 256, *, confidence: bool = False) -> Iterator[Doc]:
+        """Annotate a stream of texts, `batch_size` at a time and in order, with the components that take part now.
+
+        confidence: give each prediction its probability, as `ent.confidence`. The texts are computed one at a time
+        then, which takes several times as long, so that each has the numbers that `nlp(text)` gives, to the last bit.
+        """
         if isinstance(texts, str | Doc):
             raise RunnerError(
                 "nlp.pipe takes many texts, and was given one", hint="Write nlp(text), or nlp.pipe([text])."
             )
-        return self._stream(texts, batch_size, self.pipe_names)
+        return self._stream(texts, batch_size, self.pipe_names, confidence=confidence)
 
-    def _stream(self, texts: Iterable[str | Doc], batch_size: int, names: Sequence[str]) -> Iterator[Doc]:
+    def _stream(
+        self, texts: Iterable[str | Doc], batch_size: int, names: Sequence[str], *, confidence: bool
+    ) -> Iterator[Doc]:
         batch: list[Doc] = []
         for text in texts:
             batch.append(text if isinstance(text, Doc) else self.make_doc(text))
             if len(batch) >= batch_size:
-                self.predict(batch, names)
+                self.predict(batch, names, confidence=confidence)
                 yield from batch
                 batch = []
-        self.predict(batch, names)
+        self.predict(batch, names, confidence=confidence)
         yield from batch
 
     @with_own_threads
-    def predict(self, docs: Sequence[Doc], names: Sequence[str] | None = None) -> None:
-        """Annotate docs in place. names: the components that predict, in order; None: all that take part."""
+    def predict(self, docs: Sequence[Doc], names: Sequence[str] | None = None, *, confidence: bool = False) -> None:
+        """Annotate docs in place. names: the components that predict, in order; None: all that take part.
+
+        confidence: as in `pipe`.
+        """
         self._prepare()
-        self.network.annotate(docs, self.pipe_names if names is None else names)
+        temperatures = self.meta.get(TEMPERATURES, {}) if confidence else None
+        self.network.annotate(docs, self.pipe_names if names is None else names, temperatures)
 
     @with_own_threads
     def ent_candidates(self, docs: Sequence[Doc], threshold: float) -> list[list[Candidate]]:

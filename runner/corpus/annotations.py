@@ -28,6 +28,8 @@ from runner.errors import RunnerError, suggest
 UNALIGNED = "runner:unaligned_entities"  # key in Doc.meta
 
 KEYS = ("text", "words", "spaces", "entities", "tags", "pos", "heads", "deps", "sent_starts", "cats")
+# Of predictions: no annotation to learn from, kept in Doc.meta.
+CONFIDENCE = ("entity_confidence", "tag_confidence", "head_confidence", "dep_confidence", "cat_confidence")
 _KEYS = frozenset((*KEYS, UNALIGNED))
 
 
@@ -35,7 +37,7 @@ def check_keys(annotations: Mapping[str, Any]) -> None:
     """Raises RunnerError for a key that is neither an annotation nor "meta"."""
     known = (*KEYS, "meta")
     for key in annotations:
-        if key not in known and key != UNALIGNED:
+        if key not in known and key not in CONFIDENCE and key != UNALIGNED:
             raise RunnerError(
                 f"unknown annotation {key!r}; {suggest(str(key), known)}",
                 hint='Put other data under "meta": {"meta": {"id": 3}}.',

@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import Any
 
 from runner.corpus.alignment import respelt, word_edges
+from runner.corpus.token_layers import Confidence, TokenLayers, of_tokens
 from runner.errors import RunnerError
 from runner.spacy_names import ExplainsNames
 
@@ -23,9 +24,9 @@ _start = attrgetter("start")
 
 
 class Span(ExplainsNames):
-    """Tokens `start` to `end` (exclusive) of a doc, with a label."""
+    """Tokens `start` to `end` (exclusive) of a doc, with a label. confidence: see token_layers.py."""
 
-    __slots__ = ("doc", "end", "label", "start")
+    __slots__ = ("confidence", "doc", "end", "label", "start")
     _kind = "span"
 
     def __init__(self, doc: Doc, start: int, end: int, label: str = "") -> None:
@@ -33,6 +34,7 @@ class Span(ExplainsNames):
         self.start = start
         self.end = end
         self.label = label
+        self.confidence: float | None = None
 
     @property
     def label_(self) -> str:
@@ -70,11 +72,12 @@ class Span(ExplainsNames):
         return self.text
 
 
-class Token(ExplainsNames):
+class Token(TokenLayers, ExplainsNames):
     """Token `i` of a doc."""
 
     __slots__ = ("doc", "i")
     _kind = "token"
+    doc: Doc
 
     def __init__(self, doc: Doc, i: int) -> None:
         self.doc = doc
@@ -102,18 +105,6 @@ class Token(ExplainsNames):
         return self.text + self.whitespace_
 
     @property
-    def tag_(self) -> str:
-        return _at(self.doc.tags, self.i)
-
-    @property
-    def pos_(self) -> str:
-        return _at(self.doc.pos, self.i)
-
-    @property
-    def dep_(self) -> str:
-        return _at(self.doc.deps, self.i)
-
-    @property
     def head(self) -> Token:
         """The head; a root is its own head, as is a token without annotation."""
         head = self.doc.heads[self.i] if self.doc.heads is not None else None
@@ -138,10 +129,6 @@ class Token(ExplainsNames):
         return self.text
 
 
-def _at(values: Sequence[str | None] | None, i: int) -> str:
-    return (values[i] or "") if values is not None else ""
-
-
 class Doc(ExplainsNames):
     """A tokenized text with optional annotations.
 
@@ -159,8 +146,8 @@ class Doc(ExplainsNames):
     """
 
     __slots__ = (
-        "_ents", "_offsets", "_text", "cats", "deps", "heads", "lexeme_ids", "meta", "pos", "raw", "sent_starts",
-        "source", "spaces", "tags", "unknown_ents", "words",
+        "_ents", "_offsets", "_text", "cats", "confidence", "deps", "heads", "lexeme_ids", "meta", "pos", "raw",
+        "sent_starts", "source", "spaces", "tags", "unknown_ents", "words",
     )  # fmt: skip
     _kind = "doc"
 
@@ -207,6 +194,7 @@ class Doc(ExplainsNames):
         self.unknown_ents = [(start, end) for start, end in unknown_ents]
         self.cats = dict(cats) if cats is not None else None
         self.meta = dict(meta) if meta else {}
+        self.confidence: Confidence | None = None  # of predictions
         self.lexeme_ids: Any = None  # filled by components.inputs
         self.raw: str | None = None
         self._text: str | None = None
@@ -282,7 +270,10 @@ class Doc(ExplainsNames):
 
     @ents.setter
     def ents(self, ents: Sequence[Span | tuple[int, int, str]]) -> None:
+        given = {ent.as_tuple(): ent.confidence for ent in ents if isinstance(ent, Span)}
         self.set_ents([ent.as_tuple() if isinstance(ent, Span) else ent for ent in ents])
+        for ent in self.ents:
+            ent.confidence = given.get(ent.as_tuple())
 
     @property
     def has_ents(self) -> bool:
@@ -317,6 +308,8 @@ class Doc(ExplainsNames):
         ends = {end: new + 1 for new, (_, end) in enumerate(members)}
         ents = [ent.as_tuple() for ent in self.ents]
         kept = [(starts[s], ends[e], label) for s, e, label in ents if s in starts and e in ends]
+        sure = [ent.confidence for ent in self.ents if ent.start in starts and ent.end in ends]
+        confidence = of_tokens(self.confidence, anchors)
         unknown = [(new_of[start], new_of[end - 1] + 1) for start, end in self.unknown_ents]
         heads = self.heads
         self.__init__(  # type: ignore[misc]  # the same doc, on other tokens
@@ -334,6 +327,9 @@ class Doc(ExplainsNames):
             meta=self.meta,
             source=self.source,
         )
+        self.confidence = confidence
+        for ent, value in zip(self.ents, sure, strict=True):
+            ent.confidence = value
 
     def anchor(self, start: int, end: int) -> int:
         """The token in a range whose head lies outside it; the last token if there are none or several."""
@@ -345,7 +341,11 @@ class Doc(ExplainsNames):
 
     def copy(self) -> Doc:
         """A copy with the same tokens and annotations, independent of this doc."""
-        return self.with_words(self.words)
+        doc = self.with_words(self.words)
+        doc.confidence = dict(self.confidence) if self.confidence is not None else None
+        for ent, own in zip(doc.ents, self.ents, strict=True):
+            ent.confidence = own.confidence
+        return doc
 
     def with_words(self, words: Sequence[str]) -> Doc:
         """A copy with each word replaced by one of `words`; annotations and white space stay."""

@@ -83,7 +83,7 @@ class PackedDocs:
         """The annotated doc number `i`."""
         doc = PackedDoc.__new__(PackedDoc)
         doc._docs, doc._words, doc._i = self, self.words, i
-        doc._text = doc._offsets = doc.lexeme_ids = None
+        doc._text = doc._offsets = doc.lexeme_ids = doc.confidence = None
         return doc
 
     def predicted(self, i: int) -> PackedDoc:

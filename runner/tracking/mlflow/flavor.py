@@ -25,13 +25,15 @@ class TextModel:
 
         Each record has `text`, as it was given, and what the pipeline predicts: `entities` as [start, end, label] in
         characters of it; `words` with one value each in `tags`, `pos`, `heads`, `deps`, `sent_starts`; `cats`, label →
-        probability; and the parts of components of a user's own. Raises MlflowException, which a server answers as 400,
-        where the input is something else, or cannot be predicted.
+        probability; and the parts of components of a user's own. params: {"confidence": True} adds the probability of
+        each prediction, as `entity_confidence`. Raises MlflowException, which a server answers as 400, where the input
+        is something else, or cannot be predicted.
         """
         from runner.components.records import record_of
 
         try:
-            return [record_of(self.nlp, doc) for doc in self.nlp.pipe(texts_of(model_input))]
+            docs = self.nlp.pipe(texts_of(model_input), confidence=bool((params or {}).get("confidence", False)))
+            return [record_of(self.nlp, doc) for doc in docs]
         except RunnerError as error:
             from mlflow.exceptions import MlflowException
             from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
