@@ -26,6 +26,7 @@ PROGRAMS = {  # take flags of their own
     "compare": "runner.commands.compare",
     "convert": "runner.commands.convert",
     "debug": "runner.commands.debug",
+    "evaluate": "runner.commands.evaluate",
     "reap": "runner.commands.reap",
     "rerun": "runner.commands.rerun",
     "sync": "runner.commands.sync",

@@ -10,16 +10,19 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from runner.blocks import resolve, resolve_argument
 from runner.compare.reproduction import code_tags
 from runner.components.base import max_batch_size
 from runner.components.pipeline import Pipeline
+from runner.config.kept import expanded_all
 from runner.config.schema import RunConfig
 from runner.corpus.augment import Augmentation
-from runner.corpus.datasets import Corpus, CorpusSpec, load_corpus
+from runner.corpus.datasets import Corpus, CorpusSpec, Held, load_corpus, read_part
 from runner.corpus.digests import sha256_of
 from runner.corpus.example import Example
+from runner.errors import RunnerError
 from runner.launch.fingerprint import fingerprint
 from runner.model.allocator import keep_freed_memory
 from runner.model.ops import make_ops
@@ -50,6 +53,26 @@ def make_corpus(config: RunConfig) -> Corpus:
         reader=resolve(config.corpus.reader, "readers", "corpus.reader"),
         tokenizer=resolve(config.pipeline.tokenizer, "tokenizers", "pipeline.tokenizer"),
         recipe=reading_recipe(config),
+    )
+
+
+def recorded_part(record: Mapping[str, Any], split: str, nlp: Pipeline, *, gold_tokens: bool | None = None) -> Held:
+    """A part of the corpus that a past run was given. None of the code that the record names is run.
+
+    record: the run's saved config. split: "train", "dev" or "test". nlp: its tokenizer makes words of raw texts.
+    gold_tokens: None: as the run. Raises RunnerError if the record names no such part, or its files cannot be read.
+    """
+    corpus = record.get("corpus")
+    if not isinstance(corpus, Mapping) or (corpus.get(split) is None and not (split == "dev" and corpus.get("folds"))):
+        raise RunnerError(f"the run has no {split} data", place=f"corpus.{split}", hint="Name the data: MODEL DATA")
+    known = expanded_all({field.name: corpus.get(field.name) for field in dataclasses.fields(CorpusSpec)})
+    if gold_tokens is not None:
+        known["gold_tokens"] = gold_tokens
+    return read_part(
+        CorpusSpec(**known),
+        split,
+        reader=resolve(expanded_all(corpus.get("reader")), "readers", "corpus.reader"),
+        tokenizer=resolve(nlp.tokenizer_block, "tokenizers", "pipeline.tokenizer"),
     )
 
 

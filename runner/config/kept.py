@@ -61,6 +61,15 @@ def expanded(text: str) -> str:
     return _ENVIRONMENT.sub(value, text)
 
 
+def expanded_all(value: Any) -> Any:
+    """A saved value, nested as it may be, with the expressions in all of its texts replaced; see `expanded`."""
+    if isinstance(value, Mapping):
+        return {key: expanded_all(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [expanded_all(item) for item in value]
+    return expanded(value) if isinstance(value, str) else value
+
+
 def masked_keys(plain: Any, place: str = "") -> Iterator[str]:
     """The dotted keys whose values were masked because they held a secret."""
     if isinstance(plain, str) and secrets.is_masked(plain):

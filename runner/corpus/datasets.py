@@ -207,6 +207,51 @@ def load_corpus(
     )
 
 
+@dataclass
+class Held:
+    """Examples to score on, and the files that they were read from."""
+
+    examples: list[Example]
+    sources: list[SourceFile]
+    left_out: LeftOut
+
+    @property
+    def digest(self) -> str:
+        """sha256, in hex, of the files' contents."""
+        return hashlib.sha256("\n".join(source.sha256 for source in self.sources).encode()).hexdigest()
+
+
+def read_part(
+    spec: CorpusSpec, split: str, *, reader: Reader | Callable[[Path], Iterator[Doc]], tokenizer: Tokenizer
+) -> Held:
+    """Read one part of a data set, the same examples as `load_corpus` reads, and no file of the other parts.
+
+    split: "train", "dev" or "test"; dev may be a fold of the training data. Raises RunnerError as `load_corpus`.
+    """
+    left_out = LeftOut()
+    read = bind(reader, tokenizer, left_out)
+    is_fold = split == "dev" and spec.dev is None and spec.folds is not None
+    part = spec.train if is_fold or split == "train" else spec.dev if split == "dev" else spec.test
+    paths = locate(part, f"corpus.{split}")
+    docs = [list(islice(read(path), spec.limit)) for path in paths]
+    if is_fold:
+        docs = _held_lists(_fold(docs, spec.folds or 0, spec.fold or 0)["dev"])
+    name = spec.name or "files"
+    sources = [
+        SourceFile(name, split, path, sha256_of(path), len(some), sum(map(len, some)))
+        for path, some in zip(paths, docs, strict=True)
+        if some
+    ]
+    examples = list(_examples(docs, None if spec.gold_tokens else _on_words_of(tokenizer)))
+    _check_is_some(split, examples)
+    return Held(examples, sources, left_out)
+
+
+def _held_lists(docs: _Docs) -> list[list[Doc]]:
+    assert isinstance(docs, list)
+    return docs
+
+
 def _check_is_some(split: str, examples: Sequence[Example]) -> None:
     if not examples:
         raise RunnerError(

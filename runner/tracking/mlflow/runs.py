@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -103,6 +104,37 @@ class Store:
         with self._explained(run_id):
             for key, value in tags.items():
                 self.client.set_tag(run_id, key, value)
+
+    def log_scores(
+        self, run_id: str, model: str, values: Mapping[str, float], datasets: Sequence[Mapping[str, Any]]
+    ) -> str | None:
+        """Log scores of a run's logged model as test/… metrics of the run and of the model. Returns the model's id.
+
+        model: its id, or its name in the run. datasets: the files that were scored, see entities.dataset_input; a metric
+        names the first. The id is None, and the run alone has the metrics, if it has no such model. Raises RunnerError.
+        """
+        from mlflow.entities import Metric
+
+        from runner.tracking.mlflow.entities import dataset_input
+        from runner.tracking.mlflow.limits import clean_name
+
+        with self._explained(run_id):
+            run = self.client.get_run(run_id)
+            outputs = {output.model_id: output for output in (run.outputs.model_outputs if run.outputs else ())}
+            named = [id for id in outputs if model in (id, self.client.get_logged_model(id).name)]
+            model_id = named[0] if named else None
+            inputs = [dataset_input(one) for one in datasets]
+            self.client.log_inputs(run_id, datasets=inputs)
+            about = {"dataset_name": inputs[0].dataset.name, "dataset_digest": inputs[0].dataset.digest}
+            if model_id is not None:
+                about["model_id"] = model_id
+            step, now = outputs[model_id].step if model_id is not None else 0, int(1000 * time.time())
+            metrics = [
+                Metric(clean_name(f"test/{key}"), float(value), now, step, run_id=run_id, **about)
+                for key, value in values.items()
+            ]
+            self.client.log_batch(run_id, metrics=metrics)
+        return model_id
 
     def log_report(self, experiment: str, name: str, files: Sequence[Path], tags: Mapping[str, str], note: str) -> str:
         """Log files about other runs of the experiment as a run of its own; return its id. Raises RunnerError."""
