@@ -27,6 +27,7 @@ PROGRAMS = {  # take flags of their own
     "convert": "runner.commands.convert",
     "debug": "runner.commands.debug",
     "evaluate": "runner.commands.evaluate",
+    "predict": "runner.commands.predict",
     "reap": "runner.commands.reap",
     "rerun": "runner.commands.rerun",
     "sync": "runner.commands.sync",

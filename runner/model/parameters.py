@@ -167,6 +167,13 @@ class Parameters:
                 table = self.tables.setdefault(path, Table(weights[path], gradients[path]))
                 node.attrs["tables"][name] = table
 
+    def look_at(self, flat: NDArray[np.float32]) -> None:
+        """Take `flat`, (n,) float32, as the weights without copying it: a map of a file that other processes map too."""
+        assert flat.shape == self._weights.shape
+        self.detach()
+        self._weights = flat
+        self._attach()
+
     def views(self, flat: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Path → view of a flat array with one value a weight."""
         return {

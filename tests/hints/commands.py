@@ -160,3 +160,49 @@ def a_pipe_to_convert(at: Place) -> None:
     at.patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((at.folder / "train.iob").read_bytes())))
     at.command("convert", "-", "out.jsonl")
     assert (at.folder / "out.jsonl").read_text(encoding="utf8").count("\n") == 4
+
+
+@story(
+    "commands/predict/__init__", "--resume goes on from there", "Or leave such texts out: --skip-errors",
+    commands__predict__formats="or give --format",
+    corpus__texts="or leave such texts out: --skip-errors",
+)  # fmt: skip
+def texts_that_cannot_be_predicted(at: Place) -> None:
+    at.command(*TINY, "output_dir=out")
+    at.write("texts.jsonl", '{"text": "Ada met Bo."}\n{"text": 3}\n')
+    (at.folder / "texts.txt").write_bytes(b"Ada met Bo.\n\xff\n")
+    for name in ("texts.jsonl", "texts.txt"):
+        at.command("predict", "out/", name, "-o", f"{name}.jsonl", code=2)
+        assert "1 skipped" in at.command("predict", "out/", name, "-o", f"{name}.jsonl", "--resume", "--skip-errors")
+    at.command("predict", "out/", "texts.jsonl", "-o", "out.what", code=2)
+    at.command("predict", "out/", "texts.jsonl", "-o", "out.what", "--format", "jsonl", "--skip-errors")
+
+
+@story("commands/predict/formats", "Leave such texts out with --skip-errors")
+def a_text_without_words_in_conllu(at: Place) -> None:
+    at.command(*TINY, "output_dir=out")
+    at.write("texts.jsonl", '{"text": "Ada met Bo."}\n{"text": " "}\n')
+    at.command("predict", "out/", "texts.jsonl", "-o", "out.conllu", code=2)
+    at.command("predict", "out/", "texts.jsonl", "-o", "out.jsonl")
+    at.command("predict", "out/", "texts.jsonl", "-o", "out.conllu", "--resume", "--skip-errors")
+
+
+@story(
+    "commands/predict/output",
+    "or write it anew with --force",
+    "Go on from there with --resume",
+    "Begin anew with --force.",
+)
+def predictions_lie_there_already(at: Place) -> None:
+    at.command(*TINY, "output_dir=out")
+    at.write("texts.jsonl", '{"text": "Ada met Bo."}\n{"text": 3}\n')
+    at.write("texts.txt", "Ada met Bo.\n")
+    words = ("predict", "out/", "texts.jsonl", "-o", "out.jsonl")
+    at.command(*words, code=2)
+    at.command(*words, code=2)
+    at.command(*words, "--resume", "--skip-errors")
+    at.command(*words, "--skip-errors", code=2)
+    at.command(*words, "--skip-errors", "--force")
+    at.command("predict", "out/", "texts.jsonl", "-o", "more.jsonl", code=2)
+    at.command("predict", "out/", "texts.txt", "-o", "more.jsonl", "--resume", code=2)
+    at.command("predict", "out/", "texts.txt", "-o", "more.jsonl", "--force")

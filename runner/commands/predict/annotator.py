@@ -1,0 +1,201 @@
+"""Chunks of units in, encoded predictions out: in this process, or in workers that share one map of the weights.
+
+Workers are spawned. Each loads the model's config and words, and then looks at the weights through a file that all of them
+map: the pages are in memory once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runner.blocks import resolve
+from runner.commands.predict.formats import encoder
+from runner.components.pipeline import Pipeline, load
+from runner.corpus.doc import Doc
+from runner.corpus.readers.reader import LeftOut
+from runner.corpus.texts import Unit, doc_of, is_tokenized
+from runner.errors import RunFailed, RunnerError
+
+CHUNK_TEXTS, CHUNK_BYTES = 256, 200_000
+_AHEAD = 2  # chunks that wait for each worker
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a worker must know to do the same as its parent."""
+
+    folder: Path
+    code: Sequence[str]
+    ops: str
+    form: str
+    columns: Sequence[str]
+    weights: Path | None = None  # flat float32 values
+    confidence: bool = False
+
+
+@dataclass
+class Answer:
+    """The text of a chunk. n_units: read, with those that had a fault. faults: of texts that were left out, in order.
+
+    Without --skip-errors the chunk ends at its first fault, which is `error`.
+    """
+
+    text: str = ""
+    n_units: int = 0
+    n_texts: int = 0
+    n_words: int = 0
+    faults: list[str] = field(default_factory=list)
+    error: RunnerError | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+class Annotator:
+    """A pipeline and an encoder."""
+
+    def __init__(self, nlp: Pipeline, setting: Setting) -> None:
+        self._nlp = nlp
+        self._tokenize = resolve(nlp.tokenizer_block, "tokenizers", "pipeline.tokenizer")
+        self._encode = encoder(nlp, setting.form, setting.columns, confidence=setting.confidence)
+        self._confidence = setting.confidence
+
+    def __call__(self, units: Sequence[Unit], *, is_skipping: bool) -> Answer:
+        """Read, annotate and encode a chunk."""
+        answer, left_out = Answer(), LeftOut()
+        docs: list[tuple[Doc, bool]] = []
+        for unit in units:
+            try:
+                doc = doc_of(unit, self._tokenize)
+                docs.append((doc, is_tokenized(unit, doc)))
+            except RunnerError as error:
+                if not is_skipping:
+                    answer.error = error
+                    break
+                answer.faults.append(_one_line(error))
+            answer.n_units += 1
+        self._nlp.predict([doc for doc, _ in docs], confidence=self._confidence)
+        try:
+            answer.text = self._encode(docs, left_out)
+            answer.n_texts, answer.n_words = len(docs), sum(len(doc) for doc, _ in docs)
+        except RunnerError:
+            self._one_by_one(docs, answer, is_skipping=is_skipping)
+        else:
+            answer.left_out = dict(left_out)
+        return answer
+
+    def _one_by_one(self, docs: Sequence[tuple[Doc, bool]], answer: Answer, *, is_skipping: bool) -> None:
+        """Encode a chunk in which some doc cannot be encoded."""
+        left_out = LeftOut()
+        good: list[tuple[Doc, bool]] = []
+        for i, pair in enumerate(docs):
+            try:
+                self._encode([pair], LeftOut())
+                good.append(pair)
+            except RunnerError as error:
+                if not is_skipping:
+                    answer.error, answer.n_units = error, i
+                    break
+                answer.faults.append(_one_line(error))
+        answer.text = self._encode(good, left_out) if good else ""
+        answer.n_texts, answer.n_words = len(good), sum(len(doc) for doc, _ in good)
+        answer.left_out = dict(left_out)
+
+
+def _one_line(error: RunnerError) -> str:
+    return f"{error.place}: {error.fact}" if error.place else error.fact
+
+
+def chunks(units: Iterator[Unit]) -> Iterator[list[Unit]]:
+    """Units in chunks of bounded size."""
+    chunk: list[Unit] = []
+    size = 0
+    for unit in units:
+        chunk.append(unit)
+        size += _size(unit)
+        if len(chunk) >= CHUNK_TEXTS or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _size(unit: Unit) -> int:
+    value = unit.value
+    return 6 * len(value[0]) if unit.kind == "doc" else len(value[0]) if unit.kind == "row" else len(value)
+
+
+def answers(
+    nlp: Pipeline, setting: Setting, units: Iterator[Unit], n_workers: int, *, is_skipping: bool
+) -> Generator[Answer, None, None]:
+    """The answers to all chunks, in order. Raises RunFailed if a worker dies."""
+    if n_workers == 1:
+        annotate = Annotator(nlp, setting)
+        for chunk in chunks(units):
+            yield annotate(chunk, is_skipping=is_skipping)
+        return
+    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    with tempfile.TemporaryDirectory(prefix="runner-weights-") as folder:
+        path = Path(folder) / "weights.f32"
+        try:
+            nlp.parameters.weights.tofile(path)
+        except OSError as error:
+            hint = "Set TMPDIR to a folder with more space."
+            raise RunFailed(f"the weights cannot be shared: {error.strerror}", place=folder, hint=hint) from None
+        shared = replace(setting, weights=path)
+        pool = ProcessPoolExecutor(n_workers, get_context("spawn"), _begin, (shared, os.getpid()))
+        waiting: deque[Future[Answer]] = deque()
+        todo = chunks(units)
+        try:
+            for chunk in islice(todo, _AHEAD * n_workers):
+                waiting.append(pool.submit(_annotate, chunk, is_skipping))
+            while waiting:
+                answer = waiting.popleft().result()
+                for chunk in islice(todo, 1):
+                    waiting.append(pool.submit(_annotate, chunk, is_skipping))
+                yield answer
+        except BrokenProcessPool:
+            hint = "Was it killed for memory? Fewer workers need less."
+            raise RunFailed("a worker process has ended", place="--workers", hint=hint) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+_annotator: Annotator | None = None  # of this worker
+
+
+def _begin(setting: Setting, parent: int) -> None:
+    """Set up a worker."""
+    global _annotator
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent ends its workers
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    nlp = load(setting.folder, setting.code, setting.ops)
+    if setting.weights is not None:
+        nlp.parameters.look_at(np.memmap(setting.weights, dtype="float32", mode="c"))
+    _annotator = Annotator(nlp, setting)
+
+
+def _leave_with(parent: int) -> None:
+    """End this process when its parent is gone: a killed parent tells nobody."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
+def _annotate(chunk: list[Unit], is_skipping: Any) -> Answer:
+    assert _annotator is not None
+    return _annotator(chunk, is_skipping=bool(is_skipping))
