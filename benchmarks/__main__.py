@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import roofline, scale, startup
+from benchmarks.defaults import command as defaults
 from benchmarks.jobs import JOBS, REGIMES, SIDES
 from benchmarks.report import Record, Table, accuracy_table, load, measures, speed_table
 from benchmarks.turns import Options, in_process, plan, run_all, run_once, say, work_folder
@@ -24,6 +25,7 @@ COMMANDS = {
     "accuracy": "full trainings of both sides: best score, and seconds to spaCy's best",
     "roofline": "how near tagger training comes to what its matrix products alone would take",
     "startup": "--help, the first update from the shell, what recording costs",
+    "defaults": "what a user gets who names data and nothing else (defaults --help)",
     "scale": "cost by size of the corpus and by length of a doc (ours alone; --sizes, --words)",
     "report": "the tables again, from the files of --save",
 }
@@ -136,8 +138,17 @@ def sides_of(asked: Sequence[str] | None) -> Sequence[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = arguments(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ["defaults"]:
+        return defaults.main(words[1:])
+    args = arguments(words)
     try:
+        if args.command == "defaults":
+            raise RunnerError(
+                "this command has options of its own",
+                place="defaults",
+                hint="Name it first: python -m benchmarks defaults",
+            )
         records = run(args)
         show(args, records)
     except RunnerError as error:
