@@ -13,7 +13,7 @@ from benchmarks.defaults.cells import SCORES, SIDES, Run
 from benchmarks.defaults.choices import LAST_EVALUATIONS
 from benchmarks.defaults.compare import Compared, Counts, compared
 from benchmarks.defaults.corpora import CORPORA, prepare
-from benchmarks.defaults.records import of_settings, read_all
+from benchmarks.defaults.records import cell_of, of_settings, read_all
 from benchmarks.defaults.runs import ALL, Asked, plan, work
 from benchmarks.defaults.tables import all_tables, heading
 from benchmarks.turns import say
@@ -146,10 +146,14 @@ def main(argv: Sequence[str]) -> int:
 
 
 def show(args: argparse.Namespace, runs: Sequence[Run]) -> None:
-    """Print the tables of these runs and draw their pictures. Raises RunnerError if none of them is finished."""
-    names = {run.name for run in runs}
+    """Print the tables of the runs' cells, and draw their pictures. Raises RunnerError if nothing is finished.
+
+    All sides that have records are shown, unless --report comes with --sides.
+    """
+    wanted = {(run.cell, run.seed) for run in runs}
+    sides = args.sides if args.report and args.sides else SIDES
     found = of_settings(read_all([args.folder, *args.beside]), args.set)
-    records = [record for record in found if record["name"] in names]
+    records = [one for one in found if (cell_of(one), one["seed"]) in wanted and one["side"] in sides]
     if not records:
         raise RunnerError(
             "none of these runs is finished", place=f"--folder {args.folder}", hint="Leave --report out to make them."

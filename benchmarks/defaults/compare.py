@@ -104,7 +104,7 @@ class Compared:
     @property
     def size(self) -> str:
         """Its number of training docs, as a table shows it."""
-        return f"{self.cell.size:,}" + (" all" if self.is_all else "    ")
+        return f"{'all ' if self.is_all else ''}{self.cell.size:,}"
 
     def mean(self, side: str, part: str) -> float | None:
         """The mean score over seeds, 0 to 1; None without runs."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.defaults.cells import NAMES, SCORES, Cell
+from benchmarks.defaults.cells import NAMES, SCORES
 from benchmarks.defaults.compare import Compared, sides_in
 from benchmarks.plots import INK, RULE, SPACY
 
@@ -15,6 +15,7 @@ MARKERS = {"ours": "o", "guide": "s", "spacy": "^"}
 CURVE_SCORE = {"parser": "mean of UAS and LAS"}  # where the score of a curve is not the component's
 PANEL = (2.9, 2.3)  # inches
 DPI = 130
+LEAST_ROOM = 0.04  # of a score: a panel of flat curves must not look like one of steep curves
 
 
 def draw(cells: Sequence[Compared], folder: Path) -> list[Path]:
@@ -42,20 +43,28 @@ def curves_page(component: str, cells: Sequence[Compared]) -> Any:
     measured to: the best of spaCy's side, median over its runs.
     """
     corpora = list(dict.fromkeys(one.cell.corpus for one in cells))
-    by_corpus = [[one for one in cells if one.cell.corpus == corpus] for corpus in corpora]
-    figure, axes = page(len(corpora), max(map(len, by_corpus)))
-    for row, some in zip(axes, by_corpus, strict=True):
-        for axis in row[len(some) :]:
-            axis.set_visible(False)
-        for axis, one in zip(row, some, strict=False):
-            curves_panel(axis, one)
-            axis.set_title(title_of(one), fontsize=9, color=INK, loc="left")
-        row[0].set_ylabel(f"{some[0].cell.corpus}\n{axis_label(component)}", fontsize=8, color=INK)
-    for i, axis in enumerate(axes[-1]):
-        lowest = [row[i] for row in axes if row[i].get_visible()]
-        (lowest[-1] if lowest else axis).set_xlabel("CPU seconds of training", fontsize=8, color=INK)
+    sizes = sorted({column_of(one) for one in cells})
+    figure, axes = page(len(corpora), len(sizes))
+    for row, corpus in zip(axes, corpora, strict=True):
+        panels = {column_of(one): one for one in cells if one.cell.corpus == corpus}
+        for axis, size in zip(row, sizes, strict=True):
+            if size not in panels:
+                axis.set_visible(False)
+                continue
+            curves_panel(axis, panels[size])
+            axis.set_title(f"{panels[size].size} docs", fontsize=9, color=INK, loc="left")
+        first = next(axis for axis in row if axis.get_visible())
+        first.set_ylabel(f"{corpus}\n{CURVE_SCORE.get(component, SCORES[component])}", fontsize=8, color=INK)
+    for column in zip(*axes, strict=True):
+        lowest = [axis for axis in column if axis.get_visible()][-1]
+        lowest.set_xlabel("CPU seconds of training", fontsize=8, color=INK)
     finish(figure, f"{component}: dev score while training", sides_in(cells))
     return figure
+
+
+def column_of(one: Compared) -> tuple[bool, int]:
+    """Cells with all docs of their corpora share the last column."""
+    return one.is_all, 0 if one.is_all else one.cell.size
 
 
 def curves_panel(axis: Any, one: Compared) -> None:
@@ -94,13 +103,13 @@ def span(one: Compared, low: float) -> tuple[float, float]:
 def window(one: Compared, best: float) -> tuple[float, float]:
     """Limits of the scores: the upper parts of the curves, where they differ, fill a panel.
 
-    The lower limit is below every run's best score and, if it can be, below half of the evaluations.
+    The lower limit is below every run's best score and below three quarters of the evaluations.
     """
     scores = sorted(point["score"] for runs in one.runs.values() for record in runs for point in record["curve"])
     lowest_best = min(max(p["score"] for p in record["curve"]) for runs in one.runs.values() for record in runs)
     low = min(scores[len(scores) // 4], lowest_best)
-    room = max(best - low, 0.02)
-    return max(low - 0.15 * room, 0.0 - 0.02 * room), best + 0.12 * room
+    room = max(best - low, LEAST_ROOM)
+    return max(best - 1.15 * room, -0.02 * room), best + 0.12 * room
 
 
 def sizes_page(component: str, cells: Sequence[Compared]) -> Any:
@@ -178,15 +187,6 @@ def whole_numbers(axis: Any) -> None:
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
-
-
-def title_of(one: Compared) -> str:
-    cell: Cell = one.cell
-    return f"{'all ' if one.is_all else ''}{cell.size:,} docs"
-
-
-def axis_label(component: str) -> str:
-    return CURVE_SCORE.get(component, SCORES[component])
 
 
 def close(figure: Any) -> None:

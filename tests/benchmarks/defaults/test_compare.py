@@ -121,9 +121,9 @@ def test_a_row_tells_scores_differences_and_seconds():
     ours = [record("ours", 0.30, 0.20, seed=i) for i in range(2)]
     theirs = [record("spacy", 0.25, 0.25, seed=i, curve=[(40, 0.25)], is_cut=True) for i in range(2)]
     scores, to_spacy, seconds = of_component("ner", [cell(*ours, *theirs)], is_wide=False)
-    assert scores.rows == [["wnut17", "100    ", "2/2", "30.0", "25.0", "20.0", "25.0"]]
-    assert to_spacy.rows == [["wnut17", "100    ", "+5.0 (+5.0 to +5.0) win ", "-5.0 (-5.0 to -5.0) loss"]]
-    assert seconds.rows == [["wnut17", "100    ", "10.0", "40.0", "0.25", "10.0", "40.0+"]]
+    assert scores.rows == [["wnut17", "100", "2/2", "30.0", "25.0", "20.0", "25.0"]]
+    assert to_spacy.rows == [["wnut17", "100", "+5.0 (+5.0 to +5.0) win ", "-5.0 (-5.0 to -5.0) loss"]]
+    assert seconds.rows == [["wnut17", "100", "10.0", "40.0", "0.25", "10.0", "40.0+"]]
     assert "+ spaCy's training was cut there" in seconds.notes
     (wide,) = of_component("ner", [cell(*ours, *theirs)], is_wide=True)
     assert wide.rows == [[*scores.rows[0], *to_spacy.rows[0][2:], *seconds.rows[0][2:]]]
@@ -132,7 +132,7 @@ def test_a_row_tells_scores_differences_and_seconds():
 def test_gaps_are_best_dev_minus_test_and_tell_how_the_epoch_was_picked():
     ours = [record("ours", 0.5, 0.4, seed=0, curve=[(1, 0.3), (2, 0.5), (3, 0.4)]), record("ours", 0.5, 0.3, seed=1)]
     table = gaps("ner", [cell(*ours, record("spacy", 0.4, 0.45))])
-    assert table.rows[0] == ["wnut17", "100    ", "+15.0", "1 of 1", "-5.0", "1 of 1"]
+    assert table.rows[0] == ["wnut17", "100", "+15.0", "1 of 1", "-5.0", "1 of 1"]
     assert table.rows[-1] == ["mean", "", "+15.0", "", "-5.0", ""]
     assert gaps("ner", [cell(ours[0])]).rows[0][2:] == ["+10.0", "2 of 3"]
     only_ours = cell(record("ours", 0.9, 0.1, corpus="wikigold"))
@@ -152,7 +152,7 @@ def test_choices_are_compared_with_the_best_epoch_run_by_run():
         chosen(1, best=0.30, last=0.28, average=0.34, smoothed=0.30),
     ]
     scores, gains = choices([cell(*runs)])
-    assert scores.rows == [["wnut17", "100    ", *["50.0"] * 4, "35.0", "35.0", "39.0", "35.0"]]
+    assert scores.rows == [["wnut17", "100", *["50.0"] * 4, "35.0", "35.0", "39.0", "35.0"]]
     # last: +2 and -2, sd 2.828, half 12.706 · 2.828 / sqrt 2 = 25.4; average: +4 twice.
     assert gains.rows == [["ner", "2", "+0.0 (-25.4 to +25.4)", "+4.0 (+4.0 to +4.0)", "+0.0 (+0.0 to +0.0)"]]
     assert choices([cell(record("ours", 0.5, 0.4))]) == []

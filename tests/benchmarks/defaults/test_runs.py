@@ -251,8 +251,28 @@ def test_tables_and_pictures_of_a_folder(tmp_path, made, capsys):
     names = {path.name for path in (tmp_path / "plots").iterdir()}
     assert names == {f"{page}-{component}.png" for page in ("curves", "sizes") for component in ("ner", "textcat_bow")}
     assert all(path.read_bytes()[:4] == b"\x89PNG" for path in (tmp_path / "plots").iterdir())
+    assert main([*words, "--sides", "ours", "guide", "--no-plots"]) == 0
+    assert "spaCy" not in capsys.readouterr().out
     assert main([*words, "--markdown", "--no-plots"]) == 0
     assert "| corpus | size | seeds | dev ours | guide | spaCy |" in capsys.readouterr().out
+
+
+def test_a_new_folder_stands_beside_an_old_one(tmp_path, made, capsys):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    for side, score in (("spacy", 0.7), ("ours", 0.6)):
+        run = Run(side, "ner", "sample", 100, 0)
+        append(old, {"name": run.name, **run.as_dict(), "commit": "", **RESULT, "dev": {"ents_f": score}})
+    made_here = {**RESULT, "dev": {"ents_f": 0.9}, "settings": ["a=b"]}
+    words = "--corpora sample --components ner --sizes 100 --seeds 0 --sides ours --set a=b --no-plots".split()
+    run = Run("ours", "ner", "sample", 100, 0)
+    new.mkdir()
+    append(new, {"name": run.name, **run.as_dict(), "commit": "one", **made_here})
+    assert main(["defaults", "--folder", str(new), "--beside", str(old), *words]) == 0
+    assert made == []
+    out = capsys.readouterr().out
+    row = next(line for line in out.splitlines() if line.startswith("sample"))
+    assert row.split()[:5] == ["sample", "100", "1/1", "90.0", "70.0"]  # the old folder's ours has other settings
 
 
 def test_a_torn_line_does_not_swallow_the_next(tmp_path):
