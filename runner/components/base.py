@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from thinc.api import Model
 
+from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
@@ -27,6 +28,7 @@ from runner.model.layout import Floats2d
 from runner.spacy_names import unknown
 
 Candidate = tuple[int, int, str, float]  # an entity: start, end, label, probability
+Likelihood = Callable[[float], float]  # temperature → negative log-likelihood
 
 DEFAULT_BATCH_SIZE = 16  # examples, in batch=auto, where no component tells a size
 
@@ -197,6 +199,22 @@ class Component(ABC):
         component that does not say better: every layer that the doc has, and its meta.
         """
         return {key: value for key, value in record_of(doc).items() if key not in ("text", "spaces")}
+
+    def drop_unsure(self, doc: Doc, minimum: float) -> None:  # noqa: B027  # not abstract: it may do nothing
+        """Remove this component's predictions with a confidence below `minimum` from the doc, where a doc can do without.
+
+        Here: nothing. Every token keeps its tag and its head.
+        """
+
+    def graded(self, examples: Sequence[Example]) -> dict[str, Graded]:
+        """Layer → the predictions that have a confidence and gold, and whether they are right. Here: none."""
+        return {}
+
+    def likelihood(self, batch: Batch, examples: Sequence[Example]) -> Likelihood | None:
+        """The negative log-likelihood, summed, of the gold annotation or of the predictions' outcome, if the scores are
+        divided by a temperature. None: these examples have no gold, or the component no probabilities.
+        """
+        return None
 
     @abstractmethod
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.components.base import Candidate, Component, PerType
+from runner.components.base import Candidate, Component, Likelihood, PerType
+from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
-from runner.components.scores import Scores, entities, ents
+from runner.components.scores import Entity, Scores, entities, ents
 from runner.corpus.annotations import UNALIGNED
 from runner.corpus.biluo import biluo_to_spans
 from runner.corpus.diagnose import is_blank, is_odd, place_of
@@ -32,6 +33,7 @@ from runner.model.linear import linear_biluo
 from runner.model.maxout_window import maxout_window
 
 LONG_ENTITY = 12  # words
+_SURE = 1e-12  # from 0 and from 1: a logarithm stays finite
 
 
 @registry.components("ner")
@@ -139,19 +141,30 @@ class EntityRecognizer(Component):
         return cached[1]
 
     def annotate(self, batch: Batch) -> None:
+        scores, entities = self._decoded(batch)
+        for start, doc, spans in zip(batch.layout.starts.tolist(), batch.docs, entities, strict=True):
+            doc.set_ents(spans)
+            if batch.temperature is not None and spans:
+                own = scores[:, start : start + len(doc)] / batch.temperature
+                for ent, probability in zip(doc.ents, self._probabilities(own, spans), strict=True):
+                    ent.confidence = probability
+
+    def _decoded(self, batch: Batch) -> tuple[Floats2d, list[list[Entity]]]:
+        """The scores of all tags, (n_states, n_tokens), and the entities of each doc in the best legal tags."""
         assert self.head is not None
         tags = ["O", *(f"{move}-{label}" for move in "BILU" for label in self.labels)]
         scores = self.head.predict(batch.vectors)
         self.check_finite(scores)
         states = self.head.ops.crf_decode(scores, batch.layout)
-        for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
-            own = states[start : start + len(doc)]
-            doc.set_ents(biluo_to_spans([tags[state] for state in own.tolist()]) if own.any() else [])
-            if batch.temperature is not None and doc.ents:
-                paths = [(ent.start, ent.end, self.label_rows[ent.label]) for ent in doc.ents]
-                potentials = scores[:, start : start + len(doc)] / batch.temperature
-                for ent, probability in zip(doc.ents, path_probabilities(potentials, paths), strict=True):
-                    ent.confidence = probability
+        parts = [states[start : start + n] for start, n in zip(batch.layout.starts, batch.layout.lengths, strict=True)]
+        return scores, [
+            biluo_to_spans([tags[state] for state in part.tolist()]) if part.any() else [] for part in parts
+        ]
+
+    def _probabilities(self, potentials: Floats2d, spans: Sequence[Entity]) -> list[float]:
+        """The probability of each entity of a doc. potentials: (n_states, n_tokens of the doc)."""
+        rows = self.label_rows
+        return path_probabilities(potentials, [(start, end, rows[label]) for start, end, label in spans])
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
         """`entities`: a list of [start, end, label], in character offsets; if asked, `entity_confidence`, one value each."""
@@ -169,6 +182,48 @@ class EntityRecognizer(Component):
             rows = entity_probabilities(P[:, start : start + len(doc)], threshold)
             candidates.append([(i, j, self.labels[x], probability) for i, j, x, probability in rows])
         return candidates
+
+    def drop_unsure(self, doc: Doc, minimum: float) -> None:
+        """Drop the entities below the minimum."""
+        doc.ents = [ent for ent in doc.ents if ent.confidence is None or ent.confidence >= minimum]
+
+    def graded(self, examples: Sequence[Example]) -> dict[str, Graded]:
+        """ "entities": the predicted entities that count (scores.py)."""
+        pairs = []
+        for example in examples:
+            if example.reference.has_ents:
+                counted, gold = entities(example)
+                for ent in example.predicted.ents:
+                    if ent.confidence is not None and ent.as_tuple() in counted:
+                        pairs.append((ent.confidence, ent.as_tuple() in gold))
+        return {"entities": Graded.of(pairs)}
+
+    def likelihood(self, batch: Batch, examples: Sequence[Example]) -> Likelihood | None:
+        """Of the outcome: -log p for each predicted entity that is right, -log(1 - p) for each that is wrong.
+
+        Not of the gold tags: most of these are O, and a temperature fitted to them makes a recognizer that misses
+        entities less sure of those that it finds (docs/python.md has figures).
+        """
+        scores, entities = self._decoded(batch)
+        docs: list[tuple[Floats2d, list[Entity], NDArray[np.bool_]]] = []
+        for start, example, spans in zip(batch.layout.starts.tolist(), examples, entities, strict=True):
+            tags = example.biluo()
+            known = [span for span in spans if tags is not None and "-" not in tags[span[0] : span[1]]]
+            if known:
+                gold = set(example.aligned_ents())
+                own = scores[:, start : start + len(example.predicted)]
+                docs.append((own, known, np.array([span in gold for span in known])))
+        if not docs:
+            return None
+
+        def loss(temperature: float) -> float:
+            total = 0.0
+            for own, spans, is_right in docs:
+                P = np.clip(self._probabilities(own / temperature, spans), _SURE, 1 - _SURE)
+                total -= float(np.log(np.where(is_right, P, 1 - P)).sum())
+            return total
+
+        return loss
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         return ents()(examples)

@@ -15,7 +15,7 @@ from typing import Any
 
 from thinc.api import Model
 
-from runner.components.base import Candidate, Component
+from runner.components.base import Candidate, Component, Likelihood
 from runner.components.inputs import Batch
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
@@ -166,6 +166,23 @@ class Network:
                     all_of_doc += own
             candidates += here
         return candidates
+
+    def likelihoods(self, examples: Sequence[Example], names: Sequence[str]) -> Iterator[tuple[str, Likelihood]]:
+        """Yield the likelihood of the gold annotation for the named components, one a batch of the examples."""
+        start = 0
+        for docs in _by_words([example.predicted for example in examples], _WORDS_PER_BATCH):
+            some = examples[start : start + len(docs)]
+            start += len(docs)
+            batch, vectors = Batch.of(docs, self.lexemes), dict[int, Packed]()
+            for name in names:
+                component = self.components[name]
+                if not component.has_weights:
+                    some = [component.retokenized(example) for example in some]
+                    batch, vectors = Batch.of([example.predicted for example in some], self.lexemes), {}
+                    continue
+                likelihood = component.likelihood(replace(batch, vectors=self._vectors(name, batch, vectors)), some)
+                if likelihood is not None:
+                    yield name, likelihood
 
     # Learning
 

@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.components.base import Component, PerType
+from runner.components.base import Component, Likelihood, PerType
+from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw, Total
 from runner.components.inputs import Batch
-from runner.components.parser_scores import count_arcs, deps
+from runner.components.parser_scores import count_arcs, deps, graded_arcs
 from runner.components.scores import Scores
 from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
@@ -33,9 +34,10 @@ from runner.corpus.example import Example
 from runner.corpus.lexemes import hash64
 from runner.corpus.pieces import piece_lengths, sentence_lengths
 from runner.corpus.projective import crossing_arcs, has_cycle
+from runner.corpus.token_layers import confidence_record, set_confidence
 from runner.errors import RunnerError
 from runner.model import losses
-from runner.model.biaffine import arc_loss
+from runner.model.biaffine import Arcs, arc_loss, head_probabilities
 from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Layout, Packed
 from runner.model.parse import KINDS, Parse, ParserShape, parser_head
@@ -292,6 +294,7 @@ class DependencyParser(Component):
         assert batch.vectors is not None
         heads = np.empty(batch.layout.n_tokens, dtype="intp")
         labels = np.zeros(batch.layout.n_tokens, dtype="intp")
+        P = np.ones((2, batch.layout.n_tokens))  # of heads and labels
         for group in self._groups(batch.vectors, lambda doc: sentence_lengths(batch.docs[doc], self.max_length)):
             parse = self.head.predict((group.vectors, None))
             for scores in (*parse.arcs.scores, parse.labels):
@@ -299,16 +302,61 @@ class DependencyParser(Component):
             heads[group.columns] = parse.heads if group.begins is None else parse.heads + group.begins
             if self.labels:
                 labels[group.columns] = parse.labels.argmax(axis=0)
+            if batch.temperature is not None:
+                P[0, group.columns] = head_probabilities(parse.arcs, parse.heads, batch.temperature)
+                if self.labels:
+                    P[1, group.columns] = losses.best_probability(parse.labels, batch.temperature)
         names = self.labels or [""]
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             end = start + len(doc)
             doc.heads = heads[start:end].tolist()
             doc.deps = [names[i] for i in labels[start:end].tolist()]
             doc.sent_starts = sentence_starts(doc.heads)
+            if batch.temperature is not None:
+                set_confidence(doc, "heads", P[0, start:end].tolist())
+                set_confidence(doc, "deps", P[1, start:end].tolist())
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
-        """`heads` (positions of words), `deps` and `sent_starts`, each with one value per word."""
-        return {"words": doc.words, "heads": doc.heads, "deps": doc.deps, "sent_starts": doc.sent_starts}
+        """`heads` (positions of words), `deps` and `sent_starts`, each with one value per word; if asked,
+        `head_confidence` and `dep_confidence`.
+        """
+        record = {"words": doc.words, "heads": doc.heads, "deps": doc.deps, "sent_starts": doc.sent_starts}
+        return {**record, **confidence_record(doc, head_confidence="heads", dep_confidence="deps")}
+
+    def graded(self, examples: Sequence[Example]) -> dict[str, Graded]:
+        """ "heads" and "deps": see `graded_arcs`."""
+        return graded_arcs(examples, ignore_punct=self.ignore_punct)
+
+    def likelihood(self, batch: Batch, examples: Sequence[Example]) -> Likelihood | None:
+        """Of the gold heads, and of the gold labels for these heads. A label that the model does not know is left out."""
+        assert self.head is not None
+        assert batch.vectors is not None
+        rows = self.label_rows
+        per_doc = [[-1 if head is None else head for head in example.aligned_heads()] for example in examples]
+        heads = np.array([head for doc in per_doc for head in doc], dtype="intp")
+        labels = np.array(
+            [rows.get(dep or "", -1) for example in examples for dep in example.aligned_deps()], dtype="intp"
+        )
+        if not (heads >= 0).any():
+            return None
+        parts = []
+        for group in self._groups(
+            batch.vectors, lambda doc: self._tree_lengths(examples[doc], np.array(per_doc[doc], dtype="intp"))
+        ):
+            here = heads[group.columns]
+            if group.begins is not None:
+                here = np.where(here >= 0, here - group.begins, -1)
+            parse = self.head.predict((group.vectors, here))
+            parts.append((parse.arcs, here, parse.labels, np.where(here >= 0, labels[group.columns], -1)))
+
+        def loss(temperature: float) -> float:
+            total = 0.0
+            for arcs, gold_heads, scores, gold_labels in parts:
+                total += arc_loss(Arcs(arcs.buckets, [S / temperature for S in arcs.scores]), gold_heads)[0]
+                total += losses.cross_entropy(scores / temperature, gold_labels)[0] if self.labels else 0.0
+            return total
+
+        return loss
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         return deps(ignore_punct=self.ignore_punct)(examples)

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from runner.components.calibration import Graded
 from runner.components.scores import PerType, Scorer, Scores, scored
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
@@ -75,6 +76,33 @@ def count_arcs(
             if kind(other[2]) == kind(label):
                 right[kind(label)] += 1
     return n_attached
+
+
+def graded_arcs(examples: Sequence[Example], *, ignore_punct: bool) -> dict[str, Graded]:
+    """ "heads": the predicted heads of tokens with a gold head and label. "deps": the labels of those whose head is right,
+    as a label's confidence is given its head. Arcs predicted as ignored (see `count_arcs`) are left out of both.
+    """
+    ignored = {NO_RELATION, *PUNCT_LABELS} if ignore_punct else {NO_RELATION}
+    heads: list[tuple[float, bool]] = []
+    deps: list[tuple[float, bool]] = []
+    for example in examples:
+        doc = example.predicted
+        if doc.confidence is None or "heads" not in doc.confidence or example.reference.heads is None:
+            continue
+        for token, head, label in zip(doc, example.aligned_heads(), example.aligned_deps(), strict=True):
+            sure, sure_dep = token.head_confidence, token.dep_confidence
+            if (
+                head is None
+                or label in (None, NO_RELATION)
+                or token.dep_ in ignored
+                or sure is None
+                or sure_dep is None
+            ):
+                continue
+            heads.append((sure, token.head.i == head))
+            if token.head.i == head:
+                deps.append((sure_dep, token.dep_ == label))
+    return {"heads": Graded.of(heads), "deps": Graded.of(deps)}
 
 
 def gold_arcs(reference: Doc) -> dict[int, Arc] | None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from runner.blocks import resolve
-from runner.components.base import Candidate, Component, PerType
+from runner.components.base import Candidate, Component, Likelihood, PerType
+from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.given import as_examples
 from runner.components.network import Network
@@ -167,6 +168,16 @@ class Predictor:
             for counts, own in zip(per_doc, component.counts(some), strict=True):
                 counts.update(own)
         return per_doc
+
+    def graded(self, examples: Sequence[Example]) -> dict[str, dict[str, Graded]]:
+        """Component → layer → the examples' current predictions that have a confidence and gold; see calibration.py."""
+        return {component.name: component.graded(some) for component, some in self._scored(examples)}
+
+    @with_own_threads
+    def likelihoods(self, examples: Sequence[Example]) -> list[tuple[str, Likelihood]]:
+        """(component, likelihood) for each batch of the examples in which it has gold; see Component.likelihood."""
+        self._prepare()
+        return list(self.network.likelihoods(as_examples(examples, None, self.make_doc), self.pipe_names))
 
     def _scored(self, examples: Sequence[Example]) -> Iterator[tuple[Component, Sequence[Example]]]:
         """Yield each component to score, with the examples on the tokens that the component sees."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from runner.components.pipeline import Pipeline
 from runner.corpus.doc import Doc
+from runner.errors import RunnerError
 
 
 def record_of(pipeline: Pipeline, doc: Doc) -> dict[str, Any]:
@@ -19,3 +20,14 @@ def record_of(pipeline: Pipeline, doc: Doc) -> dict[str, Any]:
     for name in pipeline.pipe_names:
         record.update(pipeline.components[name].as_record(doc))
     return record
+
+
+def drop_unsure(pipeline: Pipeline, doc: Doc, minimum: float) -> None:
+    """Remove predictions with a confidence below `minimum` from a doc that was annotated with confidence=True.
+
+    Each component says what can be left out: entities and categories. Raises RunnerError unless minimum is from 0 to 1.
+    """
+    if not 0 <= minimum <= 1:
+        raise RunnerError(f"the lowest confidence is {minimum}; it must be from 0 to 1", hint="Give 0.8 for 80 %.")
+    for name in pipeline.pipe_names:
+        pipeline.components[name].drop_unsure(doc, minimum)

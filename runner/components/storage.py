@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from math import prod
+from math import inf, prod
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -174,6 +174,8 @@ def load_into(make: Callable[..., P], path: Path, code: Sequence[str | Path], op
             f"this is not a complete model ({type(error).__name__}: {error})", place=str(path), hint="Train again."
         ) from error
     pipeline.meta = {key: value for key, value in meta.items() if key not in _OWN_META}
+    if not _are_temperatures(meta.get("temperatures", {}), blocks):
+        raise _damaged(path / META, "'temperatures' is no mapping of components to positive numbers")
     return pipeline
 
 
@@ -200,6 +202,13 @@ def _blocks(components: Any) -> dict[str, dict[str, Any]]:
         if isinstance(block.get("tag_map"), str):
             raise ValueError(f"the tag map of {name!r} lies outside the model")
     return dict(components)
+
+
+def _are_temperatures(values: Any, names: Collection[str]) -> bool:
+    """Whether `values` maps some of the components to temperatures; see calibrate.py."""
+    return isinstance(values, dict) and all(
+        name in names and isinstance(value, float) and 0 < value < inf for name, value in values.items()
+    )
 
 
 def _labels(labels: Any) -> list[str]:

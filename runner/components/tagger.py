@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.components.base import Component, PerType
+from runner.components.base import Component, Likelihood, PerType
+from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
@@ -24,6 +25,7 @@ from runner.components.tag_map import TagMap, read_tag_map
 from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
+from runner.corpus.token_layers import confidence_record, set_confidence
 from runner.model import losses
 from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Packed
@@ -134,17 +136,20 @@ class Tagger(Component):
         Y = self.head.predict(batch.vectors)
         self.check_finite(Y)
         best = Y.argmax(axis=0).tolist()  # (n_tokens,)
+        P = losses.best_probability(Y, batch.temperature).tolist() if batch.temperature is not None else None
         universal = [self.tag_map[label] for label in self.labels] if self.tag_map is not None else []
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             rows = best[start : start + len(doc)]
             doc.tags = [self.labels[i] for i in rows]
+            if P is not None:
+                set_confidence(doc, "tags", P[start : start + len(doc)])
             if universal:
                 doc.pos = [universal[i][0] for i in rows]
                 doc.meta[FEATS] = [universal[i][1] for i in rows]
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
-        """`tags`, with one value per word; with a tag map also `pos` and `feats`."""
-        record = {"words": doc.words, "tags": doc.tags}
+        """`tags`, with one value per word; with a tag map also `pos` and `feats`; if asked, `tag_confidence`."""
+        record = {"words": doc.words, "tags": doc.tags, **confidence_record(doc, tag_confidence="tags")}
         return {**record, "pos": doc.pos, FEATS: doc.meta.get(FEATS)} if self.tag_map is not None else record
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
@@ -154,6 +159,26 @@ class Tagger(Component):
         if self.tag_map is not None:
             scores["pos_acc"] = accuracy(examples, "pos")[0]
         return scores, per_tag
+
+    def graded(self, examples: Sequence[Example]) -> dict[str, Graded]:
+        """ "tags": the tokens with a gold tag."""
+        pairs = []
+        for example in examples:
+            for token, gold in zip(example.predicted, example.aligned_tags(), strict=True):
+                if gold and token.tag_confidence is not None:
+                    pairs.append((token.tag_confidence, token.tag_ == gold))
+        return {"tags": Graded.of(pairs)}
+
+    def likelihood(self, batch: Batch, examples: Sequence[Example]) -> Likelihood | None:
+        assert self.head is not None
+        rows = self.label_rows
+        gold = np.array(
+            [rows.get(tag or "", -1) for example in examples for tag in example.aligned_tags()], dtype="intp"
+        )
+        if not (gold >= 0).any():
+            return None
+        Y = self.head.predict(batch.vectors)
+        return lambda temperature: losses.cross_entropy(Y / temperature, gold)[0]
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
         counts: list[Counts] = []

@@ -9,7 +9,7 @@ The architecture is a nested block (model/classifiers.py). Token vectors are com
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,15 +17,17 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
-from runner.components.base import Component, PerType
+from runner.components.base import Component, Likelihood, PerType
+from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
 from runner.components.scores import Scores
-from runner.components.textcat_scores import cats, cats_counts
+from runner.components.textcat_scores import cats, cats_counts, graded_cats
 from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
+from runner.corpus.token_layers import confidence_record, set_confidence
 from runner.errors import RunnerError
 from runner.model import losses
 from runner.model.classifiers import Architecture, Texts, ensemble
@@ -234,10 +236,36 @@ class TextCategorizer(Component):
         P = losses.softmax(Y) if self.exclusive else losses.sigmoid(Y)
         for doc, values in zip(batch.docs, P.T.tolist(), strict=True):
             doc.cats = dict(zip(self.labels, values, strict=True))
+        if batch.temperature is not None:
+            cooled = Y.astype("float64") / batch.temperature
+            P = losses.softmax(cooled) if self.exclusive else losses.sigmoid(cooled)
+            for doc, values in zip(batch.docs, P.T.tolist(), strict=True):
+                set_confidence(doc, "cats", dict(zip(self.labels, values, strict=True)))
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
-        """`cats`: label → probability."""
-        return {"cats": dict(doc.cats or {})}
+        """`cats`: label → probability; if asked, `cat_confidence`: the same at the component's temperature."""
+        return {"cats": dict(doc.cats or {}), **confidence_record(doc, cat_confidence="cats")}
+
+    def drop_unsure(self, doc: Doc, minimum: float) -> None:
+        """Drop the categories below the minimum."""
+        known = (doc.confidence or {}).get("cats")
+        if isinstance(known, Mapping) and doc.cats is not None:
+            kept = {label: value for label, value in known.items() if value >= minimum}
+            doc.cats = {label: value for label, value in doc.cats.items() if label in kept}
+            set_confidence(doc, "cats", kept)
+
+    def graded(self, examples: Sequence[Example]) -> dict[str, Graded]:
+        """ "cats": see `graded_cats`."""
+        return {"cats": graded_cats(examples, exclusive=self.exclusive)}
+
+    def likelihood(self, batch: Batch, examples: Sequence[Example]) -> Likelihood | None:
+        assert self.head is not None
+        gold = np.stack([self._gold(example) for example in examples], axis=1)  # (n_labels, n_docs)
+        if not (gold.any() if self.exclusive else (~np.isnan(gold)).any()):
+            return None
+        Y = self.head.predict(self._texts(batch)).sum(axis=0, keepdims=True)  # (1, n_labels, n_docs)
+        loss = losses.categorical_cross_entropy if self.exclusive else losses.binary_cross_entropy
+        return lambda temperature: loss(Y / temperature, gold)[0]
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         return cats(exclusive=self.exclusive, threshold=self.threshold)(examples)

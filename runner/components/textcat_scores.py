@@ -6,12 +6,13 @@ that a text of the category ranks above a text outside the category (ties count 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.scores import PerType, Scorer, Scores, prf, scored
 from runner.corpus.example import Example
@@ -74,6 +75,24 @@ def cats_counts(examples: Sequence[Example], *, exclusive: bool, threshold: floa
             {"cats_macro_f": {label: t for label, t in zip(labels, row, strict=True) if any(t)}} if known else {}
         )
     return counts
+
+
+def graded_cats(examples: Sequence[Example], *, exclusive: bool) -> Graded:
+    """If exclusive, the most probable label of each doc, which is right if it is the gold label. Else every label whose
+    gold value is known, "right" if it is gold: of the labels given 30 %, 30 % should hold.
+    """
+    pairs: list[tuple[float, bool]] = []
+    for example in examples:
+        values = (example.predicted.confidence or {}).get("cats")
+        gold = example.reference.cats
+        if not values or not isinstance(values, Mapping) or gold is None or not _is_known(example, exclusive=exclusive):
+            continue
+        if exclusive:
+            best = max(values, key=values.__getitem__)
+            pairs.append((values[best], best == max(sorted(gold), key=gold.__getitem__)))
+        else:
+            pairs += [(value, gold[label] >= 0.5) for label, value in values.items() if label in gold]
+    return Graded.of(pairs)
 
 
 def _is_known(example: Example, *, exclusive: bool) -> bool:

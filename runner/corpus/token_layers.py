@@ -64,6 +64,17 @@ class TokenLayers:
         return values[self.i] if isinstance(values, Sequence) else None
 
 
+def set_confidence(doc: Layered, layer: str, values: Sequence[float] | Mapping[str, float]) -> None:
+    """Write the confidence of one layer; the others stay."""
+    doc.confidence = {**(doc.confidence or {}), layer: values}
+
+
+def confidence_record(doc: Layered, **layers: str) -> dict[str, Sequence[float] | Mapping[str, float]]:
+    """The part of a record that tells the confidence of these layers, given as key=layer; only layers that have it."""
+    known = doc.confidence or {}
+    return {key: known[layer] for key, layer in layers.items() if layer in known}
+
+
 def of_tokens(confidence: Confidence | None, tokens: Sequence[int]) -> Confidence | None:
     """The confidence in a doc of which only these tokens stay."""
     if confidence is None:

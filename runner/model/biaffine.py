@@ -203,6 +203,19 @@ def decode_arcs(ops: Ops, arcs: Arcs, n_tokens: int, *, single_root: bool) -> In
     return heads
 
 
+def head_probabilities(arcs: Arcs, heads: Ints, temperature: float = 1.0) -> NDArray[np.float64]:
+    """The probability of these heads: for each token a softmax over all heads and the root, as in `arc_loss`.
+
+    heads: (n_tokens,) positions in the docs. Returns (n_tokens,).
+    """
+    P = np.ones(len(heads))
+    for (columns, _, inside), S in zip(*arcs, strict=True):
+        below = (S - S.max(axis=2, keepdims=True)).astype("float64") / temperature
+        chosen = np.take_along_axis(below, heads[columns][:, :, None], axis=2)[:, :, 0]
+        P[columns[inside]] = (np.exp(chosen) / np.exp(below).sum(axis=2))[inside]
+    return P
+
+
 def label_scores(
     name: str, *, n_labels: int, nO: int, nI: int, nP: int, dropout: Dropout
 ) -> Model[tuple[Packed, Ints], Floats2d]:

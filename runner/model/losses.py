@@ -26,6 +26,17 @@ def softmax(scores: Floats) -> Floats:
     return P
 
 
+def best_probability(scores: Floats2d, temperature: float = 1.0) -> NDArray[np.float64]:
+    """The softmax probability of the best class. (n_classes, n) → (n,), float64.
+
+    >>> best_probability(np.log(np.array([[3.0], [1.0]]))).tolist()
+    [0.75]
+    """
+    below = (scores - scores.max(axis=0)).astype("float64") / temperature
+    total: NDArray[np.float64] = np.exp(below, out=below).sum(axis=0)
+    return 1.0 / total
+
+
 def sigmoid(scores: Floats) -> Floats:
     """1 / (1 + exp(-scores)), without overflow."""
     e = np.exp(-np.abs(scores))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
 import pytest
 
 import runner
 from runner.components.inputs import Batch
-from runner.components.records import record_of
+from runner.components.records import drop_unsure, record_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
+from runner.errors import RunnerError
+from runner.model.biaffine import Arcs, Bucket, head_probabilities
 from runner.model.crf_spans import entity_probabilities
 from runner.tracking.mlflow.flavor import TextModel
 
@@ -138,3 +141,147 @@ def test_scores_do_not_depend_on_it(nlp):
     nlp.predict([e.predicted for e in TRAIN], confidence=True)
     after = nlp.score(TRAIN)
     assert {k: before[k] for k in after} == after
+
+
+# Tags, arcs, categories
+
+
+WORDS = ["Ada", "met", "Bo", "in", "Rome"]
+TREE = {
+    "words": WORDS,
+    "tags": ["N", "V", "N", "P", "N"],
+    "heads": [1, 1, 1, 4, 1],
+    "deps": ["subj", "root", "obj", "case", "obl"],
+}
+LAYERS = {**TREE, "cats": {"TRAVEL": 1.0, "SLEEP": 0.0}}
+
+
+def several():
+    gold = [
+        LAYERS,
+        {
+            "words": ["Bo", "slept"],
+            "tags": ["N", "V"],
+            "heads": [1, 1],
+            "deps": ["subj", "root"],
+            "cats": {"SLEEP": 1.0},
+        },
+    ]
+    make_doc = runner.blank("en").make_doc
+    return [Example.from_dict(make_doc(" ".join(layers["words"])), layers) for layers in gold]
+
+
+def full(n_updates=4, **textcat):
+    nlp = runner.blank("en")
+    nlp.add_pipe("tagger", SMALL)
+    nlp.add_pipe("parser", {**SMALL, "rnn_width": 8, "arc_width": 8, "label_width": 8})
+    nlp.add_pipe("textcat", {**SMALL, **textcat})
+    examples = several()
+    sgd = nlp.initialize(examples)
+    for _ in range(n_updates):
+        nlp.update(examples, sgd=sgd)
+    return nlp
+
+
+@pytest.fixture(scope="module")
+def layers():
+    return full()
+
+
+def scores_of(nlp, name, doc):
+    batch = Batch.of([doc], nlp.lexemes)
+    return nlp.components[name].head, nlp.network._vectors(name, batch, {})
+
+
+def test_a_tag_has_its_softmax_probability(layers):
+    doc = layers("Ada met Bo in Rome")
+    head, vectors = scores_of(layers, "tagger", doc)
+    Y = head.predict(vectors).astype("float64")
+    P = np.exp(Y) / np.exp(Y).sum(axis=0)
+    assert [token.tag_confidence for token in doc] == pytest.approx(P.max(axis=0).tolist(), rel=1e-6)
+    assert 1 / 3 < doc[0].tag_confidence < 1
+
+
+def test_a_head_and_its_label_have_theirs(layers):
+    """A head: a softmax over all words and the root. A label: one over all labels, for the chosen head."""
+    doc = layers("Ada met Bo in Rome")
+    head, vectors = scores_of(layers, "parser", doc)
+    parse = head.predict((vectors, None))
+    S = parse.arcs.scores[0][0, :5, :5].astype("float64")
+    P = np.exp(S) / np.exp(S).sum(axis=1, keepdims=True)
+    assert [token.head_confidence for token in doc] == pytest.approx(
+        [P[i, h] for i, h in enumerate(doc.heads)], rel=1e-6
+    )
+    Y = parse.labels.astype("float64")
+    P = (np.exp(Y) / np.exp(Y).sum(axis=0)).max(axis=0)
+    assert [token.dep_confidence for token in doc] == pytest.approx(P.tolist(), rel=1e-6)
+
+
+def test_a_head_that_only_the_tree_demands_has_the_probability_of_itself():
+    """Each of two words prefers the other as its head; the tree makes one of them the root, which is less probable."""
+    arcs = Arcs([Bucket(np.array([[0, 1]]), np.array([2]), np.array([[True, True]]))], [np.log([[[1.0, 3], [4, 1]]])])
+    assert head_probabilities(arcs, np.array([0, 0])).tolist() == pytest.approx([1 / 4, 4 / 5])
+    assert head_probabilities(arcs, np.array([0, 0]), 2.0).tolist() == pytest.approx([1 / (1 + 3**0.5), 2 / 3])
+
+
+def test_a_text_cut_into_sentences_has_heads_with_confidence_too():
+    nlp = full()
+    nlp.components["parser"].max_length = 3
+    doc = nlp(" ".join(WORDS * 3))
+    assert all(0 < token.head_confidence <= 1 and 0 < token.dep_confidence <= 1 for token in doc)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_categories_have_that_of_cats_until_they_are_calibrated(exclusive):
+    nlp = full(exclusive=exclusive)
+    doc = nlp("Ada met Bo in Rome")
+    assert doc.confidence["cats"] == pytest.approx(doc.cats, rel=1e-6)
+    nlp.meta["temperatures"] = {"textcat": 2.0}
+    calmer = nlp("Ada met Bo in Rome")
+    assert calmer.cats == doc.cats  # what is scored stays
+    odds = [p / (1 - p) for p in (doc.cats["TRAVEL"], calmer.confidence["cats"]["TRAVEL"])]
+    assert odds[1] == pytest.approx(odds[0] ** 0.5, rel=1e-5)  # half the log odds
+
+
+def test_every_layer_is_independent_of_its_neighbours(layers):
+    alone = [layers(text).confidence for text in TEXTS]
+    assert set(alone[0]) == {"tags", "heads", "deps", "cats"}
+    assert [doc.confidence for doc in layers.pipe([*TEXTS, "Bo " * 50], confidence=True)][:-1] == alone
+
+
+def test_records_tell_every_layer(layers):
+    record = record_of(layers, layers("Bo slept"))
+    assert {key: len(value) for key, value in record.items() if key.endswith("_confidence")} == {
+        "tag_confidence": 2, "head_confidence": 2, "dep_confidence": 2, "cat_confidence": 2,
+    }  # fmt: skip
+    (plain,) = layers.pipe(["Bo slept"])
+    assert not [key for key in record_of(layers, plain) if key.endswith("_confidence")]
+
+
+# Leaving out the unsure
+
+
+def test_entities_below_the_minimum_are_dropped(nlp):
+    doc = nlp("Ada met Bo in Rome")
+    values = sorted(ent.confidence for ent in doc.ents)
+    drop_unsure(nlp, doc, values[1])
+    assert sorted(ent.confidence for ent in doc.ents) == values[1:]
+    drop_unsure(nlp, doc, 1.0)
+    assert doc.ents == []
+    assert doc.has_ents
+
+
+def test_categories_below_the_minimum_are_dropped_and_tags_never(layers):
+    doc = layers("Ada met Bo in Rome")
+    best = max(doc.cats, key=doc.cats.get)
+    drop_unsure(layers, doc, 0.5)
+    assert list(doc.cats) == list(doc.confidence["cats"]) == [best]
+    drop_unsure(layers, doc, 1.0)
+    assert doc.cats == {}
+    assert None not in doc.tags
+
+
+@pytest.mark.parametrize("minimum", [-0.1, 1.5, float("nan")])
+def test_a_minimum_is_a_probability(nlp, minimum):
+    with pytest.raises(RunnerError, match=r"must be from 0 to 1\n  Give 0.8 for 80 %"):
+        drop_unsure(nlp, nlp("Bo slept"), minimum)
