@@ -130,6 +130,10 @@ def main(argv: Sequence[str]) -> int:
     if args.data:
         os.environ["RUNNER_DATA_MIRROR"] = args.data
     try:
+        if args.report and not args.corpora:  # the others' data need not be there
+            args.corpora = list({record["corpus"]: 1 for record in read_all([args.folder, *args.beside])})
+            if not args.corpora:
+                raise nothing_finished(args.folder)
         asked = asked_of(args)
         runs = plan(asked)
         failed = [] if args.report else work(runs, asked)
@@ -155,9 +159,7 @@ def show(args: argparse.Namespace, runs: Sequence[Run]) -> None:
     found = of_settings(read_all([args.folder, *args.beside]), args.set)
     records = [one for one in found if (cell_of(one), one["seed"]) in wanted and one["side"] in sides]
     if not records:
-        raise RunnerError(
-            "none of these runs is finished", place=f"--folder {args.folder}", hint="Leave --report out to make them."
-        )
+        raise nothing_finished(args.folder)
     folder = args.folder / "corpora"
     cells = compared(records, {run.corpus: prepare(run.corpus, folder) for run in runs}, Counts(folder))
     print(heading(records))
@@ -165,6 +167,11 @@ def show(args: argparse.Namespace, runs: Sequence[Run]) -> None:
         print(table.markdown() if args.markdown else table.plain())
     if args.plots:
         pictures(cells, args.folder / "plots")
+
+
+def nothing_finished(folder: Path) -> RunnerError:
+    hint = "Leave --report out to make them."
+    return RunnerError("none of these runs is finished", place=f"--folder {folder}", hint=hint)
 
 
 def pictures(cells: Sequence[Compared], folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
 import math
 
@@ -202,6 +204,11 @@ def test_records_are_grouped_by_cell(tmp_path):
     assert small.scores("spacy", "dev") == [0.4, 0.5]
     assert small.n_items == {"dev": 2, "test": 5}
     assert (small.is_all, large.is_all) == (False, True)
+
+
+@pytest.mark.parametrize("name", ["cells", "choices", "compare", "corpora", "estimate", "gaps", "records", "tables"])
+def test_examples_in_docstrings(name):
+    assert doctest.testmod(importlib.import_module(f"benchmarks.defaults.{name}")).failed == 0
 
 
 def test_one_seed_is_enough_at_all_docs_for_what_takes_spacy_long():

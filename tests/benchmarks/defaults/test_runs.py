@@ -201,6 +201,18 @@ def test_a_mistake_gives_two_lines_and_exit_code_2(words, message, tmp_path, cap
     assert "Traceback" not in error
 
 
+def test_a_report_needs_only_the_data_of_its_records(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RUNNER_DATA_MIRROR", str(tmp_path / "nothing"))
+    assert main(["defaults", "--folder", str(tmp_path), "--report"]) == RunnerError.exit_code
+    assert "none of these runs is finished" in capsys.readouterr().err
+    run = Run("spacy", "ner", "sample", 100, 0)
+    append(tmp_path, {"name": run.name, **run.as_dict(), "commit": "", **RESULT})
+    assert main(["defaults", "--folder", str(tmp_path), "--report", "--no-plots"]) == 0
+    assert "sample" in capsys.readouterr().out
+    assert main(["defaults", "--folder", str(tmp_path), "--corpora", "wnut17"]) == RunnerError.exit_code
+    assert "defaults: wnut17" in capsys.readouterr().err
+
+
 def test_options_before_the_command_are_told(capsys):
     assert main(["--markdown", "defaults"]) == RunnerError.exit_code
     assert "python -m benchmarks defaults" in capsys.readouterr().err
