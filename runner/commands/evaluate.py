@@ -28,10 +28,14 @@ Score a trained model: every score of every component, by label too.
   python -m runner evaluate MODEL test/ --json    one JSON object
   python -m runner evaluate MODEL --log           test/… metrics in the run
   python -m runner evaluate MODEL raw.jsonl --tokens predicted
+  python -m runner evaluate FOLDER dev.conllu --fit-temperature
 
 Scores are percentages. A score without gold annotation in the data is a dash
 (null in JSON). On the run's own dev set the scores of model-best are those of
 its summary.json, to the last digit. words/s leaves tokenization out.
+--fit-temperature makes the confidence of a model in a folder as high as it is
+often right: fitted on every second text, measured on the others, and kept in
+the model. Scores and predictions stay.
 Exit codes: 0 done, 2 a model, a file or an option is wrong."""
 
 
@@ -51,6 +55,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--log", dest="is_logged", action="store_true", help="log the scores to the model's MLflow run, as test/…"
     )
+    parser.add_argument(
+        "--fit-temperature", action="store_true", help="calibrate the model's confidence, and keep that in its folder"
+    )
     return parser
 
 
@@ -63,9 +70,13 @@ def _run(options: argparse.Namespace) -> None:
     import srsly
 
     from runner.inspect.evaluation import lines, score_model
+    from runner.inspect.temperature import as_dict, fit_temperatures, table
     from runner.tracking.model_source import find_model
 
     source = find_model(options.model, options.tracking_uri)
+    if options.fit_temperature and not Path(options.model).is_dir():
+        hint = f"Copy {source.folder} to a folder of yours, and name that."
+        raise RunnerError("the model is in no folder of yours to keep it in", place="--fit-temperature", hint=hint)
     config = source.config() if not options.data else None
     ops = options.ops or _ops_of(config)
     nlp = source.load(options.code, ops)
@@ -76,11 +87,18 @@ def _run(options: argparse.Namespace) -> None:
     result = score_model(nlp, held.examples, weights)
     tokens = options.tokens or ("gold" if _is_gold(config, options.data) else "predicted")
     about = _about(source, nlp, held, split, tokens)
+    fitted = fit_temperatures(nlp, held.examples) if options.fit_temperature else []
+    if fitted:
+        nlp.to_disk(source.folder)
     if options.is_json:
-        print(srsly.json_dumps({**about, **result.as_dict()}, indent=2))
+        more = {"temperatures": as_dict(fitted)} if fitted else {}
+        print(srsly.json_dumps({**about, **result.as_dict(), **more}, indent=2))
     else:
         print(_heading(about, result))
         print("\n".join(lines(nlp, result)))
+        if fitted:
+            print("\n" + "\n".join(table(fitted)))
+            print(f"kept in {source.folder}")
     if options.is_logged:
         print(_log(source, result, held), file=sys.stderr if options.is_json else sys.stdout)
 

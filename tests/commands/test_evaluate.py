@@ -149,6 +149,45 @@ def test_paths_of_the_run_count_from_its_folder(evaluate, monkeypatch, tmp_path)
     assert "go there, or name DATA" in err
 
 
+def test_a_temperature_is_fitted_and_kept_and_nothing_else_changes(evaluate):
+    import runner
+
+    before = json.loads(evaluate("run", "dev.jsonl", "--json")[1])
+    text = "Ada lives in Oslo."
+    plain, cats = runner.load("run"), runner.load("run")(text).cats
+    code, out, err = evaluate("run", "dev.jsonl", "--fit-temperature", "--json")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    assert (result["scores"], result["weights_sha256"]) == (before["scores"], before["weights_sha256"])
+    nlp = runner.load("run")
+    assert nlp.meta["temperatures"] == {name: one["temperature"] for name, one in result["temperatures"].items()}
+    assert set(nlp.meta["temperatures"]) >= {"tagger", "textcat"}
+    assert nlp(text).cats == cats
+    assert nlp(text)[0].tag_confidence != plain(text)[0].tag_confidence
+    tags = result["temperatures"]["tagger"]["layers"]["tags"]
+    assert tags["n"] == 25  # words of every second text
+    assert 0 <= tags["ece_before"] <= 1
+    code, out, _ = evaluate("run", "dev.jsonl", "--fit-temperature")
+    assert code == 0
+    assert out.endswith(f"kept in {Path('run/model-best')}\n")
+    assert "  tagger tags " in out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("run", "one.jsonl", "--fit-temperature"), "--fit-temperature: one text cannot be halved"),
+        (("pack", "dev.jsonl", "--fit-temperature"), "--fit-temperature: the model is in no folder of yours"),
+    ],
+)
+def test_a_temperature_that_cannot_be_fitted(evaluate, words, told, monkeypatch):
+    monkeypatch.setattr("runner.tracking.model_source._packages", lambda: {"pack": Path("run/model-best")})
+    Path("one.jsonl").write_text(Path("dev.jsonl").read_text("utf8").splitlines()[0] + "\n", "utf8")
+    code, _, err = evaluate(*words)
+    assert code == 2
+    assert err.startswith(told)
+
+
 def test_help_is_short(evaluate):
     code, out, _ = evaluate("--help")
     assert code == 0

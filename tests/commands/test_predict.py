@@ -307,3 +307,25 @@ def test_a_killed_command_goes_on_and_its_workers_end(predict, tmp_path):
     assert code == 0
     assert "going on after " in err
     assert [one["text"] for one in records("out.jsonl")] == [f"Ada {i} lives in Oslo." for i in range(20_000)]
+
+
+def test_the_unsure_is_left_out(predict):
+    """At 1 nothing is sure enough; at 0 all stays. The numbers stand there only if asked for."""
+    for least, more in (("0", ()), ("1", ()), ("0.4", ("--confidence",))):
+        assert predict("run", "a.txt", "-o", f"{least}.jsonl", "--min-confidence", least, *more)[0] == 0
+    predict("run", "a.txt", "-o", "all.jsonl", "--confidence")
+    plain = [{key: v for key, v in row.items() if not key.endswith("_confidence")} for row in records("all.jsonl")]
+    assert records("0.jsonl") == plain
+    assert {(*row["entities"], *row["cats"]) for row in records("1.jsonl")} == {()}
+    assert [row["tags"] for row in records("1.jsonl")] == [row["tags"] for row in plain]
+    for row, whole in zip(records("0.4.jsonl"), records("all.jsonl"), strict=True):
+        pairs = zip(whole["entities"], whole["entity_confidence"], strict=True)
+        assert row["entities"] == [entity for entity, value in pairs if value >= 0.4]
+        assert list(row["cats"]) == [label for label, value in whole["cat_confidence"].items() if value >= 0.4]
+
+
+@pytest.mark.parametrize("least", ["1.5", "-1", "nan"])
+def test_the_least_confidence_is_a_probability(predict, least):
+    code, _, err = predict("run", "a.txt", "-o", "out.jsonl", f"--min-confidence={least}")
+    assert code == 2
+    assert err.startswith("--min-confidence: must be from 0 to 1, got ")

@@ -68,6 +68,12 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="the probability of each prediction, where a component tells it; slower",
     )
+    parser.add_argument(
+        "--min-confidence",
+        metavar="P",
+        type=float,
+        help="leave out entities and categories less probable than P, from 0 to 1; slower",
+    )
     parser.add_argument("--workers", metavar="N", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--resume", action="store_true", help="go on where this command was interrupted")
     parser.add_argument("--force", action="store_true", help="overwrite OUT")
@@ -131,13 +137,19 @@ def _run(options: argparse.Namespace) -> None:
 
     if options.workers < 1:
         raise RunnerError(f"must be at least 1, got {options.workers}", place="--workers", hint="Give 1 or more.")
+    if options.min_confidence is not None and not 0 <= options.min_confidence <= 1:
+        fact = f"must be from 0 to 1, got {options.min_confidence}"
+        raise RunnerError(fact, place="--min-confidence", hint="Give 0.8 for 80 %.")
     form = format_for(options.output, options.format)
     inputs = find_inputs(options.inputs, options.source, whole_files=options.whole_files)
     _check_files(inputs, options.output)
     source = find_model(options.model, options.tracking_uri)
     nlp = source.load(options.code, options.ops or "numpy")
     columns = _columns(inputs, form)
-    setting = Setting(source.folder, options.code, options.ops or "numpy", form, columns, confidence=options.confidence)
+    setting = Setting(
+        source.folder, options.code, options.ops or "numpy", form, columns,
+        confidence=options.confidence, min_confidence=options.min_confidence,
+    )  # fmt: skip
     done = Done()
     if options.output == STANDARD:
         if options.resume:
@@ -242,7 +254,13 @@ def _work(nlp: Pipeline, setting: Setting, inputs: Sequence[Input]) -> dict[str,
     from runner.components.storage import weights_sha256
 
     files = [[str(one.path), one.format, *_size_and_time(one.path)] for one in inputs]
-    return {"model": weights_sha256(nlp), "format": setting.form, "confidence": setting.confidence, "input": files}
+    return {
+        "model": weights_sha256(nlp),
+        "format": setting.form,
+        "confidence": setting.confidence,
+        "min_confidence": setting.min_confidence,
+        "input": files,
+    }
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

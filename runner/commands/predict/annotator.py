@@ -24,6 +24,7 @@ import numpy as np
 from runner.blocks import resolve
 from runner.commands.predict.formats import encoder
 from runner.components.pipeline import Pipeline, load
+from runner.components.records import drop_unsure
 from runner.corpus.doc import Doc
 from runner.corpus.readers.reader import LeftOut
 from runner.corpus.texts import Unit, doc_of, is_tokenized
@@ -44,6 +45,7 @@ class Setting:
     columns: Sequence[str]
     weights: Path | None = None  # flat float32 values
     confidence: bool = False
+    min_confidence: float | None = None
 
 
 @dataclass
@@ -70,6 +72,7 @@ class Annotator:
         self._tokenize = resolve(nlp.tokenizer_block, "tokenizers", "pipeline.tokenizer")
         self._encode = encoder(nlp, setting.form, setting.columns, confidence=setting.confidence)
         self._confidence = setting.confidence
+        self._least = setting.min_confidence
 
     def __call__(self, units: Sequence[Unit], *, is_skipping: bool) -> Answer:
         """Read, annotate and encode a chunk."""
@@ -85,7 +88,10 @@ class Annotator:
                     break
                 answer.faults.append(_one_line(error))
             answer.n_units += 1
-        self._nlp.predict([doc for doc, _ in docs], confidence=self._confidence)
+        self._nlp.predict([doc for doc, _ in docs], confidence=self._confidence or self._least is not None)
+        for doc, _ in docs if self._least is not None else ():
+            drop_unsure(self._nlp, doc, self._least or 0.0)
+            doc.confidence = doc.confidence if self._confidence else None
         try:
             answer.text = self._encode(docs, left_out)
             answer.n_texts, answer.n_words = len(docs), sum(len(doc) for doc, _ in docs)
