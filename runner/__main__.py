@@ -31,6 +31,7 @@ PROGRAMS = {  # take flags of their own
     "reap": "runner.commands.reap",
     "rerun": "runner.commands.rerun",
     "sync": "runner.commands.sync",
+    "threshold": "runner.commands.threshold",
 }
 
 

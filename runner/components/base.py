@@ -15,6 +15,7 @@ from thinc.api import Model
 
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
+from runner.components.decisions import Decisions
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
 from runner.components.scores import PerType, Scores
@@ -191,6 +192,20 @@ class Component(ABC):
     def candidates(self, batch: Batch, threshold: float) -> list[list[Candidate]]:
         """For each doc every entity of at least that probability; they may overlap. Here: none."""
         return [[] for _ in batch.docs]
+
+    def decisions(self, examples: Sequence[Example]) -> Decisions | None:
+        """The probabilities that a threshold turns into labels; None where it takes none, or the references have no gold.
+
+        The examples are predicted.
+        """
+        return None
+
+    def set_threshold(self, threshold: float | Mapping[str, float]) -> dict[str, Any]:
+        """Decide by this threshold from now on (or by label → its own); the keys of the component's block that keep it.
+
+        Only for a component that has `decisions`.
+        """
+        raise RunnerError(f"{self.name!r} decides by no threshold")
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
         """This component's part of an annotated doc, as plain values under the keys of corpus/annotations.py.

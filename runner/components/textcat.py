@@ -20,10 +20,11 @@ from runner import registry
 from runner.components.base import Component, Likelihood, PerType
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
+from runner.components.decisions import Decisions
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
 from runner.components.scores import Scores
-from runner.components.textcat_scores import cats, cats_counts, graded_cats
+from runner.components.textcat_scores import Threshold, cats, cats_counts, cats_decisions, graded_cats
 from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
@@ -46,19 +47,21 @@ def textcat(
     architecture: registry.ClassifierBlock | None = None,
     *,
     exclusive: bool = True,
-    threshold: float | None = None,
+    threshold: float | dict[str, float] | None = None,
     dropout: registry.Schedule | None = None,
 ) -> TextCategorizer:
     """A text classifier.
 
     architecture: bag_of_ngrams, cnn or ensemble (null: ensemble); bag_of_ngrams ignores the tok2vec. exclusive: each
     text has one category. threshold: the scores count a label as predicted from this probability on; null: 0 if
-    exclusive, so that the most probable label counts, else 0.5. dropout: this component's rate; null: the run's rate.
+    exclusive, so that the most probable label counts, else 0.5; a mapping gives labels their own. dropout: this
+    component's rate; null: the run's rate.
     """
     chosen = architecture if architecture is not None else ensemble()
     assert isinstance(chosen, Architecture)
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise RunnerError(f"threshold is {threshold}; it must be from 0 to 1")
+    for value in threshold.values() if isinstance(threshold, dict) else [threshold]:
+        if value is not None and not 0 <= value <= 1:
+            raise RunnerError(f"threshold is {value}; it must be from 0 to 1")
     if chosen.needs_vectors and tok2vec is None:
         raise RunnerError(
             "this architecture reads token vectors, and there is no tok2vec", hint="Give tok2vec a block."
@@ -92,7 +95,7 @@ class TextCategorizer(Component):
         architecture: Architecture,
         *,
         exclusive: bool = True,
-        threshold: float | None = None,
+        threshold: Threshold = None,
     ) -> None:
         super().__init__(name, build_tok2vec)
         self.architecture = architecture
@@ -272,3 +275,10 @@ class TextCategorizer(Component):
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
         return cats_counts(examples, exclusive=self.exclusive, threshold=self.threshold)
+
+    def decisions(self, examples: Sequence[Example]) -> Decisions | None:
+        return cats_decisions(examples, exclusive=self.exclusive, threshold=self.threshold)
+
+    def set_threshold(self, threshold: float | Mapping[str, float]) -> dict[str, Any]:
+        self.threshold = threshold
+        return {"threshold": dict(threshold) if isinstance(threshold, Mapping) else threshold}

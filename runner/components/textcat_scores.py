@@ -14,11 +14,16 @@ from numpy.typing import NDArray
 
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
+from runner.components.decisions import Decisions
 from runner.components.scores import PerType, Scorer, Scores, prf, scored
 from runner.corpus.example import Example
 
+Threshold = (
+    float | Mapping[str, float] | None
+)  # one for all labels, or label → its own (labels that it lacks: the default)
 
-def cats(*, exclusive: bool = True, threshold: float | None = None) -> Scorer:
+
+def cats(*, exclusive: bool = True, threshold: Threshold = None) -> Scorer:
     """Scores over all examples whose reference has categories.
 
     cats_p, cats_r, cats_f: micro averages over all decisions (all three equal accuracy if exclusive with threshold 0).
@@ -62,7 +67,7 @@ def cats(*, exclusive: bool = True, threshold: float | None = None) -> Scorer:
     return score
 
 
-def cats_counts(examples: Sequence[Example], *, exclusive: bool, threshold: float | None) -> list[Counts]:
+def cats_counts(examples: Sequence[Example], *, exclusive: bool, threshold: Threshold) -> list[Counts]:
     """Each doc's counts for cats_macro_f, from the same decisions as `cats`."""
     labels, _, _, is_gold, is_predicted = _decisions(examples, exclusive=exclusive, threshold=threshold)
     triples = np.stack([is_gold & is_predicted, is_predicted, is_gold], axis=-1).astype(int)  # (n_docs, n_labels, 3)
@@ -102,21 +107,43 @@ def _is_known(example: Example, *, exclusive: bool) -> bool:
 
 
 def _decisions(
-    examples: Sequence[Example], *, exclusive: bool, threshold: float | None
+    examples: Sequence[Example], *, exclusive: bool, threshold: Threshold
 ) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
     """Return labels, gold values (NaN: unknown), predicted values, is_gold and is_predicted.
 
     Each array is (n_docs, n_labels), over the examples with known categories.
     """
-    least = threshold if threshold is not None else (0.0 if exclusive else 0.5)
     annotated = [example for example in examples if example.reference.cats is not None]
     labels = sorted({label for e in annotated for doc in (e.reference, e.predicted) for label in doc.cats or {}})
     annotated = [example for example in annotated if _is_known(example, exclusive=exclusive)]
     gold = _matrix([e.reference.cats for e in annotated], labels, 0.0 if exclusive else np.nan)
     predicted = _matrix([e.predicted.cats for e in annotated], labels, 0.0)  # (n_docs, n_labels)
+    least = least_probabilities(labels, exclusive=exclusive, threshold=threshold)
     if exclusive:
         return labels, gold, predicted, _only_largest(gold), _only_largest(predicted) & (predicted >= least)
     return labels, gold, predicted, gold >= 0.5, (predicted >= least) & ~np.isnan(gold)  # NaN compares false
+
+
+def least_probabilities(labels: Sequence[str], *, exclusive: bool, threshold: Threshold) -> NDArray[np.float64]:
+    """(n_labels,) the probability from which each label is predicted.
+
+    >>> least_probabilities(["A", "B"], exclusive=False, threshold={"B": 0.2}).tolist()
+    [0.5, 0.2]
+    """
+    default = 0.0 if exclusive else 0.5
+    if isinstance(threshold, Mapping):
+        return np.array([threshold.get(label, default) for label in labels], dtype="float64")
+    return np.full(len(labels), default if threshold is None else threshold, dtype="float64")
+
+
+def cats_decisions(examples: Sequence[Example], *, exclusive: bool, threshold: Threshold) -> Decisions | None:
+    """The decisions of predicted examples; None if no text has gold categories."""
+    labels, gold, predicted, is_gold, _ = _decisions(examples, exclusive=exclusive, threshold=threshold)
+    if not len(predicted):
+        return None
+    may_hold = _only_largest(predicted) if exclusive else ~np.isnan(gold)
+    least = least_probabilities(labels, exclusive=exclusive, threshold=threshold)
+    return Decisions(labels, predicted, is_gold, may_hold, least, 0.0 if exclusive else 0.5)
 
 
 def area_under_curve(is_gold: NDArray[np.bool_], values: NDArray[Any]) -> float | None:
