@@ -15,7 +15,7 @@ from runner.corpus.readers.jsonl import jsonl
 
 MIRROR = os.environ.get("RUNNER_DATA_MIRROR")
 needs_data = pytest.mark.skipif(not MIRROR, reason="RUNNER_DATA_MIRROR names no folder with the data sets")
-ALL = [pytest.param(name, marks=() if name == "sample" else needs_data) for name in CORPORA]
+ALL = [pytest.param(name, marks=() if name == "sample" else (needs_data, pytest.mark.slow)) for name in CORPORA]
 
 N_DOCS = {  # train, dev, test; a split of our own has the docs of its files once
     "wnut17": (3394, 1009, 1287),
