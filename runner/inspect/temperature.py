@@ -12,6 +12,8 @@ from runner.corpus.example import Example
 from runner.errors import RunnerError
 from runner.foreign import shown_name
 
+FEW = 100  # predictions: with fewer, the calibration error of a perfect model is some hundredths too
+
 
 class Fitted(NamedTuple):
     """The calibration error of one layer on the examples that nothing was fitted on."""
@@ -70,3 +72,5 @@ def table(rows: Sequence[Fitted]) -> Iterator[str]:
         name = f"{shown_name(row.component)} {row.layer}"
         cells = ("-" if value is None else f"{100 * value:.2f}" for value in (row.before, row.after))
         yield f"  {name:<{width}}  {row.temperature:>11.4f}  {row.n:>7,}  " + "  ".join(f"{cell:>7}" for cell in cells)
+    if few := sorted({shown_name(row.component) for row in rows if row.n < FEW}):
+        yield f"  {', '.join(few)}: fewer than {FEW} predictions to measure on, so errors are rough; name more data"

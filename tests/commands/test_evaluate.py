@@ -171,6 +171,7 @@ def test_a_temperature_is_fitted_and_kept_and_nothing_else_changes(evaluate):
     assert code == 0
     assert out.endswith(f"kept in {Path('run/model-best')}\n")
     assert "  tagger tags " in out
+    assert "fewer than 100 predictions to measure on" in out
 
 
 @pytest.mark.parametrize(
