@@ -26,6 +26,7 @@ PROGRAMS = {  # take flags of their own
     "compare": "runner.commands.compare",
     "convert": "runner.commands.convert",
     "debug": "runner.commands.debug",
+    "errors": "runner.commands.errors",
     "evaluate": "runner.commands.evaluate",
     "predict": "runner.commands.predict",
     "reap": "runner.commands.reap",

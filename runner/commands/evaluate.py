@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.commands.flags import FlagParser, exit_code
-from runner.commands.model_flags import add_data_flags, add_model_flags, read_data
+from runner.commands.model_flags import add_data_flags, add_model_flags
+from runner.commands.own_data import examples_for, ops_of
 from runner.errors import RunnerError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from runner.corpus.datasets import Held
     from runner.inspect.evaluation import ModelScores
     from runner.tracking.model_source import ModelSource
-    from runner.tracking.past_run import PastRun
 
 HELP = """\
 Score a trained model: every score of every component, by label too.
@@ -78,9 +78,9 @@ def _run(options: argparse.Namespace) -> None:
         hint = f"Copy {source.folder} to a folder of yours, and name that."
         raise RunnerError("the model is in no folder of yours to keep it in", place="--fit-temperature", hint=hint)
     config = source.config() if not options.data else None
-    ops = options.ops or _ops_of(config)
+    ops = options.ops or ops_of(config)
     nlp = source.load(options.code, ops)
-    held, split = _examples(options, source, config, nlp)
+    held, split = examples_for(options, source, config, nlp, ("test", "dev"))
     for line in held.left_out.lines():
         print(line, file=sys.stderr)
     weights = (config or {}).get("pipeline", {}).get("score_weights")
@@ -101,56 +101,6 @@ def _run(options: argparse.Namespace) -> None:
             print(f"kept in {source.folder}")
     if options.is_logged:
         print(_log(source, result, held), file=sys.stderr if options.is_json else sys.stdout)
-
-
-def _examples(
-    options: argparse.Namespace, source: ModelSource, config: Mapping[str, Any] | None, nlp: Pipeline
-) -> tuple[Held, str | None]:
-    """The data to score, and the part of the run's corpus that it is; None for files that the user names."""
-    from runner.assemble import recorded_part
-
-    if options.data:
-        if options.split is not None:
-            raise RunnerError("is for the run's own data", place="--split", hint="Leave it out, or leave DATA out.")
-        return read_data(options, options.data, nlp), None
-    for flag, value in (
-        ("--from", options.source != "auto"),
-        ("--option", options.options),
-        ("--limit", options.limit),
-    ):
-        if value:
-            raise RunnerError("is for files that you name", place=flag, hint="Name DATA, or leave the flag out.")
-    if config is None:
-        raise RunnerError("it is not known what the model was trained on", place=source.name, hint="Name DATA.")
-    split = options.split or ("test" if config["corpus"].get("test") is not None else "dev")
-    gold_tokens = {"gold": True, "predicted": False, None: None}[options.tokens]
-    try:
-        held = recorded_part(config, split, nlp, gold_tokens=gold_tokens)
-    except RunnerError as error:
-        if (error.place or "").startswith("corpus."):
-            hint = "Paths count from the folder in which the run was started; go there, or name DATA."
-            raise RunnerError(error.fact, place=error.place, hint=hint) from None
-        raise
-    _tell_changes(source.run(), held, split)
-    return held, split
-
-
-def _tell_changes(run: PastRun | None, held: Held, split: str) -> None:
-    """Say on stderr if a file is not what it was when the run read it."""
-    before = run.digests(split) if run is not None else None
-    changed = [str(one.path) for one in held.sources if before is not None and one.sha256 not in before]
-    if changed:
-        print(f"warning: changed since the run read the {split} data: {', '.join(changed)}", file=sys.stderr)
-
-
-def _ops_of(config: Mapping[str, Any] | None) -> str:
-    """What the run computed with, if its library is here: another rounds otherwise."""
-    ops = str((config or {}).get("compute", {}).get("ops", "numpy"))
-    if ops == "numba":
-        import importlib.util
-
-        return ops if importlib.util.find_spec("numba") is not None else "numpy"
-    return ops
 
 
 def _is_gold(config: Mapping[str, Any] | None, data: Sequence[str]) -> bool:

@@ -18,6 +18,7 @@ from runner.components.counts import Counts
 from runner.components.decisions import Decisions
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
+from runner.components.outcomes import Chance, Outcome, View
 from runner.components.scores import PerType, Scores
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
@@ -47,6 +48,7 @@ class Component(ABC):
     there; empty: its name. score_weights: its part of the final score when the config names none.
     max_batch_size: examples, in batch=auto; None: the other components decide.
     annotation: keys of corpus/annotations.py that it learns from; None: not told.
+    outcome_view: how the error page draws its outcomes (outcomes.py).
     has_weights: False for a step that changes the tokens of the components after it (merge.py).
     """
 
@@ -56,6 +58,7 @@ class Component(ABC):
     score_weights: ClassVar[Mapping[str, float]]
     max_batch_size: ClassVar[int | None] = None
     annotation: ClassVar[tuple[str, ...] | None] = None
+    outcome_view: ClassVar[View] = "words"
     has_weights = True
 
     def __init__(self, name: str, build_tok2vec: Any | None) -> None:
@@ -237,6 +240,17 @@ class Component(ABC):
 
         None for a score that the references have no gold for. Which scores are None depends on the references alone.
         """
+
+    def outcomes(self, example: Example) -> list[Outcome] | None:
+        """The predictions of a predicted example beside its gold annotation, right ones too; see outcomes.py.
+
+        Empty without gold annotation. None, as here: the component does not tell, and the error page has its scores only.
+        """
+        return None
+
+    def chances(self, example: Example) -> list[Chance]:
+        """The probability of every label that the whole text could have, for precision-recall curves. Here: none."""
+        return []
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
         """What each predicted doc contributes to the main scores (counts.py); nothing for scores that are no such sum."""

@@ -16,6 +16,7 @@ from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
+from runner.components.outcomes import Mark, Outcome, View, bucket, kind_of_span, paired
 from runner.components.scores import Entity, Scores, entities, ents
 from runner.corpus.annotations import UNALIGNED
 from runner.corpus.biluo import biluo_to_spans
@@ -64,6 +65,7 @@ class EntityRecognizer(Component):
     columns: ClassVar = {"ents_p": "NER P", "ents_r": "NER R", "ents_f": "NER F"}
     max_batch_size: ClassVar = 16
     annotation: ClassVar = ("entities",)
+    outcome_view: ClassVar[View] = "spans"
     score_weights: ClassVar = {"ents_f": 1.0}
 
     def __init__(self, name: str, build_tok2vec: object, hidden_width: int, maxout_pieces: int) -> None:
@@ -227,6 +229,20 @@ class EntityRecognizer(Component):
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         return ents()(examples)
+
+    def outcomes(self, example: Example) -> list[Outcome] | None:
+        """One outcome for each pair of entities that share a word, and for each entity that has no partner."""
+        if not example.reference.has_ents:
+            return []
+        predicted, gold = entities(example)
+        sure = {ent.as_tuple(): ent.confidence for ent in example.predicted.ents}
+        outcomes = []
+        for a, b in paired(gold, predicted):
+            start, end, _ = a or b  # type: ignore[misc]  # one of the two is there
+            groups = {"length": bucket(end - start, (1, 2, 3), "words")}
+            marks = (Mark(*a) if a else None, Mark(*b) if b else None)
+            outcomes.append(Outcome(kind_of_span(a, b), *marks, sure.get(b) if b else None, groups))
+        return outcomes
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
         counts: list[Counts] = []

@@ -26,7 +26,8 @@ from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw, Total
 from runner.components.inputs import Batch
-from runner.components.parser_scores import count_arcs, deps, graded_arcs
+from runner.components.outcomes import Outcome, View
+from runner.components.parser_scores import arc_outcomes, count_arcs, deps, graded_arcs
 from runner.components.scores import Scores
 from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
@@ -137,6 +138,7 @@ class DependencyParser(Component):
     columns: ClassVar = {"dep_uas": "UAS", "dep_las": "LAS", "sents_f": "Sents F"}
     max_batch_size: ClassVar = 16
     annotation: ClassVar = ("heads", "deps")
+    outcome_view: ClassVar[View] = "arcs"
     score_weights: ClassVar = {"dep_uas": 0.5, "dep_las": 0.5}
 
     def __init__(
@@ -360,6 +362,9 @@ class DependencyParser(Component):
 
     def score(self, examples: Sequence[Example]) -> tuple[Scores, PerType]:
         return deps(ignore_punct=self.ignore_punct)(examples)
+
+    def outcomes(self, example: Example) -> list[Outcome] | None:
+        return arc_outcomes(example, ignore_punct=self.ignore_punct)
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
         counts: list[Counts] = []

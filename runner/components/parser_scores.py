@@ -19,8 +19,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from runner.components.calibration import Graded
+from runner.components.outcomes import RIGHT, Mark, Outcome, bucket
 from runner.components.scores import PerType, Scorer, Scores, scored
-from runner.corpus.doc import Doc
+from runner.corpus.doc import Doc, Token
 from runner.corpus.example import Example
 from runner.model.trees import sentence_starts
 
@@ -103,6 +104,29 @@ def graded_arcs(examples: Sequence[Example], *, ignore_punct: bool) -> dict[str,
             if token.head.i == head:
                 deps.append((sure_dep, token.dep_ == label))
     return {"heads": Graded.of(heads), "deps": Graded.of(deps)}
+
+
+def arc_outcomes(example: Example, *, ignore_punct: bool) -> list[Outcome]:
+    """One outcome for each predicted token whose gold head and label are known and whose gold label counts."""
+    ignored = {NO_RELATION, *PUNCT_LABELS} if ignore_punct else {NO_RELATION}
+    doc, outcomes = example.predicted, []
+    gold = zip(example.aligned_heads(), example.aligned_deps(), strict=True)
+    own = zip(doc.heads or (), doc.deps or (), strict=True)
+    for i, ((head, label), (guess, name)) in enumerate(zip(gold, own, strict=False)):
+        if head is None or label is None or label in ignored or guess is None or name is None:
+            continue
+        is_named = name == label if ignore_punct else name.split(":", 1)[0] == label.split(":", 1)[0]
+        if head == guess:
+            kind = RIGHT if is_named else "wrong label"
+        else:
+            kind = "wrong head" if is_named else "wrong head and label"
+        distance = "root" if head == i else bucket(abs(head - i), (1, 2, 4, 8), "words")
+        marks = Mark(i, i + 1, label, head), Mark(i, i + 1, name, guess)
+        token = Token(doc, i)
+        sure = token.head_confidence, token.dep_confidence
+        confidence = sure[0] * sure[1] if sure[0] is not None and sure[1] is not None else None
+        outcomes.append(Outcome(kind, *marks, confidence, {"distance": distance}))
+    return outcomes
 
 
 def gold_arcs(reference: Doc) -> dict[int, Arc] | None:

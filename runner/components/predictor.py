@@ -156,7 +156,7 @@ class Predictor:
         """Score the examples' current predictions. Return every component's scores, token_acc and per_type."""
         scores: dict[str, Any] = dict(token_scorer()(examples)[0])
         per_type: dict[str, PerType] = {}
-        for component, some in self._scored(examples):
+        for component, some in self.scored(examples):
             own, per_type[component.name] = component.score(some)
             scores.update(own)
         return {**scores, "per_type": per_type}
@@ -164,14 +164,14 @@ class Predictor:
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
         """Each doc's counts for the components' main scores (counts.py), from the current predictions."""
         per_doc: list[Counts] = [{} for _ in examples]
-        for component, some in self._scored(examples):
+        for component, some in self.scored(examples):
             for counts, own in zip(per_doc, component.counts(some), strict=True):
                 counts.update(own)
         return per_doc
 
     def graded(self, examples: Sequence[Example]) -> dict[str, dict[str, Graded]]:
         """Component → layer → the examples' current predictions that have a confidence and gold; see calibration.py."""
-        return {component.name: component.graded(some) for component, some in self._scored(examples)}
+        return {component.name: component.graded(some) for component, some in self.scored(examples)}
 
     @with_own_threads
     def likelihoods(self, examples: Sequence[Example]) -> list[tuple[str, Likelihood]]:
@@ -179,8 +179,8 @@ class Predictor:
         self._prepare()
         return list(self.network.likelihoods(as_examples(examples, None, self.make_doc), self.pipe_names))
 
-    def _scored(self, examples: Sequence[Example]) -> Iterator[tuple[Component, Sequence[Example]]]:
-        """Yield each component to score, with the examples on the tokens that the component sees."""
+    def scored(self, examples: Sequence[Example]) -> Iterator[tuple[Component, Sequence[Example]]]:
+        """Yield each enabled component that has weights, with the examples on the tokens that the component sees."""
         for name in self.pipe_names:
             component = self.components[name]
             if component.has_weights:

@@ -20,6 +20,7 @@ from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
+from runner.components.outcomes import RIGHT, Mark, Outcome
 from runner.components.scores import Scores, scored
 from runner.components.tag_map import TagMap, read_tag_map
 from runner.corpus.diagnose import place_of
@@ -179,6 +180,16 @@ class Tagger(Component):
             return None
         Y = self.head.predict(batch.vectors)
         return lambda temperature: losses.cross_entropy(Y / temperature, gold)[0]
+
+    def outcomes(self, example: Example) -> list[Outcome] | None:
+        """One outcome for each predicted token whose gold tag is known."""
+        outcomes = []
+        for token, gold in zip(example.predicted, example.aligned_tags(), strict=True):
+            tag, i = token.tag_, token.i
+            if gold and tag:
+                kind = RIGHT if gold == tag else "wrong tag"
+                outcomes.append(Outcome(kind, Mark(i, i + 1, gold), Mark(i, i + 1, tag), token.tag_confidence))
+        return outcomes
 
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
         counts: list[Counts] = []

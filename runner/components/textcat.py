@@ -23,8 +23,17 @@ from runner.components.counts import Counts
 from runner.components.decisions import Decisions
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
+from runner.components.outcomes import Chance, Outcome, View
 from runner.components.scores import Scores
-from runner.components.textcat_scores import Threshold, cats, cats_counts, cats_decisions, graded_cats
+from runner.components.textcat_scores import (
+    Threshold,
+    cats,
+    cats_chances,
+    cats_counts,
+    cats_decisions,
+    cats_outcomes,
+    graded_cats,
+)
 from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
@@ -86,6 +95,7 @@ class TextCategorizer(Component):
     }
     max_batch_size: ClassVar = 64
     annotation: ClassVar = ("cats",)
+    outcome_view: ClassVar[View] = "text"
     score_weights: ClassVar = {"cats_score": 1.0}
 
     def __init__(
@@ -282,3 +292,9 @@ class TextCategorizer(Component):
     def set_threshold(self, threshold: float | Mapping[str, float]) -> dict[str, Any]:
         self.threshold = threshold
         return {"threshold": dict(threshold) if isinstance(threshold, Mapping) else threshold}
+
+    def outcomes(self, example: Example) -> list[Outcome] | None:
+        return cats_outcomes(example, exclusive=self.exclusive, threshold=self.threshold)
+
+    def chances(self, example: Example) -> list[Chance]:
+        return cats_chances(example, exclusive=self.exclusive)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.decisions import Decisions
+from runner.components.outcomes import INVENTED, MISSED, RIGHT, Chance, Mark, Outcome, bucket
 from runner.components.scores import PerType, Scorer, Scores, prf, scored
 from runner.corpus.example import Example
 
@@ -98,6 +99,40 @@ def graded_cats(examples: Sequence[Example], *, exclusive: bool) -> Graded:
         else:
             pairs += [(value, gold[label] >= 0.5) for label, value in values.items() if label in gold]
     return Graded.of(pairs)
+
+
+def cats_outcomes(example: Example, *, exclusive: bool, threshold: Threshold) -> list[Outcome]:
+    """If exclusive, one outcome; else one for each label that is gold or predicted. From the same decisions as `cats`."""
+    labels, _, values, is_gold, is_predicted = _decisions([example], exclusive=exclusive, threshold=threshold)
+    if not len(is_gold):
+        return []
+    n = len(example.predicted)
+    groups = {"length": bucket(max(n, 1), (10, 30, 100, 300), "words")}
+    gold = [label for label, value in zip(labels, is_gold[0], strict=True) if value]
+    predicted = [label for label, value in zip(labels, is_predicted[0], strict=True) if value]
+    confidence = dict(zip(labels, values[0].tolist(), strict=True))
+    told = (example.predicted.confidence or {}).get("cats")
+    confidence |= told if isinstance(told, Mapping) else {}
+    if exclusive:
+        a, b = gold[0] if gold else None, predicted[0] if predicted else None
+        pairs = [(a, b)] if a or b else []
+    else:
+        pairs = [(x if x in gold else None, x if x in predicted else None) for x in labels if x in {*gold, *predicted}]
+    outcomes = []
+    for a, b in pairs:
+        kind = RIGHT if a == b else MISSED if b is None else INVENTED if a is None else "wrong category"
+        marks = Mark(0, n, a) if a is not None else None, Mark(0, n, b) if b is not None else None
+        outcomes.append(Outcome(kind, *marks, confidence[b if b is not None else str(a)], groups))
+    return outcomes
+
+
+def cats_chances(example: Example, *, exclusive: bool) -> list[Chance]:
+    """The probability of each label whose gold value is known."""
+    labels, gold, values, is_gold, _ = _decisions([example], exclusive=exclusive, threshold=None)
+    if not len(gold):
+        return []
+    rows = zip(labels, values[0].tolist(), is_gold[0].tolist(), ~np.isnan(gold[0]), strict=True)
+    return [Chance(label, value, yes) for label, value, yes, is_known in rows if is_known]
 
 
 def _is_known(example: Example, *, exclusive: bool) -> bool:
