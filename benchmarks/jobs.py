@@ -82,7 +82,7 @@ class Regime:
         if self.unit == "words":
             prefix, head = "batch.size.", ["batch=words"]
         else:
-            prefix, head = "batch.", ["batch=auto"]
+            prefix, head = "batch.", ["batch=growing"]
         return [*head, *(f"{prefix}{key}={getattr(self, key)}" for key in ("start", "stop", "compound"))]
 
 

@@ -10,18 +10,21 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from runner.blocks import resolve, resolve_argument
 from runner.compare.reproduction import code_tags
 from runner.components.base import max_batch_size
 from runner.components.pipeline import Pipeline
+from runner.config.auto import NOMINAL, Chosen, is_left_open
 from runner.config.kept import expanded_all
 from runner.config.schema import RunConfig
 from runner.corpus.augment import Augmentation
 from runner.corpus.datasets import Corpus, CorpusSpec, Held, load_corpus, read_part
 from runner.corpus.digests import sha256_of
 from runner.corpus.example import Example
+from runner.corpus.packed.examples import n_words
 from runner.errors import RunnerError
 from runner.launch.fingerprint import fingerprint
 from runner.model.allocator import keep_freed_memory
@@ -29,6 +32,7 @@ from runner.model.ops import make_ops
 from runner.registry import Schedule
 from runner.tracking.base import DatasetInfo, Resumed, RunInfo, ScoreColumns, Tracker, Trackers
 from runner.tracking.provenance import provenance_tags
+from runner.training.chosen import chosen, told
 from runner.training.loop import Plan
 from runner.training.optimizers import Optimizer
 
@@ -82,8 +86,8 @@ def reading_recipe(config: RunConfig) -> str:
     return json.dumps([config.corpus.reader, config.pipeline.tokenizer, code], sort_keys=True, default=str)
 
 
-def make_pipeline(config: RunConfig) -> Pipeline:
-    """The components, not yet initialized."""
+def make_pipeline(config: RunConfig, numbers: Chosen = NOMINAL) -> Pipeline:
+    """The components, not yet initialized. numbers: for what their blocks leave open."""
     pipeline = Pipeline(
         config.pipeline.lang,
         tokenizer=config.pipeline.tokenizer,
@@ -93,33 +97,55 @@ def make_pipeline(config: RunConfig) -> Pipeline:
         threads=config.compute.threads,
     )
     for name, block in config.pipeline.components.items():
-        pipeline.add_pipe(name, block)
+        pipeline.add_pipe(name, numbers.in_component(block, name))
     return pipeline
 
 
 def make_learner(config: RunConfig, train: Sequence[Example] = ()) -> tuple[Pipeline, Optimizer, Plan]:
     """The pipeline, the optimizer that turns its gradients into updates, and the plan of the loop.
 
-    train: the examples that augmenters learn from.
+    train: the examples that augmenters learn from, and by which numbers are chosen that the config leaves open; without
+    any, these numbers are nominal ones.
     """
-    pipeline = make_pipeline(config)
-    sgd: Optimizer = resolve(config.optimizer, "optimizers", "optimizer")
-    return pipeline, sgd, make_plan(config, pipeline, train)
+    numbers, lines = NOMINAL, {}
+    if len(train):
+        words = n_words(train)
+        numbers = chosen(config, make_pipeline(config).components, words)
+        lines = told(config, numbers, words)
+    pipeline = make_pipeline(config, numbers)
+    _set_dropouts(config, numbers, pipeline)
+    sgd: Optimizer = resolve(numbers.in_optimizer(config.optimizer), "optimizers", "optimizer")
+    return pipeline, sgd, make_plan(config, pipeline, train, numbers, lines)
 
 
-def make_plan(config: RunConfig, pipeline: Pipeline, train: Sequence[Example] = ()) -> Plan:
-    """Batches, dropout, augmenters, and when to stop. train: for augmenters that learn from it."""
-    batch = dict(config.batch)
-    if batch["type"] == "auto" and batch.get("stop") is None:
+def _set_dropouts(config: RunConfig, numbers: Chosen, pipeline: Pipeline) -> None:
+    """Give each component that has no dropout of its own the rates that it advises, where the run leaves them open."""
+    if not is_left_open(config.dropout):
+        return
+    for name, component in pipeline.components.items():
+        if component.has_weights and component.dropout is None and len(numbers.dropout) > 2:  # else it is the run's
+            component.dropout = resolve_argument(numbers.in_dropout(config.dropout, name), Schedule, "dropout")
+
+
+def make_plan(
+    config: RunConfig,
+    pipeline: Pipeline,
+    train: Sequence[Example] = (),
+    numbers: Chosen = NOMINAL,
+    lines: Mapping[str, str] = MappingProxyType({}),
+) -> Plan:
+    """Batches, dropout, augmenters, and when to stop. train: for augmenters that learn from it. lines: see Plan.chosen."""
+    batch = numbers.in_batch(config.batch)
+    if batch["type"] == "growing" and batch.get("stop") is None:
         batch.setdefault("max_size", max_batch_size(pipeline.components.values(), batch.get("component")))
     weights: Mapping[str, float] = config.pipeline.score_weights or {
         key: weight for component in pipeline.components.values() for key, weight in component.score_weights.items()
     }
     return Plan(
         batcher=resolve(batch, "batchers", "batch"),
-        dropout=resolve_argument(config.dropout, Schedule, "dropout"),
+        dropout=resolve_argument(numbers.in_dropout(config.dropout), Schedule, "dropout"),
         score_weights=weights,
-        max_epochs=config.training.max_epochs,
+        max_epochs=config.training.max_epochs or numbers.max_epochs,
         max_steps=config.training.max_steps,
         patience=config.training.patience,
         eval_every=config.training.eval_every,
@@ -127,6 +153,7 @@ def make_plan(config: RunConfig, pipeline: Pipeline, train: Sequence[Example] = 
         max_rollbacks=config.training.max_rollbacks,
         seed=config.seed,
         augment=make_augmentation(config, train),
+        chosen=lines,
     )
 
 
@@ -153,6 +180,7 @@ def run_info(
     config: RunConfig,
     corpus: Corpus,
     pipeline: Pipeline,
+    plan: Plan,
     resumed: Resumed | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> RunInfo:
@@ -173,6 +201,7 @@ def run_info(
             "fingerprint": fingerprint(config, corpus.sources),
             "overrides": " ".join(config.overrides),
             **code_tags(config),
+            **{f"chosen.{key}": text for key, text in plan.chosen.items()},
             **(tags or {}),
         },
         datasets=[
@@ -192,8 +221,9 @@ def run_info(
             for component in pipeline.components.values()
             if component.has_weights
         ],
-        max_epochs=config.training.max_epochs,
-        max_steps=config.training.max_steps,
+        chosen=plan.chosen,
+        max_epochs=plan.max_epochs,
+        max_steps=plan.max_steps,
         resumed=resumed,
         parent=config.sweep.key if config.sweep is not None else None,
     )

@@ -40,7 +40,15 @@ def compounding(start: float, stop: float, compound: float) -> Callable[[int], f
     return lambda step: min(start * compound**step, stop)
 
 
-def auto(start: float = 1.0, compound: float = 1.001, stop: float | None = None) -> dict[str, Any]:
+def linear(start: float, stop: float, steps: int) -> Any:
+    return lambda step: start
+
+
+def warmup_linear(initial_rate: float, warmup_steps: int, total_steps: int) -> Any:
+    return lambda step: initial_rate
+
+
+def growing(start: float = 1.0, compound: float = 1.001, stop: float | None = None) -> dict[str, Any]:
     return dict(locals())
 
 
@@ -93,8 +101,14 @@ class _Anything(dict[str, Any]):
 
 FAKES: dict[str, dict[str, Any]] = {
     "optimizers": {"adam": adam, "radam": adam, "sgd": sgd},
-    "schedules": {"constant": constant, "decaying": decaying, "compounding": compounding},
-    "batchers": {"auto": auto, "by_sentences": by_sentences, "by_words": by_words},
+    "schedules": {
+        "constant": constant,
+        "decaying": decaying,
+        "compounding": compounding,
+        "linear": linear,
+        "warmup_linear": warmup_linear,
+    },
+    "batchers": {"growing": growing, "by_sentences": by_sentences, "by_words": by_words},
     "tok2vecs": {"hash_embed_cnn": hash_embed_cnn},
     "components": {"ner": ner},
     "trackers": {"console": console, "mlflow": mlflow},

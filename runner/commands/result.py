@@ -30,6 +30,7 @@ class Result:
     train_seconds: float = 0.0
     weights_sha256: str | None = None  # of model-last
     checkpoint_seconds: float = 0.0  # that the training waited for its checkpoints
+    chosen: dict[str, str] = dataclasses.field(default_factory=dict)  # see Plan.chosen
     kernel: str = ""  # model/kernel.py's; " → " stands between those of a run that was resumed on another
 
     def record(self, step: Step) -> None:
@@ -68,6 +69,7 @@ def write_summary(
         "model_best": _folder(config.output_dir / BEST),
         "model_last": _folder(config.output_dir / LAST),
         "rollbacks": result.rollbacks,
+        "chosen": result.chosen,
         "train_words": result.train_words,
         "seconds": round(seconds, 3),
         "train_words_per_second": round(result.train_words / result.train_seconds, 1) if result.train_seconds else 0.0,

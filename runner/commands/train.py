@@ -62,6 +62,7 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
     training = Training(pipeline, corpus.train, corpus.dev, plan, sgd)
     result = start.restore(training)
     note_kernel(result, kernel(config.compute.ops))
+    result.chosen = dict(plan.chosen)
     result.fingerprint = fingerprint(config, corpus.sources)
     start.open_folder()
     checkpoints = Checkpoints(start, corpus.digest, training, result, trackers)
@@ -70,7 +71,7 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
     interrupts = Interrupts()
     with ended(start, result, trackers, checkpoints, interrupts):
         checkpoints.start()
-        trackers.start(run_info(config, corpus, pipeline, start.resumed, {**tags, KERNEL: result.kernel}))
+        trackers.start(run_info(config, corpus, pipeline, plan, start.resumed, {**tags, KERNEL: result.kernel}))
         with interrupts.deferred():
             for step in judge.until_pruned(checkpoints.steps(plan.max_rollbacks)):
                 for recorder in recorders:

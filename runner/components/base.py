@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from thinc.api import Model
 
+from runner.components.advice import Advice, Size, between
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.decisions import Decisions
@@ -32,7 +33,7 @@ from runner.spacy_names import unknown
 Candidate = tuple[int, int, str, float]  # an entity: start, end, label, probability
 Likelihood = Callable[[float], float]  # temperature → negative log-likelihood
 
-DEFAULT_BATCH_SIZE = 16  # examples, in batch=auto, where no component tells a size
+DEFAULT_BATCH_SIZE = 16  # examples, in batch=growing, where no component tells a size
 
 
 class Component(ABC):
@@ -46,7 +47,7 @@ class Component(ABC):
 
     columns: score → heading, wherever scores stand in columns (the console's table, MLflow's views). heading: of its loss
     there; empty: its name. score_weights: its part of the final score when the config names none.
-    max_batch_size: examples, in batch=auto; None: the other components decide.
+    max_batch_size: examples, in batch=growing; None: the other components decide.
     annotation: keys of corpus/annotations.py that it learns from; None: not told.
     outcome_view: how the error page draws its outcomes (outcomes.py).
     has_weights: False for a step that changes the tokens of the components after it (merge.py).
@@ -112,6 +113,10 @@ class Component(ABC):
                 hint="It must stay from 0 to below 1.",
             )
         return own
+
+    def advice(self, size: Size) -> Advice:
+        """Settings for training data of that size, where the config leaves them to the run (`auto`)."""
+        return Advice(learn_rate=0.002, dropout=(0.2, 0.2), batch_words=between(40, size.words / 60, 600), epochs=15)
 
     def describe(self, block: Mapping[str, Any]) -> dict[str, Any]:
         """`block`, this component's config, as a saved model holds it: without need of any file outside the model."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
+from runner.components.advice import Advice, Size, between
 from runner.components.base import Candidate, Component, Likelihood, PerType
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
@@ -72,6 +73,10 @@ class EntityRecognizer(Component):
         super().__init__(name, build_tok2vec)
         self.hidden_width = hidden_width
         self.maxout_pieces = maxout_pieces
+
+    def advice(self, size: Size) -> Advice:
+        batch_words = between(30, size.words / 80, 400)
+        return Advice(learn_rate=0.002, dropout=(0.3, 0.3), batch_words=batch_words, epochs=15)
 
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
         return sorted({ent.label for example in examples for ent in example.reference.ents})

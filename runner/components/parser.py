@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
+from runner.components.advice import Advice, Size, between
 from runner.components.base import Component, Likelihood, PerType
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
@@ -156,6 +157,11 @@ class DependencyParser(Component):
         self.ignore_punct = ignore_punct
         self.max_length = max_length
         self.shape = shape
+
+    def advice(self, size: Size) -> Advice:
+        batch_words = between(40, size.words / 50, 600)
+        epochs = between(12, 25 * 600 / batch_words, 30)
+        return Advice(learn_rate=0.004, dropout=(0.2, 0.2), batch_words=batch_words, epochs=epochs)
 
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
         return sorted({label for example in examples for label in example.reference.deps or () if label})

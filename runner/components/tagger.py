@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
+from runner.components.advice import Advice, Size, between
 from runner.components.base import Component, Likelihood, PerType
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
@@ -72,6 +73,10 @@ class Tagger(Component):
         if self.tag_map is not None:
             self.tag_map.check(labels)
         super().add_labels(labels)
+
+    def advice(self, size: Size) -> Advice:
+        batch_words = between(30, size.words / 60, 600)
+        return Advice(learn_rate=0.002, dropout=(0.3, 0.3), batch_words=batch_words, epochs=15)
 
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
         """The gold tags, sorted. Raises RunnerError that lists the tags missing from the tag map."""

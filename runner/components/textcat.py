@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
+from runner.components.advice import Advice, Size, between
 from runner.components.base import Component, Likelihood, PerType
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
@@ -111,6 +112,13 @@ class TextCategorizer(Component):
         self.architecture = architecture
         self.exclusive = exclusive
         self.threshold = threshold
+
+    def advice(self, size: Size) -> Advice:
+        texts = between(2, size.examples / 60, 32)
+        batch_words = round(texts * size.words_each)
+        learn_rate = 0.002 if self.architecture.needs_vectors else 0.003
+        epochs = between(8, 1500 / max(size.words_each, 1), 15)  # long texts say enough in few passes
+        return Advice(learn_rate, (0.3, 0.3), batch_words, epochs, width=64, depth=2)
 
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
         return sorted({label for example in examples for label in example.reference.cats or ()})

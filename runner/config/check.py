@@ -13,6 +13,7 @@ from typing import Any
 from runner import registry
 from runner.blocks import accepted, check, resolve, resolve_argument
 from runner.config import schema
+from runner.config.auto import NOMINAL
 from runner.errors import RunnerError
 from runner.languages import check_language
 from runner.user_code import load_code
@@ -25,15 +26,15 @@ def check_config(config: Mapping[str, Any]) -> None:
     pipeline = config["pipeline"]
     if not pipeline["components"]:
         raise RunnerError("there is nothing to train", place="pipeline.components", hint="Choose pipeline=ner.")
-    resolve(config["tok2vec"], "tok2vecs", "tok2vec")
+    resolve(NOMINAL.in_tok2vec(config["tok2vec"]), "tok2vecs", "tok2vec")
     for name, block in pipeline["components"].items():
-        resolve(block, "components", f"pipeline.components.{name}", extra={"name": name})
+        resolve(NOMINAL.in_component(block, name), "components", f"pipeline.components.{name}", extra={"name": name})
     check(pipeline["tokenizer"], "tokenizers", "pipeline.tokenizer")
     check_language(pipeline["tokenizer"], pipeline["lang"])
-    resolve(config["optimizer"], "optimizers", "optimizer")
+    resolve(NOMINAL.in_optimizer(config["optimizer"]), "optimizers", "optimizer")
     check(config["corpus"]["reader"], "readers", "corpus.reader")
-    resolve(config["batch"], "batchers", "batch")
-    dropout = resolve_argument(config["dropout"], registry.Schedule, "dropout")
+    resolve(NOMINAL.in_batch(config["batch"]), "batchers", "batch")
+    dropout = resolve_argument(NOMINAL.in_dropout(config["dropout"]), registry.Schedule, "dropout")
     share = dropout(0) if callable(dropout) else 0.0
     if not 0 <= share < 1:
         raise RunnerError(

@@ -53,7 +53,10 @@ def composition(text: str, overrides: Sequence[str], config_dir: str | Path | No
         name = re.search(r"config group '([^']*)'", text)
         return no_such_key(name.group(1) if name else text, overrides, config_dir)
     if text.startswith("Could not delete"):
-        return RunnerError("there is nothing to delete", place=f"~{quoted(text)}", hint=SEE_KEYS)
+        gone = quoted(text)
+        if schema.manual_entry(gone) is not None:  # a key that holds null looks to Hydra as if it were not there
+            return RunnerError("the key cannot be deleted", place=gone, hint=f"Leave ~{gone} out.")
+        return RunnerError("there is nothing to delete", place=f"~{gone}", hint=SEE_KEYS)
     inner = re.match(r"In '([^']*)': (\w+) raised while composing config:\n(.*)", text, re.DOTALL)
     if inner:
         file, kind, message = inner.groups()

@@ -86,7 +86,7 @@ class CorpusConfig:
 class TrainingConfig:
     """How long a run trains, and how often it is scored."""
 
-    max_epochs: int = key(15, "passes over the training data", low=1)
+    max_epochs: Optional[int] = key(None, "passes over the training data; null: by components and data", low=1)
     max_steps: Optional[int] = key(None, "updates of the weights; null: only max_epochs ends the run", low=1)
     patience: Optional[int] = key(
         None, "stop after this many evaluations without a better score; null: never stop early", low=1

@@ -35,8 +35,8 @@ class BatchIndices(NamedTuple):
 Batcher = Callable[[Ints, Ints, int], Iterator[BatchIndices]]
 
 
-@registry.batchers("auto")
-def auto(
+@registry.batchers("growing")
+def growing(
     start: float = 1.0,
     compound: float = 1.001,
     stop: float | None = None,

@@ -56,6 +56,7 @@ class RunInfo:
     datasets: Sequence[DatasetInfo] = ()
     components: Sequence[str] = ("ner",)
     columns: Sequence[ScoreColumns] = ()  # of the components that learn
+    chosen: Mapping[str, str] = field(default_factory=dict)  # key of the config that left it open → what was chosen
     max_epochs: int | None = None
     max_steps: int | None = None
     resumed: Resumed | None = None  # None: a new run

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -42,19 +43,21 @@ class ConsoleTracker:
         self._is_begun = False
         self._best: Best | None = None
         self._excluded = 0
+        self._chosen: list[str] = []
 
     def start(self, run: RunInfo) -> None:
         self._table = EvaluationTable.of(run, terminal_width(self._stdout or sys.stdout))
         self._best = None
         self._is_begun = False
         self._max_epochs = run.max_epochs
+        self._chosen = chosen_lines(run.chosen)
         self._is_terminal = terminal_width(self._stderr or sys.stderr) is not None
 
     def record(self, step: Step) -> None:
         assert self._table is not None, "record before start"
         if not self._is_begun:
             self._is_begun = True
-            self._print(*self._table.lines)
+            self._print(*self._chosen, *self._table.lines)
         for rollback in step.rollbacks:
             self._clear()
             where = f"step {rollback.step:,}" if rollback.step else "the beginning"
@@ -93,6 +96,24 @@ class ConsoleTracker:
 
     def _print(self, *lines: str) -> None:
         print(*map(shown, lines), sep="\n", file=self._stdout or sys.stdout, flush=True)
+
+
+def chosen_lines(chosen: Mapping[str, str]) -> list[str]:
+    """The settings that the run chose by its data, aligned; no line if it chose none.
+
+    >>> for line in chosen_lines({"corpus.train": "240 texts of 12 words", "batch": "54 words", "dropout": "0.3"}):
+    ...     print(line or ".")
+    chosen by the data, 240 texts of 12 words:
+      batch    54 words
+      dropout  0.3
+    .
+    """
+    settings = {key: text for key, text in chosen.items() if key != "corpus.train"}
+    if not settings:
+        return []
+    width = max(map(len, settings))
+    head = f"chosen by the data, {chosen['corpus.train']}:"
+    return [head, *(f"  {key:<{width}}  {text}" for key, text in settings.items()), ""]
 
 
 class EpochBar:

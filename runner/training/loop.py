@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -38,7 +38,7 @@ class Plan:
     eval_every: steps between evaluations, None for each epoch. patience: evaluations without a better score before
     the loop stops, None for never. max_steps: None for no limit but the epochs. best_epoch: "shared" or "each", see
     best.py. max_rollbacks: see rollback.py. augment: (example, epoch, its place in
-    the training data) → the example to learn from.
+    the training data) → the example to learn from. chosen: key of the config → what the run chose for it, in words.
     """
 
     batcher: Batcher
@@ -52,6 +52,7 @@ class Plan:
     max_rollbacks: int = 0
     seed: int = 0
     augment: Callable[[Example, int, int], Example] | None = None
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
     def examples(self, train: Sequence[Example], epoch: int, indices: Sequence[int]) -> list[Example]:
         """The examples of a batch of that epoch, augmented."""

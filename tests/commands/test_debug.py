@@ -67,8 +67,9 @@ def test_one_json_object_with_facts_findings_and_an_estimate(folder):
         "ner: 1 label with fewer than 10 entities in train: ORG 1",
         "ner: 1 label in dev alone: PERS",
     ]
+    assert report["chosen"]["batch"] == "30 words"
     estimate = report["estimate"]
-    assert estimate["first_epoch_updates"] == 13  # batches of one
+    assert estimate["first_epoch_updates"] == 2  # of 30 words
     assert 0 < estimate["first_epoch_seconds"] < 60
     assert estimate["peak_memory"] > 2**24
 

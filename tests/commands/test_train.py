@@ -33,7 +33,7 @@ TINY = (
 
 SUMMARY_KEYS = {
     "status", "run_id", "error", "best", "test", "model_best", "model_last", "train_words", "seconds", "train_words_per_second",
-    "weights_sha256", "checkpoint_seconds", "fingerprint", "pruned", "rollbacks", "kernel",
+    "weights_sha256", "checkpoint_seconds", "fingerprint", "pruned", "rollbacks", "kernel", "chosen",
 }  # fmt: skip
 
 
@@ -223,7 +223,7 @@ class TestEnds:
             ("corpus.limit=99999999999999999999", "corpus.limit"),
             ("dropout.value=1.5", "dropout"),
             ("optimizer.learn_rate=-1", "optimizer"),
-            ("batch.stop=[1", "'batch.stop=[1'"),
+            ("batch.size=[1", "'batch.size=[1'"),
             ("corpus.train=" + 300 * "x", "corpus.train"),
             ("compute={type: 3}", "compute"),
             ("++tok2vec.features=" + 150 * "[" + 150 * "]", "tok2vec.features"),
@@ -378,7 +378,7 @@ class TestConfig:
         """They set defaults; the command line (here the learning rate of TINY) has the last word."""
         for name, value in {"learn_rate": "0.5", "hidden_width": "24", "L2_penalty": "0.003", "batch_to": "5"}.items():
             monkeypatch.setenv(name, value)
-        ended = train(tmp_path, "training.max_steps=1")
+        ended = train(tmp_path, "batch=growing", "training.max_steps=1")
         assert ended.config["optimizer"]["L2"] == 0.003
         assert ended.config["optimizer"]["learn_rate"] == 0.01
         assert ended.config["pipeline"]["components"]["ner"]["hidden_width"] == 24

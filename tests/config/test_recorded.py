@@ -42,7 +42,7 @@ def test_the_surroundings_do_not_count(monkeypatch):
     record = kept("optimizer=adam")
     monkeypatch.setenv("learn_rate", "0.5")
     assert compose([]).optimizer["learn_rate"] == 0.5
-    assert recorded_config(record).optimizer["learn_rate"] == 0.001
+    assert recorded_config(record).optimizer["learn_rate"] == "auto"
 
 
 def test_a_new_folder_each_time_and_no_resuming():

@@ -23,7 +23,7 @@ def plain() -> dict[str, Any]:
 def test_every_key_has_a_meaning_in_one_line() -> None:
     entries = {entry.key: entry for entry in schema.manual()}
     assert all(entry.meaning and "\n" not in entry.meaning for entry in entries.values())
-    assert entries["training.max_epochs"].type == "int"
+    assert entries["training.max_epochs"].type == "int or null"
     assert entries["training.patience"].type == "int or null"
     assert entries["optimizer"].type == "block of optimizers"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from runner.corpus.batching import auto, by_sentences, by_words, minibatch, shuffled
+from runner.corpus.batching import by_sentences, by_words, growing, minibatch, shuffled
 from runner.training.schedules import compounding
 
 
 def test_auto_grows_from_one_example():
-    batches = list(auto(start=1, compound=2.0, stop=4)(np.arange(12), np.ones(12, dtype=int), 0))
+    batches = list(growing(start=1, compound=2.0, stop=4)(np.arange(12), np.ones(12, dtype=int), 0))
     assert [len(batch.indices) for batch in batches] == [1, 2, 4, 4, 1]
     assert [batch.size for batch in batches] == [1, 2, 4, 4, 4]
     assert [i for batch in batches for i in batch.indices] == list(range(12))
@@ -17,7 +17,7 @@ def test_auto_grows_from_one_example():
 
 def test_auto_is_smaller_on_small_data():
     sizes = {
-        n: max(batch.size for batch in auto(max_size=32)(np.arange(n), np.ones(n, dtype=int), 50_000))
+        n: max(batch.size for batch in growing(max_size=32)(np.arange(n), np.ones(n, dtype=int), 50_000))
         for n in (2000, 900, 400)
     }
     assert sizes == {2000: 32, 900: 16, 400: 8}

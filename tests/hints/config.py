@@ -38,7 +38,14 @@ def nothing_to_train(at: Place) -> None:
 @story("config/compose", "Lower the sizes in tok2vec and pipeline.components")
 def memory_runs_out(at: Place) -> None:
     at.told.append(str(job_error(MemoryError("cannot allocate"), None)))
-    prepare(*TINY, "tok2vec.width=8", "pipeline.components.ner.hidden_width=8", "batch.stop=2", "corpus.limit=1")
+    prepare(
+        *TINY,
+        "tok2vec.width=8",
+        "pipeline.components.ner.hidden_width=8",
+        "batch=growing",
+        "batch.stop=2",
+        "corpus.limit=1",
+    )
 
 
 @story("config/explain_overrides", "--cfg job` prints every key")

@@ -171,8 +171,8 @@ def a_text_and_no_tokenizer(at: Place) -> None:
 
 @story("components/base", "Give batch.stop a number.")
 def no_batch_size_is_known(at: Place) -> None:
-    at.refused("+batch.component=mine")
-    prepare(*TINY, "+batch.component=mine", "batch.stop=8")
+    at.refused("batch=growing", "+batch.component=mine")
+    prepare(*TINY, "batch=growing", "+batch.component=mine", "batch.stop=8")
 
 
 # What can be learned

@@ -45,10 +45,10 @@ BAD = [
     ("optimizer=adam,radam", ["several values", "--multirun"]),
     ("training.max_epochs=1,2", ["several values", "--multirun"]),
     ("optimizer.learn_rate=[1,", ["optimizer.learn_rate=[1,"]),
-    ("training.max_epochs=abc", ["training.max_epochs: 'abc' is not a whole number", "int, default 15"]),
+    ("training.max_epochs=abc", ["training.max_epochs: 'abc' is not a whole number", "int or null, default null"]),
     ("training.max_epochs=1.5", ["'1.5' is not a whole number"]),
     ("training.max_epochs=0", ["must be at least 1, got 0"]),
-    ("training.max_epochs=null", ["cannot be null"]),
+    ("seed=null", ["cannot be null"]),
     ("training.max_epochs.x=3", ["training.max_epochs", "no keys of its own"]),
     ("training=3", ["'3' is no option of the group"]),
     ("compute.ops=blas", ["did you mean 'blis'?"]),
@@ -58,7 +58,8 @@ BAD = [
     ("seed=${nothing}", ["seed: the value refers to 'nothing'"]),
     ("seed=???", ["seed", "seed=VALUE"]),
     ("dropout=0.2", ["dropout=constant dropout.value=0.2"]),
-    ("dropout.start=0.1", ["dropout: stop 0.2 must lie"]),
+    ("dropout.start=1.5", ["dropout: dropout must be at least 0 and below 1, got 1.5"]),
+    ("dropout.decay=0.1", ["dropout.decay", "takes no 'decay'"]),
     ("optimizer.lern_rate=1", ["optimizer.lern_rate", "did you mean 'learn_rate'?"]),
     ("optimizer.learn_rate=fast", ["optimizer.learn_rate: 'fast' is not a number"]),
     ("optimizer.learn_rate=nan", ["not a finite number"]),
@@ -117,9 +118,9 @@ def test_the_default_run(tmp_path: Path) -> None:
     assert run_app([], collect(seen)) == 0
     (config,) = seen
     assert config.seed == 0
-    assert (config.training.max_epochs, config.compute.ops, config.compute.threads) == (15, "numpy", 1)
-    assert config.dropout == {"type": "decaying", "start": 0.6, "stop": 0.2, "decay": 1e-4}
-    assert config.optimizer["learn_rate"] == 0.001
+    assert (config.training.max_epochs, config.compute.ops, config.compute.threads) == (None, "numpy", 1)
+    assert config.dropout == {"type": "linear", "start": "auto", "stop": "auto", "steps": "auto"}
+    assert config.optimizer["learn_rate"] == "auto"
     assert config.tracking["type"] == "mlflow"
     assert (config.is_multirun, config.job_number, config.overrides) == (False, None, [])
     assert config.output_dir.is_relative_to(tmp_path / "outputs")
@@ -298,7 +299,7 @@ def test_variables_of_the_seeds_era_set_defaults(
     name: str, value: str, place: str, expected: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
-    found: Any = compose().as_dict()
+    found: Any = compose(["experiment=guide"]).as_dict()
     for part in place.split("."):
         found = found[part]
     assert found == expected

@@ -87,7 +87,8 @@ def _rehearse(config: RunConfig, corpus: Corpus, report: dict[str, Any], finding
             findings.append(Finding(level, "text", flaw.fact, (place,), flaw.hint))
     if not _has_error(findings):
         report["estimate"] = estimate(pipeline, corpus.train, corpus.dev, plan, sgd).as_dict()
-        report["estimate"]["epochs"] = config.training.max_epochs
+        report["estimate"]["epochs"] = plan.max_epochs
+        report["chosen"] = dict(plan.chosen)
         final_score(pipeline.evaluate(corpus.dev[:4]), plan.score_weights)  # raises if a weight names an unknown score
 
 
