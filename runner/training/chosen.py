@@ -20,7 +20,7 @@ from runner.config.schema import RunConfig
 from runner.corpus.batching import Batcher, shuffled
 
 Ints = NDArray[np.integer[Any]]
-MOST_COUNTED = 2_000_000  # examples whose batches are counted; epochs from there on count as the last one before
+MOST_COUNTED = 200_000  # examples whose batches are counted; from there on an epoch counts as the last one before
 
 
 def chosen(config: RunConfig, components: Mapping[str, Component], n_words: Ints) -> Chosen:
