@@ -83,7 +83,7 @@ def test_aliases_and_references_in_measure_are_fine(tmp_path):
     preset(tmp_path, text)
     found = compose(["experiment=theirs"], tmp_path).pipeline.components
     assert found["ner"]["tok2vec"] == found["other"]["tok2vec"]
-    assert found["other"]["tok2vec"]["width"] == 96
+    assert found["other"]["tok2vec"]["width"] == "auto"
 
 
 def test_the_rules_hold_for_configs_of_runner_alone(tmp_path):

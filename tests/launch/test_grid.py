@@ -61,7 +61,7 @@ def issue(monkeypatch: pytest.MonkeyPatch) -> Issue:
         ("hydra.sweep.dir=.", ".", "."),
         ("hydra.sweep.dir=exp/b/", "exp/b", "exp/b"),
         ("hydra.sweep.dir='a b/[ü]'", "a b/[ü]", "a b/[[]ü]"),
-        ("hydra.sweep.dir=x/${training.max_epochs}", "x/15", "x/15"),
+        ("hydra.sweep.dir=x/${tok2vec.embed_size}", "x/2000", "x/2000"),
         ("hydra.sweep.dir=x/${hydra.runtime.choices.optimizer}", "x/adam", "x/adam"),
         ("hydra.sweep.dir=${hydra.job.name}/here", "runner/here", "runner/here"),
         ("hydra.sweep.dir=x/${now:%Y}/b", r"x/\d{4}/b", "x/*/b"),

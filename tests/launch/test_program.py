@@ -378,7 +378,7 @@ def test_hydras_own_options_work(capsys: pytest.CaptureFixture[str], monkeypatch
     assert run_app(["--cfg", "job", "--resolve", "training.max_epochs=3"], untouched) == 0
     text = capsys.readouterr().out
     assert "max_epochs: 3" in text
-    assert "width: 96" in text
+    assert "embed_size: 2000" in text
     assert run_app(["--hydra-help", "pipeline=ner"], untouched) == 0
     assert "hydra/launcher: basic" in capsys.readouterr().out
     assert run_app(["--info", "defaults"], untouched) == 0

@@ -67,7 +67,8 @@ def test_folders_of_something_else(tmp_path, files, fact):
     assert refused(tmp_path).fact.startswith(fact)
 
 
-def test_names_that_lead_nowhere(tmp_path, full_run):
+def test_names_that_lead_nowhere(tmp_path, full_run, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "notes.txt").write_text("buy milk", encoding="utf8")
     shutil.copytree(full_run / "model-best", tmp_path / "model-best")
     with contextlib.chdir(tmp_path):

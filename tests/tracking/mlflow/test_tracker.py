@@ -228,10 +228,10 @@ def test_models_are_listed_and_come_back_as_they_were(store: Store) -> None:
         assert not [path for path in folder.parent.rglob("*") if path.suffix in (".pkl", ".pickle")]
 
 
-def test_mlflow_itself_finds_model_and_loader(store: Store) -> None:
+def test_mlflow_itself_finds_model_and_loader(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
-    mlflow.set_tracking_uri(store.uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)  # set_tracking_uri would outlive this test
     folder = mlflow.artifacts.download_artifacts(f"runs:/{store.ids['finished']}/model-best")
     flavors = mlflow.models.Model.load(folder).flavors
     assert flavors["python_function"]["loader_module"] == "runner.tracking.mlflow.flavor"
