@@ -207,3 +207,15 @@ def tracked_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, tracked in the mlflow.db beside it, and with a test set."""
     folder = tmp_path_factory.mktemp("tracked")
     return train_full(folder, f"tracking.uri=sqlite:///{folder}/mlflow.db", "corpus.test=test.jsonl")
+
+
+@pytest.fixture
+def fresh_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow as a new process finds it: an earlier test of this process may have set an address for all of it."""
+    from mlflow.tracking._model_registry import utils as registry
+    from mlflow.tracking._tracking_service import utils as tracking
+
+    monkeypatch.setattr(tracking, "_tracking_uri", None)
+    monkeypatch.setattr(registry, "_registry_uri", None)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)

@@ -67,8 +67,8 @@ def test_folders_of_something_else(tmp_path, files, fact):
     assert refused(tmp_path).fact.startswith(fact)
 
 
-def test_names_that_lead_nowhere(tmp_path, full_run, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+@pytest.mark.usefixtures("fresh_mlflow")
+def test_names_that_lead_nowhere(tmp_path, full_run):
     (tmp_path / "notes.txt").write_text("buy milk", encoding="utf8")
     shutil.copytree(full_run / "model-best", tmp_path / "model-best")
     with contextlib.chdir(tmp_path):
@@ -97,6 +97,7 @@ def test_an_installed_package_is_found_without_running_its_code(full_run, tmp_pa
 
 @pytest.mark.mlflow
 @pytest.mark.slow
+@pytest.mark.usefixtures("fresh_mlflow")
 def test_addresses_of_mlflow(tracked_run, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     run_id = json.loads((tracked_run / "summary.json").read_text("utf8"))["run_id"]

@@ -228,6 +228,7 @@ def test_models_are_listed_and_come_back_as_they_were(store: Store) -> None:
         assert not [path for path in folder.parent.rglob("*") if path.suffix in (".pkl", ".pickle")]
 
 
+@pytest.mark.usefixtures("fresh_mlflow")
 def test_mlflow_itself_finds_model_and_loader(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
