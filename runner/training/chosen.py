@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from runner.blocks import resolve
 from runner.components.advice import Advice, Size
 from runner.components.base import Component
-from runner.config.auto import Chosen, is_left_open
+from runner.config.auto import NOMINAL, Chosen, is_left_open
 from runner.config.schema import RunConfig
 from runner.corpus.batching import Batcher, shuffled
 
@@ -27,6 +27,8 @@ def chosen(config: RunConfig, components: Mapping[str, Component], n_words: Ints
     """The numbers for these components and data. n_words: (n_examples,), words in each training example."""
     size = Size(len(n_words), int(n_words.sum()))
     advice = {name: component.advice(size) for name, component in components.items() if component.has_weights}
+    if not advice:  # nothing learns, which the run refuses with its own message
+        return NOMINAL
     every: Sequence[Advice] = list(advice.values())
     first = every[0]
     batch_words = min(one.batch_words for one in every)
@@ -74,7 +76,12 @@ def told(config: RunConfig, numbers: Chosen, n_words: Ints) -> dict[str, str]:
         is_words = config.batch["type"] == "by_words"
         lines["batch"] = f"{numbers.batch_words:,} words" if is_words else f"{numbers.batch_examples:,} texts"
     if is_left_open(config.optimizer):
-        lines["optimizer.learn_rate"] = f"up to {numbers.learn_rate:g}, down to 0"
+        rate = numbers.in_optimizer(config.optimizer)["learn_rate"]
+        if isinstance(rate, Mapping):
+            largest = rate.get("initial_rate")
+            lines["optimizer.learn_rate"] = (
+                f"up to {largest:g}, down to 0" if largest else f"{rate['type']} over the training"
+            )
     parts = [(name, block) for name, block in config.pipeline.components.items() if is_left_open(block.get("tok2vec"))]
     for name, block in parts:
         made = numbers.in_tok2vec(block["tok2vec"], name)
@@ -93,7 +100,8 @@ def told(config: RunConfig, numbers: Chosen, n_words: Ints) -> dict[str, str]:
 
 
 def _fall(block: Mapping[str, Any]) -> str:
-    """
+    """The first and the last dropout rate.
+
     >>> _fall({"start": 0.35, "stop": 0.15, "steps": 100}), _fall({"start": 0.2, "stop": 0.2, "steps": 100})
     ('0.35 → 0.15', '0.2')
     """

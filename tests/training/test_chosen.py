@@ -91,3 +91,10 @@ def test_more_data_more_words_an_update_and_no_fewer_updates():
 
     (few, _), (many, _) = size(20), size(300)
     assert few < many
+
+
+def test_what_is_told_is_what_is_used():
+    rate = "{type: warmup_linear, initial_rate: 0.01, warmup_steps: 2, total_steps: auto}"
+    config = compose([f"optimizer.learn_rate={rate}", "corpus.limit=20", *TINY])
+    plan = make_learner(config, make_corpus(config).train)[2]
+    assert plan.chosen["optimizer.learn_rate"] == "up to 0.01, down to 0"
