@@ -73,16 +73,26 @@ def blank(
     return Pipeline(lang, seed=seed, tokenizer=tokenizer, ops=ops, threads=threads)
 
 
-def load(path: str | Path, *, code: Sequence[str | Path] = (), ops: str = "numpy", threads: int | None = 1) -> Pipeline:
+def load(
+    path: str | Path,
+    *,
+    disable: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
+    code: Sequence[str | Path] = (),
+    ops: str = "numpy",
+    threads: int | None = 1,
+) -> Pipeline:
     """A trained pipeline.
 
     path: a model folder, the folder of a run (its model-best), the name of an installed model package, or an address of
     MLflow: "runs:/RUN_ID/model-best", "models:/NAME/VERSION", "models:/NAME@ALIAS", "models:/NAME/latest".
+    disable: components that take no part until nlp.selections[0].restore(). exclude: components that are left out.
     code: Python files to run first, for a model with entries of its maker's own; without them it is refused, and nothing
     in a model is ever run. ops: what computes, as compute.ops; "numba", an extra, is the fastest, and compiles for some
     seconds at its first use. threads: of BLAS, while the pipeline predicts or learns; afterwards the process has its own
     number back. 1, as in a run: our products are small, and more threads only cost. None: as the process has them.
-    Raises RunnerError where there is no model, it is damaged, or it needs code, or numba is missing.
+    Raises RunnerError where there is no model, it is damaged, or it needs code, or numba is missing; or it has no component
+    of a name that is disabled or excluded.
     """
     from runner.components.pipeline import load as load_folder
 
@@ -91,7 +101,12 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), ops: str = "numpy
         from runner.tracking.model_source import find_model
 
         folder = find_model(path).folder
-    return load_folder(folder, code, ops, threads)
+    nlp = load_folder(folder, code, ops, threads)
+    for name in [exclude] if isinstance(exclude, str) else exclude:
+        nlp.remove_pipe(name)
+    if disable:
+        nlp.select_pipes(disable=disable)
+    return nlp
 
 
 def __getattr__(name: str) -> Any:

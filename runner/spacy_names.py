@@ -16,7 +16,6 @@ from runner.errors import RunnerError
 
 _NO_VOCAB = "Words need no Vocab here: Doc(words, spaces), labels and tags are plain strings."
 _NOT_PREDICTED = "Nothing here predicts it."
-_NEW_PIPELINE = "Build the pipeline anew: runner.blank(lang), then nlp.add_pipe for each component."
 _SELECT = (
     "Write nlp.select_pipes(disable=[NAME]); it acts at once, with `with` until the block ends, and has restore()."
 )
@@ -84,10 +83,7 @@ _NLP: Mapping[str, str] = {
     "begin_training": "Write nlp.initialize(get_examples) for new weights, nlp.resume_training() for a trained pipeline.",
     "create_optimizer": "Write runner.adam(), or nlp.resume_training().",
     "create_pipe": 'Write nlp.add_pipe("ner"): it makes the component, adds and returns it.',
-    "has_pipe": 'Write "ner" in nlp.components; nlp.pipe_names are those that take part.',
-    "remove_pipe": f"Leave a component out with nlp.select_pipes(disable=NAME). {_NEW_PIPELINE}",
-    "replace_pipe": _NEW_PIPELINE,
-    "rename_pipe": _NEW_PIPELINE,
+    "replace_pipe": "Write nlp.remove_pipe(NAME), then nlp.add_pipe(NAME, config).",
     "disable_pipes": _SELECT,
     "disable_pipe": _SELECT,
     "enable_pipe": "Call restore() of what nlp.select_pipes returned, or write nlp.select_pipes(enable=[NAME]).",

@@ -35,7 +35,6 @@ def test_docstrings():
         ("config", "nlp.describe"),
         ("add_label", "get_pipe"),
         ("to_bytes", "pickle.dumps"),
-        ("has_pipe", "in nlp.components"),
     ],
 )
 def test_nlp_tells_the_equivalent(nlp, path, hint):

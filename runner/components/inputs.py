@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from runner.model.layout import Layout, Packed, Tokens
 class Batch:
     """Docs on their way through a component.
 
+    known: how often the training of this component saw each norm (hash → count), where the pipeline's own counts are of
+    other training; None: the pipeline's.
     temperature: divides the scores from which the component computes its confidence in what it predicts, and no other
     scores; None: nobody asks for confidence.
     """
@@ -27,6 +29,7 @@ class Batch:
     lexemes: LexemeTable
     vectors: Packed | None = None  # the tok2vec's, for components that have one
     temperature: float | None = None
+    known: Mapping[int, int] | None = None
 
     @classmethod
     def of(cls, docs: Sequence[Doc], lexemes: Lexemes) -> Batch:
@@ -37,4 +40,5 @@ class Batch:
         """The distinct lexemes with the hashes of the asked attributes, and where they stand."""
         distinct, inverse = self.lexemes.distinct(self.rows)
         hashes = [self.lexemes.hashes(feature, distinct) for feature in features]
-        return Tokens(np.stack(hashes, axis=1), inverse, self.layout, self.lexemes.counts(distinct))
+        counts = self.lexemes.counts(distinct) if self.known is None else self.lexemes.counts_in(self.known, distinct)
+        return Tokens(np.stack(hashes, axis=1), inverse, self.layout, counts)

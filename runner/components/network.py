@@ -13,10 +13,13 @@ from math import isfinite
 from threading import RLock
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner.components.base import Candidate, Component, Likelihood
 from runner.components.inputs import Batch
+from runner.components.known_words import KnownWords
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
@@ -42,10 +45,21 @@ class Network:
         self.seed = seed
         self.is_shared = is_shared
         self.parameters = Parameters(ops)
-        self.lexemes = Lexemes()
+        self.words = KnownWords()
+        self._given: dict[str, NDArray[np.float32]] = {}  # path → value that the next `build` puts there
+        self._is_outdated = False  # a component was removed
         self._tok2vecs: dict[str, Model] = {}  # component → the model that reads its tokens
         self._masks = Dropout()  # for a shared tok2vec
         self._lock = RLock()  # held during `build` and `settle`
+
+    @property
+    def lexemes(self) -> Lexemes:
+        """The known words and their counts, but for components that have counts of their own (known_words.py)."""
+        return self.words.lexemes
+
+    @lexemes.setter
+    def lexemes(self, lexemes: Lexemes) -> None:
+        self.words.lexemes = lexemes
 
     # Building
 
@@ -54,13 +68,14 @@ class Network:
 
         fresh, given: see Parameters.bind. Returns whether anything was built or bound.
         """
-        if not fresh and all(component.head is not None for component in self.components.values()):
+        is_whole = not self._is_outdated and all(component.head is not None for component in self.components.values())
+        if is_whole and not fresh:
             return False
         with self._lock:
             stale = [name for name, component in self.components.items() if component.head is None]
-            if stale or fresh:  # else another thread has built them
+            if is_needed := bool(stale or fresh or self._is_outdated):  # else another thread has built them
                 self._bind(stale, fresh, given)
-            return bool(stale or fresh)
+            return is_needed
 
     def _bind(self, stale: Collection[str], fresh: Collection[str], given: Given | None) -> None:
         models: dict[str, Model] = {}
@@ -75,7 +90,8 @@ class Network:
                     models[f"{name}/{part}"] = model
                     for node in model.walk():
                         node.ops = self.parameters.ops
-        self.parameters.bind(models, self.seed, given, fresh)
+        self.parameters.bind(models, self.seed, given, fresh, self._given)
+        self._given, self._is_outdated = {}, False
         for name in stale:  # last: other threads must not see a head without weights
             self.components[name].head = heads[name]
 
@@ -88,6 +104,30 @@ class Network:
             masks = self._masks if self.is_shared else component.masks
             self._tok2vecs[name] = shared if shared is not None else component.build_tok2vec(path, 0, masks)
         return self._tok2vecs.get(name)
+
+    def values(self, name: str) -> dict[str, NDArray[np.float32]]:
+        """A component's weights by path, copied: its head's, and those of the tok2vec that it reads."""
+        self.build()
+        self.settle()
+        tok2vec, head = self._tok2vecs.get(name), self.components[name].head
+        owners = {node.name for model in (tok2vec, head) if model is not None for node in model.walk()}
+        views = self.parameters.views(self.parameters.weights)
+        return {path: view.copy() for path, view in views.items() if path.rpartition("/")[0] in owners}
+
+    def take(self, name: str, values: Mapping[str, NDArray[np.float32]]) -> None:
+        """Give a new component weights that have been learned elsewhere, from the next `build` on. values: by path."""
+        self._given.update(values)
+        self.parameters.learned.add(name)
+        if self.is_shared:
+            self.parameters.learned.add(_SHARED)
+
+    def remove(self, name: str) -> None:
+        """Forget a component that is no longer among `components`; its weights are gone."""
+        self._tok2vecs.pop(name, None)
+        self.words.own.pop(name, None)
+        self.parameters.learned.discard(name)
+        self._given = {path: value for path, value in self._given.items() if path.partition("/")[0] != name}
+        self._is_outdated = True
 
     def settle(self) -> None:
         """Apply the weight updates that an optimizer has put off."""
@@ -149,6 +189,7 @@ class Network:
         if tok2vec is None:
             return None
         if id(tok2vec) not in known:
+            batch = replace(batch, known=self.words.own.get(name))
             known[id(tok2vec)] = tok2vec.predict(batch.tokens(tok2vec.attrs["features"]))
         return known[id(tok2vec)]
 
@@ -208,7 +249,7 @@ class Network:
             if not component.has_weights:
                 _backprop(vectors, gradients)
                 examples = [component.retokenized(example) for example in examples]
-                self.lexemes.learn([example.predicted for example in examples if not example.is_augmented])
+                self.learn_words([example.predicted for example in examples if not example.is_augmented], names)
                 inputs, vectors, gradients = Batch.of([e.predicted for e in examples], self.lexemes), {}, {}
                 continue
             if tok2vec is None:
@@ -216,7 +257,8 @@ class Network:
             else:
                 key = id(tok2vec)
                 if key not in vectors:
-                    vectors[key] = tok2vec.begin_update(inputs.tokens(tok2vec.attrs["features"]))
+                    read = replace(inputs, known=self.words.own.get(name))
+                    vectors[key] = tok2vec.begin_update(read.tokens(tok2vec.attrs["features"]))
                 loss, dX = component.update(replace(inputs, vectors=vectors[key][0]), examples)
                 if dX is not None:
                     gradients[key] = dX if key not in gradients else gradients[key] + dX
@@ -225,6 +267,21 @@ class Network:
             if losses is not None:
                 losses[name] = losses.get(name, 0.0) + loss
         _backprop(vectors, gradients)
+
+    def learn_words(self, docs: Sequence[Doc], names: Sequence[str]) -> None:
+        """Count the words of docs that these components learn from. The others go on with the words that they know."""
+        others = [
+            name
+            for name, component in self.components.items()
+            if name not in names and name in self.parameters.learned and component.build_tok2vec and not self.is_shared
+        ]
+        self.words.learn(docs, names, others)
+
+    def count_words(self, counted: Lexemes, fresh: Collection[str]) -> None:
+        """Give components that begin to learn, beside others that have learned, the word counts of their training data."""
+        for name in fresh:
+            if name in self.components and self.components[name].build_tok2vec and not self.is_shared:
+                self.words.own[name] = dict(counted.frequencies)
 
     def note_learned(self, names: Sequence[str]) -> None:
         """Record that these components have learned: their weights are no longer initial."""

@@ -20,34 +20,31 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from runner.blocks import accepted, code_behind, resolve
+from runner.blocks import code_behind, resolve
 from runner.components.base import Component
 from runner.components.doubts import doubts
+from runner.components.editing import Block, Editable
 from runner.components.given import as_examples, check_drop, check_optimizer, examples_from
 from runner.components.network import Network
 from runner.components.optimizer import Updates, Used
 from runner.components.pickled import reduced, restored
-from runner.components.predictor import Predictor
 from runner.components.selection import Selection, disabled
 from runner.components.storage import load_into, save
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
 from runner.corpus.packed.examples import PackedExamples
-from runner.errors import RunnerError, suggest
+from runner.errors import RunnerError
 from runner.languages import DEFAULT_TOKENIZER, in_language
 from runner.model.blas import with_own_threads
 from runner.model.ops import make_ops
-from runner.spacy_names import unknown
 
-Block = Mapping[str, Any]
-DEFAULT_TOK2VEC: Block = {"type": "hash_embed_cnn"}
 _MET = ""  # key in Example.targets, no component's name: the pipeline that has learned the example's labels and words
 
 
-class Pipeline(Predictor):
+class Pipeline(Editable):
     """Components over one flat set of parameters.
 
     lang: of the texts; a tokenizer that takes a language follows it. tokenizer: `type:` block. seed: of the initial
@@ -81,103 +78,44 @@ class Pipeline(Predictor):
         self._met = object()  # what an example is marked with once its labels and words are learned
         self._warned: set[object] = set()  # warnings given
 
-    # Building
-
-    def add_pipe(
-        self,
-        name: str,
-        config: Block | None = None,
-        *,
-        before: str | None = None,
-        after: str | None = None,
-        first: bool = False,
-        last: bool = False,
-    ) -> Component:
-        """Add a component, last unless its place is given. config: its `type:` block; without a type, the name is the type.
-
-        Raises RunnerError where the name is taken, or the block does not fit.
-        """
-        if name in self.components:
-            raise RunnerError(f"the pipeline already has a component {name!r}", hint="Give it another name.")
-        if (before is not None) + (after is not None) + first + last > 1:
-            raise RunnerError(f"{name!r} has more than one place", hint="Give one of before, after, first and last.")
-        for neighbour in (before, after):
-            if neighbour is not None:
-                self.get_pipe(neighbour)
-        if after is not None or first:
-            names = list(self.components)
-            before = next(iter(names[names.index(after) + 1 if after is not None else 0 :]), None)
-        block: dict[str, Any] = {"type": name, **(config or {})}
-        if "tok2vec" in (accepted("components", str(block["type"])) or ()):
-            block.setdefault("tok2vec", dict(DEFAULT_TOK2VEC))
-        component = resolve(block, "components", f"pipeline.components.{name}", extra={"name": name})
-        self._met = object()
-        self.components[name] = component
-        self.blocks[name] = block
-        if before is not None:
-            for other in list(self.components)[list(self.components).index(before) :]:
-                if other != name:
-                    self.components[other] = self.components.pop(other)
-        return component
-
-    def get_pipe(self, name: str) -> Component:
-        if name not in self.components:
-            raise RunnerError(f"no component {name!r} in this pipeline; {suggest(str(name), self.components)}")
-        return self.components[name]
-
-    if not TYPE_CHECKING:  # else a type checker would take any name
-
-        def __getattr__(self, name: str) -> Any:
-            raise unknown("nlp", self, name)
-
-    def select_pipes(
-        self, *, enable: str | Sequence[str] | None = None, disable: str | Sequence[str] | None = None
-    ) -> Selection:
-        """From now on only some components predict, learn and are scored; the weights of the others do not move.
-
-        Give the ones to enable, or the ones to disable. Until `restore()` of what is returned, or the end of its `with`
-        block. A tok2vec that enabled components share with disabled ones goes on learning.
-        """
-        if (enable is None) == (disable is None):
-            hint = 'Write nlp.select_pipes(disable="ner") or nlp.select_pipes(enable=["tagger", "parser"]).'
-            raise RunnerError("select_pipes takes either enable or disable", hint=hint)
-        given = enable if enable is not None else disable
-        names = [given] if isinstance(given, str) else list(given or ())
-        for name in names:
-            self.get_pipe(name)
-        return Selection("enable" if enable is not None else "disable", names, self.selections)
+    # Learning
 
     def initialize(
         self,
         get_examples: Callable[[], Iterable[Any]] | Iterable[Any] | None = None,
         *,
         sgd: Updates | None = None,
-        start_over: bool = False,
+        start_over: bool | None = None,
     ) -> Updates:
         """Learn labels and words from the examples (where given), give weights their initial values, return an optimizer.
 
         Only components that take part (see `select_pipes`) and have learned nothing yet get initial weights; one that was
-        loaded or updated keeps its own, with a warning. start_over: those begin again too; a warning names what they lose.
+        loaded or updated keeps its own, with a warning unless start_over is False. start_over=True: those begin again too;
+        a warning names what they lose.
         get_examples: a function that returns Examples or (text, annotations) pairs, or these themselves.
         Raises RunnerError where `sgd` has updated weights that begin again.
         """
         examples = examples_from(get_examples, self.make_doc)
         packed = examples if isinstance(examples, PackedExamples) else None
         shown = list(packed.covering() if packed is not None else examples)
-        fresh = self.network.unlearned(self.pipe_names, start_over=start_over)
+        fresh = self.network.unlearned(self.pipe_names, start_over=bool(start_over))
         if sgd is not None:
             check_optimizer(sgd, fresh)
         for name in self.pipe_names:
             for label in self.components[name].labels_in(shown):
                 self.components[name].add_label(label)
-        if self.parameters.learned - fresh:  # counts are part of what these have learned
-            self.lexemes.learn([example.predicted for example in shown if not example.is_augmented])
+        counted = Lexemes()
+        if packed is not None:
+            counted.count_words(*packed.word_counts())
         else:
-            self.network.lexemes = Lexemes()
-            if packed is not None:
-                self.lexemes.count_words(*packed.word_counts())
-            else:
-                self.lexemes.count([example.predicted for example in shown])
+            counted.count([example.predicted for example in shown])
+        if self.parameters.learned - fresh:  # counts are part of what these have learned
+            old = [name for name in self.pipe_names if name not in fresh]
+            self.network.learn_words([example.predicted for example in shown if not example.is_augmented], old)
+            self.network.count_words(counted, fresh)
+        else:
+            self.network.lexemes = counted
+            self.network.words.own.clear()
         self._tell_doubts(shown, 4)
         self._met = object()
         if not self.selections:
@@ -186,7 +124,7 @@ class Pipeline(Predictor):
         learned = ", ".join(sorted(self.parameters.learned & set(self.pipe_names)))
         if learned and start_over:
             warnings.warn(f"initialize sets the weights of {learned} back; what was learned is lost", stacklevel=2)
-        elif learned:
+        elif learned and start_over is None:
             hint = "to begin again: nlp.initialize(start_over=True)"
             warnings.warn(f"initialize keeps the weights that {learned} learned; {hint}", stacklevel=2)
         self._build(fresh=fresh)
@@ -224,8 +162,6 @@ class Pipeline(Predictor):
                 "predictions change as well",
                 5,
             )
-
-    # Learning
 
     @with_own_threads
     def update(
@@ -272,7 +208,7 @@ class Pipeline(Predictor):
             for name in self.pipe_names:
                 for label in self.components[name].labels_in(examples):
                     self.components[name].add_label(label)
-            self.lexemes.learn([example.predicted for example in examples if not example.is_augmented])
+            self.network.learn_words([e.predicted for e in examples if not e.is_augmented], self.pipe_names)
             self._tell_doubts(examples, 6)
             if not self.selections:
                 for example in examples:

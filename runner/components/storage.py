@@ -3,7 +3,8 @@
     config.json       the config that builds the pipeline
     meta.json         labels, versions, what the trainer adds (scores, data digests), and checksums of all four files
     weights.msgpack   every parameter by its path: shape, and float32 values in little-endian order
-    lexemes.msgpack   which words were seen in training, and how often: 64-bit hashes and counts, little-endian
+    lexemes.msgpack   which words were seen in training, and how often: 64-bit hashes and counts, little-endian; `own` has
+                      the same for components that have learned from other data than the rest
 
 The folder is written under another name and renamed, so that a folder with the right name is complete. A damaged folder is
 refused as a whole. Checksums are no signature: the files of a stranger may fit together and still be made to do harm. So
@@ -38,7 +39,8 @@ from runner.model.parameters import Parameters, Shape
 from runner.user_code import load_code
 
 CONFIG, META, WEIGHTS, LEXEMES = "config.json", "meta.json", "weights.msgpack", "lexemes.msgpack"
-_FORMAT = 4
+_FORMAT = 5  # written where components have word counts of their own, which a reader of format 4 does not know; else 4
+_READ = (3, 4, 5)
 _YAML_CONFIG = "config.yaml"  # of models of format 3
 _MAX_BYTES = {CONFIG: 4 << 20, META: 16 << 20, WEIGHTS: 4 << 30, LEXEMES: 1 << 27, _YAML_CONFIG: 1 << 20}
 _MAX_PATHS = 10_000  # parameters of a model
@@ -92,17 +94,12 @@ def contents(pipeline: Stored, place: str) -> dict[str, bytes]:
             for name, view in sorted(views.items())
         }
     )
-    frequencies = pipeline.lexemes.frequencies
-    lexemes = srsly.msgpack_dumps(
-        {
-            "norms": np.fromiter(sorted(frequencies), "<u8", len(frequencies)).tobytes(),
-            "counts": np.array([frequencies[norm] for norm in sorted(frequencies)], dtype="<u8").tobytes(),
-        }
-    )
+    own = {name: _packed(counts) for name, counts in sorted(pipeline.network.words.own.items())}
+    lexemes = srsly.msgpack_dumps({**_packed(pipeline.lexemes.frequencies), **({"own": own} if own else {})})
     files = {CONFIG: _as_json(pipeline.describe()), WEIGHTS: weights, LEXEMES: lexemes}
     meta = {
         **pipeline.meta,
-        "format": _FORMAT,
+        "format": _FORMAT if own else 4,
         "lang": pipeline.lang,
         "labels": {name: component.labels for name, component in pipeline.components.items()},
         "weights_sha256": weights_sha256(pipeline),
@@ -144,14 +141,14 @@ def load_into(make: Callable[..., P], path: Path, code: Sequence[str | Path], op
     meta = _mapping(path, META, _read(path, META))
     kind = meta.get("format")
     if isinstance(kind, int) and kind > _FORMAT:
-        fact = f"the model was written by a newer version of runner (format {kind}; this version reads 3 and {_FORMAT})"
+        fact = f"the model was written by a newer version of runner (format {kind}; this version reads 3 to {_FORMAT})"
         raise RunnerError(fact, place=str(path / META), hint="Install a newer version of runner.")
-    if kind not in (3, _FORMAT):
-        fact = f"model format {kind!r:.40} is neither 3 nor {_FORMAT}"
+    if kind not in _READ:
+        fact = f"model format {kind!r:.40} is none of 3 to {_FORMAT}"
         raise RunnerError(fact, place=str(path / META), hint="Train again.")
     if _meta_sha256(meta) != meta.get("meta_sha256"):
         raise _damaged(path / META, "its checksum is not the one that it holds")
-    config_name = CONFIG if meta["format"] == _FORMAT else _YAML_CONFIG
+    config_name = CONFIG if meta["format"] > 3 else _YAML_CONFIG
     config = _mapping(path, config_name, _verified(path, config_name, meta))
     _take_code(config, code, path / config_name)
     try:
@@ -165,7 +162,9 @@ def load_into(make: Callable[..., P], path: Path, code: Sequence[str | Path], op
         pipeline = make(lang, tokenizer=tokenizer, shared_tok2vec=shared, ops=ops, threads=threads)
         for name, block in blocks.items():
             pipeline.add_pipe(name, block).add_labels(_labels(meta["labels"][name]))
-        pipeline.network.lexemes = Lexemes(_frequencies(_verified(path, LEXEMES, meta)))
+        words = _unpacked(_verified(path, LEXEMES, meta))
+        pipeline.network.lexemes = Lexemes(_frequencies(words))
+        pipeline.network.words.own.update(_own_words(words, blocks))
         pipeline.network.build(given=lambda shapes: _weights(path, meta, shapes))
     except RunnerError as error:
         raise error if str(path) in (error.place or "") else _at(error, path / config_name) from error.__cause__
@@ -219,8 +218,23 @@ def _labels(labels: Any) -> list[str]:
     return labels
 
 
-def _frequencies(packed: bytes) -> dict[int, int]:
-    words = _unpacked(packed)
+def _packed(frequencies: Mapping[int, int]) -> dict[str, bytes]:
+    """Word counts as the file holds them, in the order of the hashes."""
+    return {
+        "norms": np.fromiter(sorted(frequencies), "<u8", len(frequencies)).tobytes(),
+        "counts": np.array([frequencies[norm] for norm in sorted(frequencies)], dtype="<u8").tobytes(),
+    }
+
+
+def _own_words(words: Mapping[str, Any], names: Collection[str]) -> dict[str, dict[int, int]]:
+    """The word counts of components that have some of their own. Raises ValueError for a component that is none."""
+    own = words.get("own", {})
+    if not isinstance(own, dict) or not own.keys() <= set(names):
+        raise ValueError("the words of a component are of none in the model")
+    return {name: _frequencies(counts) for name, counts in own.items()}
+
+
+def _frequencies(words: Mapping[str, Any]) -> dict[int, int]:
     norms, counts = (np.frombuffer(words[key], dtype="<u8") for key in ("norms", "counts"))
     if not (norms[:-1] < norms[1:]).all() or (counts >= 1 << 62).any():
         raise ValueError("the words are not in order")

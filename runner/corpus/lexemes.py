@@ -11,7 +11,7 @@ calls both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
 from threading import RLock
@@ -164,6 +164,11 @@ class LexemeTable:
         norms = self._norm_of.values[rows]  # first: counts are stored before norms
         return self._counts.values[norms]
 
+    def counts_in(self, frequencies: Mapping[int, int], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How often other training saw the norm of each row: (n,). frequencies: as for `Lexemes`."""
+        norms = self.hashes("norm", rows).tolist()
+        return np.fromiter((frequencies.get(norm, 0) for norm in norms), "int64", len(norms))
+
     def _extend_counts(self) -> None:
         fresh = self.hashes("norm", np.arange(len(self._norm_of.values), len(self._words))).tolist()
         numbers = [self._norms.setdefault(norm, len(self._norms)) for norm in fresh]
@@ -200,6 +205,14 @@ class LexemeTable:
             self._frequencies[norm] = self._frequencies.get(norm, 0) + n
         self._n_counted = len(self._words)
         self._forget_counts()
+
+    def norms(self, docs: Sequence[Doc]) -> list[int]:
+        """The hash of the norm of each distinct word of the docs."""
+        return self.hashes("norm", np.unique(self.rows(docs))).tolist()
+
+    def has_new(self, docs: Sequence[Doc]) -> bool:
+        """Whether any word of the docs was never seen in training."""
+        return not self.counts(np.unique(self.rows(docs))).all()
 
     def learn(self, docs: Sequence[Doc]) -> None:
         """Set the count of each word never seen to 1."""

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import prod, sqrt
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -110,16 +111,22 @@ class Parameters:
         return self._weights, self._gradient
 
     def bind(
-        self, models: Mapping[str, Model], seed: int, given: Given | None = None, fresh: Collection[str] = ()
+        self,
+        models: Mapping[str, Model],
+        seed: int,
+        given: Given | None = None,
+        fresh: Collection[str] = (),
+        taken: Mapping[str, NDArray[np.float32]] = MappingProxyType({}),
     ) -> None:
         """Give every parameter of `models` its place and its layer the ops, keep known values, initialize the rest.
 
         A parameter that grew along its axes keeps its old values in the old corner. Initial values are a function of
         `seed` and the path alone. given: returns the values of all paths from their shapes; called before any array is
-        made. fresh: owners whose values are forgotten.
+        made. fresh: owners whose values are forgotten. taken: values of some paths, as if they had been known.
         """
         views = self.views(self.weights)
         known = {path: view.copy() for path, view in views.items() if path.partition("/")[0] not in fresh}
+        known |= {path: value for path, value in taken.items() if path.partition("/")[0] not in fresh}
         layers: list[tuple[Model, str, str]] = []
         layout: dict[str, tuple[int, Shape]] = {}
         initial: dict[str, Initializer] = {}
