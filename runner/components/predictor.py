@@ -24,6 +24,7 @@ from runner.model.parameters import Parameters
 TEMPERATURES = "temperatures"  # key of meta: component → the temperature of its confidence, see calibration.py
 # Keys of meta that describe the trained weights.
 ABOUT_WEIGHTS = ("epoch", "step", "score", "scores", "epochs", "data_digest", "seed", "weights_sha256", TEMPERATURES)
+_WORDS_HELD = 12_000  # by `pipe`, beside the text that exceeds the number: some batches of Network.annotate
 
 
 class Predictor:
@@ -95,10 +96,12 @@ class Predictor:
         return doc
 
     def pipe(self, texts: Iterable[str | Doc], batch_size: int = 256, *, confidence: bool = False) -> Iterator[Doc]:
-        """Annotate a stream of texts, `batch_size` at a time and in order, with the components that take part now.
+        """Annotate a stream of texts in order, with the components that take part now.
 
-        confidence: give each prediction its probability, as `ent.confidence`. The texts are computed one at a time
-        then, which takes several times as long, so that each has the numbers that `nlp(text)` gives, to the last bit.
+        batch_size: how many texts are held in memory; fewer if they have 12,000 words together. No prediction depends
+        on it. confidence: give each prediction its probability, as `ent.confidence`. The texts are computed one at a
+        time then, which takes several times as long, so that each has the numbers that `nlp(text)` gives, to the last
+        bit.
         """
         if isinstance(texts, str | Doc):
             raise RunnerError(
@@ -110,12 +113,14 @@ class Predictor:
         self, texts: Iterable[str | Doc], batch_size: int, names: Sequence[str], *, confidence: bool
     ) -> Iterator[Doc]:
         batch: list[Doc] = []
+        n_words = 0
         for text in texts:
             batch.append(text if isinstance(text, Doc) else self.make_doc(text))
-            if len(batch) >= batch_size:
+            n_words += len(batch[-1])
+            if len(batch) >= batch_size or n_words >= _WORDS_HELD:
                 self.predict(batch, names, confidence=confidence)
                 yield from batch
-                batch = []
+                batch, n_words = [], 0
         self.predict(batch, names, confidence=confidence)
         yield from batch
 

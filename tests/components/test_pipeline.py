@@ -83,6 +83,20 @@ def test_pipe_gives_what_single_calls_give(memory):
     assert [entities(doc) for doc in nlp.pipe(texts, batch_size=7)] == [entities(nlp(text)) for text in texts]
 
 
+def test_pipe_holds_few_long_texts_at_a_time(memory):
+    nlp, _ = memory
+    taken = 0
+
+    def texts():
+        nonlocal taken
+        for number in range(9):
+            taken += 1
+            yield f"Uber {number} lives. " * 1250  # 5,000 words
+
+    assert len(next(nlp.pipe(texts()))) == 5000
+    assert taken == 3
+
+
 def test_the_same_seed_gives_the_same_bits_whatever_ran_before():
     first = weights_sha256(trained(n_iterations=3)[0])
     trained(n_iterations=2, seed=5)
