@@ -24,7 +24,7 @@ class Advice:
 
     learn_rate: the largest, of Adam; it rises to it and falls to 0. dropout: the rates of the first and the last update;
     in between it is a straight line. batch_words: of one update. epochs: passes over the data. width, depth: of the token
-    vectors, and of the convolutions that make them.
+    vectors, and of the convolutions that make them. max_order: words of the longest n-gram.
     """
 
     learn_rate: float
@@ -33,6 +33,7 @@ class Advice:
     epochs: int
     width: int = 96
     depth: int = 4
+    max_order: int = 2
 
 
 def between(low: float, value: float, high: float) -> int:

@@ -118,7 +118,9 @@ class TextCategorizer(Component):
         batch_words = round(texts * size.words_each)
         learn_rate = 0.002 if self.architecture.needs_vectors else 0.003
         epochs = between(8, 1500 / max(size.words_each, 1), 15)  # long texts say enough in few passes
-        return Advice(learn_rate, (0.3, 0.3), batch_words, epochs, width=64, depth=2)
+        # A pair of words must be seen in several texts before it tells more than the two words.
+        max_order = 2 if size.words >= 100_000 and size.examples >= 1000 else 1
+        return Advice(learn_rate, (0.3, 0.3), batch_words, epochs, width=64, depth=2, max_order=max_order)
 
     def labels_in(self, examples: Iterable[Example]) -> list[str]:
         return sorted({label for example in examples for label in example.reference.cats or ()})

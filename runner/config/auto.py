@@ -24,7 +24,8 @@ class Chosen:
 
     updates: of the weights, in the whole training. batch_words, batch_examples: of one update, the same size in two units.
     learn_rate: the largest. dropout: (first, last) rate by component; the name "" has the run's. shape: (width, depth) of
-    the token vectors by component; the name "" has those that components share.
+    the token vectors by component; the name "" has those that components share. max_order: words of the longest n-gram, by
+    component.
     """
 
     max_epochs: int = 10
@@ -34,6 +35,7 @@ class Chosen:
     learn_rate: float = 0.001
     dropout: Mapping[str, tuple[float, float]] = field(default_factory=lambda: {"": (0.2, 0.2)})
     shape: Mapping[str, tuple[int, int]] = field(default_factory=lambda: {"": (96, 4)})
+    max_order: Mapping[str, int] = field(default_factory=dict)
 
     def in_optimizer(self, block: Any) -> Any:
         """The optimizer's block, filled in. A learning rate that is `auto` as a whole warms up, and ends at 0."""
@@ -58,12 +60,14 @@ class Chosen:
         return _filled(block, {**self._lengths, "start": start, "stop": stop, "value": start})
 
     def in_component(self, block: Any, name: str) -> Any:
-        """The component's block; its token vectors and its own dropout are filled in, where it has them."""
+        """The component's block; token vectors, architecture and its own dropout are filled in, where it has them."""
         if not isinstance(block, Mapping):
             return block
         block = dict(block)
         if "tok2vec" in block:
             block["tok2vec"] = self.in_tok2vec(block["tok2vec"], name)
+        if "architecture" in block:
+            block["architecture"] = _filled(block["architecture"], {"max_order": self.max_order.get(name, 2)})
         if "dropout" in block:
             block["dropout"] = self.in_dropout(block["dropout"], name)
         return block

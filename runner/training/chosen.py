@@ -41,6 +41,7 @@ def chosen(config: RunConfig, components: Mapping[str, Component], n_words: Ints
         learn_rate=min(one.learn_rate for one in every),
         dropout=dropout,
         shape=shapes(advice, is_shared=config.pipeline.shared_tok2vec),
+        max_order={name: one.max_order for name, one in advice.items()},
     )
     batcher = resolve(draft.in_batch(config.batch), "batchers", "batch")
     updates = count_updates(batcher, n_words, config.seed, max_epochs, config.training.max_steps)
@@ -87,6 +88,12 @@ def told(config: RunConfig, numbers: Chosen, n_words: Ints) -> dict[str, str]:
         made = numbers.in_tok2vec(block["tok2vec"], name)
         key = f"pipeline.components.{name}.tok2vec" if len(parts) > 1 else "tok2vec"
         lines[key] = f"width {made.get('width')}, depth {made.get('depth')}"
+    for name, block in config.pipeline.components.items():
+        if is_left_open(block.get("architecture")):
+            n = numbers.max_order.get(name, 2)
+            lines[f"pipeline.components.{name}.architecture"] = (
+                "single words" if n == 1 else f"n-grams of 1 to {n} words"
+            )
     if is_left_open(config.dropout):
         rates = {name: numbers.in_dropout(config.dropout, name) for name in numbers.dropout}
         if len(rates) > 2:  # several components, each with its own

@@ -98,3 +98,18 @@ def test_what_is_told_is_what_is_used():
     config = compose([f"optimizer.learn_rate={rate}", "corpus.limit=20", *TINY])
     plan = make_learner(config, make_corpus(config).train)[2]
     assert plan.chosen["optimizer.learn_rate"] == "up to 0.01, down to 0"
+
+
+@pytest.mark.parametrize(
+    ("lines", "repeats", "told"), [(300, 10, "single words"), (1200, 90, "n-grams of 1 to 2 words")]
+)
+def test_pairs_of_words_are_counted_where_the_data_hold_enough_of_them(tmp_path, lines, repeats, told):
+    text = "good bad " * (repeats // 2)
+    rows = [{"text": text, "cats": {"yes": i % 2, "no": 1 - i % 2}} for i in range(lines)]
+    (tmp_path / "texts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = [f"corpus.{part}={tmp_path / 'texts.jsonl'}" for part in ("train", "dev")]
+    config = compose(["pipeline=textcat_bow", "corpus=files", *data, "tracking=none"])
+    nlp, _, plan = make_learner(config, make_corpus(config).train)
+    assert plan.chosen["pipeline.components.textcat.architecture"] == told
+    (order,) = {block["architecture"]["max_order"] for block in nlp.describe()["components"].values()}
+    assert order == (1 if told == "single words" else 2)
