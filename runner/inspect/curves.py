@@ -1,22 +1,14 @@
-"""Reliability and precision-recall curves, from probabilities and whether each came true."""
+"""Reliability and precision-recall curves, thinned out for a page; components/calibration.py has the calibration error."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-N_BINS = 10
+from runner.components.calibration import Bin
+
 _MAX_POINTS = 200  # of a curve, so that pages stay small
-
-
-class Bin(NamedTuple):
-    """The predictions whose confidence lies in one tenth of 0 to 1."""
-
-    low: float
-    high: float
-    n: int
-    confidence: float  # mean
-    accuracy: float  # share that is right
+_FEW = 10  # a bin of fewer predictions says nothing by itself
 
 
 class Point(NamedTuple):
@@ -27,32 +19,31 @@ class Point(NamedTuple):
     threshold: float
 
 
-def reliability(pairs: Sequence[tuple[float, bool]]) -> list[Bin]:
-    """The bins that are not empty. pairs: (confidence, is right).
+def joined(bins: Sequence[Bin], least: int = _FEW) -> list[Bin]:
+    """The bins of a reliability curve, each joined with its neighbours above until it holds `least` predictions.
 
-    >>> reliability([(0.92, True), (0.98, False), (0.31, False)])[1]
-    Bin(low=0.9, high=1.0, n=2, confidence=0.95, accuracy=0.5)
+    Too few at the upper end are joined with the bin below them.
+
+    >>> joined([Bin(0.2, 0.4, 2, 0.25, 0.0), Bin(0.8, 1.0, 8, 1.0, 1.0)])
+    [Bin(low=0.2, high=1.0, n=10, confidence=0.85, accuracy=0.8)]
     """
-    bins: list[list[tuple[float, bool]]] = [[] for _ in range(N_BINS)]
-    for confidence, is_right in pairs:
-        bins[min(int(confidence * N_BINS), N_BINS - 1)].append((confidence, is_right))
-    return [
-        Bin(i / N_BINS, (i + 1) / N_BINS, len(some), sum(c for c, _ in some) / len(some), sum(r for _, r in some) / len(some))
-        for i, some in enumerate(bins)
-        if some
-    ]  # fmt: skip
+    curve: list[Bin] = []
+    for one in bins:
+        if curve and curve[-1].n < least:
+            curve[-1] = _merged(curve[-1], one)
+        else:
+            curve.append(one)
+    if len(curve) > 1 and curve[-1].n < least:
+        curve[-2:] = [_merged(*curve[-2:])]
+    return curve
 
 
-def calibration_error(bins: Sequence[Bin]) -> float | None:
-    """The expected calibration error (Naeini et al., 2015): mean |confidence − accuracy| of the bins, weighted by size.
-
-    None without predictions.
-
-    >>> calibration_error([Bin(0.9, 1.0, 3, 0.95, 0.65), Bin(0.3, 0.4, 1, 0.3, 0.0)])
-    0.3
-    """
-    total = sum(one.n for one in bins)
-    return round(sum(one.n * abs(one.confidence - one.accuracy) for one in bins) / total, 6) if total else None
+def _merged(a: Bin, b: Bin) -> Bin:
+    n = a.n + b.n
+    confidence, accuracy = (
+        (x * a.n + y * b.n) / n for x, y in ((a.confidence, b.confidence), (a.accuracy, b.accuracy))
+    )
+    return Bin(a.low, b.high, n, confidence, accuracy)
 
 
 def precision_recall(pairs: Sequence[tuple[float, bool]]) -> list[Point]:

@@ -219,7 +219,7 @@
         picture.append(group);
       }
     });
-    return el("div", {class: "tree", tabindex: "0"}, picture);
+    return el("div", {class: "tree scroll"}, picture);
   }
 
   // Give each arc a level above all arcs that lie under it.
@@ -236,11 +236,12 @@
     return arcs;
   }
 
+  const FOLDED = new Set(["arcs", "words"]);  // views whose picture says nearly all
   const DRAW = {words: drawWords, spans: drawSpans, arcs: drawArcs, text: drawText};
 
   function drawn(hit) {
     const text = hit.text, article = el("article");
-    article.append(el("header", {}, el("h4", {}, text.p),
+    article.append(el("header", {}, el("h3", {}, text.p),
       el("span", {class: "small"}, count(hit.n, "error"))));
     data.components.forEach((component, c) => {
       if (asked.component && component.name !== asked.component) return;
@@ -250,9 +251,23 @@
         name: asked.component || data.components.length === 1 ? "" : component.name});
       article.append(...DRAW[component.view](text, all, chosen, text.c[c], component));
       const list = el("ul", {class: "errors"}, ...chosen.map(o => said(o, text)));
-      article.append(component.view === "arcs" ? el("details", {}, el("summary", {class: "small"}, "The same in words"), list) : list);
+      article.append(FOLDED.has(component.view) && chosen.length > 1 ? el("details", {}, el("summary", {class: "small"}, "The same in words"), list) : list);
     });
     return article;
+  }
+
+  // What is wider or higher than its box can be scrolled with the keys.
+  function reachable(root) {
+    for (const box of root.querySelectorAll(".scroll")) {
+      const caption = box.querySelector("caption"), picture = box.querySelector("svg");
+      if (box.scrollWidth <= box.clientWidth && box.scrollHeight <= box.clientHeight) {
+        for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
+        continue;
+      }
+      box.tabIndex = 0;
+      box.setAttribute("role", caption ? "region" : "group");
+      if (!box.hasAttribute("aria-label")) box.setAttribute("aria-label", caption ? caption.textContent : picture ? "tree" : "");
+    }
   }
 
   // The list
@@ -262,6 +277,7 @@
   function more() {
     const next = hits.slice(n, n + AT_ONCE).map(drawn), first = next[0];
     $("list").append(...next);
+    next.forEach(reachable);
     n += next.length;
     $("more").hidden = n >= hits.length;
     return first;
@@ -304,7 +320,7 @@
     if (data.components.length > 1) parts.push(choice("component", "Component", [["", "all"], ...data.components.map(c => [c.name, c.name])]));
     parts.push(choice("kind", "Kind of error", options(kinds)), choice("gold", "Gold label", options([...labels, NOTHING])),
       choice("predicted", "Predicted label", options([...labels, NOTHING])),
-      field("text", "Words of the text, or its place", {type: "search"}));
+      field("text", "Words, or the place", {type: "search"}));
     if (isSure) {
       parts.push(field("least", "Confidence from, %", {type: "number", min: 0, max: 100}),
         field("most", "to, %", {type: "number", min: 0, max: 100}));
@@ -356,7 +372,9 @@
     $("texts-title").tabIndex = -1;
     $("texts-title").focus({preventScroll: true});
   });
+  window.addEventListener("resize", () => reachable(document));
   window.addEventListener("hashchange", () => { if (fromAddress()) refresh(); });
   fromAddress();
+  reachable(document);
   if (data.components.length) refresh();
 })();

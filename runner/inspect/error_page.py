@@ -17,9 +17,9 @@ from markupsafe import Markup
 from runner import __version__
 from runner.components.outcomes import RIGHT, Mark
 from runner.foreign import shown, shown_name
-from runner.inspect.curves import average_precision, calibration_error
+from runner.inspect.curves import average_precision, joined
 from runner.inspect.embedded import as_script, embedded, n_shown
-from runner.inspect.errors import CONFIDENCE, LABEL, ComponentErrors, ErrorReport, Pair, Text
+from runner.inspect.errors import CONFIDENCE, LABEL, SEEN, WORDS, ComponentErrors, ErrorReport, Pair, Text
 from runner.secrets import masked
 
 NOTHING = "∅"  # stands where gold or prediction has no label
@@ -28,7 +28,8 @@ _MOST_LABELS = 15  # of a confusion matrix; the others together are one row and 
 _MOST_CURVES = 6
 _STATIC_TEXTS = 25  # shown without the script
 _LONGEST_TEXT = 600  # characters of such a text
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito (2008)
+_MANY_ROWS = 15  # a longer table scrolls
+_CAPTIONS = {SEEN: "By presence in the training data", WORDS: "By known words"}
 
 
 def page(report: ErrorReport, model: str, data: str) -> str:
@@ -36,7 +37,7 @@ def page(report: ErrorReport, model: str, data: str) -> str:
     environment = Environment(
         autoescape=True, finalize=_shown, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"percent": percent, "label": label}
+    environment.filters |= {"percent": percent, "label": label, "count": count}
     template = environment.from_string(_file(".html"))
     return template.render(
         model=masked(model),
@@ -49,6 +50,7 @@ def page(report: ErrorReport, model: str, data: str) -> str:
         script=Markup(_file(".js")),
         values=Markup(as_script(embedded(report))),
         version=__version__,
+        nothing=NOTHING,
     )
 
 
@@ -61,18 +63,15 @@ class _Section:
         self.frequent = component.most_frequent(6)
         self.worst = component.worst_groups(5)
         self.matrix = _Matrix(component)
-        self.groups = [
-            (name, _ordered(name, component)) for name in component.groups if component.n and name != CONFIDENCE
-        ]
-        self.confidence = _ordered(CONFIDENCE, component) if CONFIDENCE in component.groups else []
-        self.bins = component.reliability()
-        self.calibration_error = calibration_error(self.bins)
-        pairs = {name: average_precision(some) for name, some in component.ranked.items()}
+        self.groups = [_Group(name, component) for name in component.groups if component.n and name != CONFIDENCE]
+        self.confidence = _Group(CONFIDENCE, component) if CONFIDENCE in component.groups else None
+        calibration = component.calibration()
+        self.calibration_error, self.bins = calibration.ece, joined(calibration.bins)
+        areas = {name: average_precision(some) for name, some in component.ranked.items()}
         curves = sorted(component.precision_recall().items(), key=lambda item: -len(component.ranked[item[0]]))
-        self.curves = [
-            (name, points, pairs[name], colour)
-            for (name, points), colour in zip(curves[:_MOST_CURVES], _COLOURS, strict=False)
-        ]
+        self.curves = [(name, points, areas[name]) for name, points in curves[:_MOST_CURVES]]
+        self.n_more_curves = len(curves) - len(self.curves)
+        self.has_nothing = any(None in pair for pair in component.confusion)
 
     def link(self, kind: str | None = None, pair: Pair | None = None) -> str:
         """The address in the page that shows only these errors."""
@@ -80,7 +79,10 @@ class _Section:
 
 
 class _Matrix:
-    """Gold labels by predicted labels. rows: (label, [(count, share of the row, predicted label, is right)])."""
+    """Gold labels by predicted labels. rows: (label, [(count, shade, predicted label, is right)], …).
+
+    The shade is the square root of the share of the row: frequent errors of well known labels are seen too.
+    """
 
     def __init__(self, component: ComponentErrors) -> None:
         involved: dict[str, int] = {}
@@ -99,8 +101,39 @@ class _Matrix:
             cells = [(component.confusion[gold, predicted], predicted) for predicted in self.columns]
             rest = total - sum(n for n, _ in cells)
             self.rows.append(
-                (gold, [(n, n / total if total else 0, name, name == gold) for n, name in cells], rest, total)
+                (gold, [(n, (n / total) ** 0.5 if n else 0, name, name == gold) for n, name in cells], rest, total)
             )
+
+
+class _Group:
+    """A table of outcomes by the values of one group. kinds: the kinds of error that occur in it.
+
+    rows: (value, outcomes, right, count of each kind, scores of the label).
+    """
+
+    def __init__(self, name: str, component: ComponentErrors) -> None:
+        values = component.groups[name]
+        self.name = name
+        self.is_label = name == LABEL
+        self.caption = _CAPTIONS.get(name, f"By {name}")
+        self.kinds = [kind for kind in component.wrong_kinds if any(kinds[kind] for kinds in values.values())]
+        self.rows = [
+            (
+                value,
+                kinds.total(),
+                kinds[RIGHT],
+                [kinds[kind] for kind in self.kinds],
+                component.per_label.get(value, {}) if self.is_label else {},
+            )
+            for value, kinds in values.items()
+        ]
+        self.rows.sort(key=lambda row: (row[2] - row[1], 0.0, row[0]) if self.is_label else _in_order(row[0]))
+        self.is_long = len(self.rows) > _MANY_ROWS
+
+
+def count(n: int) -> str:
+    """A whole number, with a comma after thousands."""
+    return f"{n:,}"
 
 
 def percent(share: float | None) -> str:
@@ -120,18 +153,6 @@ def _filters(component: str, kind: str | None, pair: Pair | None) -> Mapping[str
     if pair is not None:
         chosen |= {"gold": label(pair[0]), "predicted": label(pair[1])}
     return chosen
-
-
-def _ordered(group: str, component: ComponentErrors) -> list[tuple[str, int, int, list[int], Mapping[str, Any] | None]]:
-    """The values of a group: (value, outcomes, right, count of each kind of error, scores of the label)."""
-    rows = []
-    for value, kinds in component.groups[group].items():
-        counts = [kinds[kind] for kind in component.wrong_kinds]
-        scores = component.per_label.get(value) if group == LABEL else None
-        rows.append((value, kinds.total(), kinds[RIGHT], counts, scores))
-    if group == LABEL:
-        return sorted(rows, key=lambda row: (row[2] - row[1], row[0]))
-    return sorted(rows, key=lambda row: _in_order(row[0]))
 
 
 def _in_order(value: str) -> tuple[bool, float, str]:

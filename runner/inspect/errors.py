@@ -14,14 +14,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runner.components.base import Component
+from runner.components.calibration import Calibration, Graded, calibration
 from runner.components.outcomes import RIGHT, Chance, Outcome
 from runner.components.pipeline import Pipeline
 from runner.components.scores import PerType
 from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
-from runner.inspect.curves import Bin, precision_recall, reliability
 from runner.inspect.curves import Point as CurvePoint
+from runner.inspect.curves import precision_recall
 
 LABEL, SEEN, WORDS, CONFIDENCE = "label", "in training", "words", "confidence"  # groups that are counted for all
 _CONFIDENT = ((0.5, "below .5"), (0.7, ".5 to .7"), (0.9, ".7 to .9"), (0.99, ".9 to .99"), (2.0, ".99 and more"))
@@ -95,8 +96,8 @@ class ComponentErrors:
         """Gold and predicted labels, sorted."""
         return sorted({label for pair in self.confusion for label in pair if label is not None})
 
-    def reliability(self) -> list[Bin]:
-        return reliability(self.sure)
+    def calibration(self) -> Calibration:
+        return calibration(Graded.of(self.sure))
 
     def precision_recall(self) -> dict[str, list[CurvePoint]]:
         """Label → curve, of the labels that are gold somewhere."""

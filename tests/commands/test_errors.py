@@ -41,7 +41,7 @@ def test_the_page_is_of_the_runs_dev_set(errors):
     assert "the dev set of its run, dev.jsonl" in text
     assert "10 texts, 50 words" in text
     assert [one["view"] for one in values()["components"]] == ["words", "arcs", "spans", "text"]
-    assert "In training" in text
+    assert "By presence in the training data" in text
 
 
 def test_named_files_are_shown_with_their_lines(errors):
@@ -76,7 +76,7 @@ def test_training_data_that_is_gone_is_told_and_not_needed(errors):
     code, _, err = errors("run")
     assert code == 0
     assert err.startswith("not shown: what training has seen (")
-    assert "In training" not in Path("errors.html").read_text("utf8")
+    assert "By presence in the training data" not in Path("errors.html").read_text("utf8")
     assert errors("run", "--no-seen")[2] == ""
 
 

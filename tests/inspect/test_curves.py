@@ -5,16 +5,37 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runner.inspect.curves import Bin, average_precision, calibration_error, precision_recall, reliability
+from runner.components.calibration import Bin, Graded, calibration
+from runner.inspect.curves import average_precision, joined, precision_recall
 
 
-def test_confidence_is_held_against_the_share_that_is_right():
-    bins = reliability([(0.95, True), (0.97, False), (1.0, True), (0.15, False)])
-    assert [(b.low, b.n, round(b.confidence, 6), round(b.accuracy, 6)) for b in bins] == [
-        (0.1, 1, 0.15, 0.0), (0.9, 3, 0.973333, 0.666667),
-    ]  # fmt: skip
-    assert calibration_error(bins) == pytest.approx((0.15 + 3 * (0.973333 - 0.666667)) / 4, abs=1e-5)
-    assert calibration_error([]) is None
+def test_bins_are_joined_until_each_holds_enough():
+    bins = [
+        Bin(0.0, 0.2, 2, 0.1, 0.0),
+        Bin(0.4, 0.6, 6, 0.5, 0.5),
+        Bin(0.6, 0.8, 8, 0.7, 0.75),
+        Bin(0.8, 1.0, 1, 0.9, 1.0),
+    ]
+    assert [(b.low, b.high, b.n) for b in joined(bins, 8)] == [(0.0, 0.6, 8), (0.6, 1.0, 9)]
+    low, high = joined(bins, 8)
+    assert (low.confidence, low.accuracy) == pytest.approx((3.2 / 8, 3 / 8))
+    assert (high.confidence, high.accuracy) == pytest.approx((6.5 / 9, 7 / 9))
+
+
+def test_joined_bins_keep_every_prediction():
+    rng = np.random.default_rng(0)
+    confidences = rng.random(200) ** 0.2  # most of them near 1
+    bins = calibration(Graded(confidences, rng.random(200) < confidences)).bins
+    curve = joined(bins)
+    assert len(curve) < len(bins)
+    assert all(one.n >= 10 for one in curve)
+    assert sum(one.n * one.accuracy for one in curve) == pytest.approx(sum(one.n * one.accuracy for one in bins))
+    assert sum(one.n for one in curve) == 200
+
+
+def test_too_few_predictions_for_a_bin_are_one_bin():
+    assert [one.n for one in joined([Bin(0.0, 0.1, 1, 0.05, 0.0), Bin(0.9, 1.0, 3, 0.95, 1.0)])] == [4]
+    assert joined([]) == []
 
 
 def test_curves_are_scikit_learns():
@@ -41,7 +62,3 @@ def test_a_long_curve_is_thinned_but_keeps_its_end():
     points = precision_recall([(i / 1000, i % 2 == 0) for i in range(1000)])
     assert len(points) <= 201
     assert points[-1].recall == 1.0
-
-
-def test_bins_are_tenths():
-    assert reliability([(0.0, False), (0.1, True)]) == [Bin(0.0, 0.1, 1, 0.0, 0.0), Bin(0.1, 0.2, 1, 0.1, 1.0)]
