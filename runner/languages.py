@@ -13,6 +13,27 @@ from runner.errors import RunnerError
 # The best small and fast tokenizer on raw English; corpus/tokenizer.py has the figures.
 DEFAULT_TOKENIZER: Mapping[str, Any] = {"type": "syntok"}
 
+# One neutral sentence a language, with a person and a place: the input example of a logged model.
+_EXAMPLES = {
+    "ca": "La Maria Keller viu a Oslo.",
+    "da": "Maria Keller bor i Oslo.",
+    "de": "Maria Keller wohnt in Oslo.",
+    "en": "Maria Keller lives in Oslo.",
+    "es": "María Keller vive en Oslo.",
+    "fr": "Marie Keller habite à Oslo.",
+    "it": "Maria Keller vive a Oslo.",
+    "nb": "Maria Keller bor i Oslo.",
+    "nl": "Maria Keller woont in Oslo.",
+    "pl": "Maria Keller mieszka w Oslo.",
+    "pt": "Maria Keller mora em Oslo.",
+    "sv": "Maria Keller bor i Oslo.",
+}
+
+
+def example_text(lang: str) -> str:
+    """A short sentence in the language; the English one for a language that has none here."""
+    return _EXAMPLES.get(lang, _EXAMPLES["en"])
+
 
 def in_language(tokenizer: Mapping[str, Any], lang: str) -> dict[str, Any]:
     """Add the pipeline's `lang` to a tokenizer block that takes a language and does not set one.

@@ -22,6 +22,7 @@ from typing import Annotated, Any, TypeVar
 from runner.errors import RunnerError, suggest
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
+_LIBRARIES = "needed_libraries"  # attribute of a factory
 
 
 class Registry:
@@ -83,6 +84,21 @@ class Registry:
                 self._is_filled = True
             finally:
                 self._is_filling = False
+
+
+def needs(*libraries: str) -> Callable[[Factory], Factory]:
+    """Note at the decorated factory which further distributions whatever it makes needs, wherever a model goes."""
+
+    def note(factory: Factory) -> Factory:
+        setattr(factory, _LIBRARIES, libraries)
+        return factory
+
+    return note
+
+
+def libraries_of(factory: Callable[..., Any]) -> tuple[str, ...]:
+    """The distributions that `needs` has noted."""
+    return tuple(getattr(factory, _LIBRARIES, ()))
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ INVENTORY = inventory()
 
 # Texts that are no advice to a user, though they look like it; and why.
 NO_ADVICE = [
-    Told("tracking/mlflow/models.py", "-r requirements.txt"),  # a line of a logged model's environment
+    Told("tracking/mlflow/around.py", "-r requirements.txt"),  # a line of a logged model's environment
     Told(
         "tracking/mlflow/view.py", "MLflow: mlflow ui"
     ),  # said at the end of every run; tests/tracking/mlflow/test_tracker.py

@@ -71,4 +71,4 @@ def finish(trackers: Tracker, status: Status, error: str | None, config: RunConf
     """Tell the trackers how the run ended. Returns the id of the MLflow run, None if there is none."""
     models = {name: config.output_dir / name for name in (BEST, LAST) if (config.output_dir / name).is_dir()}
     test = {"score": result.test["score"], **result.test["scores"]} if result.test is not None else {}
-    return trackers.finish(RunEnd(status, error, models, test))
+    return trackers.finish(RunEnd(status, error, models, test, result.answer))

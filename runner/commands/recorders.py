@@ -13,9 +13,11 @@ from runner.commands.result import Result
 from runner.commands.start import Start
 from runner.components import predictions
 from runner.components.pipeline import Pipeline
+from runner.components.records import record_of
 from runner.components.storage import weights_sha256
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
+from runner.languages import example_text
 from runner.launch.fingerprint import settings
 from runner.launch.prune import Verdict
 from runner.tracking.base import Tracker
@@ -50,6 +52,7 @@ class Models:
                 pipeline.meta = {**result.best, **self._made_from}
                 pipeline.to_disk(self._folder / BEST)
                 predictions.save(self._folder / predictions.FILE_NAME, pipeline, self._dev)
+                result.answer = record_of(pipeline, pipeline(example_text(pipeline.lang), confidence=False))
 
 
 def _about(when: Step | Best, scored: Evaluation | Best) -> dict[str, Any]:

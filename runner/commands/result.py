@@ -31,6 +31,7 @@ class Result:
     weights_sha256: str | None = None  # of model-last
     checkpoint_seconds: float = 0.0  # that the training waited for its checkpoints
     chosen: dict[str, str] = dataclasses.field(default_factory=dict)  # see Plan.chosen
+    answer: dict[str, Any] | None = None  # model-best's record of an example sentence
     kernel: str = ""  # model/kernel.py's; " → " stands between those of a run that was resumed on another
 
     def record(self, step: Step) -> None:

@@ -38,7 +38,7 @@ from typing import Any
 
 from runner.corpus.alignment import word_edges
 from runner.errors import RunnerError
-from runner.registry import tokenizers
+from runner.registry import needs, tokenizers
 
 Tokenizer = Callable[[str], tuple[list[str], list[bool]]]
 
@@ -187,6 +187,7 @@ def whitespace() -> Tokenizer:
 
 
 @tokenizers("spacy")
+@needs("spacy")
 def spacy(lang: str = "en") -> Tokenizer:
     """The rules of `spacy.blank(lang)`, for some 70 languages. Tokens of white space are left out.
 

@@ -73,6 +73,9 @@ class RunEnd:
     test: Mapping[str, float | None] = field(
         default_factory=dict
     )  # model-best's scores on the test set, if it was scored
+    answer: Mapping[str, Any] | None = (
+        None  # model-best's record of a made-up sentence, by which the answers are described
+    )
 
 
 class Tracker(Protocol):

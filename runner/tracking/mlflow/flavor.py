@@ -1,17 +1,21 @@
 """How `mlflow.pyfunc.load_model` opens a model of ours: the folder that runner.load reads, nothing pickled.
 
-Named as loader in the MLmodel file that mlflow_models.py writes. Imports neither MLflow nor pandas before it is asked for
-an answer.
+Named as loader in the MLmodel file that around.py writes. Imports neither MLflow nor pandas before it is asked for an
+answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from runner.errors import RunnerError
 
 HINT = "Give a text, a list of texts, or a table with a column 'text'."
+FIRST_COLUMN = "MLflow hands on the first column alone: put 'text' first, or send no other."
+MAX_CHARACTERS = 1_000_000  # of one text: seconds of work, and hundreds of megabytes of arrays
+_UNNAMED = ([0], ["0"])  # the columns of a table that MLflow has made of a text, or of a list of texts
 
 
 class TextModel:
@@ -50,9 +54,7 @@ def texts_of(model_input: Any) -> list[str]:
     if isinstance(model_input, str):
         return [str(model_input)]
     if hasattr(model_input, "columns"):  # a DataFrame
-        values = _column(model_input, list(model_input.columns))
-        if hasattr(values, "columns"):
-            raise RunnerError("there are several columns 'text'", hint=HINT)
+        values = _of_table(model_input, list(model_input.columns))
     elif isinstance(model_input, Mapping):
         values = _column(model_input, list(model_input))
     else:
@@ -68,11 +70,21 @@ def texts_of(model_input: Any) -> list[str]:
     return [_text(value, i) for i, value in enumerate(values)]
 
 
+def _of_table(table: Any, names: list[Any]) -> Any:
+    """The texts in a DataFrame with these columns. Raises RunnerError where there are none."""
+    values = table[names[0]] if names in _UNNAMED else _column(table, names)
+    if hasattr(values, "columns"):
+        raise RunnerError("there are several columns 'text'", hint=HINT)
+    first = values.iloc[0] if len(values) == 1 else None
+    return first if isinstance(first, list) else values  # MLflow makes one row of {"text": [...]}
+
+
 def _column(table: Any, names: list[Any]) -> Any:
     """The column `text`. Raises RunnerError where there is none."""
     if "text" not in names:
         listing = ", ".join(repr(str(name))[:40] for name in names[:10]) or "none"
-        raise RunnerError(f"there is no column 'text' (columns: {listing})", hint=HINT)
+        hint = f"{HINT} {FIRST_COLUMN}" if len(names) == 1 and hasattr(table, "columns") else HINT
+        raise RunnerError(f"there is no column 'text' (columns: {listing})", hint=hint)
     return table["text"]
 
 
@@ -80,8 +92,13 @@ def _text(value: Any, i: int) -> str:
     """The text number `i` of the input, which may be a row with one."""
     if isinstance(value, Mapping):
         value = _column(value, list(value))
+    if hasattr(value, "tolist"):  # an array of no dimension
+        value = value.tolist()
     if not isinstance(value, str):
         raise RunnerError(f"text {i} of the input (from 0) is {_kind(value)}", hint=HINT)
+    if len(value) > MAX_CHARACTERS:
+        fact = f"text {i} of the input (from 0) has {len(value):,} characters, more than {MAX_CHARACTERS:,}"
+        raise RunnerError(fact, hint="Cut the text into parts.")
     return str(value)
 
 
@@ -99,7 +116,14 @@ def _kind(value: Any) -> str:
 
 
 def _load_pyfunc(path: str) -> TextModel:
-    """MLflow's entry point. path: the folder with our files."""
-    import runner
+    """MLflow's entry point. path: the folder with our files; the user's Python files that it needs lie in `code` beside it.
 
-    return TextModel(runner.load(path))
+    Whoever loads a model by MLflow runs the code that travels with it; runner.load does not.
+    """
+    import runner
+    from runner.tracking.mlflow.carried import FOLDER, code_names
+
+    carried = Path(path).parent / FOLDER
+    return TextModel(
+        runner.load(path, code=[carried / name for name in code_names(Path(path)) if (carried / name).is_file()])
+    )

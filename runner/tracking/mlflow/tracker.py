@@ -23,6 +23,7 @@ from runner.components.predictions import FILE_NAME as PREDICTIONS
 from runner.errors import RunFailed, RunnerError
 from runner.tracking.base import STATUSES, RunEnd, RunInfo
 from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalWriter, flatten, now_ms, past_of, per_type_rows
+from runner.tracking.mlflow.carried import code_of
 from runner.tracking.mlflow.delivery import IF_UNREACHABLE, Delivery, Unsent
 from runner.tracking.mlflow.limits import MAX_EXPERIMENT_NAME
 from runner.tracking.mlflow.metrics import RunMetrics
@@ -243,6 +244,7 @@ class MlflowTracker:
             best=self._best,
             models=[self._model(name, path) for name, path in end.models.items()],
             artifacts=[str(path) for path in self._artifacts() if path.is_file()],
+            answer=end.answer,
         )
         self._journal.close()
         try:
@@ -304,5 +306,6 @@ class MlflowTracker:
             "name": name,
             "path": str(path.absolute()),
             "sha256": sha256,
+            "code": code_of(path),
             **self._evaluated.get(name, {"step": 0, "values": {}}),
         }

@@ -138,7 +138,7 @@ class RunWriter:
         for path in event["artifacts"]:
             self.client.log_artifact(self.known_id, str(self._here(path)))
         for model in event["models"]:
-            self._write_model(model)
+            self._write_model(model, event.get("answer"))
             progress()
         text = note(self._start, event, event.get("table") or self.tables.lines)
         self.client.set_tag(self.known_id, "mlflow.note.content", text)
@@ -207,8 +207,8 @@ class RunWriter:
             time.sleep(0.25)
         return {"mlflow.parentRunId": parent}
 
-    def _write_model(self, about: Event) -> None:
-        """Write a model folder and its scores. about: its part of the journal's last event."""
+    def _write_model(self, about: Event, answer: Mapping[str, Any] | None) -> None:
+        """Write a model folder and its scores. about, answer: of the journal's last event; see RunEnd."""
         assert self.experiment_id is not None
         name = about["name"]
         model = self._models.get(name) or known_model(self.client, self.experiment_id, self.known_id, name)
@@ -217,7 +217,14 @@ class RunWriter:
         folder = self._here(about["path"])
         if about.get("sha256") and weights_sha256(folder) != about["sha256"]:
             raise ValueError(f"{folder} is not the model that this run made, and was not sent")
-        log_model(self.client, self.known_id, model, about, folder, self._start["time"], self._dev)
+        log_model(
+            self.client,
+            self.known_id,
+            model,
+            {"time": self._start["time"], **about, "answer": answer},
+            folder,
+            self._dev,
+        )
         if about.get("sha256"):
             self.client.set_tag(self.known_id, f"weights_sha256.{name}", about["sha256"])
 

@@ -80,7 +80,9 @@ def served():
     [
         "Ada", ["Ada"], ("Ada",), np.array(["Ada"]),
         np.array(["Ada"], dtype=object), np.array("Ada"), {"text": "Ada"}, {"text": ["Ada"]},
-        [{"text": "Ada"}], pd.DataFrame({"text": ["Ada"]}), pd.DataFrame({"id": [1], "text": ["Ada"]}), pd.Series(["Ada"]),
+        [{"text": "Ada"}], [{"text": np.array("Ada")}], pd.DataFrame({"text": ["Ada"]}), pd.DataFrame(["Ada"]),
+        pd.DataFrame([{"text": ["Ada"]}]), pd.DataFrame({"text": ["Lin", "Ada"]})[1:],
+        pd.DataFrame({"id": [1], "text": ["Ada"]}), pd.Series(["Ada"]),
     ],
     ids=repr,
 )  # fmt: skip
@@ -112,6 +114,8 @@ def test_texts_and_tables_with_a_column_of_texts_are_right(served, given):
         (pd.DataFrame({"text": [1, 2]}), "the number 1"),
         (pd.DataFrame({"review": ["Ada"]}), "no column 'text' (columns: 'review')"),
         (pd.DataFrame([["Ada", "Lin"]], columns=["text", "text"]), "several columns 'text'"),
+        (pd.DataFrame([7]), "text 0 of the input (from 0) is the number 7"),
+        (pd.DataFrame({"id": ["Ada"]}), "put 'text' first"),
     ],
     ids=repr,
 )
@@ -121,3 +125,9 @@ def test_anything_else_is_the_callers_mistake_with_its_reason(served, given, rea
     assert caught.value.get_http_status_code() == 400
     assert reason in str(caught.value)
     assert "column 'text'" in str(caught.value)
+
+
+def test_a_text_of_more_than_a_million_characters_is_refused(served):
+    with pytest.raises(MlflowException, match=r"text 1 .* has 1,000,001 characters, more than 1,000,000") as caught:
+        served.predict(["Ada", "a" * 1_000_001])
+    assert caught.value.get_http_status_code() == 400
