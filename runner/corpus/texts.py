@@ -1,45 +1,43 @@
-"""Raw texts to annotate: files, folders and streams as a stream of `Unit`s, and each unit as an unannotated `Doc`.
+"""Raw texts to annotate: the files, folders and streams that hold them, and each text as an unannotated `Doc`.
 
     .txt and unknown suffixes    a text a line, or the whole file
     .jsonl .ndjson .json         one object a line with `text`, `words` or both; other keys are kept in Doc.meta
     .csv                         a header with a column `text`; other columns are kept in Doc.meta
-    .conllu .iob .spacy …        whatever the readers read: its words and meta are kept, its annotation is not
+    .conllu .iob                 a sentence; its words, comments and ids are kept, its annotation is not
+    .spacy .zip …                whatever the readers read: its words and meta are kept, its annotation is not
 
-`.gz` may follow any suffix but .zip. A unit is cheap to make and to send to another process; `doc_of` does the work. Memory
-does not grow with the input (except in formats that their readers hold whole). Blank lines are no texts.
+`.gz` may follow any suffix but .zip. text_chunks.py reads the files, cheaply; `doc_of` does the work.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import sys
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from runner import registry
 from runner.corpus.annotations import CONFIDENCE, KEYS, UNALIGNED, read_annotations
 from runner.corpus.doc import Doc
+from runner.corpus.readers import conllu, iob
 from runner.corpus.readers.auto import JSON_SUFFIXES, SUFFIXES, format_of
 from runner.corpus.readers.jsonl import loads
-from runner.corpus.readers.lines import MAX_LINE, unpacked
-from runner.corpus.readers.reader import LeftOut, bind
+from runner.corpus.readers.lines import MAX_LINE
+from runner.corpus.readers.reader import Remarks
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError, suggest
-from runner.files import is_handed_over, open_file
+from runner.files import is_handed_over
 
 STANDARD = "-"
 TEXT_SUFFIXES = (".txt", ".text")
 RAW_FORMATS = ("txt", "jsonl", "csv")  # formats whose faults concern one text
-_MAX_CELL = 10_000_000  # characters
 _ANNOTATION = frozenset((*KEYS, *CONFIDENCE, UNALIGNED))
 
 
 class Unit(NamedTuple):
-    """One text before it is read. place: "file:line". kind: line, json, row, doc, file or fault (value: the fact)."""
+    """One text before it is read. place: "file:line". kind: line, json, row, doc, file, conllu, iob, or fault.
+
+    value: what doc_of reads; of a fault, the fact.
+    """
 
     place: str
     kind: str
@@ -53,6 +51,8 @@ def doc_of(unit: Unit, tokenize: Tokenizer) -> Doc:
         raise RunnerError(value, place=place, hint=_SKIP)
     if kind == "json":
         return _from_record(loads(_decoded(value, place), place), tokenize, place)
+    if kind in ("conllu", "iob"):
+        return _sentence(kind, *value)
     if kind == "doc":
         words, spaces, raw, meta = value
         doc = Doc(words, spaces, meta=meta, source=place)
@@ -67,6 +67,25 @@ def doc_of(unit: Unit, tokenize: Tokenizer) -> Doc:
         text = _decoded(value, place)
         meta = {"file": place} if kind == "file" else {}
     return Doc.tokenized(text, tokenize(text), meta=meta, source=place)
+
+
+def _sentence(kind: str, name: str, first: int, content: bytes, n_columns: int) -> Doc:
+    """The words and the meta of a sentence. first: the number of its first line. n_columns: of an IOB file."""
+    if len(content) > MAX_LINE:
+        raise RunnerError(f"the sentence is longer than {MAX_LINE:,} bytes", place=f"{name}:{first}", hint=_SKIP)
+    path = Path(name)
+    numbered = _numbered(content, name, first)
+    if kind == "conllu":
+        read = conllu.DocMaker()(list(conllu.parse_sentences(numbered, path)))
+    else:
+        read = iob.make_doc(iob.parse_sentences(numbered, path, Remarks(path), n_columns), lambda _: [], path)
+    return Doc(read.words, read.spaces, meta=read.meta, source=read.source)
+
+
+def _numbered(content: bytes, name: str, first: int) -> Iterator[tuple[int, str]]:
+    """(number, line) of each line. Raises RunnerError at the first line that is not UTF-8."""
+    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), first):
+        yield number, _decoded(line, f"{name}:{number}")
 
 
 _SKIP = "Mend it, or leave such texts out: --skip-errors"
@@ -100,7 +119,7 @@ def _from_record(record: Any, tokenize: Tokenizer, place: str) -> Doc:
 
 def is_tokenized(unit: Unit, doc: Doc) -> bool:
     """Whether the words of the unit's doc are the input's own."""
-    return unit.kind == "doc" or (unit.kind == "json" and b'"words"' in unit.value and len(doc) > 0)
+    return unit.kind in ("doc", "conllu", "iob") or (unit.kind == "json" and b'"words"' in unit.value and len(doc) > 0)
 
 
 # Inputs
@@ -162,119 +181,3 @@ def _format(path: Path) -> str:
         named = format_of(path)
         return "jsonl" if named in ("jsonl", "prodigy") else named
     return format_of(path) if name.endswith(SUFFIXES) else "txt"
-
-
-def read_units(inputs: Sequence[Input], left_out: LeftOut, tokenize: Tokenizer) -> Iterator[Unit]:
-    """All units of the inputs, in order. Raises RunnerError where the rest of an input cannot be read."""
-    for path, form in inputs:
-        name = "standard input" if str(path) == STANDARD else str(path)
-        if form not in ("txt", "file", "jsonl", "csv", "stream"):
-            for i, doc in enumerate(bind(registry.readers.get(form)(), tokenize, left_out)(path)):
-                meta = {key: value for key, value in doc.meta.items() if key != UNALIGNED}
-                yield Unit(doc.source or f"{name}: text {i + 1}", "doc", (doc.words, doc.spaces, doc.raw, meta))
-            continue
-        try:
-            with ExitStack() as stack:
-                yield from _raw_units(_opened(path, stack), name, form)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise RunnerError(
-                f"the file cannot be unpacked ({error})", place=name, hint="Make the archive again."
-            ) from None
-        except OSError as error:
-            fact = f"the file cannot be read ({error.strerror or error})"
-            raise RunnerError(fact, place=name, hint="Check the path.") from None
-
-
-def _opened(path: Path, stack: ExitStack) -> IO[bytes]:
-    if str(path) == STANDARD:
-        return sys.stdin.buffer
-    if is_handed_over(path):
-        return stack.enter_context(path.open("rb"))
-    return unpacked(stack.enter_context(open_file(path)), path)
-
-
-def _raw_units(stream: IO[bytes], name: str, form: str) -> Iterator[Unit]:
-    if form == "file":
-        content = stream.read(MAX_LINE + 1).removeprefix(b"\xef\xbb\xbf")
-        is_long = len(content) > MAX_LINE
-        yield (
-            Unit(name, "fault", f"the text is longer than {MAX_LINE:,} bytes")
-            if is_long
-            else Unit(name, "file", content)
-        )
-        return
-    if form == "csv":
-        yield from _rows(stream, name)
-        return
-    kind = {"txt": "line", "jsonl": "json"}.get(form)
-    for number, line in _lines(stream):
-        place = f"{name}:{number}"
-        if line is None:
-            yield Unit(place, "fault", f"the line is longer than {MAX_LINE:,} bytes")
-            continue
-        line = line.rstrip(b"\r\n")
-        if not line.strip():
-            continue
-        if kind is None:  # a stream: its first text tells
-            kind = "json" if line.lstrip().startswith(b'{"') else "line"
-        yield Unit(place, kind, line)
-
-
-def _lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
-    """(number, line) of each line; None in place of a line that is too long."""
-    number = 0
-    while line := stream.readline(MAX_LINE):
-        number += 1
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
-        if len(line) == MAX_LINE and not line.endswith(b"\n"):
-            while (rest := stream.readline(MAX_LINE)) and not rest.endswith(b"\n"):
-                pass
-            yield number, None
-            continue
-        yield number, line
-
-
-def header_of(path: Path) -> list[str]:
-    """The columns of a CSV file. Raises RunnerError if none is called `text`, or the file cannot be read."""
-    with ExitStack() as stack:
-        try:
-            return _header(next(_lines(_opened(path, stack)), (1, b""))[1] or b"", str(path))[0]
-        except OSError as error:
-            raise RunnerError(f"cannot read: {error.strerror or error}", place=str(path), hint="Check it.") from None
-
-
-def _header(line: bytes, name: str) -> tuple[list[str], str]:
-    """(columns, delimiter): the delimiter that gives a column `text`."""
-    text = line.decode("utf8", "replace").rstrip("\r\n")
-    for delimiter in ",\t;|":
-        cells = [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])]
-        if cells.count("text") == 1:
-            return cells, delimiter
-    cells = [cell.strip() for cell in next(csv.reader([text]), [])]
-    fact = f"there is no column 'text' (columns: {', '.join(cells)[:200] or 'none'})"
-    raise RunnerError(fact, place=f"{name}:1", hint="The first line names the columns; call the texts' column text.")
-
-
-def _rows(stream: IO[bytes], name: str) -> Iterator[Unit]:
-    csv.field_size_limit(_MAX_CELL)
-    first = next(_lines(stream), (1, b""))[1] or b""
-    columns, delimiter = _header(first, name)
-    at = columns.index("text")
-    lines = (line.decode("utf8", "surrogateescape") for line in stream)
-    rows = csv.reader(lines, delimiter=delimiter)
-    while True:
-        place = f"{name}:{rows.line_num + 2}"
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            hint = 'A cell that opens with " closes with ", and a quote inside is written twice.'
-            raise RunnerError(f"the row cannot be read ({error})", place=place, hint=hint) from None
-        if not row:
-            continue
-        if len(row) != len(columns):
-            yield Unit(place, "fault", f"{len(row)} cells in a table of {len(columns)} columns")
-            continue
-        yield Unit(place, "row", (row[at], {column: row[i] for i, column in enumerate(columns) if i != at}))

@@ -20,6 +20,7 @@ import runner
 from runner.__main__ import main
 from runner.commands.predict import annotator, output
 from runner.components.records import record_of
+from runner.corpus import text_chunks
 from runner.corpus.readers.conllu import conllu
 from runner.corpus.readers.iob import iob
 from runner.corpus.readers.jsonl import jsonl
@@ -96,7 +97,7 @@ def test_words_of_a_treebank_come_back_with_its_comments(predict):
 
 
 def test_iob_of_many_chunks_is_one_file(predict, monkeypatch):
-    monkeypatch.setattr(annotator, "CHUNK_TEXTS", 1)
+    monkeypatch.setattr(text_chunks, "CHUNK_BYTES", 1)
     code, out, _ = predict("run", "a.txt", "-o", "out.iob")
     assert code == 0
     assert "left out: 6 categories (IOB has no place for them)" in out
@@ -106,7 +107,7 @@ def test_iob_of_many_chunks_is_one_file(predict, monkeypatch):
 
 
 def test_a_table_keeps_its_columns(predict, monkeypatch):
-    monkeypatch.setattr(annotator, "CHUNK_TEXTS", 1)
+    monkeypatch.setattr(text_chunks, "CHUNK_BYTES", 1)
     rows = [["id", "text", "stars"], ["1", 'Ada "lives",\nin Oslo', "5"], ["2", "Bo works", ""]]
     text = io.StringIO()
     csv.writer(text, delimiter=";").writerows(rows)
@@ -168,9 +169,7 @@ def test_a_text_that_cannot_be_read(predict):
 
 
 def test_lines_that_are_no_text_of_a_plain_file(predict, monkeypatch):
-    from runner.corpus import texts
-
-    monkeypatch.setattr(texts, "MAX_LINE", 40)
+    monkeypatch.setattr(text_chunks, "MAX_LINE", 40)
     Path("in.txt").write_bytes(b"\xef\xbb\xbfAda lives.\r\n" + b"x" * 100 + b"\n\xff\xfe\n \nBo works.")
     assert predict("run", "in.txt", "-o", "out.jsonl")[0] == 2
     code, _, err = predict("run", "in.txt", "-o", "out.jsonl", "--force", "--skip-errors")
@@ -178,6 +177,25 @@ def test_lines_that_are_no_text_of_a_plain_file(predict, monkeypatch):
     assert [one["text"] for one in records("out.jsonl")] == ["Ada lives.", "Bo works."]
     assert "skipped: in.txt:2: the line is longer than 40 bytes" in err
     assert "skipped: in.txt:3: byte 0xff at position 0 is not UTF-8" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fact"),
+    [
+        ("in.conllu", "1\tAda{0}\n2\tlives{0}\n\n1\tBo{0}\n3\tworks{0}\n\n1\tLin{0}\n", "5: id '3' where 2 is due"),
+        ("in.iob", "Ada\tO\nlives\tO\n\nBo\tO\nworks\n\nLin\tO\n", "5: 1 column where line 4 has 2"),
+    ],
+)
+def test_a_sentence_that_cannot_be_read(predict, name, content, fact):
+    Path(name).write_text(content.format("\t_" * 5 + "\t0" + "\t_" * 2), "utf8")
+    code, _, err = predict("run", name, "-o", "out.jsonl")
+    assert code == 2
+    assert err.startswith(f"1 text is kept in out.jsonl.part; --resume goes on from there\n{name}:{fact}\n")
+    assert "--skip-errors" in err
+    code, out, err = predict("run", name, "-o", "out.jsonl", "--force", "--skip-errors")
+    assert (code, err) == (0, f"skipped: {name}:{fact}\n")
+    assert [one["words"] for one in records("out.jsonl")] == [["Ada", "lives"], ["Lin"]]
+    assert "2 texts, 3 words, 1 skipped" in out
 
 
 def test_a_text_without_words_has_no_place_in_conllu(predict):
@@ -192,7 +210,7 @@ def test_a_text_without_words_has_no_place_in_conllu(predict):
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz", "out.iob", "out.csv"])
 def test_an_interrupted_work_goes_on(predict, monkeypatch, name):
     Path("many.txt").write_text("".join(f"Ada {i} lives in Oslo.\n" for i in range(40)), "utf8")
-    monkeypatch.setattr(annotator, "CHUNK_TEXTS", 4)
+    monkeypatch.setattr(text_chunks, "CHUNK_BYTES", 80)
     predict("run", "many.txt", "-o", f"whole-{name}")
     monkeypatch.setattr(output, "_SECONDS", -1.0)
     n_chunks = 0

@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -117,14 +116,14 @@ class Done:
 class Output(Protocol):
     """Where predictions go."""
 
-    def write(self, text: str, counts: Mapping[str, Any]) -> None: ...
+    def write(self, text: bytes, counts: Mapping[str, Any]) -> None: ...
 
 
 class _Stream:
     """Standard output."""
 
-    def write(self, text: str, counts: Mapping[str, Any]) -> None:
-        sys.stdout.buffer.write(text.encode("utf8"))
+    def write(self, text: bytes, counts: Mapping[str, Any]) -> None:
+        sys.stdout.buffer.write(text)
         sys.stdout.buffer.flush()
 
 
@@ -169,7 +168,8 @@ def _run(options: argparse.Namespace) -> None:
         with contextlib.suppress(RunnerError):
             growing.record(done.as_dict())
             if isinstance(error, KeyboardInterrupt | RunnerError):
-                print(f"{done.texts:,} texts are kept in {growing.part}; --resume goes on from there", file=sys.stderr)
+                kept = "1 text is" if done.texts == 1 else f"{done.texts:,} texts are"
+                print(f"{kept} kept in {growing.part}; --resume goes on from there", file=sys.stderr)
         raise
     growing.finish()
 
@@ -182,19 +182,19 @@ def _annotate(
     from runner.commands.predict.annotator import answers
     from runner.commands.predict.formats import Table, separator
     from runner.corpus.readers.reader import LeftOut
-    from runner.corpus.texts import read_units
+    from runner.corpus.text_chunks import after, read_chunks
 
     started, words_before, left_out = time.perf_counter(), done.words, LeftOut()
-    units = islice(read_units(inputs, left_out, _tokenizer(nlp)), done.units, None)
+    chunks = after(read_chunks(inputs, left_out, _tokenizer(nlp)), done.units)
     if setting.form == "csv" and not done.units:
-        output.write(Table(nlp, setting.columns, confidence=setting.confidence).header, done.as_dict())
+        output.write(Table(nlp, setting.columns, confidence=setting.confidence).header.encode(), done.as_dict())
     between = separator(setting.form)
     with (
         progress() as advance,
-        contextlib.closing(answers(nlp, setting, units, options.workers, is_skipping=options.skip_errors)) as answered,
+        contextlib.closing(answers(nlp, setting, chunks, options.workers, is_skipping=options.skip_errors)) as answered,
     ):
         for answer in answered:
-            gap = between if done.texts and answer.n_texts else ""
+            gap = between if done.texts and answer.n_texts else b""
             done.add(answer)
             output.write(gap + answer.text, done.as_dict())
             for fault in answer.faults:
@@ -243,7 +243,7 @@ def _check_files(inputs: Sequence[Input], output: str) -> None:
 
 def _columns(inputs: Sequence[Input], form: str) -> list[str]:
     """The columns of the first CSV file, beside text, which CSV output keeps."""
-    from runner.corpus.texts import header_of
+    from runner.corpus.text_chunks import header_of
 
     first = next((one for one in inputs if one.format == "csv" and one.path.is_file()), None)
     return [column for column in header_of(first.path) if column != "text"] if form == "csv" and first else []

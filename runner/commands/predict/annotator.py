@@ -27,10 +27,10 @@ from runner.components.pipeline import Pipeline, load
 from runner.components.records import drop_unsure
 from runner.corpus.doc import Doc
 from runner.corpus.readers.reader import LeftOut
-from runner.corpus.texts import Unit, doc_of, is_tokenized
+from runner.corpus.text_chunks import Chunk, units
+from runner.corpus.texts import doc_of, is_tokenized
 from runner.errors import RunFailed, RunnerError
 
-CHUNK_TEXTS, CHUNK_BYTES = 256, 200_000
 _AHEAD = 2  # chunks that wait for each worker
 
 
@@ -50,12 +50,12 @@ class Setting:
 
 @dataclass
 class Answer:
-    """The text of a chunk. n_units: read, with those that had a fault. faults: of texts that were left out, in order.
+    """The encoded text of a chunk. n_units: read, with those that had a fault. faults: of texts that were left out, in order.
 
     Without --skip-errors the chunk ends at its first fault, which is `error`.
     """
 
-    text: str = ""
+    text: bytes = b""
     n_units: int = 0
     n_texts: int = 0
     n_words: int = 0
@@ -74,11 +74,11 @@ class Annotator:
         self._confidence = setting.confidence
         self._least = setting.min_confidence
 
-    def __call__(self, units: Sequence[Unit], *, is_skipping: bool) -> Answer:
+    def __call__(self, chunk: Chunk, *, is_skipping: bool) -> Answer:
         """Read, annotate and encode a chunk."""
         answer, left_out = Answer(), LeftOut()
         docs: list[tuple[Doc, bool]] = []
-        for unit in units:
+        for unit in units(chunk):
             try:
                 doc = doc_of(unit, self._tokenize)
                 docs.append((doc, is_tokenized(unit, doc)))
@@ -93,7 +93,7 @@ class Annotator:
             drop_unsure(self._nlp, doc, self._least or 0.0)
             doc.confidence = doc.confidence if self._confidence else None
         try:
-            answer.text = self._encode(docs, left_out)
+            answer.text = self._encode(docs, left_out).encode()
             answer.n_texts, answer.n_words = len(docs), sum(len(doc) for doc, _ in docs)
         except RunnerError:
             self._one_by_one(docs, answer, is_skipping=is_skipping)
@@ -114,7 +114,7 @@ class Annotator:
                     answer.error, answer.n_units = error, i
                     break
                 answer.faults.append(_one_line(error))
-        answer.text = self._encode(good, left_out) if good else ""
+        answer.text = self._encode(good, left_out).encode() if good else b""
         answer.n_texts, answer.n_words = len(good), sum(len(doc) for doc, _ in good)
         answer.left_out = dict(left_out)
 
@@ -123,32 +123,13 @@ def _one_line(error: RunnerError) -> str:
     return f"{error.place}: {error.fact}" if error.place else error.fact
 
 
-def chunks(units: Iterator[Unit]) -> Iterator[list[Unit]]:
-    """Units in chunks of bounded size."""
-    chunk: list[Unit] = []
-    size = 0
-    for unit in units:
-        chunk.append(unit)
-        size += _size(unit)
-        if len(chunk) >= CHUNK_TEXTS or size >= CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
-
-
-def _size(unit: Unit) -> int:
-    value = unit.value
-    return 6 * len(value[0]) if unit.kind == "doc" else len(value[0]) if unit.kind == "row" else len(value)
-
-
 def answers(
-    nlp: Pipeline, setting: Setting, units: Iterator[Unit], n_workers: int, *, is_skipping: bool
+    nlp: Pipeline, setting: Setting, chunks: Iterator[Chunk], n_workers: int, *, is_skipping: bool
 ) -> Generator[Answer, None, None]:
     """The answers to all chunks, in order. Raises RunFailed if a worker dies."""
     if n_workers == 1:
         annotate = Annotator(nlp, setting)
-        for chunk in chunks(units):
+        for chunk in chunks:
             yield annotate(chunk, is_skipping=is_skipping)
         return
     from concurrent.futures import Future, ProcessPoolExecutor
@@ -164,13 +145,12 @@ def answers(
         shared = replace(setting, weights=path)
         pool = ProcessPoolExecutor(n_workers, get_context("spawn"), _begin, (shared, os.getpid()))
         waiting: deque[Future[Answer]] = deque()
-        todo = chunks(units)
         try:
-            for chunk in islice(todo, _AHEAD * n_workers):
+            for chunk in islice(chunks, _AHEAD * n_workers):
                 waiting.append(pool.submit(_annotate, chunk, is_skipping))
             while waiting:
                 answer = waiting.popleft().result()
-                for chunk in islice(todo, 1):
+                for chunk in islice(chunks, 1):
                     waiting.append(pool.submit(_annotate, chunk, is_skipping))
                 yield answer
         except BrokenProcessPool:
@@ -202,6 +182,6 @@ def _leave_with(parent: int) -> None:
     os._exit(1)
 
 
-def _annotate(chunk: list[Unit], is_skipping: Any) -> Answer:
+def _annotate(chunk: Chunk, is_skipping: Any) -> Answer:
     assert _annotator is not None
     return _annotator(chunk, is_skipping=bool(is_skipping))

@@ -67,9 +67,9 @@ def encoder(nlp: Pipeline, form: str, columns: Sequence[str], *, confidence: boo
     return write
 
 
-def separator(form: str) -> str:
+def separator(form: str) -> bytes:
     """What stands between two chunks."""
-    return "\n" if form == "iob" else ""
+    return b"\n" if form == "iob" else b""
 
 
 def _line(nlp: Pipeline, doc: Doc, *, is_own: bool) -> str:

@@ -85,11 +85,10 @@ class GrowingFile:
                 raise RunnerError(f"the {key} is not what it was", place=str(self.part), hint=hint)
         return done
 
-    def write(self, text: str, counts: Mapping[str, Any]) -> None:
+    def write(self, text: bytes, counts: Mapping[str, Any]) -> None:
         """Append a text. counts: of all that is written now. Raises RunFailed if the system refuses."""
-        raw = text.encode("utf8")
-        self._held.append(raw)
-        self._n_held += len(raw)
+        self._held.append(text)
+        self._n_held += len(text)
         is_due = time.monotonic() - self._told > _SECONDS
         if not self._is_packed or self._n_held >= _MEMBER or is_due:
             self._flush()

@@ -27,7 +27,7 @@ A line that breaks the format is an error; the reader never guesses. Cycles of h
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import eq
 from pathlib import Path
 from typing import Any
@@ -250,7 +250,12 @@ def conllu(n_sents: int = 1, *, merge_subtokens: bool = False) -> Reader:
 
 
 def read_sentences(path: Path) -> Iterator[ConlluSentence]:
-    """Yield the file's sentences. Raises RunnerError at file:line.
+    """Yield the file's sentences. Raises RunnerError at file:line."""
+    return parse_sentences(read_lines(path), path)
+
+
+def parse_sentences(numbered: Iterable[tuple[int, str]], path: Path) -> Iterator[ConlluSentence]:
+    """Yield the sentences of (number, line) of the file. Raises RunnerError at file:line.
 
     Comments belong to the next sentence, even after blank lines.
     """
@@ -264,7 +269,7 @@ def read_sentences(path: Path) -> Iterator[ConlluSentence]:
         sentence.fill(lines)
         return sentence
 
-    for number, line in read_lines(path):
+    for number, line in numbered:
         line = line.removesuffix("\r")
         if not line or not line.strip(" \t"):
             if lines:

@@ -20,7 +20,7 @@ as B-, and counts each such I-; `iob2` raises an error. Texts are the tokens joi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -143,11 +143,21 @@ def _by_look(scheme: str, path: Path, remarks: Remarks) -> ToSpans:
 
 def read_sentences(path: Path, remarks: Remarks) -> list[Sentence]:
     """The file's sentences; tags are not checked. Raises RunnerError at file:line, or if there are no sentences."""
+    sentences = parse_sentences(read_lines(path), path, remarks)
+    if not sentences:
+        raise no_examples(path)
+    return sentences
+
+
+def parse_sentences(
+    numbered: Iterable[tuple[int, str]], path: Path, remarks: Remarks, n_columns: int = 0
+) -> list[Sentence]:
+    """The sentences of (number, line) of the file. n_columns: of the file; 0: the first sentence and the file tell."""
     sentences: list[Sentence] = []
     comments: list[str] = []  # of the next sentence
     is_inside = opens_document = False
-    n_columns = n_due = 0
-    for number, line in read_lines(path):
+    n_due = n_columns
+    for number, line in numbered:
         if "\t" in line:
             columns = [column.strip(" \r") for column in line.split("\t")]
         else:
@@ -159,7 +169,7 @@ def read_sentences(path: Path, remarks: Remarks) -> list[Sentence]:
             is_inside, opens_document = False, True
             continue
         if not is_inside and line[0] == "#":
-            n_due = n_due or _n_columns(path)
+            n_due = n_due or column_count(line for _, line in read_lines(path))
             if _is_comment(line, columns, n_due):
                 comments.append(line.rstrip("\r"))
                 remarks.add(_COMMENT, f"{path}:{number}")
@@ -182,8 +192,6 @@ def read_sentences(path: Path, remarks: Remarks) -> list[Sentence]:
         sentence.tags.append(columns[-1])
         if n_columns > 2:
             sentence.between.append(columns[1:-1])
-    if not sentences:
-        raise no_examples(path)
     return sentences
 
 
@@ -193,10 +201,10 @@ def _columns(line: str) -> list[str]:
     return [column for column in line.rstrip("\r").split(" ") if column]
 
 
-def _n_columns(path: Path) -> int:
+def column_count(lines: Iterable[str]) -> int:
     """The column count of the first line without #; of the first line that ends in a tag if all lines begin with #."""
     n = 0
-    for _, line in read_lines(path):
+    for line in lines:
         columns = _columns(line)
         if any(columns) and columns[0] != DOCSTART:
             if line[0] != "#":
@@ -254,7 +262,7 @@ def _wrong_columns(
 ) -> RunnerError:
     count = f"{len(columns)} column{'s' if len(columns) != 1 else ''}"
     if n_columns:
-        fact = f"{count} where line {sentences[0].line} has {n_columns}"
+        fact = f"{count} where {f'line {sentences[0].line}' if sentences else 'the first line'} has {n_columns}"
         if columns[0][:1] == "#":
             fact += ", and # is taken for a token: a comment stands before a sentence, after a blank line"
         hint = "Give every line the same columns, token first and tag last; tabs where tokens hold spaces."
