@@ -13,7 +13,7 @@ from runner.commands.start import Start
 from runner.config.schema import RunConfig
 from runner.errors import RunnerError
 from runner.tracking.base import RunEnd, Status, Tracker
-from runner.tracking.past_run import BEST, LAST
+from runner.tracking.past_run import BEST, ERRORS, LAST
 from runner.training.interrupts import Interrupts
 
 RESERVE = 1 << 22  # bytes that are given back when memory has run out, to end the run in order
@@ -71,4 +71,6 @@ def finish(trackers: Tracker, status: Status, error: str | None, config: RunConf
     """Tell the trackers how the run ended. Returns the id of the MLflow run, None if there is none."""
     models = {name: config.output_dir / name for name in (BEST, LAST) if (config.output_dir / name).is_dir()}
     test = {"score": result.test["score"], **result.test["scores"]} if result.test is not None else {}
-    return trackers.finish(RunEnd(status, error, models, test, result.answer))
+    page = config.output_dir / ERRORS
+    errors = page if page.is_file() else None
+    return trackers.finish(RunEnd(status, error, models, test, answer=result.answer, errors=errors))

@@ -11,6 +11,7 @@ from runner.commands.ending import ended
 from runner.commands.held_out import scores_on_test
 from runner.commands.recorders import Checkpoints, Judge, Models
 from runner.commands.result import note_kernel
+from runner.commands.run_page import write_page
 from runner.commands.start import Start, begun
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
@@ -32,8 +33,8 @@ def run(
     check: called with the corpus before anything is written; an error that it raises ends the run. tags: further tags for
     the trackers.
 
-    Leaves in `output_dir`: model-best/, model-last/, config.yaml, summary.json (and the trackers' files), and checkpoint/
-    if the run did not finish. Raises RunnerError (exit code 2) or RunFailed (1); an interrupt ends the tracked run as
+    Leaves in `output_dir`: model-best/, model-last/, config.yaml, summary.json, errors.html (and the trackers' files), and
+    checkpoint/ if the run did not finish. Raises RunnerError (exit code 2) or RunFailed (1); an interrupt ends the tracked run as
     KILLED and is raised again.
     """
     began = time.perf_counter()
@@ -81,6 +82,7 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
             interrupts.is_between = True  # trained to its end: an interrupt from here on loses nothing
             if not result.pruned:
                 result.test = scores_on_test(config.output_dir / BEST, corpus.test, plan.score_weights, config)
+                write_page(config, corpus, result.best)
 
 
 def print_remarks(corpus: Corpus) -> None:

@@ -111,6 +111,9 @@ class TrainingConfig:
         "(needs shared_tok2vec=false)",
         one_of=("shared", "each"),
     )
+    errors: bool = key(
+        True, "write errors.html at the end: what model-best gets wrong on the dev set; costs 1 to 3 seconds"
+    )
 
 
 @dataclass

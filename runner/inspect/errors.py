@@ -21,6 +21,7 @@ from runner.components.scores import PerType
 from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
+from runner.corpus.packed.examples import n_words
 from runner.inspect.curves import Point as CurvePoint
 from runner.inspect.curves import precision_recall
 
@@ -137,18 +138,32 @@ class ComponentErrors:
 
 @dataclass
 class ErrorReport:
-    """n_texts, n_words: that were examined. texts: those with errors, the worst first."""
+    """n_texts, n_words: that were examined. n_all: texts of the data that those were drawn from. texts: those with errors,
+    the worst first."""
 
+    n_all: int
     n_texts: int
     n_words: int
     components: list[ComponentErrors]
     texts: list[Text]
 
 
-def examine(pipeline: Pipeline, examples: Sequence[Example], train: Sequence[Example] | None = None) -> ErrorReport:
+def evenly_drawn(examples: Sequence[Example], most_words: int) -> Sequence[Example]:
+    """All examples, or every second, third… one, so that they have about `most_words` tokens at most."""
+    every = max(1, -(-int(n_words(examples).sum()) // most_words))
+    return examples[::every]
+
+
+def examine(
+    pipeline: Pipeline,
+    examples: Sequence[Example],
+    train: Sequence[Example] | None = None,
+    n_all: int | None = None,
+) -> ErrorReport:
     """Predict the examples, which are annotated in place, and count what is wrong.
 
-    train: the training data, from which components know what they have seen; None: unknown.
+    train: the training data, from which components know what they have seen; None: unknown. n_all: the number of texts
+    that the examples were drawn from; None: these are all.
     """
     docs = [e.predicted.copy_unannotated() if pipeline.changes_tokens else e.predicted for e in examples]
     pipeline.predict(docs, confidence=True)
@@ -159,7 +174,8 @@ def examine(pipeline: Pipeline, examples: Sequence[Example], train: Sequence[Exa
     for component, some in pipeline.scored(examples):
         components.append(_counted(pipeline, component, some, texts, train))
     worst = sorted((text for text in texts if text.n_errors), key=lambda text: (-text.n_errors, -text.surest))
-    return ErrorReport(len(examples), sum(len(example.predicted) for example in examples), components, worst)
+    words = sum(len(example.predicted) for example in examples)
+    return ErrorReport(len(examples) if n_all is None else n_all, len(examples), words, components, worst)
 
 
 def _counted(

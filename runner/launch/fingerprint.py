@@ -1,7 +1,7 @@
 """A run's fingerprint: one short digest of all that decides about its bits. Two runs with equal fingerprints are one run.
 
-It covers the settings (the config without paths, tracking, checkpoints and the handling of a sweep's jobs; the user's code), the
-data files' checksums, and the source of this package.
+It covers the settings (the config without paths, tracking, checkpoints, the error page and the handling of a sweep's jobs;
+the user's code), the data files' checksums, and the source of this package.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FREE = (
     "fail_fast",
     "repeat",
 )  # keys that do not touch the result
-_FREE_TRAINING = ("checkpoint_seconds", "checkpoint_steps")
+_FREE_TRAINING = ("checkpoint_seconds", "checkpoint_steps", "errors")
 _DIGITS = 16  # of a fingerprint
 
 

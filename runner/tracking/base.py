@@ -76,6 +76,7 @@ class RunEnd:
     answer: Mapping[str, Any] | None = (
         None  # model-best's record of a made-up sentence, by which the answers are described
     )
+    errors: Path | None = None  # the page of model-best's errors on the dev set, if it was written
 
 
 class Tracker(Protocol):

@@ -84,6 +84,8 @@ class ConsoleTracker:
         if end.test:
             others = ", ".join(f"{key} {percent(value)}" for key, value in end.test.items() if key != "score")
             self._print(f"Test: score {percent(end.test['score'])} ({others})")
+        if end.errors is not None:
+            self._print(f"Errors: {_short(end.errors)}")
         if self._excluded:
             noun = "entity does" if self._excluded == 1 else "entities do"
             self._print(f"{self._excluded:,} dev {noun} not fit the tokens: no prediction can be right there")

@@ -21,6 +21,7 @@ from runner.tracking.journal import flatten, read_journal
 
 CONFIG, SUMMARY, META = "config.yaml", "summary.json", "meta.json"
 BEST, LAST = "model-best", "model-last"
+ERRORS = "errors.html"  # what model-best gets wrong on the dev set, see commands/run_page.py
 PREVIOUS = "previous-run"  # inside a run's folder: the run that was in it before
 KERNEL = "kernel"  # tag, and key of summary.json: which machine code computed, see model/ops/
 _NO_SCORES = {"score", "epoch", "prediction_words_per_second", "excluded_entities", "tracking_share"}

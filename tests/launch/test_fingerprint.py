@@ -18,7 +18,7 @@ SOURCES = [SourceFile("x", "train", Path("a"), "11", 1, 1), SourceFile("x", "dev
     "more",
     [
         "output_dir=elsewhere", "tracking=none", "resume=auto", "force=true", "fail_fast=true", "training.checkpoint_steps=5",
-        "corpus.cache=elsewhere",
+        "corpus.cache=elsewhere", "training.errors=false",
     ],
 )  # fmt: skip
 def test_what_does_not_touch_the_result_does_not_count(more):

@@ -235,6 +235,7 @@ class MlflowTracker:
         last: Mapping[str, Any] = {"step": step, "values": self._final_values() | self._metrics.of_test(end.test)}
         if end.status == "FINISHED" and self._ended is not None and self._ended["step"] == step:
             last = self._ended  # MLflow may have these numbers already, and keeps equal ones once
+        pages = [end.errors.absolute()] if end.errors is not None else []
         self._journal.event(
             "finish",
             status=end.status,
@@ -243,7 +244,7 @@ class MlflowTracker:
             table=self._closing_table,
             best=self._best,
             models=[self._model(name, path) for name, path in end.models.items()],
-            artifacts=[str(path) for path in self._artifacts() if path.is_file()],
+            artifacts=[str(path) for path in (*self._artifacts(), *pages) if path.is_file()],
             answer=end.answer,
         )
         self._journal.close()
