@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from runner.components.pipeline import Pipeline
     from runner.corpus.batching import minibatch
     from runner.corpus.biluo import biluo_to_offsets, offsets_to_biluo
-    from runner.corpus.doc import Doc, Span, Token
+    from runner.corpus.doc import Doc
     from runner.corpus.example import Example
+    from runner.corpus.views import Span, Token
     from runner.errors import RunFailed, RunnerError
     from runner.training.adam import adam
     from runner.training.optimizers import radam, sgd
@@ -37,7 +38,8 @@ _HOMES = {
     "runner.components.pipeline": ("Pipeline",),
     "runner.corpus.batching": ("minibatch",),
     "runner.corpus.biluo": ("biluo_to_offsets", "offsets_to_biluo"),
-    "runner.corpus.doc": ("Doc", "Span", "Token"),
+    "runner.corpus.doc": ("Doc",),
+    "runner.corpus.views": ("Span", "Token"),
     "runner.corpus.example": ("Example",),
     "runner.errors": ("RunFailed", "RunnerError"),
     "runner.training.adam": ("adam",),

@@ -28,7 +28,6 @@ _COMPONENTS = "Write nlp.components, a dict of name → component; nlp.pipe_name
 _GET_PIPE = "Write nlp.get_pipe(NAME)."
 _ONE_VECTOR = "There are no word vectors, and no similarity."
 _UNITS = "Write [token.text for token in doc]; labels and tags are plain strings, no numbers."
-_TREE = "Follow token.head; doc.heads holds the position of each token's head."
 
 MODULES: Mapping[str, str] = {
     "util": "Write `from runner import minibatch, compounding, decaying`.",
@@ -145,7 +144,6 @@ _DOC: Mapping[str, str] = {
     "has_vector": _ONE_VECTOR,
     "similarity": _ONE_VECTOR,
     "tensor": _ONE_VECTOR,
-    "char_span": "Compare span.start_char and span.end_char, or token.idx.",
     "user_data": "Write doc.meta, a dict.",
     "_": "Write doc.meta, a dict.",
     "set_extension": "Write doc.meta, a dict.",
@@ -154,11 +152,10 @@ _DOC: Mapping[str, str] = {
     "is_parsed": "Write doc.heads is not None.",
     "is_nered": "Write doc.has_ents.",
     "is_sentenced": "Write doc.sent_starts is not None.",
-    "to_json": "Write `python -m runner convert`, or doc.text, doc.words and doc.ents.",
     "to_bytes": "Write pickle.dumps(doc).",
     "from_bytes": "Write pickle.loads(data).",
     "to_array": "Write doc.tags, doc.pos, doc.deps, doc.heads: lists of one value a token.",
-    "merge": "Write doc.retokenize([(start, end)]), in tokens.",
+    "merge": "Write `with doc.retokenize() as retokenizer: retokenizer.merge(doc[start:end])`.",
     "text_with_ws": "Write doc.text.",
     "lang_": "Write nlp.lang.",
     "spans": "Write doc.ents.",
@@ -186,12 +183,10 @@ _TOKEN: Mapping[str, str] = {
     "is_punct": 'Write token.pos_ == "PUNCT", where the tagger has a tag map.',
     "is_stop": "There are no lists of stop words.",
     "like_num": "Write token.text.isnumeric().",
-    "ent_iob_": "Compare token.i with span.start and span.end of doc.ents.",
-    "ent_iob": "Compare token.i with span.start and span.end of doc.ents.",
-    "is_sent_start": "Write doc.sent_starts[token.i].",
-    "sent": "Look for token.i in doc.sents.",
-    **dict.fromkeys(("children", "lefts", "rights", "subtree", "ancestors", "conjuncts", "left_edge", "right_edge"), _TREE),
-    "nbor": "Write doc[token.i + 1].",
+    "ent_iob": "Write token.ent_iob_: B, I, O or nothing.",
+    "conjuncts": 'Choose from token.children by child.dep_ == "conj".',
+    "is_sent_end": "Write token.i + 1 == token.sent.end.",
+    "has_head": "Compare doc.heads with None; a root is its own head.",
     "vector": _ONE_VECTOR,
     "has_vector": _ONE_VECTOR,
     "similarity": _ONE_VECTOR,
@@ -199,23 +194,25 @@ _TOKEN: Mapping[str, str] = {
     "_": "Write token.doc.meta, a dict.",
 }  # fmt: skip
 _SPAN: Mapping[str, str] = {
-    "root": "Write span.doc[span.doc.anchor(span.start, span.end)].",
-    "sent": "Look for span.start in doc.sents.",
     "orth_": "Write span.text.",
     "string": "Write span.text.",
     "text_with_ws": "Write span.text.",
     "lower_": "Write span.text.lower().",
     "lemma_": _NOT_PREDICTED,
-    "ents": "Choose from doc.ents by start and end.",
     "noun_chunks": _NOT_PREDICTED,
     "as_doc": "Write nlp.make_doc(span.text).",
     "kb_id_": _NOT_PREDICTED,
     "ent_id_": _NOT_PREDICTED,
-    "merge": "Write doc.retokenize([(span.start, span.end)]).",
+    "merge": "Write `with doc.retokenize() as retokenizer: retokenizer.merge(span)`.",
+    "conjuncts": 'Choose from span.root.children by child.dep_ == "conj".',
+    **dict.fromkeys(("subtree", "lefts", "rights", "n_lefts", "n_rights"), "Write it of span.root, a token."),
     "vector": _ONE_VECTOR,
     "similarity": _ONE_VECTOR,
     "vocab": _NO_VOCAB,
     "_": "Write span.doc.meta, a dict.",
+}
+_RETOKENIZER: Mapping[str, str] = {
+    "split": "Tokens are not split here; give Doc the words that you mean: Doc(words, spaces).",
 }
 _EXAMPLE: Mapping[str, str] = {
     "x": "Write example.predicted.",
@@ -253,6 +250,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     "doc": _DOC,
     "token": _TOKEN,
     "span": _SPAN,
+    "retokenizer": _RETOKENIZER,
     "example": _EXAMPLE,
     "the optimizer": _OPTIMIZER,
 }

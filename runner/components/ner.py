@@ -22,9 +22,10 @@ from runner.components.scores import Entity, Scores, entities, ents
 from runner.corpus.annotations import UNALIGNED
 from runner.corpus.biluo import biluo_to_spans
 from runner.corpus.diagnose import is_blank, is_odd, place_of
-from runner.corpus.doc import Doc, Span
+from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.no_labels import unfit_entities
+from runner.corpus.views import Span
 from runner.errors import RunnerError
 from runner.model import crf
 from runner.model.chain import chain

@@ -21,8 +21,9 @@ from collections.abc import Sequence
 from runner.components.calibration import Graded
 from runner.components.outcomes import RIGHT, Mark, Outcome, bucket
 from runner.components.scores import PerType, Scorer, Scores, scored
-from runner.corpus.doc import Doc, Token
+from runner.corpus.doc import Doc
 from runner.corpus.example import Example
+from runner.corpus.views import Token
 from runner.model.trees import sentence_starts
 
 NO_RELATION = "-"

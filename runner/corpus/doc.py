@@ -1,4 +1,4 @@
-"""`Doc`: a text, its words and its annotations. `Span` and `Token` are views of a doc.
+"""`Doc`: a text, its words and its annotations. `Span` and `Token` (views.py) are views of a doc.
 
 An annotation that is None is missing (its loss is skipped); an empty one says that there is nothing.
 Tokens are counted from 0; spans end before `end`. Characters are code points.
@@ -9,124 +9,18 @@ their words with one blank or nothing between them; only other texts are stored 
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from operator import attrgetter
-from typing import Any
+from typing import Any, overload
 
 from runner.corpus.alignment import respelt, word_edges
-from runner.corpus.token_layers import Confidence, TokenLayers, of_tokens
+from runner.corpus.doc_json import to_json
+from runner.corpus.retokenize import Retokenizer, anchor, merged
+from runner.corpus.token_layers import Confidence
+from runner.corpus.token_ranges import AlignmentMode, token_range
+from runner.corpus.views import Span, Token
 from runner.errors import RunnerError
 from runner.spacy_names import ExplainsNames
-
-_start = attrgetter("start")
-
-
-class Span(ExplainsNames):
-    """Tokens `start` to `end` (exclusive) of a doc, with a label. confidence: see token_layers.py."""
-
-    __slots__ = ("confidence", "doc", "end", "label", "start")
-    _kind = "span"
-
-    def __init__(self, doc: Doc, start: int, end: int, label: str = "") -> None:
-        self.doc = doc
-        self.start = start
-        self.end = end
-        self.label = label
-        self.confidence: float | None = None
-
-    @property
-    def label_(self) -> str:
-        return self.label
-
-    @property
-    def start_char(self) -> int:
-        return self.doc.offsets[self.start]
-
-    @property
-    def end_char(self) -> int:
-        return self.doc.offsets[self.end - 1] + len(self.doc.words[self.end - 1])
-
-    @property
-    def text(self) -> str:
-        return self.doc.text[self.start_char : self.end_char]
-
-    def as_tuple(self) -> tuple[int, int, str]:
-        """(start, end, label), in tokens."""
-        return self.start, self.end, self.label
-
-    def __iter__(self) -> Iterator[Token]:
-        return (Token(self.doc, i) for i in range(self.start, self.end))
-
-    def __len__(self) -> int:
-        return self.end - self.start
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Span) and self.doc is other.doc and self.as_tuple() == other.as_tuple()
-
-    def __hash__(self) -> int:
-        return hash((id(self.doc), self.as_tuple()))
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-class Token(TokenLayers, ExplainsNames):
-    """Token `i` of a doc."""
-
-    __slots__ = ("doc", "i")
-    _kind = "token"
-    doc: Doc
-
-    def __init__(self, doc: Doc, i: int) -> None:
-        self.doc = doc
-        self.i = i
-
-    @property
-    def text(self) -> str:
-        return self.doc.words[self.i]
-
-    @property
-    def idx(self) -> int:
-        """Offset of the first character."""
-        return self.doc.offsets[self.i]
-
-    @property
-    def whitespace_(self) -> str:
-        """The white space between this token and the next, as in the text."""
-        if self.doc.raw is None:
-            return " " if self.doc.spaces[self.i] else ""
-        offsets, end = self.doc.offsets, self.idx + len(self.text)
-        return self.doc.raw[end : offsets[self.i + 1] if self.i + 1 < len(offsets) else None]
-
-    @property
-    def text_with_ws(self) -> str:
-        return self.text + self.whitespace_
-
-    @property
-    def head(self) -> Token:
-        """The head; a root is its own head, as is a token without annotation."""
-        head = self.doc.heads[self.i] if self.doc.heads is not None else None
-        return self if head is None else Token(self.doc, head)
-
-    @property
-    def ent_type_(self) -> str:
-        ents = self.doc.ents
-        before = bisect_right(ents, self.i, key=_start) - 1  # entities are in order
-        return ents[before].label if before >= 0 and self.i < ents[before].end else ""
-
-    def __len__(self) -> int:
-        return len(self.text)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Token) and self.doc is other.doc and self.i == other.i
-
-    def __hash__(self) -> int:
-        return hash((id(self.doc), self.i))
-
-    def __repr__(self) -> str:
-        return self.text
 
 
 class Doc(ExplainsNames):
@@ -270,6 +164,9 @@ class Doc(ExplainsNames):
 
     @ents.setter
     def ents(self, ents: Sequence[Span | tuple[int, int, str]]) -> None:
+        if any(ent is None for ent in ents):
+            hint = 'doc.char_span gives None where no token ends: leave it out, or use alignment_mode="expand".'
+            raise RunnerError("an entity is None", place=self.source, hint=hint)
         given = {ent.as_tuple(): ent.confidence for ent in ents if isinstance(ent, Span)}
         self.set_ents([ent.as_tuple() if isinstance(ent, Span) else ent for ent in ents])
         for ent in self.ents:
@@ -287,57 +184,41 @@ class Doc(ExplainsNames):
         bounds = [0, *starts, len(self.words)]
         return [Span(self, start, end) for start, end in zip(bounds, bounds[1:], strict=False) if end > start]
 
-    def retokenize(self, spans: Sequence[tuple[int, int]]) -> None:
-        """Merge each (start, end) range of tokens into one token, in place.
+    @overload
+    def retokenize(self) -> Retokenizer: ...
+    @overload
+    def retokenize(self, spans: Sequence[tuple[int, int]]) -> None: ...
+    def retokenize(self, spans: Sequence[tuple[int, int]] | None = None) -> Retokenizer | None:
+        """Merge tokens in place: each (start, end) range into one token, or the spans of a `with` block (see retokenize.py).
 
-        The word of a merged token is its part of the text, spaces included. It takes the tag, universal tag, label and head
-        of its anchor (see `anchor`). An entity that starts or ends inside a merged token is dropped. Ranges must not overlap.
+        Raises RunnerError if ranges overlap or leave the doc.
         """
-        merged = {start: end for start, end in spans if end - start > 1}
-        if not merged:
-            return
-        members: list[tuple[int, int]] = []  # new token → its old tokens
-        while (position := members[-1][1] if members else 0) < len(self.words):
-            members.append((position, merged.get(position, position + 1)))
-        assert merged.items() <= set(members), "ranges overlap"
-        new_of = [new for new, (start, end) in enumerate(members) for _ in range(start, end)]  # old token → new token
-        text, offsets = self.text, self.offsets
-        words = [text[offsets[start] : offsets[end - 1] + len(self.words[end - 1])] for start, end in members]
-        anchors = [self.anchor(start, end) for start, end in members]
-        starts = {start: new for new, (start, _) in enumerate(members)}
-        ends = {end: new + 1 for new, (_, end) in enumerate(members)}
-        ents = [ent.as_tuple() for ent in self.ents]
-        kept = [(starts[s], ends[e], label) for s, e, label in ents if s in starts and e in ends]
-        sure = [ent.confidence for ent in self.ents if ent.start in starts and ent.end in ends]
-        confidence = of_tokens(self.confidence, anchors)
-        unknown = [(new_of[start], new_of[end - 1] + 1) for start, end in self.unknown_ents]
-        heads = self.heads
-        self.__init__(  # type: ignore[misc]  # the same doc, on other tokens
-            words,
-            [self.spaces[end - 1] for _, end in members],
-            text=self.raw,
-            ents=kept if self.has_ents else None,
-            unknown_ents=unknown,
-            tags=[self.tags[i] for i in anchors] if self.tags is not None else None,
-            pos=[self.pos[i] for i in anchors] if self.pos is not None else None,
-            deps=[self.deps[i] for i in anchors] if self.deps is not None else None,
-            heads=[None if heads[i] is None else new_of[heads[i]] for i in anchors] if heads is not None else None,
-            sent_starts=[self.sent_starts[start] for start, _ in members] if self.sent_starts is not None else None,
-            cats=self.cats,
-            meta=self.meta,
-            source=self.source,
-        )
-        self.confidence = confidence
-        for ent, value in zip(self.ents, sure, strict=True):
-            ent.confidence = value
+        if spans is None:
+            return Retokenizer(self, self.retokenize)
+        new = merged(self, spans)
+        if new is not None:
+            self.__init__(**new.arguments)  # type: ignore[misc]  # the same doc, on other tokens
+            self.confidence = new.confidence
+            for ent, value in zip(self.ents, new.sure, strict=True):
+                ent.confidence = value
+        return None
 
     def anchor(self, start: int, end: int) -> int:
         """The token in a range whose head lies outside it; the last token if there are none or several."""
-        if end - start == 1 or self.heads is None:
-            return end - 1
-        heads = self.heads
-        outward = [i for i in range(start, end) if heads[i] is None or heads[i] == i or not start <= heads[i] < end]
-        return outward[0] if len(outward) == 1 else end - 1
+        return anchor(self.heads, start, end)
+
+    def char_span(self, start: int, end: int, label: str = "", alignment_mode: AlignmentMode = "strict") -> Span | None:
+        """The span of the characters `start` to `end` (exclusive), or None if there is none.
+
+        alignment_mode: what becomes of tokens that `start` or `end` cuts. strict: there is no span; contract: the tokens
+        are left out; expand: they belong to the span.
+        """
+        tokens = token_range(self.offsets, self.words, (int(start), int(end)), alignment_mode)
+        return Span(self, *tokens, label) if tokens is not None else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The annotations in the layout of spaCy's `Doc.to_json`, see doc_json.py. The reader `jsonl` reads it."""
+        return to_json(self)
 
     def copy(self) -> Doc:
         """A copy with the same tokens and annotations, independent of this doc."""
@@ -381,11 +262,12 @@ class Doc(ExplainsNames):
     def __iter__(self) -> Iterator[Token]:
         return (Token(self, i) for i in range(len(self.words)))
 
+    @overload
+    def __getitem__(self, i: int) -> Token: ...
+    @overload
+    def __getitem__(self, i: slice) -> Span: ...
     def __getitem__(self, i: int | slice) -> Token | Span:
-        if isinstance(i, slice):
-            start, end, _ = i.indices(len(self.words))
-            return Span(self, start, max(start, end))
-        return Token(self, range(len(self.words))[i])
+        return Span(self, 0, len(self.words))[i] if isinstance(i, slice) else Token(self, range(len(self.words))[i])
 
     def __repr__(self) -> str:
         return self.text

@@ -102,7 +102,7 @@ def what_a_store_does_not_have(at: Place) -> None:
 @story(
     "spacy_names", "runner bootstrap TEXTS --patterns FILE", "on the command line; `python -m runner --help`",
     "corpus=files corpus.train=FILE corpus.dev=FILE", "convert FILE.spacy FILE.jsonl", "or nlp.add_pipe(NAME, config)",
-    'blank("en", seed=0)', "Write `python -m runner convert`, or doc.text",
+    'blank("en", seed=0)',
 )  # fmt: skip
 def names_of_spacy(at: Place) -> None:
     for kind, table in spacy_names._TABLES.items():

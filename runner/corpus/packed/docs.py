@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from runner.corpus.alignment import word_edges
 from runner.corpus.annotations import UNALIGNED
-from runner.corpus.doc import Doc, Span
+from runner.corpus.doc import Doc
 from runner.corpus.packed import writer as packer
 from runner.corpus.packed.arrays import Arrays, DamagedArrays, StoredArray
+from runner.corpus.views import Span
 from runner.errors import RunnerError
 
 Ints = NDArray[np.integer[Any]]

@@ -28,6 +28,7 @@ from runner.corpus.biluo import (
     spans_to_biluo,
     unknown_ranges,
 )
+from runner.corpus.readers.doc_json import take_tokens
 from runner.corpus.readers.label_studio import is_label_studio, read_label_studio
 from runner.corpus.readers.misspelt import misspelt, resembles
 from runner.corpus.readers.reader import LeftOut, Remark, Remarks
@@ -46,6 +47,7 @@ _LOOKED_AT = frozenset(
         "tokens",
         "pos_tags",
         "ents",
+        "sents",
         "spans",
         "annotations",
         "relations",
@@ -150,14 +152,7 @@ class _Reading:
             self.record["words"] = self.record.pop("tokens")
             self._say("tokens", "words")
         elif isinstance(self.record.get("text"), str) and all(map(_is_span, tokens)):
-            text = self.record["text"]
-            self.record["words"] = [text[token["start"] : token["end"]] for token in tokens]
-            for key, layer in (("tag", "tags"), ("pos", "pos"), ("dep", "deps"), ("head", "heads")):
-                if layer not in self.record and all(token.get(key) not in (None, "") for token in tokens):
-                    self.record[layer] = [token[key] for token in tokens]
-            if "deps" in self.record:
-                self.record["deps"] = ["root" if label == "ROOT" else label for label in self.record["deps"]]
-            del self.record["tokens"]
+            take_tokens(self.record)
             self._say("tokens", "words", "Doc.to_json")
 
     def _spans(self) -> None:

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from runner.corpus.annotations import UNALIGNED
-from runner.corpus.doc import Doc, Span
+from runner.corpus.doc import Doc
 from runner.corpus.readers.conllu import COLUMNS, FEATURES
 from runner.corpus.readers.iob import OPENS_DOCUMENT
 from runner.corpus.readers.reader import LeftOut
+from runner.corpus.views import Span
 from runner.corpus.writers.writer import Writer, count_lost, plain_words
 from runner.errors import RunnerError
 from runner.registry import writers
