@@ -73,4 +73,4 @@ def finish(trackers: Tracker, status: Status, error: str | None, config: RunConf
     test = {"score": result.test["score"], **result.test["scores"]} if result.test is not None else {}
     page = config.output_dir / ERRORS
     errors = page if page.is_file() else None
-    return trackers.finish(RunEnd(status, error, models, test, answer=result.answer, errors=errors))
+    return trackers.finish(RunEnd(status, error, models, test, result.pruned, result.answer, errors))

@@ -109,6 +109,8 @@ def _sent(journal: Journal, away: dict[str, str]) -> str:
         _say(journal.path, f"not sent: {status.error}")
         return "not sent"
     _say(journal.path, f"sent: run {status.run_id}, {status.status}")
+    if status.registered is not None:
+        _say(journal.path, status.registered)
     name_run(journal.path.with_name("summary.json"), str(status.run_id))
     return "sent"
 

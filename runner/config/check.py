@@ -55,6 +55,9 @@ def tracker_block(tracking: Mapping[str, Any]) -> dict[str, Any]:
         names = accepted("trackers", str(tracking["type"]))
     except RunnerError as error:
         raise error.at("tracking.type") from None
+    if names is not None and "register" not in names and tracking.get("register") is not None:
+        fact = f"the tracker {tracking['type']!r} has no model registry"
+        raise RunnerError(fact, place="tracking.register", hint="Track in MLflow: tracking=mlflow")
     return {
         key: value
         for key, value in tracking.items()

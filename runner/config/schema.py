@@ -134,6 +134,8 @@ class TrackingConfig:
         "if no MLflow server answers at the start: fail, or offline (train now; send when it is back or by `runner sync`)",
         one_of=("fail", "offline"),
     )
+    register: Optional[str] = key(None, "registered model of MLflow that model-best becomes the next version of")
+    alias: Optional[str] = key(None, "its alias; moves to a new version that is better on the same dev data")
 
 
 @dataclass
@@ -195,7 +197,7 @@ OPEN = (
 )  # fmt: skip
 
 # Keys of `tracking` that every run has; a tracker is given only those that it takes.
-SHARED_TRACKING = ("uri", "experiment", "run_name", "system_metrics", "if_unreachable")
+SHARED_TRACKING = ("uri", "experiment", "run_name", "system_metrics", "if_unreachable", "register", "alias")
 
 
 @dataclass(frozen=True)

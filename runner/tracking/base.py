@@ -73,6 +73,7 @@ class RunEnd:
     test: Mapping[str, float | None] = field(
         default_factory=dict
     )  # model-best's scores on the test set, if it was scored
+    is_pruned: bool = False  # a search has ended the run early
     answer: Mapping[str, Any] | None = (
         None  # model-best's record of a made-up sentence, by which the answers are described
     )

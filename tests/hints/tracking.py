@@ -39,6 +39,16 @@ def the_store_is_of_no_use(at: Place) -> None:
     compose([*TINY, "tracking=none"])
 
 
+@story(
+    "tracking/mlflow/limits", "Name the model too: tracking.register=NAME",
+    config__check="Track in MLflow: tracking=mlflow",
+)  # fmt: skip
+def names_for_the_registry(at: Place) -> None:
+    at.raised(MlflowTracker, "sqlite:///mlflow.db", alias="best")
+    at.follows("tracking=none", "tracking.register=names")
+    at.command(*TINY, "tracking=mlflow", "tracking.register=names", "tracking.alias=best", "output_dir=out")
+
+
 @story("tracking/mlflow/tracker", "pip install psutil")
 def psutil_is_missing(at: Place) -> None:
     at.patch.setattr("importlib.util.find_spec", lambda name: None)

@@ -37,6 +37,7 @@ class Delivery:
         """journal: begun already. task: says how it is to be sent."""
         self.run_id = task.run_id
         self.experiment_id = "0"
+        self.registered: str | None = None  # what became of the model in the registry
         self.follower = current_follower()
         self._journal = journal
         self._task = task
@@ -80,7 +81,7 @@ class Delivery:
                 self._journal.event("run", run_id=self.run_id)
         if status.note is not None and status.note != self._note:
             print(status.note, file=sys.stderr, flush=True)
-        self._note, self._away = status.note, status.away
+        self._note, self._away, self.registered = status.note, status.away, status.registered
         if status.error is not None:
             self._is_lost = True
             if self.run_id is None and (self._task.must_answer or not status.is_away):

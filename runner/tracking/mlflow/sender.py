@@ -174,7 +174,8 @@ class JournalSender:
             self.is_done = True
             with contextlib.suppress(OSError):
                 self._task.journal.with_name(ERROR_LOG).unlink(missing_ok=True)
-            self._tell(status=status, n_bytes=self._reader.n_bytes, run_id=self._writer.run_id, away=None)
+            ended = {"status": status, "n_bytes": self._reader.n_bytes, "registered": self._writer.registered}
+            self._tell(run_id=self._writer.run_id, away=None, **ended)
         self._stop()
 
     def _failed(self, error: Exception, is_orphan: bool) -> None:

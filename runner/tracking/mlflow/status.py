@@ -4,6 +4,7 @@
     {…, "note": "waiting for …"}                 the sender waits for another process
     {…, "away": "no MLflow server answers …"}    at the run's end: an attempt failed, another will follow
     {…, "error": …, "hint": …, "is_away": true}  the sender gave up; is_away: nobody answers
+    {…, "registered": "Registered as …"}         with the next: the model is in the registry
     {…, "status": "FINISHED", "n_bytes": …}      MLflow has the first n_bytes of the journal, and the run's end
 
 The file is replaced as a whole, holds no secrets, and has one writer: the process that sends the journal. It stays when the
@@ -33,6 +34,7 @@ class SyncStatus:
     experiment_id: str | None = None
     task: str = ""  # the sender's task (Task.name), by which whoever gave the task knows the answer
     progress: int = 0  # grows with everything that is sent after the run's end
+    registered: str | None = None  # what became of the model in the registry, in a line
     note: str | None = None
     away: str | None = None
     error: str | None = None

@@ -25,7 +25,7 @@ from runner.tracking.base import STATUSES, RunEnd, RunInfo
 from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalWriter, flatten, now_ms, past_of, per_type_rows
 from runner.tracking.mlflow.carried import code_of
 from runner.tracking.mlflow.delivery import IF_UNREACHABLE, Delivery, Unsent
-from runner.tracking.mlflow.limits import MAX_EXPERIMENT_NAME
+from runner.tracking.mlflow.limits import MAX_EXPERIMENT_NAME, check_registry
 from runner.tracking.mlflow.metrics import RunMetrics
 from runner.tracking.mlflow.reach import answers, can_ask, deleted_experiment, unreachable, without_password
 from runner.tracking.mlflow.store import artifact_root, sqlite_path, store_uri
@@ -47,16 +47,19 @@ def mlflow(
     run_name: str | None = None,
     system_metrics: bool = False,
     if_unreachable: Literal["fail", "offline"] = "fail",
+    register: str | None = None,
+    alias: str | None = None,
 ) -> MlflowTracker:
     """Track every number, setting and model in MLflow.
 
     uri: of the store; None for MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the current folder. run_name: None for
     the run's own. system_metrics: CPU, memory, disk and network of the machine every 10 seconds (needs psutil).
     if_unreachable: what happens where no server answers at the start: fail, or train and have the journal sent later.
+    register, alias: see check_registry.
 
     Raises RunnerError where the store cannot be written to, or does not answer.
     """
-    return MlflowTracker(uri, experiment, run_name, system_metrics, if_unreachable)
+    return MlflowTracker(uri, experiment, run_name, system_metrics, if_unreachable, register, alias)
 
 
 class MlflowTracker:
@@ -71,7 +74,11 @@ class MlflowTracker:
         run_name: str | None = None,
         system_metrics: bool = False,
         if_unreachable: Literal["fail", "offline"] = "fail",
+        register: str | None = None,
+        alias: str | None = None,
     ) -> None:
+        check_registry(register, alias)
+        self._registry = {"name": register, "alias": alias} if register is not None else None
         self._uri = store_uri(uri)
         if not 0 < len(experiment) <= MAX_EXPERIMENT_NAME:
             raise RunnerError(
@@ -246,6 +253,7 @@ class MlflowTracker:
             models=[self._model(name, path) for name, path in end.models.items()],
             artifacts=[str(path) for path in (*self._artifacts(), *pages) if path.is_file()],
             answer=end.answer,
+            register=self._registry if end.status == "FINISHED" and not end.is_pruned else None,
         )
         self._journal.close()
         try:
@@ -254,6 +262,8 @@ class MlflowTracker:
             if end.status == "FINISHED" and not isinstance(problem, Unsent):
                 raise
             print(problem, file=sys.stderr)  # the run's own error is the one to raise
+        if self._delivery.registered is not None:
+            print(self._delivery.registered, flush=True)
         if self.run_id is not None and not self._is_child and not self._delivery.was_place_told():
             print(*how_to_look(self._uri, self._delivery.experiment_id, view=self._view), sep="\n", flush=True)
         return self.run_id

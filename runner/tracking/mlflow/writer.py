@@ -29,7 +29,8 @@ from runner.tracking.mlflow.entities import (
 from runner.tracking.mlflow.limits import MAX_METRICS, MAX_PARAM_VALUE, MAX_PARAMS, MAX_TAG_VALUE, clean_name, cut
 from runner.tracking.mlflow.models import known_model, log_model, new_model
 from runner.tracking.mlflow.moved import follow_moved_files, is_same_store, refuse_lost_store
-from runner.tracking.mlflow.store import artifact_root
+from runner.tracking.mlflow.registered import register
+from runner.tracking.mlflow.store import DEFAULT_MODEL, artifact_root
 from runner.tracking.mlflow.tables import RunTables
 from runner.tracking.mlflow.task import Task
 from runner.tracking.past_run import weights_sha256
@@ -49,6 +50,7 @@ class RunWriter:
         self.run_id = task.run_id
         self.experiment_id: str | None = None
         self.tables = RunTables()
+        self.registered: str | None = None  # what became of model-best in the registry, in a line
         self._task = task
         self._client: MlflowClient | None = None
         self._start: Event = {}
@@ -140,6 +142,7 @@ class RunWriter:
         for model in event["models"]:
             self._write_model(model, event.get("answer"))
             progress()
+        self._register(event)
         text = note(self._start, event, event.get("table") or self.tables.lines)
         self.client.set_tag(self.known_id, "mlflow.note.content", text)
 
@@ -227,6 +230,13 @@ class RunWriter:
         )
         if about.get("sha256"):
             self.client.set_tag(self.known_id, f"weights_sha256.{name}", about["sha256"])
+
+    def _register(self, event: Event) -> None:
+        """Register model-best, if the run's end asks for it."""
+        wanted, model = event.get("register"), self._models.get(DEFAULT_MODEL)
+        if wanted and model is not None:
+            with creation_lock(self._task.uri, lambda what: None):  # two jobs of a sweep must not read one holder
+                self.registered = register(self.client, self.known_id, model, wanted["name"], wanted["alias"])
 
     def _here(self, path: str) -> Path:
         """A file or folder of the run; beside the journal, where both have been moved.
