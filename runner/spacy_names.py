@@ -19,8 +19,6 @@ _NOT_PREDICTED = "Nothing here predicts it."
 _SELECT = (
     "Write nlp.select_pipes(disable=[NAME]); it acts at once, with `with` until the block ends, and has restore()."
 )
-_PICKLE = "Write nlp.to_disk(path), or pickle.dumps(nlp)."
-_LOAD = "Write runner.load(path), or pickle.loads(data)."
 _GOLD = (
     'Give nlp.update a dict: nlp.update([doc], [{"entities": [(0, 4, "ORG")]}]); or write Example.from_dict(doc, {…}).'
 )
@@ -105,9 +103,6 @@ _NLP: Mapping[str, str] = {
     "path": "Keep the path that you gave runner.load.",
     "rehearse": "Mix texts that the trained model has annotated into the examples of nlp.update.",
     "preprocess_gold": "Leave it out: nlp.update takes texts and dicts as they are.",
-    "to_bytes": _PICKLE,
-    "from_bytes": _LOAD,
-    "from_disk": _LOAD,
     "from_config": "Write `python -m runner`, or nlp.add_pipe(NAME, config).",
     "max_length": "There is no limit; leave it out.",
     "batch_size": "Write nlp.pipe(texts, batch_size=256).",
@@ -131,9 +126,9 @@ _COMPONENT: Mapping[str, str] = {
     "rehearse": _NLP["rehearse"],
     "use_params": "Write nlp.use_params(sgd.averages).",
     "to_disk": "Write nlp.to_disk(path).",
-    "from_disk": _LOAD,
-    "to_bytes": _PICKLE,
-    "from_bytes": _LOAD,
+    "from_disk": "Write nlp.from_disk(path), or nlp.add_pipe(NAME, source=runner.load(path)).",
+    "to_bytes": "Write nlp.to_bytes().",
+    "from_bytes": "Write nlp.from_bytes(data).",
     "beam_parse": "Write nlp.ent_candidates(docs, threshold) for entities with their probabilities.",
     "label_data": "Write component.labels.",
 }

@@ -34,7 +34,7 @@ def test_docstrings():
         ("tokenizer", "nlp.make_doc"),
         ("config", "nlp.describe"),
         ("add_label", "get_pipe"),
-        ("to_bytes", "pickle.dumps"),
+        ("max_length", "no limit"),
     ],
 )
 def test_nlp_tells_the_equivalent(nlp, path, hint):

@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from runner.blocks import code_behind, resolve
 from runner.components.base import Component
@@ -29,7 +29,7 @@ from runner.components.editing import Block, Editable
 from runner.components.given import as_examples, check_drop, check_optimizer, examples_from
 from runner.components.network import Network
 from runner.components.optimizer import Updates, Used
-from runner.components.pickled import reduced, restored
+from runner.components.pickled import from_bytes, reduced, restored, to_bytes
 from runner.components.selection import Selection, disabled
 from runner.components.storage import load_into, save
 from runner.corpus.doc import Doc
@@ -232,6 +232,31 @@ class Pipeline(Editable):
         """Write the model folder (see components/storage.py). What was there before is replaced whole, or not at all."""
         self._build()
         save(self, Path(path))
+
+    def from_disk(self, path: str | Path, *, code: Sequence[str | Path] = ()) -> Self:
+        """Become the pipeline of a model folder, and return it: components, weights, language and tokenizer.
+
+        `ops` and `threads` stay. code: as for runner.load. Raises RunnerError as runner.load does; nothing changes then.
+        """
+        return self._become(load(Path(path), code, self.ops_name, self.threads))
+
+    def to_bytes(self) -> bytes:
+        """The model folder as bytes, with its checksums; see components/pickled.py. The optimizer stays behind."""
+        self._build()
+        return to_bytes(self)
+
+    def from_bytes(self, data: bytes, *, code: Sequence[str | Path] = ()) -> Self:
+        """Become the pipeline whose `to_bytes` gave these bytes, and return it. See `from_disk`.
+
+        >>> nlp = Pipeline("en")
+        >>> Pipeline().from_bytes(nlp.to_bytes()).lang
+        'en'
+        """
+        return self._become(from_bytes(load, data, (code, self.ops_name, self.threads)))
+
+    def _become(self, other: Pipeline) -> Self:
+        self.__dict__ = other.__dict__
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickle and copy: the bytes of the model folder, see components/pickled.py. The optimizer stays behind."""

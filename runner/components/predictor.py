@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeVar, overload
 
 from runner.blocks import resolve
 from runner.components.base import Candidate, Component, Likelihood, PerType
@@ -20,6 +21,8 @@ from runner.corpus.lexemes import Lexemes
 from runner.errors import RunnerError
 from runner.model.blas import with_own_threads
 from runner.model.parameters import Parameters
+
+Context = TypeVar("Context")
 
 TEMPERATURES = "temperatures"  # key of meta: component → the temperature of its confidence, see calibration.py
 # Keys of meta that describe the trained weights.
@@ -95,11 +98,32 @@ class Predictor:
         self.predict([doc], confidence=confidence)
         return doc
 
-    def pipe(self, texts: Iterable[str | Doc], batch_size: int = 256, *, confidence: bool = False) -> Iterator[Doc]:
+    @overload
+    def pipe(
+        self,
+        texts: Iterable[str | Doc],
+        batch_size: int = 256,
+        *,
+        as_tuples: Literal[False] = False,
+        confidence: bool = False,
+    ) -> Iterator[Doc]: ...
+    @overload
+    def pipe(
+        self,
+        texts: Iterable[tuple[str | Doc, Context]],
+        batch_size: int = 256,
+        *,
+        as_tuples: Literal[True],
+        confidence: bool = False,
+    ) -> Iterator[tuple[Doc, Context]]: ...
+    def pipe(
+        self, texts: Iterable[Any], batch_size: int = 256, *, as_tuples: bool = False, confidence: bool = False
+    ) -> Iterator[Any]:
         """Annotate a stream of texts in order, with the components that take part now.
 
         batch_size: how many texts are held in memory; fewer if they have 12,000 words together. No prediction depends
-        on it. confidence: give each prediction its probability, as `ent.confidence`. The texts are computed one at a
+        on it. as_tuples: take (text, context) pairs and yield (doc, context) pairs; a context may be anything.
+        confidence: give each prediction its probability, as `ent.confidence`. The texts are computed one at a
         time then, which takes several times as long, so that each has the numbers that `nlp(text)` gives, to the last
         bit.
         """
@@ -107,7 +131,12 @@ class Predictor:
             raise RunnerError(
                 "nlp.pipe takes many texts, and was given one", hint="Write nlp(text), or nlp.pipe([text])."
             )
-        return self._stream(texts, batch_size, self.pipe_names, confidence=confidence)
+        names = self.pipe_names
+        if not as_tuples:
+            return self._stream(texts, batch_size, names, confidence=confidence)
+        contexts: deque[Any] = deque()  # of the texts held
+        docs = self._stream(_set_aside(texts, contexts), batch_size, names, confidence=confidence)
+        return ((doc, contexts.popleft()) for doc in docs)
 
     def _stream(
         self, texts: Iterable[str | Doc], batch_size: int, names: Sequence[str], *, confidence: bool
@@ -197,3 +226,15 @@ class Predictor:
     def changes_tokens(self) -> bool:
         """Whether prediction changes a doc's tokens. If so, examples are predicted on copies."""
         return any(not self.components[name].has_weights for name in self.pipe_names)
+
+
+def _set_aside(pairs: Iterable[Any], contexts: deque[Any]) -> Iterator[Any]:
+    """The texts of (text, context) pairs; the contexts are appended to `contexts`."""
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise RunnerError(
+                f"nlp.pipe(as_tuples=True) takes (text, context) pairs, and was given a {type(pair).__name__}",
+                hint='Give pairs: nlp.pipe([("Uber grows", {"id": 1})], as_tuples=True); or leave as_tuples out.',
+            )
+        contexts.append(pair[1])
+        yield pair[0]

@@ -39,6 +39,7 @@ from runner.model.parameters import Parameters, Shape
 from runner.user_code import load_code
 
 CONFIG, META, WEIGHTS, LEXEMES = "config.json", "meta.json", "weights.msgpack", "lexemes.msgpack"
+FILES = (CONFIG, META, WEIGHTS, LEXEMES)
 _FORMAT = 5  # written where components have word counts of their own, which a reader of format 4 does not know; else 4
 _READ = (3, 4, 5)
 _YAML_CONFIG = "config.yaml"  # of models of format 3
@@ -162,7 +163,7 @@ def load_into(make: Callable[..., P], path: Path, code: Sequence[str | Path], op
         pipeline = make(lang, tokenizer=tokenizer, shared_tok2vec=shared, ops=ops, threads=threads)
         for name, block in blocks.items():
             pipeline.add_pipe(name, block).add_labels(_labels(meta["labels"][name]))
-        words = _unpacked(_verified(path, LEXEMES, meta))
+        words = unpacked(_verified(path, LEXEMES, meta))
         pipeline.network.lexemes = Lexemes(_frequencies(words))
         pipeline.network.words.own.update(_own_words(words, blocks))
         pipeline.network.build(given=lambda shapes: _weights(path, meta, shapes))
@@ -249,7 +250,7 @@ def _weights(path: Path, meta: Mapping[str, Any], shapes: Mapping[str, Shape]) -
         raise misfit
     if not wanted <= _size(path, WEIGHTS) <= wanted + 100 * len(shapes) + 100:
         raise _damaged(path / WEIGHTS, "its size does not fit the config and the labels")
-    entries = _unpacked(_verified(path, WEIGHTS, meta))
+    entries = unpacked(_verified(path, WEIGHTS, meta))
     values = {str(name): _array(entry) for name, entry in entries.items()}
     if {name: value.shape for name, value in values.items()} != dict(shapes):
         raise misfit
@@ -266,7 +267,7 @@ def _array(entry: Any) -> NDArray[np.float32]:
     return np.frombuffer(data, dtype="<f4").reshape(shape)
 
 
-def _unpacked(packed: bytes) -> dict[str, Any]:
+def unpacked(packed: bytes) -> dict[str, Any]:
     """A map of names. The hook bypasses srsly's decoders; the limits refuse headers that promise more than the file holds."""
     try:
         content = unpackb(

@@ -96,3 +96,56 @@ def test_code_goes_along_by_its_place(tmp_path):
     where = {"cwd": tmp_path, "capture_output": True, "text": True, "check": True}
     path = {"PYTHONPATH": str(next(iter(runner.__path__)) + "/..")}
     assert subprocess.run([sys.executable, "-c", program], env=path, **where).stdout == "['my_pickled_tagger']\n"
+
+
+def test_bytes_become_the_same_pipeline(nlp):
+    data = nlp.to_bytes()
+    other = runner.blank("de", ops="numpy").from_bytes(data)
+    assert said(other) == said(nlp)
+    assert (other.lang, other.pipe_names) == (nlp.lang, nlp.pipe_names)
+    assert weights_sha256(other) == weights_sha256(nlp)
+    kept = runner.blank("en")
+    kept.add_pipe("ner")
+    assert kept.from_bytes(data) is kept
+    assert said(kept) == said(nlp)
+    kept.update(["Jane left"], [{"entities": [(0, 4, "PER")], "tags": ["NNP", "VBD"]}])
+    assert kept.to_bytes() != data
+
+
+def test_a_folder_becomes_the_pipeline(nlp, tmp_path):
+    nlp.to_disk(tmp_path / "model")
+    other = runner.blank("en").from_disk(tmp_path / "model")
+    assert said(other) == said(nlp)
+    with pytest.raises(runner.RunnerError, match="no model folder"):
+        other.from_disk(tmp_path / "none")
+    assert said(other) == said(nlp)  # what was refused has changed nothing
+
+
+def damaged(data: bytes) -> bytes:
+    at = data.index(b"weights.msgpack") + 5_000
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "fact"),
+    [
+        (lambda data: data[:-10], r"these [\d,]+ bytes are no pipeline\n  Give what nlp\.to_bytes\(\) returned"),
+        (lambda data: b"", "these 0 bytes are no pipeline"),
+        (lambda data: pickle.dumps({"a": 1}), "are no pipeline"),
+        (lambda data: "text", "the bytes of a pipeline are a str"),
+        (damaged, "the bytes/weights.msgpack: the file is damaged: .*\n  Copy the bytes again"),
+    ],
+)
+def test_other_bytes_are_refused(nlp, spoilt, fact):
+    with pytest.raises(runner.RunnerError, match=fact):
+        runner.blank("en").from_bytes(spoilt(nlp.to_bytes()))
+
+
+def test_bytes_of_a_component_of_ones_own_need_its_code(tmp_path):
+    file = tmp_path / "my_sent_tagger.py"
+    file.write_text(CODE.replace("my_tagger", "my_sent_tagger"), "utf8")
+    load_code([str(file)])
+    data = small_model(("my_sent_tagger",)).to_bytes()
+    with pytest.raises(runner.RunnerError, match=r"nlp\.from_bytes\(data, code=\['my_sent_tagger\.py'\]\)"):
+        runner.blank("en").from_bytes(data)
+    assert runner.blank("en").from_bytes(data, code=[file]).pipe_names == ["my_sent_tagger"]

@@ -305,3 +305,19 @@ def test_a_layer_without_gold_has_no_score_and_the_final_score_is_of_the_others(
     assert final_score(found, {"ents_f": 1.0}) is None
     with pytest.raises(RunnerError, match="no component gives the score 'dep_las'"):
         final_score(found, {"dep_las": 1.0})
+
+
+def test_pipe_carries_contexts_beside_the_texts(memory):
+    nlp, _ = memory
+    pairs = [(text, {"id": i}) for i, (text, _) in enumerate(TRAIN_DATA)]
+    given = iter(pairs)
+    answers = nlp.pipe(given, batch_size=4, as_tuples=True)
+    first, context = next(answers)
+    assert (first.text, context) == pairs[0]
+    assert len(list(given)) == len(pairs) - 4  # a stream, of which a batch is held
+    rest = list(nlp.pipe(pairs, batch_size=4, as_tuples=True))
+    assert [context for _, context in rest] == [context for _, context in pairs]
+    texts = [text for text, _ in pairs]
+    assert [entities(doc) for doc, _ in rest] == [entities(doc) for doc in nlp.pipe(texts)]
+    with pytest.raises(RunnerError, match=r"\(text, context\) pairs, and was given a str\n  Give pairs"):
+        list(nlp.pipe(["Peru"], as_tuples=True))
