@@ -39,7 +39,7 @@ MODULES: Mapping[str, str] = {
     "scorer": "Write `nlp.evaluate(examples)`.",
     "matcher": "Token patterns are used by `python -m runner bootstrap TEXTS --patterns FILE`.",
     "optimizers": "Write `from runner import adam, radam, sgd`.",
-    "displacy": "There is no viewer; doc.ents and doc.heads hold what it would draw.",
+    "displacy": "A notebook draws a doc that ends a cell; doc._repr_html_() is the HTML of the drawing.",
     "cli": "Write `python -m runner` on the command line; `python -m runner --help` lists the commands.",
     "attrs": _UNITS,
     "symbols": _UNITS,

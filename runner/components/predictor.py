@@ -11,6 +11,7 @@ from runner.blocks import resolve
 from runner.components.base import Candidate, Component, Likelihood, PerType
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
+from runner.components.drawn import drawn
 from runner.components.given import as_examples
 from runner.components.network import Network
 from runner.components.scores import tokens as token_scorer
@@ -34,6 +35,7 @@ class Predictor:
     """The predicting half of `Pipeline`, which sets these attributes."""
 
     components: dict[str, Component]
+    lang: str
     meta: dict[str, Any]
     network: Network
     selections: list[Selection]  # the active selections, see `Pipeline.select_pipes`
@@ -66,6 +68,10 @@ class Predictor:
             return list(self.components)
         off = disabled(self.selections, self.components)
         return [name for name in self.components if name not in off]
+
+    def _repr_html_(self) -> str:
+        """The pipeline as a table, for notebooks."""
+        return drawn(self.components, self.pipe_names, self.parameters, self.lang, self.meta)
 
     def _build(self, fresh: Collection[str] = ()) -> None:
         """Build the missing models. fresh: owners whose weights begin again."""

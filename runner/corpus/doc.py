@@ -15,6 +15,7 @@ from typing import Any, overload
 
 from runner.corpus.alignment import respelt, word_edges
 from runner.corpus.doc_json import to_json
+from runner.corpus.drawn import DrawnDoc
 from runner.corpus.retokenize import Retokenizer, anchor, merged
 from runner.corpus.token_layers import Confidence
 from runner.corpus.token_ranges import AlignmentMode, token_range
@@ -23,7 +24,7 @@ from runner.errors import RunnerError
 from runner.spacy_names import ExplainsNames
 
 
-class Doc(ExplainsNames):
+class Doc(DrawnDoc, ExplainsNames):
     """A tokenized text with optional annotations.
 
     words: the tokens, none empty. spaces: whether white space follows each token (default: after every token but the

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import Protocol, overload
 
+from runner.corpus.drawn import DrawnSpan
 from runner.corpus.token_layers import Layered, TokenLayers
 from runner.errors import RunnerError
 from runner.spacy_names import ExplainsNames
@@ -42,7 +43,7 @@ class Viewed(Layered, Protocol):
     def __len__(self) -> int: ...
 
 
-class Span(ExplainsNames):
+class Span(DrawnSpan, ExplainsNames):
     """Tokens `start` to `end` (exclusive) of a doc, with a label. confidence: see token_layers.py."""
 
     __slots__ = ("confidence", "doc", "end", "label", "start")
