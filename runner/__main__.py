@@ -28,6 +28,7 @@ PROGRAMS = {  # take flags of their own
     "debug": "runner.commands.debug",
     "errors": "runner.commands.errors",
     "evaluate": "runner.commands.evaluate",
+    "info": "runner.commands.info",
     "predict": "runner.commands.predict",
     "reap": "runner.commands.reap",
     "rerun": "runner.commands.rerun",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from runner import __version__
 from runner.config.conf_folder import conf_dir
 from runner.config.nodes import compose_node
 from runner.errors import RunnerError
@@ -25,6 +26,9 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
     from hydra._internal.utils import get_args_parser
 
     parser = get_args_parser()
+    for action in parser._actions:
+        if "--version" in action.option_strings:
+            action.version = f"declarative-runner {__version__}"  # type: ignore[attr-defined]
     parser.error = _refuse  # type: ignore[method-assign]
     arguments = parser.parse_intermixed_args(list(argv))
     if arguments.experimental_rerun is not None:
