@@ -16,7 +16,7 @@ from typing import Any
 from runner.blocks import resolve, resolve_argument
 from runner.compare.reproduction import code_tags
 from runner.components.base import max_batch_size
-from runner.components.pipeline import Pipeline
+from runner.components.pipeline import Pipeline, load
 from runner.config.auto import NOMINAL, Chosen, is_left_open
 from runner.config.kept import expanded_all
 from runner.config.schema import RunConfig
@@ -25,12 +25,13 @@ from runner.corpus.datasets import Corpus, CorpusSpec, Held, load_corpus, read_p
 from runner.corpus.digests import sha256_of
 from runner.corpus.example import Example
 from runner.corpus.packed.examples import n_words
-from runner.errors import RunnerError
+from runner.errors import RunnerError, suggest
 from runner.launch.fingerprint import fingerprint
 from runner.model.allocator import keep_freed_memory
 from runner.model.ops import make_ops
 from runner.registry import Schedule
 from runner.tracking.base import DatasetInfo, Resumed, RunInfo, ScoreColumns, Tracker, Trackers
+from runner.tracking.initial import initial_model
 from runner.tracking.provenance import provenance_tags
 from runner.training.chosen import chosen, told
 from runner.training.loop import Plan
@@ -86,8 +87,34 @@ def reading_recipe(config: RunConfig) -> str:
     return json.dumps([config.corpus.reader, config.pipeline.tokenizer, code], sort_keys=True, default=str)
 
 
-def make_pipeline(config: RunConfig, numbers: Chosen = NOMINAL) -> Pipeline:
-    """The components, not yet initialized. numbers: for what their blocks leave open."""
+def make_initial(config: RunConfig) -> Pipeline | None:
+    """The trained model that the run starts from; None if it starts from initial weights.
+
+    Raises RunnerError if there is no such model, or the config has another language, tokenizer or layout than it.
+    """
+    if config.init.model is None:
+        return None
+    source = initial_model(config.init.model, config.tracking.get("uri")).source
+    initial = load(source.folder, config.code, config.compute.ops, config.compute.threads)
+    for key, ours, theirs in (
+        ("lang", config.pipeline.lang, initial.lang),
+        ("tokenizer", config.pipeline.tokenizer, initial.tokenizer_block),
+        ("shared_tok2vec", config.pipeline.shared_tok2vec, initial.shared_tok2vec),
+    ):
+        if ours != theirs:
+            raise RunnerError(
+                f"{json.dumps(ours)} does not fit the model that the run starts from, which has {json.dumps(theirs)}",
+                place=f"pipeline.{key}",
+                hint="Leave the key as it is: on the command line, init.model=MODEL brings the model's pipeline along.",
+            )
+    return initial
+
+
+def make_pipeline(config: RunConfig, numbers: Chosen = NOMINAL, initial: Pipeline | None = None) -> Pipeline:
+    """The components, not yet initialized. numbers: for what their blocks leave open. initial: see `make_initial`.
+
+    Only the components that learn take part (`training.components`).
+    """
     pipeline = Pipeline(
         config.pipeline.lang,
         tokenizer=config.pipeline.tokenizer,
@@ -97,22 +124,53 @@ def make_pipeline(config: RunConfig, numbers: Chosen = NOMINAL) -> Pipeline:
         threads=config.compute.threads,
     )
     for name, block in config.pipeline.components.items():
-        pipeline.add_pipe(name, numbers.in_component(block, name))
+        is_known = initial is not None and initial.has_pipe(name)
+        pipeline.add_pipe(name, numbers.in_component(block, name), source=initial if is_known else None)
+    _select(config, pipeline)
     return pipeline
 
 
-def make_learner(config: RunConfig, train: Sequence[Example] = ()) -> tuple[Pipeline, Optimizer, Plan]:
+def _select(config: RunConfig, pipeline: Pipeline) -> None:
+    """Switch off the components that do not learn. Raises RunnerError where `training.components` cannot be as it says."""
+    learning = config.training.components
+    if learning is None:
+        return
+    place = "training.components"
+    for name in learning:
+        if not pipeline.has_pipe(name):
+            raise RunnerError(
+                f"there is no component {name!r}; {suggest(name, pipeline.components)}",
+                place=place,
+                hint="The components are those of pipeline.components, and of the model in init.model.",
+            )
+    off = [name for name, one in pipeline.components.items() if one.has_weights and name not in learning]
+    if off and pipeline.shared_tok2vec:
+        fact = f"{', '.join(off)} share a tok2vec with what learns, and would change with it"
+        raise RunnerError(fact, place=place, hint="Let all learn, or use pipeline.shared_tok2vec=false.")
+    for name in off:
+        if name not in pipeline.parameters.learned:
+            hint = "Add it to the list, or choose a pipeline without it (pipeline=NAME)."
+            raise RunnerError(f"{name!r} has never learned, and is not to learn now", place=place, hint=hint)
+    if off:
+        pipeline.select_pipes(disable=off)
+
+
+def make_learner(
+    config: RunConfig, train: Sequence[Example] = (), initial: Pipeline | None = None
+) -> tuple[Pipeline, Optimizer, Plan]:
     """The pipeline, the optimizer that turns its gradients into updates, and the plan of the loop.
 
     train: the examples that augmenters learn from, and by which numbers are chosen that the config leaves open; without
-    any, these numbers are nominal ones.
+    any, these numbers are nominal ones. initial: what `make_initial` gives; None: it is asked here.
     """
+    initial = initial if initial is not None else make_initial(config)
     numbers, lines = NOMINAL, {}
     if len(train):
         words = n_words(train)
-        numbers = chosen(config, make_pipeline(config).components, words)
+        draft = make_pipeline(config, initial=initial)
+        numbers = chosen(config, {name: draft.components[name] for name in draft.pipe_names}, words)
         lines = told(config, numbers, words)
-    pipeline = make_pipeline(config, numbers)
+    pipeline = make_pipeline(config, numbers, initial)
     _set_dropouts(config, numbers, pipeline)
     sgd: Optimizer = resolve(numbers.in_optimizer(config.optimizer), "optimizers", "optimizer")
     return pipeline, sgd, make_plan(config, pipeline, train, numbers, lines)
@@ -138,13 +196,10 @@ def make_plan(
     batch = numbers.in_batch(config.batch)
     if batch["type"] == "growing" and batch.get("stop") is None:
         batch.setdefault("max_size", max_batch_size(pipeline.components.values(), batch.get("component")))
-    weights: Mapping[str, float] = config.pipeline.score_weights or {
-        key: weight for component in pipeline.components.values() for key, weight in component.score_weights.items()
-    }
     return Plan(
         batcher=resolve(batch, "batchers", "batch"),
         dropout=resolve_argument(numbers.in_dropout(config.dropout), Schedule, "dropout"),
-        score_weights=weights,
+        score_weights=_score_weights(config, pipeline),
         max_epochs=config.training.max_epochs or numbers.max_epochs,
         max_steps=config.training.max_steps,
         patience=config.training.patience,
@@ -155,6 +210,24 @@ def make_plan(
         augment=make_augmentation(config, train),
         chosen=lines,
     )
+
+
+def _score_weights(config: RunConfig, pipeline: Pipeline) -> Mapping[str, float]:
+    """Score → weight in the final score, of the components that learn.
+
+    Beside a model's components, `score_weights` of another pipeline names only its own: the model's have theirs.
+    """
+    own = {name: pipeline.components[name].score_weights for name in pipeline.pipe_names}
+    given = config.pipeline.score_weights
+    if not given:
+        return {key: weight for weights in own.values() for key, weight in weights.items()}
+    off = {key for name in pipeline.components if name not in own for key in pipeline.components[name].score_weights}
+    off -= {key for weights in own.values() for key in weights}
+    chosen_weights = {key: weight for key, weight in given.items() if key not in off}
+    for weights in own.values() if config.init.model is not None else ():
+        if chosen_weights.keys().isdisjoint(weights):
+            chosen_weights.update(weights)
+    return chosen_weights
 
 
 def make_augmentation(config: RunConfig, train: Sequence[Example]) -> Augmentation | None:
@@ -202,6 +275,7 @@ def run_info(
             "overrides": " ".join(config.overrides),
             **code_tags(config),
             **{f"chosen.{key}": text for key, text in plan.chosen.items()},
+            **(initial_model(config.init.model, config.tracking.get("uri")).tags() if config.init.model else {}),
             **(tags or {}),
         },
         datasets=[
@@ -218,7 +292,7 @@ def run_info(
         components=components,
         columns=[
             ScoreColumns(component.name, component.heading, component.columns)
-            for component in pipeline.components.values()
+            for component in (pipeline.components[name] for name in pipeline.pipe_names)
             if component.has_weights
         ],
         chosen=plan.chosen,

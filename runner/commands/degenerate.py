@@ -39,7 +39,7 @@ def check_worth(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]
 
 def flaws(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]) -> Iterator[tuple[str, Flaw]]:
     """Yield (config key of the data, flaw) for each flaw that makes the result partly or wholly meaningless."""
-    for component in pipeline.components.values():
+    for component in (pipeline.components[name] for name in pipeline.pipe_names):
         for flaw in component.flaws(corpus.train) if component.labels else ():
             yield "corpus.train", flaw
     for flaw in gold_flaws(pipeline, corpus.dev, weights, "fold" if corpus.is_folded else "dev"):
@@ -51,7 +51,7 @@ def flaws(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]) -> I
 
 def check_labels(pipeline: Pipeline, train: Sequence[Example] = ()) -> None:
     """Raise RunnerError if a component has nothing to learn. train: the examples, to find the reason."""
-    for component in pipeline.components.values():
+    for component in (pipeline.components[name] for name in pipeline.pipe_names):
         if component.has_weights and not component.labels:
             flaw = component.nothing_to_learn(train)
             raise RunnerError(flaw.fact, place="corpus.train", hint=flaw.hint)

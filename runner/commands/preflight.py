@@ -65,7 +65,7 @@ def rehearse(config: RunConfig, corpus: Corpus, *, needs_labels: bool) -> None:
     """Make one update and one evaluation. Raises RunnerError."""
     pipeline, sgd, plan = make_learner(config)
     some = spread(corpus.train, FIRST_DOCS)
-    pipeline.initialize(lambda: corpus.train if needs_labels else some, sgd=sgd)
+    pipeline.initialize(lambda: corpus.train if needs_labels else some, sgd=sgd, start_over=False)
     if needs_labels:
         check_worth(pipeline, corpus, plan.score_weights, warn=False)
     batch = sorted(some, key=lambda example: len(example.predicted))[:BATCH]

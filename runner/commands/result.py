@@ -32,6 +32,7 @@ class Result:
     checkpoint_seconds: float = 0.0  # that the training waited for its checkpoints
     chosen: dict[str, str] = dataclasses.field(default_factory=dict)  # see Plan.chosen
     answer: dict[str, Any] | None = None  # model-best's record of an example sentence
+    init: dict[str, Any] | None = None  # the model that the run started from: model, weights_sha256, score, scores
     kernel: str = ""  # model/kernel.py's; " → " stands between those of a run that was resumed on another
 
     def record(self, step: Step) -> None:
@@ -70,6 +71,7 @@ def write_summary(
         "model_best": _folder(config.output_dir / BEST),
         "model_last": _folder(config.output_dir / LAST),
         "rollbacks": result.rollbacks,
+        "init": result.init,
         "chosen": result.chosen,
         "train_words": result.train_words,
         "seconds": round(seconds, 3),

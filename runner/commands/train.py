@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from runner.assemble import make_corpus, make_learner, make_trackers, run_info, set_compute
+from runner.assemble import make_corpus, make_initial, make_learner, make_pipeline, make_trackers, run_info, set_compute
 from runner.commands.degenerate import check_worth
 from runner.commands.ending import ended
 from runner.commands.held_out import scores_on_test
@@ -13,6 +13,7 @@ from runner.commands.recorders import Checkpoints, Judge, Models
 from runner.commands.result import note_kernel
 from runner.commands.run_page import write_page
 from runner.commands.start import Start, begun
+from runner.commands.starting import starting_point, tell_if_worse
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
 from runner.launch.fingerprint import fingerprint
@@ -51,20 +52,24 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
     """`run`, in a folder that is held against other processes."""
     config = start.config
     trackers = make_trackers(config)
+    initial = make_initial(config)
+    make_pipeline(config, initial=initial)  # what does not fit the model is told before anything is read
     corpus = make_corpus(config)
     print_remarks(corpus)
     if start.is_needless(corpus):
         return
     if check is not None:
         check(corpus)
-    pipeline, sgd, plan = make_learner(config, corpus.train)
-    pipeline.initialize(lambda: corpus.train, sgd=sgd)
+    pipeline, sgd, plan = make_learner(config, corpus.train, initial)
+    pipeline.initialize(lambda: corpus.train, sgd=sgd, start_over=False)
     check_worth(pipeline, corpus, plan.score_weights)
     training = Training(pipeline, corpus.train, corpus.dev, plan, sgd)
     result = start.restore(training)
     note_kernel(result, kernel(config.compute.ops))
     result.chosen = dict(plan.chosen)
     result.fingerprint = fingerprint(config, corpus.sources)
+    if initial is not None and start.resumed is None:
+        result.init = starting_point(config, initial, pipeline.pipe_names, corpus.dev, plan.score_weights)
     start.open_folder()
     checkpoints = Checkpoints(start, corpus.digest, training, result, trackers)
     judge = Judge(make_judge(config), result)
@@ -79,6 +84,7 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
                     recorder.record(step)
                 interrupts.check()
                 checkpoints.record(step)
+            tell_if_worse(result.init, result.best)
             interrupts.is_between = True  # trained to its end: an interrupt from here on loses nothing
             if not result.pruned:
                 result.test = scores_on_test(config.output_dir / BEST, corpus.test, plan.score_weights, config)

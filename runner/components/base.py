@@ -50,6 +50,7 @@ class Component(ABC):
     max_batch_size: examples, in batch=growing; None: the other components decide.
     annotation: keys of corpus/annotations.py that it learns from; None: not told.
     outcome_view: how the error page draws its outcomes (outcomes.py).
+    adjustable: settings that may differ when its training goes on from a trained model; all others say what it is.
     has_weights: False for a step that changes the tokens of the components after it (merge.py).
     """
 
@@ -60,6 +61,7 @@ class Component(ABC):
     max_batch_size: ClassVar[int | None] = None
     annotation: ClassVar[tuple[str, ...] | None] = None
     outcome_view: ClassVar[View] = "words"
+    adjustable: ClassVar[tuple[str, ...]] = ("dropout",)
     has_weights = True
 
     def __init__(self, name: str, build_tok2vec: Any | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,8 +43,8 @@ class Editable(Predictor):
         """Add a component, last unless its place is given. config: its `type:` block; without a type, the name is the type.
 
         source: a trained pipeline whose component of that name is copied, with settings, labels, weights and the words it
-        knows. Both pipelines need the same language and tokenizer. Raises RunnerError where the name is taken, the block
-        does not fit, or the source's component does not.
+        knows; config may then change what `Component.adjustable` names. Both pipelines need the same language and
+        tokenizer. Raises RunnerError where the name is taken, the block does not fit, or the source's component does not.
         """
         if name in self.components:
             raise RunnerError(f"the pipeline already has a component {name!r}", hint="Give it another name.")
@@ -58,10 +59,7 @@ class Editable(Predictor):
         if source is None:
             component = self._make(name, {"type": name, **(config or {})})
         else:
-            if config:
-                hint = "Leave config or source out."
-                raise RunnerError(f"the settings of {name!r} are those of the source", hint=hint)
-            component = self._take_over(name, source, name)
+            component = self._take_over(name, source, name, config or {})
         if before is not None:
             for other in list(self.components)[list(self.components).index(before) :]:
                 if other != name:
@@ -87,9 +85,15 @@ class Editable(Predictor):
         first = next(readers, None) if self.shared_tok2vec else None
         return self.blocks[first].get("tok2vec") if first is not None else None
 
-    def _take_over(self, name: str, source: Editable, theirs: str) -> Component:
+    def _take_over(self, name: str, source: Editable, theirs: str, changes: Block = MappingProxyType({})) -> Component:
         """Add a copy of the source's component `theirs` at the end. Raises RunnerError where it does not fit."""
         given = source.get_pipe(theirs)
+        block = {**copy.deepcopy(source.blocks[theirs]), **changes}
+        for key in changes:
+            if key not in given.adjustable and block[key] != source.blocks[theirs].get(key):
+                ours, before = _short(block[key]), _short(source.blocks[theirs].get(key))
+                fact = f"{key} of {name!r} is {before} in the trained model, and cannot become {ours}"
+                raise RunnerError(fact, place=f"pipeline.components.{name}.{key}", hint="Leave it as it is.")
         self._check_source(theirs, source)
         is_first = not self.parameters.learned
         is_learned = theirs in source.parameters.learned
@@ -99,7 +103,7 @@ class Editable(Predictor):
             for path, value in values.items()
             if not (self.shared_tok2vec and path.startswith(_SHARED)) or is_first
         }
-        component = self._make(name, copy.deepcopy(source.blocks[theirs]))
+        component = self._make(name, block)
         component.add_labels(list(given.labels))
         if is_learned:
             self.network.take(name, {self._path(path, theirs, name): value for path, value in own.items()})

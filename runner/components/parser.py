@@ -138,6 +138,7 @@ class DependencyParser(Component):
     heading = "Dep"
     columns: ClassVar = {"dep_uas": "UAS", "dep_las": "LAS", "sents_f": "Sents F"}
     max_batch_size: ClassVar = 16
+    adjustable: ClassVar = ("dropout", "single_root", "ignore_punct", "max_length")
     annotation: ClassVar = ("heads", "deps")
     outcome_view: ClassVar[View] = "arcs"
     score_weights: ClassVar = {"dep_uas": 0.5, "dep_las": 0.5}

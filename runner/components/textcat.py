@@ -95,6 +95,7 @@ class TextCategorizer(Component):
         "cats_macro_auc": "AUC",
     }
     max_batch_size: ClassVar = 64
+    adjustable: ClassVar = ("dropout", "threshold")
     annotation: ClassVar = ("cats",)
     outcome_view: ClassVar[View] = "text"
     score_weights: ClassVar = {"cats_score": 1.0}

@@ -82,6 +82,7 @@ def run_config(
         batch=plain["batch"],
         dropout=plain["dropout"],
         augmenters=plain["augmenters"],
+        init=schema.section(schema.InitConfig, plain["init"]),
         training=schema.section(schema.TrainingConfig, plain["training"]),
         tracking=checks.tracker_block(plain["tracking"]),
         compute=schema.section(schema.ComputeConfig, plain["compute"]),

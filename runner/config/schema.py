@@ -61,6 +61,16 @@ class PipelineConfig:
 
 
 @dataclass
+class InitConfig:
+    """What a run starts from, in place of initial weights."""
+
+    model: Optional[str] = key(
+        None,
+        "a trained model to go on with: its pipeline, labels, weights and words; a folder, runs:/…, models:/… or a package",
+    )
+
+
+@dataclass
 class CorpusConfig:
     """The data to train on."""
 
@@ -86,6 +96,9 @@ class CorpusConfig:
 class TrainingConfig:
     """How long a run trains, and how often it is scored."""
 
+    components: Optional[list[str]] = key(
+        None, "components that learn; the others keep their weights, and are not scored while these learn; null: all"
+    )
     max_epochs: Optional[int] = key(None, "passes over the training data; null: by components and data", low=1)
     max_steps: Optional[int] = key(None, "updates of the weights; null: only max_epochs ends the run", low=1)
     patience: Optional[int] = key(
@@ -174,6 +187,7 @@ class RootConfig:
         1, "in a multirun: seeds for each point, counted from `seed`; reports mean and spread", low=1, high=1000
     )
     code: list[str] = key(list, "Python files with registry entries of your own; the only Python that a config runs")
+    init: InitConfig = field(default_factory=InitConfig)
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     optimizer: dict[str, Any] = key(dict, "turns gradients into updates", block="optimizers")
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
@@ -254,6 +268,7 @@ class RunConfig:
     is_multirun: bool = False
     job_number: int | None = None  # in a multirun, from 0
     augmenters: dict[str, Any] = field(default_factory=dict)  # name → block
+    init: InitConfig = field(default_factory=InitConfig)
     resume: str | None = None
     has_own_folder: bool = False  # the user named output_dir
     force: bool = False

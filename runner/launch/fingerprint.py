@@ -19,6 +19,7 @@ from runner.corpus.datasets import SourceFile
 from runner.corpus.digests import sha256_of
 from runner.files import read_file
 from runner.secrets import is_secret_name
+from runner.tracking.initial import initial_model
 
 _FREE = (
     "output_dir",
@@ -38,6 +39,8 @@ def settings(config: RunConfig) -> dict[str, Any]:
     plain = {key: value for key, value in config.as_dict().items() if key not in _FREE}
     plain["training"] = {key: value for key, value in plain["training"].items() if key not in _FREE_TRAINING}
     plain["corpus"] = {key: value for key, value in plain["corpus"].items() if key != "score_test"}
+    if config.init.model is not None:  # the model counts, not its name
+        plain["init"] = {**plain["init"], "model": initial_model(config.init.model, config.tracking.get("uri")).digest}
     plain["code"] = [sha256_of(Path(path).expanduser()) for path in config.code]
     flat = dict(_flat(plain, ""))
     given = dict(_flat(config.resolved, ""))

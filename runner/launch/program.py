@@ -83,6 +83,7 @@ def _start(argv: Sequence[str], runs: Runs) -> None:
     from hydra import version
     from hydra._internal.utils import _run_hydra
 
+    from runner.launch.initial import with_pipeline_of_model
     from runner.launch.sweepers import register_sweepers
 
     register()
@@ -90,7 +91,7 @@ def _start(argv: Sequence[str], runs: Runs) -> None:
     version.setbase("1.3")
     try:
         parser, arguments = parse_arguments(argv)
-        words: list[str] = arguments.overrides
+        words = arguments.overrides = with_pipeline_of_model(arguments.overrides)
         runs.config_dir = arguments.config_dir
         arguments.multirun = arguments.multirun or asks_for_repeats(words)
         if arguments.help:

@@ -30,7 +30,7 @@ class Chooser:
         self._pipeline = pipeline
         self._own_scores: dict[str, float] = {}  # component → its best
         self._weights_of: dict[str, Mapping[str, float]] = {}  # component → its part of the final score
-        for name, component in pipeline.components.items() if is_each else ():
+        for name, component in ((name, pipeline.components[name]) for name in pipeline.pipe_names) if is_each else ():
             own = {key: score_weights[key] for key in component.score_weights if score_weights.get(key)}
             if component.has_weights:
                 self._weights_of[name] = own or component.score_weights
@@ -46,7 +46,7 @@ class Chooser:
             before = self.best.score if self.best is not None else None
             if before is not None and (evaluation.score is None or not evaluation.score > before):
                 return False
-            epochs = {name: epoch for name, one in self._pipeline.components.items() if one.has_weights}
+            epochs = {name: epoch for name in self._pipeline.pipe_names if self._pipeline.components[name].has_weights}
             self.best = Best(step, epoch, evaluation.score, evaluation.scores, evaluation.per_type, epochs, params)
             return True
         own = {name: final_score(evaluation.scores, weights) for name, weights in self._weights_of.items()}

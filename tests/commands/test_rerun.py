@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 from runner.__main__ import main
 from runner.compare import reproduction as repetition
@@ -177,3 +178,32 @@ def test_mistakes_are_told_in_two_lines(place, run_id, words, error):
     assert code == 2
     assert error in err
     assert len(err.splitlines()) == 2
+
+
+def test_a_run_that_started_from_a_model_is_repeated_and_names_its_parent(place, run_id):
+    code, _, err = call(
+        place, "init.model=first", "corpus=files", "corpus.train=train.jsonl", "corpus.dev=dev.jsonl",
+        "training.max_epochs=1", "output_dir=second",
+    )  # fmt: skip
+    assert code == 0, err
+    second = summary(place / "second")
+    told = tags(place, second["run_id"])
+    assert told["init.run_id"] == run_id
+    assert told["init.weights_sha256"] == second["init"]["weights_sha256"]
+    code, out, _ = call(place, "rerun", second["run_id"], "output_dir=second_again")
+    assert code == 0
+    assert ": the same bits" in out
+    # By its name in MLflow, the model is also an input of the run.
+    words = (
+        f"init.model=runs:/{run_id}/model-best",
+        "corpus=files",
+        "corpus.train=train.jsonl",
+        "corpus.dev=dev.jsonl",
+    )
+    assert call(place, *words, "training.max_epochs=1", "output_dir=third")[0] == 0
+    third = summary(place / "third")
+    assert third["init"]["weights_sha256"] == second["init"]["weights_sha256"]
+    assert third["weights_sha256"] == second["weights_sha256"]
+    model_id = tags(place, third["run_id"])["init.model_id"]
+    inputs = MlflowClient(f"sqlite:///{place / 'mlflow.db'}").get_run(third["run_id"]).inputs
+    assert [one.model_id for one in inputs.model_inputs] == [model_id]

@@ -163,7 +163,12 @@ def test_a_component_leaves_a_shared_tok2vec_with_a_copy_of_it() -> None:
     [
         (lambda nlp, other: nlp.add_pipe("parser", source=other), "no component 'parser'"),
         (lambda nlp, other: nlp.add_pipe("ner", source=other), "already has a component 'ner'"),
-        (lambda nlp, other: nlp.add_pipe("tagger", {"dropout": 0.1}, source=other), "those of the source"),
+        (
+            lambda nlp, other: nlp.add_pipe(
+                "tagger", {"tok2vec": {"type": "hash_embed_cnn", "width": 8}}, source=other
+            ),
+            "tok2vec of 'tagger' is .* cannot become",
+        ),
         (lambda nlp, other: runner.blank("de").add_pipe("tagger", source=other), 'with lang "en".*has "de"'),
         (lambda nlp, other: Pipeline(shared_tok2vec=True).add_pipe("tagger", source=other), "a tok2vec of its own"),
         (lambda nlp, other: nlp.rename_pipe("ner", "ner2") or nlp.rename_pipe("ner", "x"), "no component 'ner'"),

@@ -206,3 +206,47 @@ def predictions_lie_there_already(at: Place) -> None:
     at.command("predict", "out/", "texts.jsonl", "-o", "more.jsonl", code=2)
     at.command("predict", "out/", "texts.txt", "-o", "more.jsonl", "--resume", code=2)
     at.command("predict", "out/", "texts.txt", "-o", "more.jsonl", "--force")
+
+
+MORE = ("corpus=files", "corpus.train=train.jsonl", "corpus.dev=dev.jsonl", "tracking=none", "training.max_epochs=1")
+SIZES = tuple(word for word in TINY if word.startswith("tok2vec"))
+
+
+@story(
+    "assemble",
+    "init.model=MODEL brings the model's pipeline along",
+    "components are those of pipeline.components, and of",
+)
+def a_config_does_not_fit_the_model(at: Place) -> None:
+    at.command(*TINY, "output_dir=out")
+    at.command(*MORE, "init.model=out", "pipeline.lang=de", "output_dir=two", code=2)
+    at.command(*MORE, "init.model=out", "training.components=[nre]", "output_dir=two", code=2)
+    at.command(*MORE, "init.model=out", "training.components=[ner]", "output_dir=two")
+
+
+@story(
+    "assemble",
+    "Let all learn, or use pipeline.shared_tok2vec=false",
+    "Add it to the list, or choose a pipeline without it",
+)
+def a_component_cannot_be_left_alone(at: Place) -> None:
+    both = ("pipeline=[ner,tagger]", *MORE, *SIZES)
+    at.command(*both, "pipeline.shared_tok2vec=true", "output_dir=shared")
+    at.command(*MORE, "init.model=shared", "training.components=[ner]", "output_dir=two", code=2)
+    at.command(*MORE, "init.model=shared", "output_dir=two")
+    at.command(*both, "training.components=[ner]", "output_dir=three", code=2)
+    at.command(*both, "training.components=[ner,tagger]", "output_dir=three")
+    at.command("pipeline=ner", *MORE, *SIZES, "training.components=[ner]", "output_dir=four")
+
+
+@story("commands/starting", "or add some of the old training data")
+def an_update_makes_it_worse(at: Place) -> None:
+    at.command(*TINY, "output_dir=out", "training.max_epochs=20", "optimizer.learn_rate=0.02")
+    at.write("other.jsonl", [{"words": ["Bo", "left"], "entities": ["O", "U-PER"]}] * 8)
+    words = ("corpus=files", "corpus.dev=dev.jsonl", "tracking=none", "training.max_epochs=5", "init.model=out")
+    told = at.command(*words, "corpus.train=other.jsonl", "optimizer.learn_rate=0.05", "output_dir=two")
+    assert "no epoch reached" in told
+    told = at.command(
+        *words, "corpus.train=[other.jsonl,train.jsonl]", "optimizer.learn_rate=0.0003", "output_dir=three"
+    )
+    assert "no epoch reached" not in told

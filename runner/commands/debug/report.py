@@ -72,9 +72,9 @@ def _look_at_texts(config: RunConfig, corpus: Corpus, report: dict[str, Any]) ->
 def _rehearse(config: RunConfig, corpus: Corpus, report: dict[str, Any], findings: list[Finding]) -> None:
     """Build the pipeline, check each component's annotation, and time some updates unless an error was found."""
     pipeline, sgd, plan = make_learner(config, corpus.train)
-    pipeline.initialize(lambda: corpus.train, sgd=sgd)
+    pipeline.initialize(lambda: corpus.train, sgd=sgd, start_over=False)
     report["config"]["parameters"] = int(pipeline.parameters.weights.size)
-    for name, component in pipeline.components.items():
+    for name, component in ((name, pipeline.components[name]) for name in pipeline.pipe_names):
         report["config"]["components"][name] = {"type": component.type, "labels": component.labels}
         if component.has_weights:
             facts = {part: component.facts(getattr(corpus, part)) for part in PARTS if part in report["corpus"]}

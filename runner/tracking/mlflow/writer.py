@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, Metric, Param
+from mlflow.entities import LoggedModel, LoggedModelInput, Metric, Param
 from mlflow.exceptions import MlflowException
 
 from runner.secrets import masked_all
@@ -108,6 +108,8 @@ class RunWriter:
         inputs = [dataset_input(dataset) for dataset in start["datasets"]]
         if inputs:
             client.log_inputs(self.known_id, inputs)
+        if model_id := start["tags"].get("init.model_id"):  # it lies in the run's own store, see tracking/initial.py
+            client.log_inputs(self.known_id, models=[LoggedModelInput(model_id)])
         for made, info in zip(inputs, start["datasets"], strict=True):
             if info["split"] == "dev" and not self._dev:
                 self._dev = {"dataset_name": made.dataset.name, "dataset_digest": made.dataset.digest}

@@ -1,0 +1,71 @@
+"""`init.model=MODEL` on a command line: the pipeline of the run is the model's.
+
+The model's blocks become a file of the group `pipeline`, so that overrides reach into them as into any other:
+`~pipeline.components.ner` leaves a component out, `+pipeline.components.textcat={…}` and `pipeline=textcat` add one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runner.errors import RunnerError
+from runner.tracking.initial import Initial, initial_model
+
+OPTION = "of_init_model"  # of the group pipeline
+
+
+def with_pipeline_of_model(words: Sequence[str]) -> list[str]:
+    """The words of a command line, with the pipeline of the model that they start from. Raises RunnerError."""
+    named = [word for word in words if word.lstrip("+").startswith("init.model=")]
+    if not named or (reference := _value(named[-1])) is None:
+        return list(words)
+    uris = [word for word in words if word.startswith("tracking.uri=")]
+    register(initial_model(reference, _value(uris[-1]) if uris else None))
+    chosen = [i for i, word in enumerate(words) if word.startswith("pipeline=")]
+    if not chosen:
+        return [*words, f"pipeline={OPTION}"]
+    return [_combined(word) if i in chosen else word for i, word in enumerate(words)]
+
+
+def register(initial: Initial) -> None:
+    """Make the model's pipeline a file of the group."""
+    from hydra.core.config_store import ConfigStore
+
+    config = initial.config
+    blocks = config.get("components")
+    if not isinstance(blocks, Mapping) or not all(isinstance(block, Mapping) for block in blocks.values()):
+        raise RunnerError("the model is damaged: it names no components", place="init.model", hint="Train it again.")
+    node = {key: config[key] for key in ("lang", "tokenizer", "shared_tok2vec") if key in config}
+    ConfigStore.instance().store(
+        group="pipeline", name=OPTION, node=_literal({**node, "components": blocks}), provider="runner"
+    )
+
+
+def _combined(word: str) -> str:
+    """`pipeline=X` with the model's pipeline beside X; each of several that a multirun takes in turn."""
+    names = word.partition("=")[2]
+    if names.startswith("["):
+        return f"pipeline=[{names.strip('[]')},{OPTION}]"
+    return "pipeline=" + ",".join(f"[{name},{OPTION}]" for name in names.split(","))
+
+
+def _value(word: str) -> str | None:
+    """The text that `key=value` gives; None for null. Raises RunnerError for several values."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    override = OverridesParser.create().parse_override(word)
+    if override.is_sweep_override():
+        hint = "Give one model; or several multiruns, one for each."
+        raise RunnerError("a multirun starts all of its runs from one model", place=word.partition("=")[0], hint=hint)
+    value = override.value()
+    return None if value is None else str(value)
+
+
+def _literal(value: Any) -> Any:
+    """The value with no `${…}` that OmegaConf would fill in: a model's file is no config of the user's."""
+    if isinstance(value, Mapping):
+        return {str(key): _literal(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_literal(inner) for inner in value]
+    return value.replace("${", "\\${") if isinstance(value, str) else value
