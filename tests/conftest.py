@@ -127,6 +127,7 @@ SEED_ERA = (
 def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Fake entries, a working folder of its own, and none of the seed era's variables."""
     for kind, factories in FAKES.items():
+        registry.KINDS[kind].names()  # modules that register entries when they are imported have done so
         monkeypatch.setattr(
             registry.KINDS[kind], "_factories", factories if kind in ("readers", "tokenizers") else dict(factories)
         )
