@@ -7,10 +7,12 @@ The model's blocks become a file of the group `pipeline`, so that overrides reac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.errors import RunnerError
-from runner.tracking.initial import Initial, initial_model
+
+if TYPE_CHECKING:
+    from runner.tracking.initial import Initial
 
 OPTION = "of_init_model"  # of the group pipeline
 
@@ -20,6 +22,8 @@ def with_pipeline_of_model(words: Sequence[str]) -> list[str]:
     named = [word for word in words if word.lstrip("+").startswith("init.model=")]
     if not named or (reference := _value(named[-1])) is None:
         return list(words)
+    from runner.tracking.initial import initial_model
+
     uris = [word for word in words if word.startswith("tracking.uri=")]
     register(initial_model(reference, _value(uris[-1]) if uris else None))
     chosen = [i for i, word in enumerate(words) if word.startswith("pipeline=")]
