@@ -207,7 +207,7 @@ def test_a_text_without_words_has_no_place_in_conllu(predict):
     )
 
 
-@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz", "out.iob", "out.csv"])
+@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz", "out.iob", "out.csv", "out.spacy"])
 def test_an_interrupted_work_goes_on(predict, monkeypatch, name):
     Path("many.txt").write_text("".join(f"Ada {i} lives in Oslo.\n" for i in range(40)), "utf8")
     monkeypatch.setattr(text_chunks, "CHUNK_BYTES", 80)
@@ -264,9 +264,39 @@ def test_nothing_is_overwritten_silently(predict):
     assert predict("run", "a.txt", "-o", "a.txt", "--force", "--format", "jsonl")[0] == 2
 
 
+def test_a_docbin_for_spacy(predict, monkeypatch):
+    spacy = pytest.importorskip("spacy")
+    monkeypatch.setattr(text_chunks, "CHUNK_BYTES", 1)
+    Path("in.jsonl").write_text("".join(json.dumps({"text": text, "id": i}) + "\n" for i, text in enumerate(TEXTS)))
+    code, out, _ = predict("run", "in.jsonl", "-o", "out.spacy")
+    assert code == 0
+    assert "left out: 1 white space that is not one blank" in out
+    predict("run", "in.jsonl", "-o", "out.jsonl")
+    docs = list(spacy.tokens.DocBin().from_disk("out.spacy").get_docs(spacy.blank("en").vocab))
+    for doc, one in zip(docs, records("out.jsonl"), strict=True):
+        assert [token.text for token in doc] == runner.load("run").make_doc(one["text"]).words
+        assert [token.tag_ for token in doc] == one["tags"]
+        assert [token.head.i for token in doc] == one["heads"]
+        assert [ent.label_ for ent in doc.ents] == [label for *_, label in one["entities"]]
+        assert (doc.cats, doc.user_data["id"]) == (one["cats"], one["id"])
+    assert sorted(path.name for path in Path().iterdir()) == ["a.txt", "in.jsonl", "out.jsonl", "out.spacy", "run"]
+
+
+def test_spacy_is_missing(predict, monkeypatch):
+    monkeypatch.setitem(sys.modules, "spacy.attrs", None)
+    code, _, err = predict("run", "a.txt", "-o", "out.spacy")
+    assert code == 2
+    assert err.startswith("writing .spacy files needs spaCy, which cannot be imported")
+    assert err.splitlines()[1] == '  Run `pip install "declarative-runner[spacy]"`, or write JSON lines.'
+    assert not list(Path().glob("out*"))
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (("run", "a.txt", "-o", "out.spacy.gz"), "OUT: a DocBin is packed already"),
+        (("run", "a.txt", "-o", "-", "--format", "spacy"), "OUT: a DocBin is one packed table, which is no stream"),
+        (("run", "a.txt", "-o", "out.iob", "--confidence"), "--confidence: iob has no place for probabilities"),
         (("run", "b.txt", "-o", "out.jsonl"), "b.txt: there is no such file or folder\n  did you mean 'a.txt'?"),
         (("run", "a.txt", "-o", "out.what"), "OUT: the name 'out.what' does not say the format"),
         (("run", "a.txt", "-o", "out.jsonl", "--workers", "0"), "--workers: must be at least 1, got 0"),

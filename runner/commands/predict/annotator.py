@@ -93,7 +93,7 @@ class Annotator:
             drop_unsure(self._nlp, doc, self._least or 0.0)
             doc.confidence = doc.confidence if self._confidence else None
         try:
-            answer.text = self._encode(docs, left_out).encode()
+            answer.text = self._encode(docs, left_out)
             answer.n_texts, answer.n_words = len(docs), sum(len(doc) for doc, _ in docs)
         except RunnerError:
             self._one_by_one(docs, answer, is_skipping=is_skipping)
@@ -114,7 +114,7 @@ class Annotator:
                     answer.error, answer.n_units = error, i
                     break
                 answer.faults.append(_one_line(error))
-        answer.text = self._encode(good, left_out).encode() if good else b""
+        answer.text = self._encode(good, left_out) if good else b""
         answer.n_texts, answer.n_words = len(good), sum(len(doc) for doc, _ in good)
         answer.left_out = dict(left_out)
 

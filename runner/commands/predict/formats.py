@@ -1,8 +1,9 @@
-"""What `predict` writes: annotated docs as text, a chunk at a time, so that chunks made in any process can be joined.
+"""What `predict` writes: annotated docs as bytes, a chunk at a time, so that chunks made in any process can be joined.
 
 jsonl     a record a text in the training style: what every component says (Component.as_record), and the input's meta
 csv       a row a text: text, the most probable category, a column a category, other layers as JSON, the input's columns
 conllu    CoNLL-U          iob    IOB2          (through the writers)
+spacy     spaCy's DocBin, of pieces that writers/docbin.py joins at the end
 """
 
 from __future__ import annotations
@@ -20,49 +21,59 @@ from runner.components.records import record_of
 from runner.corpus.doc import Doc
 from runner.corpus.readers.iob import COLUMNS
 from runner.corpus.readers.reader import LeftOut
+from runner.corpus.writers.docbin import Pieces
 from runner.errors import RunnerError, suggest
 
 FORMAT_OF = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".conllu": "conllu",
-    ".iob": "iob", ".iob2": "iob", ".bio": "iob", ".conll": "iob",
+    ".iob": "iob", ".iob2": "iob", ".bio": "iob", ".conll": "iob", ".spacy": "spacy",
 }  # fmt: skip
-FORMATS = ("jsonl", "csv", "conllu", "iob")
+FORMATS = ("jsonl", "csv", "conllu", "iob", "spacy")
+HOLD_CONFIDENCE = ("jsonl", "csv")
 
-Encode = Callable[[Sequence[tuple[Doc, bool]], LeftOut], str]  # docs, and whether their words are the input's own
+Encode = Callable[[Sequence[tuple[Doc, bool]], LeftOut], bytes]  # docs, and whether their words are the input's own
 
 
 def format_for(output: str, given: str | None) -> str:
     """The format of OUT: the one given, else by its suffix; JSON lines on standard output. Raises RunnerError."""
-    if given is not None:
-        if given not in FORMATS:
-            raise RunnerError(f"unknown format {given!r}; {suggest(given, FORMATS)}", place="--format")
-        return given
-    if output == "-":
-        return "jsonl"
     name = Path(output).name.lower()
-    found = FORMAT_OF.get(Path(name.removesuffix(".gz")).suffix)
-    if found is None:
+    if given is not None and given not in FORMATS:
+        raise RunnerError(f"unknown format {given!r}; {suggest(given, FORMATS)}", place="--format")
+    named = FORMAT_OF.get(Path(name.removesuffix(".gz")).suffix) if output != "-" else "jsonl"
+    chosen = given or named
+    if chosen == "spacy" and (output == "-" or name.endswith(".gz")):
+        fact = "a DocBin is one packed table, which is no stream" if output == "-" else "a DocBin is packed already"
+        raise RunnerError(fact, place="OUT", hint="Give OUT a name that ends in .spacy.")
+    if chosen is None:
         hint = f"End it with {', '.join(FORMAT_OF)} (and .gz), or give --format {'|'.join(FORMATS)}."
         raise RunnerError(f"the name {Path(output).name!r} does not say the format", place="OUT", hint=hint)
-    return found
+    if chosen == "spacy":
+        Pieces()  # raises if spaCy is missing
+    return chosen
 
 
 def encoder(nlp: Pipeline, form: str, columns: Sequence[str], *, confidence: bool = False) -> Encode:
-    """A function from annotated docs to text. columns: of a CSV input, beside text. confidence: whether the docs have it."""
+    """A function from annotated docs to bytes. columns: of a CSV input, beside text. confidence: whether the docs have it.
+
+    Raises RunnerError if the format needs a library that is missing.
+    """
     if form == "jsonl":
-        return lambda docs, left_out: "".join([_line(nlp, doc, is_own=own) for doc, own in docs])
+        return lambda docs, left_out: "".join([_line(nlp, doc, is_own=own) for doc, own in docs]).encode()
     if form == "csv":
         table = Table(nlp, columns, confidence=confidence)
-        return lambda docs, left_out: table.rows([doc for doc, _ in docs])
+        return lambda docs, left_out: table.rows([doc for doc, _ in docs]).encode()
+    if form == "spacy":
+        pieces = Pieces()
+        return lambda docs, left_out: pieces([doc for doc, _ in docs], left_out)
     writer = registry.writers.get(form)()
 
-    def write(docs: Sequence[tuple[Doc, bool]], left_out: LeftOut) -> str:
+    def write(docs: Sequence[tuple[Doc, bool]], left_out: LeftOut) -> bytes:
         for doc, _ in docs:
             if not len(doc):
                 hint = "Leave such texts out with --skip-errors, or write JSON lines."
                 raise RunnerError(f"a text without words cannot be written as {form}", place=doc.source, hint=hint)
             doc.meta.pop(COLUMNS, None)  # an input's columns; every chunk must have the same
-        return "".join(writer((doc for doc, _ in docs), left_out))
+        return "".join(writer((doc for doc, _ in docs), left_out)).encode()
 
     return write
 

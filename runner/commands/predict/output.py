@@ -14,15 +14,16 @@ import gzip
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from runner.errors import RunFailed, RunnerError
-from runner.files import read_file, remove, sync_folder, write_file
+from runner.files import open_whole, read_file, remove, sync_folder, write_file
 
 _SECONDS = 2.0  # between two records
 _MEMBER = 1 << 20  # bytes of text in each member of a gzipped file
+Join = Callable[[BinaryIO, BinaryIO], None]
 
 
 class GrowingFile:
@@ -117,15 +118,20 @@ class GrowingFile:
         write_file(self._record, json.dumps({"work": self.work, "done": done}))
         self._told = time.monotonic()
 
-    def finish(self) -> None:
-        """The part is whole: it becomes OUT."""
+    def finish(self, join: Join | None = None) -> None:
+        """The part is whole: it becomes OUT. join: makes OUT of the part's content; None: the part is OUT."""
         assert self._file is not None
         self._flush()
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-            self.part.replace(self.path)
+            if join is None:
+                self.part.replace(self.path)
+            else:
+                with self.part.open("rb") as pieces, open_whole(self.path) as out:
+                    join(pieces, out)
+                remove(self.part)
             remove(self._record)
             sync_folder(self.path.parent)
         except OSError as error:

@@ -54,7 +54,7 @@ class _Table:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        ids, self._store = _spacy()
+        ids, self._store = spacy_numbers()
         message = _unpack(path)
         names = {number: name for name, number in ids.items()}
         attrs = self._typed(message, "attrs", list)
@@ -165,15 +165,17 @@ class _Table:
         return _damaged(self.path, fact)
 
 
-def _spacy() -> tuple[dict[str, int], Any]:
+def spacy_numbers(
+    doing: str = "reading", otherwise: str = "convert the file where spaCy is"
+) -> tuple[dict[str, int], Any]:
     """(attribute name → number, an empty string store). Raises RunnerError without spaCy."""
     try:
         from spacy.attrs import IDS
         from spacy.strings import StringStore
     except ImportError as error:
         raise RunnerError(
-            f"reading .spacy files needs spaCy, which cannot be imported ({error})",
-            hint='Run `pip install "declarative-runner[spacy]"`, or convert the file where spaCy is.',
+            f"{doing} .spacy files needs spaCy, which cannot be imported ({error})",
+            hint=f'Run `pip install "declarative-runner[spacy]"`, or {otherwise}.',
         ) from error
     return {str(name): int(number) for name, number in IDS.items() if name}, StringStore()
 

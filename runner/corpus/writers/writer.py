@@ -26,7 +26,7 @@ def plain_words(doc: Doc, format_name: str, left_out: LeftOut) -> Doc:
 
     Raises RunnerError at a word that holds a tab or a line's end among other characters, or has a blank at its edges.
     """
-    _count_white_space(doc, format_name, left_out)
+    count_white_space(doc, format_name, left_out)
     joined = "".join(doc.words)
     if not any(character in joined for character in " \t\n\r"):
         return doc
@@ -46,7 +46,7 @@ def plain_words(doc: Doc, format_name: str, left_out: LeftOut) -> Doc:
     return without(doc, blank, left_out)
 
 
-def _count_white_space(doc: Doc, format_name: str, left_out: LeftOut) -> None:
+def count_white_space(doc: Doc, format_name: str, left_out: LeftOut) -> None:
     """Tally the white space between words that is not exactly one blank."""
     if doc.raw is None or doc.raw == doc.spelt:
         return
