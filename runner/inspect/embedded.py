@@ -2,9 +2,10 @@
 
     {"components": [{"name": "ner", "view": "spans", "kinds": ["right", "missed"], "labels": ["LOC", "PER"]}],
      "texts": [{"p": "dev.jsonl:7", "i": 6, "w": ["Bo ", "slept", "."],
-                "o": [[1, 0, 1, 1, -1, -1, -1, -1]], "c": [[]]}]}
+                "n": 3, "o": [[1, 0, 1, 1, -1, -1, -1, -1]], "c": [[]]}]}
 
-p: the place. i: the position among the texts examined. w: each word with the blank after it. o: for each component eight
+p: the place. i: the position among the texts examined. w: each word with the blank after it; of a very long text the first
+words, and n: the number of all. o: for each component eight
 whole numbers an outcome: kind; start, end (of an arc: the head) and label of the gold mark; the same of the predicted mark;
 confidence in thousandths. -1: nothing. c: for each component three numbers a label that the text could have: label,
 probability in thousandths, 1 if gold.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from runner.components.outcomes import RIGHT, Chance, Mark, Outcome
@@ -21,6 +23,8 @@ from runner.foreign import shown, shown_name
 from runner.inspect.errors import ErrorReport, Text
 
 MAX_WORDS = 60_000  # of the embedded texts together: some 4 MB with trees
+_MOST_WORDS_OF_A_TEXT = 5_000
+_LONGEST_WORD = 100  # characters
 _MOST_CHANCES = 8  # labels of a text, the most probable first; gold ones always
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -37,10 +41,15 @@ def embedded(report: ErrorReport) -> dict[str, Any]:
             outcomes = text.outcomes.get(component.name, [])
             if component.view == "words":  # only the wrong words are marked
                 outcomes = [outcome for outcome in outcomes if outcome.kind != RIGHT]
+            if component.view != "text" and len(text.doc) > _MOST_WORDS_OF_A_TEXT:
+                outcomes = [outcome for outcome in outcomes if _is_embedded(outcome)]
             rows.append([n for outcome in outcomes for n in _row(outcome, kind_rows, label_rows)])
             chances.append(_chances(text.chances.get(component.name, []), label_rows))
-        words = [shown(word) + " " * space for word, space in zip(text.doc.words, text.doc.spaces, strict=True)]
-        texts.append({"p": shown(text.place), "i": text.position, "w": words, "o": rows, "c": chances})
+        words = islice(zip(text.doc.words, text.doc.spaces, strict=True), _MOST_WORDS_OF_A_TEXT)
+        drawn = [shown(word, _LONGEST_WORD) + " " * space for word, space in words]
+        texts.append(
+            {"p": shown(text.place), "i": text.position, "w": drawn, "n": len(text.doc), "o": rows, "c": chances}
+        )
     about = [
         {"name": shown_name(c.name), "view": c.view, "kinds": list(k), "labels": [shown_name(x) for x in c.labels]}
         for c, k in zip(components, kinds, strict=True)
@@ -64,10 +73,16 @@ def n_shown(report: ErrorReport) -> int:
 def _shown_texts(report: ErrorReport) -> Iterator[Text]:
     n_words = 0
     for text in report.texts:
-        n_words += len(text.doc)
+        n_words += min(len(text.doc), _MOST_WORDS_OF_A_TEXT)
         if n_words > MAX_WORDS:
             return
         yield text
+
+
+def _is_embedded(outcome: Outcome) -> bool:
+    """Whether all of the outcome lies in the words that are embedded."""
+    marks = [mark for mark in (outcome.gold, outcome.predicted) if mark is not None]
+    return all(max(mark.end, (mark.head or 0) + 1) <= _MOST_WORDS_OF_A_TEXT for mark in marks)
 
 
 def _row(outcome: Outcome, kinds: Mapping[str, int], labels: Mapping[str, int]) -> list[int]:

@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const NOTHING = "∅", STRIDE = 8, AT_ONCE = 25, CONTEXT = 12, SVG = "http://www.w3.org/2000/svg";
+  const NOTHING = "∅", STRIDE = 8, AT_ONCE = 25, CONTEXT = 12, MOST_DRAWN = 60, WIDEST = 150, SVG = "http://www.w3.org/2000/svg";
   const $ = id => document.getElementById(id);
 
   function el(tag, attributes, ...children) {
@@ -83,7 +83,7 @@
     const place = placeOf(outcome), isArc = outcome.isArc, item = el("li");
     if (outcome.name) item.append(outcome.name + ", ");
     item.append(outcome.kind);
-    if (!outcome.isText) item.append(": “" + text.w.slice(place.start, isArc ? place.start + 1 : place.end).join("").trim() + "”");
+    if (!outcome.isText) item.append(": “", el("bdi", {}, text.w.slice(place.start, isArc ? place.start + 1 : place.end).join("").trim()), "”");
     const arc = mark => isArc && mark ? (mark.end === mark.start ? " (root)" : " (of " + text.w[mark.end].trim() + ")") : "";
     item.append(" ", label(outcome.gold ? outcome.gold.label + arc(outcome.gold) : NOTHING, "gold"), " → ",
       label(outcome.predicted ? outcome.predicted.label + arc(outcome.predicted) : NOTHING, "predicted"));
@@ -103,7 +103,7 @@
 
   // Words in their stretches; `spans` are drawn by `draw(span, its words)`.
   function running(text, stretches, spans, draw) {
-    const line = el("p", {class: "text"});
+    const line = el("p", {class: "text", dir: "auto"});
     for (const [low, high] of stretches) {
       if (low > 0) line.append(el("span", {class: "gap"}, "… "));
       let i = low;
@@ -123,7 +123,7 @@
     const stretches = windows(text.w.length, chosen.map(o => [placeOf(o).start, placeOf(o).end]));
     const spans = all.filter(o => o.wrong).map(o => ({...placeOf(o), outcome: o}));
     return [running(text, stretches, spans, (span, words) => {
-      const mark = el("mark", {class: chosen.includes(span.outcome) ? "wrong" : ""}, words), o = span.outcome;
+      const mark = el("mark", {dir: "auto", class: chosen.includes(span.outcome) ? "wrong" : ""}, words), o = span.outcome;
       mark.append(el("span", {class: "label"}, el("span", {class: "gold"}, o.gold ? o.gold.label : NOTHING), " → ",
         el("span", {class: "predicted"}, o.predicted ? o.predicted.label : NOTHING)));
       return mark;
@@ -136,7 +136,7 @@
       const spans = all.filter(o => o[side]).map(o => ({...o[side], outcome: o}));
       const line = running(text, windows(text.w.length, marks.slice()), spans, (span, words) => {
         const isWrong = chosen.includes(span.outcome);
-        return el("mark", {class: isWrong ? (side === "gold" ? "gold" : "wrong") : ""}, words, label(span.label));
+        return el("mark", {dir: "auto", class: isWrong ? (side === "gold" ? "gold" : "wrong") : ""}, words, label(span.label));
       });
       return el("div", {class: "row"}, el("span", {class: "name"}, side), line);
     });
@@ -144,9 +144,9 @@
 
   function drawText(text, all, chosen, chances, component) {
     const words = text.w, parts = [], short = words.slice(0, 120).join("");
-    parts.push(el("p", {class: "text"}, short + (words.length > 120 ? "…" : "")));
+    parts.push(el("p", {class: "text", dir: "auto"}, short + (words.length > 120 ? "…" : "")));
     if (words.length > 120) {
-      parts.push(el("details", {}, el("summary", {}, "The whole text, " + words.length + " words"), el("p", {class: "text"}, words.join(""))));
+      parts.push(el("details", {}, el("summary", {}, text.n > words.length ? "The first " + count(words.length, "word") : "The whole text, " + count(words.length, "word")), el("p", {class: "text", dir: "auto"}, words.join(""))));
     }
     const bars = el("div", {class: "chances"});
     for (let i = 0; i < chances.length; i += 3) {
@@ -163,6 +163,12 @@
   const pen = document.createElement("canvas").getContext("2d");
   function width(string, size) { pen.font = size + "px system-ui, 'DejaVu Sans', sans-serif"; return pen.measureText(string).width; }
 
+  // Whether the first letter is one of a writing from right to left.
+  function isLeftward(words) {
+    const letter = words.join("").match(/\p{L}/u);
+    return letter !== null && /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(letter[0]);
+  }
+
   function drawArcs(text, all, chosen) {
     const n = text.w.length, crossed = new Uint16Array(n + 1);
     for (const o of all) {
@@ -176,6 +182,10 @@
       let low = placeOf(o).start, high = low + 1;
       while (low > 0 && crossed[low]) low -= 1;
       while (high < n && crossed[high]) high += 1;
+      if (high - low > WIDEST) {  // a sentence too long for one picture: the words around the error
+        low = Math.max(low, Math.floor(placeOf(o).start / WIDEST) * WIDEST);
+        high = Math.min(high, low + WIDEST);
+      }
       if (!pieces.has(low)) pieces.set(low, [low, high]);
     }
     return [...pieces.values()].sort((a, b) => a[0] - b[0]).map(([low, high]) => tree(text, all, chosen, low, high));
@@ -184,7 +194,7 @@
   function tree(text, all, chosen, low, high) {
     const words = text.w.slice(low, high).map(word => word.trim() || "␣");
     const inside = all.filter(o => placeOf(o).start >= low && placeOf(o).start < high);
-    const sides = ["gold", "predicted"].map(side => levels(inside.filter(o => o[side]).map(o => (
+    const sides = ["gold", "predicted"].map(side => levels(inside.filter(o => o[side] && o[side].end >= low && o[side].end < high).map(o => (
       {from: o[side].end - low, to: o[side].start - low, label: o[side].label, outcome: o, differs: o.wrong}))));
     const need = words.map(word => width(word, 12) + 16);
     for (const arcs of sides) {
@@ -196,6 +206,7 @@
     }
     const x = []; let right = 8;
     for (const w of need) { x.push(right + w / 2); right += w; }
+    if (isLeftward(words)) x.forEach((at, i) => { x[i] = right + 8 - at; });
     const step = 20, [above, below] = sides.map(arcs => step * (1 + Math.max(0, ...arcs.map(arc => arc.level))) + 16);
     const base = above + 14, height = base + 14 + below;
     const picture = svg("svg", {width: Math.ceil(right + 8), height, role: "img", "aria-label":
@@ -210,7 +221,7 @@
           group.append(svg("path", {d: `M${x[arc.to]},${top}L${x[arc.to]},${edge + sign * 4}`}),
             svg("text", {class: "relation halo", x: x[arc.to], y: top + sign * 4 + (isBelow ? 9 : 0)}, arc.label));
         } else {
-          const shift = arc.from < arc.to ? 4 : -4, a = x[arc.from] + shift, b = x[arc.to], tip = arc.from < arc.to ? -1 : 1;
+          const isRight = x[arc.from] < x[arc.to], shift = isRight ? 4 : -4, a = x[arc.from] + shift, b = x[arc.to], tip = isRight ? -1 : 1;
           const bend = Math.min(10, Math.abs(a - b) / 2);
           group.append(svg("path", {d: `M${a},${edge}C${a},${top} ${a},${top} ${a - tip * bend},${top}L${b + tip * bend},${top}C${b},${top} ${b},${top} ${b},${edge + sign * 4}`}),
             svg("text", {class: "relation halo", x: (a + b) / 2, y: top + 4}, arc.label));
@@ -245,14 +256,16 @@
       el("span", {class: "small"}, count(hit.n, "error"))));
     data.components.forEach((component, c) => {
       if (asked.component && component.name !== asked.component) return;
-      const all = outcomes(text, c), chosen = all.filter(matching);
-      if (!chosen.length) return;
+      const all = outcomes(text, c), wrong = all.filter(matching), chosen = wrong.slice(0, MOST_DRAWN);
+      if (!wrong.length) return;
       for (const o of all) Object.assign(o, {isArc: component.view === "arcs", isText: component.view === "text",
         name: asked.component || data.components.length === 1 ? "" : component.name});
       article.append(...DRAW[component.view](text, all, chosen, text.c[c], component));
       const list = el("ul", {class: "errors"}, ...chosen.map(o => said(o, text)));
-      article.append(FOLDED.has(component.view) && chosen.length > 1 ? el("details", {}, el("summary", {class: "small"}, "The same in words"), list) : list);
+      article.append((FOLDED.has(component.view) && chosen.length > 1) || chosen.length > 10 ? el("details", {}, el("summary", {class: "small"}, "The same in words"), list) : list);
+      if (wrong.length > chosen.length) article.append(el("p", {class: "small"}, "Drawn are the first " + chosen.length + " of " + count(wrong.length, "error") + " here."));
     });
+    if (text.n > text.w.length) article.append(el("p", {class: "small"}, "Shown are the first " + count(text.w.length, "word") + " of " + text.n.toLocaleString("en") + "."));
     return article;
   }
 
@@ -292,7 +305,7 @@
     more();
     const total = hits.reduce((sum, hit) => sum + hit.n, 0);
     $("status").textContent = hits.length ? `${count(hits.length, "text")} with ${count(total, "error")}.`
-      : "No text has such an error.";
+      : data.texts.length ? "No text has such an error." : "No text has an error.";
   }
 
   // Controls
@@ -327,7 +340,7 @@
     }
     parts.push(choice("sort", "Order", Object.entries(SORTS).filter(([name]) => isSure || name !== "sure")), el("button", {type: "reset"}, "Clear"));
     $("filters").replaceChildren(...parts);
-    $("filters").hidden = false;
+    $("filters").hidden = !data.texts.length;
   }
 
   function remember() {

@@ -28,6 +28,8 @@ _MOST_LABELS = 15  # of a confusion matrix; the others together are one row and 
 _MOST_CURVES = 6
 _STATIC_TEXTS = 25  # shown without the script
 _LONGEST_TEXT = 600  # characters of such a text
+_MOST_LINES = 50  # errors of such a text
+_LONGEST_WORD = 40  # characters
 _MANY_ROWS = 15  # a longer table scrolls
 _CAPTIONS = {SEEN: "By presence in the training data", WORDS: "By known words"}
 
@@ -60,7 +62,10 @@ class _Section:
     def __init__(self, component: ComponentErrors) -> None:
         self.of = component
         self.scores = [(name, value) for name, value in component.scores.items() if value is not None]
-        self.frequent = component.most_frequent(6)
+        self.frequent = [
+            (kind, pair, n, [shown(word, _LONGEST_WORD) for word in words])
+            for kind, pair, n, words in component.most_frequent(6)
+        ]
         self.worst = component.worst_groups(5)
         self.matrix = _Matrix(component)
         self.groups = [_Group(name, component) for name in component.groups if component.n and name != CONFIDENCE]
@@ -85,12 +90,10 @@ class _Matrix:
     """
 
     def __init__(self, component: ComponentErrors) -> None:
-        involved: dict[str, int] = {}
-        for (gold, predicted), n in component.confusion.items():
-            for name in {gold, predicted} - {None}:
-                involved[str(name)] = involved.get(str(name), 0) + (n if gold != predicted else 0)
-        some = sorted(involved, key=lambda name: (-involved[name], name))[:_MOST_LABELS]
-        self.n_other = len(involved) - len(some)
+        pairs = sorted(component.confusion.items(), key=lambda item: (item[0][0] == item[0][1], -item[1], str(item[0])))
+        involved = [name for pair, _ in pairs for name in pair if name is not None]  # of frequent errors first
+        some = list(dict.fromkeys(involved))[:_MOST_LABELS]
+        self.n_other = len(set(involved)) - len(some)
         columns: list[str | None] = [*sorted(some)]
         has_missed = any(predicted is None for _, predicted in component.confusion)
         has_invented = any(gold is None for gold, _ in component.confusion)
@@ -98,6 +101,8 @@ class _Matrix:
         self.rows = []
         for gold in [*columns, *([None] if has_invented else [])]:
             total = sum(n for (name, _), n in component.confusion.items() if name == gold)
+            if not total:
+                continue
             cells = [(component.confusion[gold, predicted], predicted) for predicted in self.columns]
             rest = total - sum(n for n, _ in cells)
             self.rows.append(
@@ -174,7 +179,8 @@ def _static(text: Text) -> dict[str, Any]:
                 sure = "" if outcome.confidence is None else percent(outcome.confidence)
                 gold, predicted = _told(outcome.gold, text), _told(outcome.predicted, text)
                 lines.append((name, outcome.kind, shown(words, 80), gold, predicted, sure))
-    return {"place": text.place, "text": shown(text.doc.text, _LONGEST_TEXT), "n": text.n_errors, "lines": lines}
+    some = shown(text.doc.text, _LONGEST_TEXT)
+    return {"place": text.place, "text": some, "n": text.n_errors, "lines": lines[:_MOST_LINES]}
 
 
 def _told(mark: Mark | None, text: Text) -> str:

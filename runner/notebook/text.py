@@ -38,9 +38,9 @@ def running(text: str, spans: Iterable[Marked], start: int, end: int) -> str:
 
 def _mark(words: str, span: Marked) -> str:
     tint = f"hsla({hue(span.label)},75%,50%"
-    label = f'<b style="font-size:75%;margin-left:.4em">{plain(span.label)}</b>' if span.label else ""
+    label = f'<b style="font-size:75%;margin-inline-start:.4em">{plain(span.label)}</b>' if span.label else ""
     style = f"color:inherit;background:{tint},.25);border:1px solid {tint},.9);{_BOX}"
-    return f'<mark style="{style}"{sure(span.confidence)}>{plain(words)}{label}</mark>'
+    return f'<mark dir="auto" style="{style}"{sure(span.confidence)}>{plain(words)}{label}</mark>'
 
 
 def tagged(words: Sequence[str], tags: Sequence[str | None]) -> str:

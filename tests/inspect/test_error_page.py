@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -51,27 +51,63 @@ PLACE = "dev.jsonl:"
 SURE = [0.6, 0.9, 0.7]  # of every prediction in a text
 
 
+# Texts that could break a page: (words, gold, predicted) of each, for all components.
+_LABELS = [f"label-{i}" for i in range(50)]
+_RTL = ["هذا", "نص", "من", "القاهرة"]
+ODD: dict[str, list[tuple[list[str], dict[str, Any], dict[str, Any]]]] = {
+    "empty": [],
+    "no-gold": [(["Ada"], {}, {"ents": [(0, 1, "PER")], "tags": ["N"], "heads": [0], "deps": ["root"], "cats": {"a": 1.0}})],
+    "one-label": [(["a", "b"], {"ents": [(0, 1, "X")], "tags": ["X", "X"], "cats": {"X": 1.0}}, {"tags": ["X", "X"]})],
+    "fifty-labels": [
+        (["a"], {"ents": [(0, 1, label)], "tags": [label], "cats": {one: float(one == label) for one in _LABELS}},
+         {"ents": [(0, 1, _LABELS[-1])], "tags": [_LABELS[-1]], "cats": dict.fromkeys(_LABELS, 0.02)})
+        for label in _LABELS
+    ],
+    "right-to-left": [
+        (_RTL, {"ents": [(3, 4, "LOC")], "heads": [1, 1, 3, 1], "deps": ["nsubj", "root", "case", "obl"], "tags": ["N"] * 4},
+         {"ents": [(2, 4, "LOC")], "heads": [1, 1, 1, 1], "deps": ["nsubj", "root", "case", "obl"], "tags": ["V"] * 4})
+    ],
+    "huge-text": [
+        (["word"] * 20_000, {"ents": [(i, i + 1, "X") for i in range(0, 20_000, 4)], "tags": ["N"] * 20_000,
+                             "heads": [max(i - 1, 0) for i in range(20_000)], "deps": ["dep"] * 20_000},
+         {"ents": [], "tags": ["V"] * 20_000, "heads": [max(i - 2, 0) for i in range(20_000)], "deps": ["dep"] * 20_000})
+    ],
+    "huge-word": [
+        (["x" * 100_000, "b"], {"ents": [(0, 1, "X")], "tags": ["N", "N"]}, {"ents": [(1, 2, "X")], "tags": ["V", "N"]})
+    ],
+}  # fmt: skip
+
+
 def report_on(*names: str) -> Any:
     """What these components, which predict LAYERS, get wrong."""
+    rows = []
+    for i, words in enumerate(WORDS):
+        gold, predicted = ({k: v for name in names for k, v in LAYERS[name][i][side].items()} for side in (0, 1))
+        rows.append((words, gold, predicted))
+    return report_of(names, rows)
+
+
+def report_of(names: Sequence[str], rows: Sequence[tuple[list[str], dict[str, Any], dict[str, Any]]]) -> Any:
+    """rows: words, gold and predicted annotation of each text."""
     nlp = runner.blank()
     for name in names:
         nlp.add_pipe(name)
-    nlp.lexemes.count([Doc(words) for words in WORDS])
+    nlp.lexemes.count([Doc(words) for words, _, _ in rows])
 
     def predict(docs: list[Doc], **_: Any) -> None:
         for i, doc in enumerate(docs):
-            given = {key: value for name in names for key, value in LAYERS[name][i][1].items()}
+            given, sure = rows[i][2], SURE[i % len(SURE)]
             for key in ("tags", "heads", "deps", "cats"):
                 setattr(doc, key, given.get(key))
-                set_confidence(doc, key, [SURE[i]] * len(doc) if key != "cats" else given.get(key) or {})
+                set_confidence(doc, key, [sure] * len(doc) if key != "cats" else given.get(key) or {})
             doc.set_ents(given.get("ents", []))
             for ent in doc.ents:
-                ent.confidence = SURE[i]
+                ent.confidence = sure
 
     nlp.predict = predict  # type: ignore[method-assign]
-    gold = [{key: value for name in names for key, value in LAYERS[name][i][0].items()} for i in range(len(WORDS))]
-    rows = zip(WORDS, gold, strict=True)
-    examples = [Example.from_doc(Doc(words, **row, source=f"{PLACE}{i}")) for i, (words, row) in enumerate(rows, 1)]
+    examples = [
+        Example.from_doc(Doc(words, **gold, source=f"{PLACE}{i}")) for i, (words, gold, _) in enumerate(rows, 1)
+    ]
     return examine(nlp, examples)
 
 
@@ -82,6 +118,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for names in (*((name,) for name in LAYERS), tuple(LAYERS)):
         text = page(report_on(*names), "mine", "dev.jsonl")
         (folder / f"{'-'.join(names)}.html").write_text(text, encoding="utf8")
+    for name, rows in ODD.items():
+        text = page(report_of(tuple(LAYERS), rows), "odd", "dev.jsonl")
+        (folder / f"{name}.html").write_text(text, encoding="utf8")
 
     class Sandboxed(SimpleHTTPRequestHandler):
         def end_headers(self) -> None:
@@ -214,6 +253,35 @@ def test_nothing_is_wider_than_the_window(opened, width):
     boxes = "[...document.querySelectorAll('.scroll')].filter(one => one.querySelector('.matrix'))"
     assert browser.run(f"{boxes}.length") == 4
     assert browser.run(f"{boxes}.every(one => one.scrollHeight <= one.clientHeight)")  # no row is cut
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_data_breaks_no_page(opened, name):
+    browser = opened(name)
+    assert browser.problems == []
+    assert browser.run("document.documentElement.scrollWidth") <= 1500
+    assert browser.run("document.querySelectorAll('svg [d*=NaN], svg [x=NaN]').length") == 0
+    n_texts = sum(gold != {} for _, gold, _ in ODD[name])
+    assert browser.run("document.querySelectorAll('#list article').length") == min(n_texts, 25)
+    assert browser.run("document.documentElement.outerHTML.length") < 3_000_000
+    if not n_texts:
+        assert browser.run("document.getElementById('status').textContent") == "No text has an error."
+        assert browser.run("document.getElementById('filters').checkVisibility()") is False
+
+
+def test_words_from_right_to_left_stand_so(opened):
+    browser = opened("right-to-left")
+    words = "[...document.querySelectorAll('.tree svg > text')].filter(one => !one.classList.length)"
+    at = browser.run(f"{words}.map(one => Number(one.getAttribute('x')))")
+    assert len(at) == 4
+    assert at == sorted(at, reverse=True)
+    assert browser.run("getComputedStyle(document.querySelector('#list .text')).direction") == "rtl"
+
+
+def test_a_huge_text_is_cut_and_says_so(opened):
+    text = opened("huge-text").run("document.querySelector('#list article').textContent")
+    assert "Shown are the first 5,000 words of 20,000." in text
+    assert "Drawn are the first 60 of 1,250 errors here." in text  # entities among these words
 
 
 CONTRASTS = """(() => {
