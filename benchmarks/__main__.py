@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import roofline, scale, startup
+from benchmarks import predict, roofline, scale, startup
 from benchmarks.defaults import command as defaults
 from benchmarks.jobs import JOBS, REGIMES, SIDES
 from benchmarks.report import Record, Table, accuracy_table, load, measures, speed_table
@@ -23,6 +23,7 @@ COMMANDS = {
     "all": "speed, accuracy, roofline and startup (the default)",
     "speed": "words per second, cold start and memory of both sides",
     "accuracy": "full trainings of both sides: best score, and seconds to spaCy's best",
+    "predict": "words per second from raw text, of both sides: sentences, reviews, long texts",
     "roofline": "how near tagger training comes to what its matrix products alone would take",
     "startup": "--help, the first update from the shell, what recording costs",
     "defaults": "what a user gets who names data and nothing else (defaults --help)",
@@ -34,6 +35,8 @@ EPILOG = """examples:
   python -m benchmarks speed --jobs tagger --batch sentences --epochs 2
   python -m benchmarks accuracy --jobs tagger --set experiment=tagger --save results --fresh ours
   python -m benchmarks accuracy --jobs ner_wikigold --turns 5 --batch sentences --set experiment=ner
+  python -m benchmarks predict --turns 3 --save results
+  python -m benchmarks predict --jobs parser --words 2000000 --sides ours
   python -m benchmarks scale --sizes 1 4 16 49
   python -m benchmarks report --save results --markdown
 """
@@ -63,7 +66,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--epochs", type=positive, metavar="N",
         help="default: 2 for speed, the job's for accuracy; a preset or training.max_epochs in --set has its own",
     )  # fmt: skip
-    what.add_argument("--words", type=positive, metavar="N", help="stop each training after so many words")
+    what.add_argument(
+        "--words", type=positive, metavar="N", help="stop each training (predict: each prediction) after so many words"
+    )
     what.add_argument("--limit", type=natural, metavar="N", help="only the first N docs of each file (0: all)")
     what.add_argument(
         "--evals", type=positive, default=1, metavar="N", help="evaluations an epoch, accuracy (default: 1)"
@@ -172,6 +177,8 @@ def run(args: argparse.Namespace) -> list[Record]:
     kinds = ["speed", "accuracy", "roofline", "startup"] if args.command == "all" else [args.command]
     records: list[Record] = []
     records += run_all([spec for kind in kinds if kind in RUNS for spec in plan(kind, options)], options)
+    if "predict" in kinds:
+        records += predict.run(options)
     data, threads, limit = args.data or "", args.threads, args.limit or None
     if "roofline" in kinds:
         spec = roofline.spec_of(data, threads=threads, limit=limit, settings=args.set)
@@ -238,6 +245,8 @@ def draw(records: Sequence[Record], path: Path) -> bool:
 
 def tables_of(records: Sequence[Record]) -> list[Table]:
     tables = [table for table in (speed_table(records), accuracy_table(records)) if table is not None]
+    predictions = [record for record in records if record["spec"]["kind"] == "predict"]
+    tables += [predict.table(predictions)] if predictions else []
     for record in records:
         kind = record["spec"]["kind"]
         if kind in ("roofline", "startup"):
@@ -250,7 +259,9 @@ def tables_of(records: Sequence[Record]) -> list[Table]:
 def metrics_of(records: Sequence[Record]) -> dict[str, float]:
     found = measures(records)
     for record in records:
-        module = {"roofline": roofline, "startup": startup, "scale": scale}.get(record["spec"]["kind"])
+        module = {"predict": predict, "roofline": roofline, "startup": startup, "scale": scale}.get(
+            record["spec"]["kind"]
+        )
         found |= module.metrics(record) if module is not None else {}
     return found
 

@@ -112,7 +112,7 @@ def run_once(
     spec = {"kind": kind, **about}
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]
     path = options.save / f"{kind}.{digest}.json" if options.save is not None else None
-    if path is not None and path.is_file() and "ours" not in options.fresh:
+    if path is not None and path.is_file() and about.get("side", "ours") not in options.fresh:
         say(f"{kind}: as kept in {path}")
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf8"))
         return found
