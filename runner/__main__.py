@@ -29,6 +29,7 @@ PROGRAMS = {  # take flags of their own
     "errors": "runner.commands.errors",
     "evaluate": "runner.commands.evaluate",
     "info": "runner.commands.info",
+    "package": "runner.commands.package",
     "predict": "runner.commands.predict",
     "reap": "runner.commands.reap",
     "rerun": "runner.commands.rerun",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from runner.components.pipeline import Pipeline
     from runner.corpus.datasets import Held
 
+TRACKING_URI_HELP = "the store (default: MLFLOW_TRACKING_URI, else mlflow.db in this folder)"
 MODEL_HELP = "a model's or run's folder, RUN_ID, runs:/…, models:/NAME/VERSION or @ALIAS, or an installed model"
 
 
@@ -21,9 +22,7 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     parser.add_argument("--code", metavar="FILE", action="append", default=[], help="Python that the model needs")
     parser.add_argument("--ops", metavar="OPS", help="what computes: numpy (default) or numba")
-    parser.add_argument(
-        "--tracking-uri", metavar="URI", help="the store (default: MLFLOW_TRACKING_URI, else mlflow.db in this folder)"
-    )
+    parser.add_argument("--tracking-uri", metavar="URI", help=TRACKING_URI_HELP)
 
 
 def add_data_flags(parser: argparse.ArgumentParser) -> None:

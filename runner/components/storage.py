@@ -137,18 +137,7 @@ def load_into(make: Callable[..., P], path: Path, code: Sequence[str | Path], op
     Raises RunnerError if a file is missing, damaged, or does not fit the others, or if the model needs more code.
     """
     make_ops(ops)  # here, because the error of a missing library is not about the model
-    if not path.is_dir():
-        raise RunnerError("there is no model folder here", place=str(path), hint="Give a folder such as model-best.")
-    meta = _mapping(path, META, _read(path, META))
-    kind = meta.get("format")
-    if isinstance(kind, int) and kind > _FORMAT:
-        fact = f"the model was written by a newer version of runner (format {kind}; this version reads 3 to {_FORMAT})"
-        raise RunnerError(fact, place=str(path / META), hint="Install a newer version of runner.")
-    if kind not in _READ:
-        fact = f"model format {kind!r:.40} is none of 3 to {_FORMAT}"
-        raise RunnerError(fact, place=str(path / META), hint="Train again.")
-    if _meta_sha256(meta) != meta.get("meta_sha256"):
-        raise _damaged(path / META, "its checksum is not the one that it holds")
+    meta = _read_meta(path)
     config_name = CONFIG if meta["format"] > 3 else _YAML_CONFIG
     config = _mapping(path, config_name, _verified(path, config_name, meta))
     _take_code(config, code, path / config_name)
@@ -177,6 +166,37 @@ def load_into(make: Callable[..., P], path: Path, code: Sequence[str | Path], op
     if not _are_temperatures(meta.get("temperatures", {}), blocks):
         raise _damaged(path / META, "'temperatures' is no mapping of components to positive numbers")
     return pipeline
+
+
+def verified_files(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, bytes]]:
+    """meta.json, the config, and the content of all files of a model folder by name; nothing is built or run.
+
+    Raises RunnerError if a file is missing or damaged, or the model is of a newer version.
+    """
+    meta = _read_meta(path)
+    config_name = CONFIG if meta["format"] > 3 else _YAML_CONFIG
+    files = {name: _verified(path, name, meta) for name in (config_name, WEIGHTS, LEXEMES)}
+    config = _mapping(path, config_name, files[config_name])
+    if not isinstance(config.get("components"), dict) or not isinstance(meta.get("labels"), dict):
+        raise _damaged(path / config_name, "it names no components")
+    return meta, config, {**files, META: _read(path, META)}
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    """meta.json, its checksum compared. Raises RunnerError, also if this version cannot read the model."""
+    if not path.is_dir():
+        raise RunnerError("there is no model folder here", place=str(path), hint="Give a folder such as model-best.")
+    meta = _mapping(path, META, _read(path, META))
+    kind = meta.get("format")
+    if isinstance(kind, int) and kind > _FORMAT:
+        fact = f"the model was written by a newer version of runner (format {kind}; this version reads 3 to {_FORMAT})"
+        raise RunnerError(fact, place=str(path / META), hint="Install a newer version of runner.")
+    if kind not in _READ:
+        fact = f"model format {kind!r:.40} is none of 3 to {_FORMAT}"
+        raise RunnerError(fact, place=str(path / META), hint="Train again.")
+    if _meta_sha256(meta) != meta.get("meta_sha256"):
+        raise _damaged(path / META, "its checksum is not the one that it holds")
+    return meta
 
 
 def _take_code(config: Mapping[str, Any], code: Sequence[str | Path], place: Path) -> None:

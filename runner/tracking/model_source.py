@@ -119,7 +119,7 @@ def find_model(reference: str | Path, tracking_uri: str | None = None) -> ModelS
         raise RunnerError(f"cannot read: {error.strerror}", place=name[:80], hint="Check the path.") from None
     if _RUN_ID.fullmatch(name):
         return _from_mlflow(name, f"runs:/{name}", tracking_uri)
-    packages = _packages()
+    packages = installed_models()
     folder = packages.get(_normal(name))
     if folder is not None:
         return ModelSource(name, folder)
@@ -161,7 +161,7 @@ def _in_folder(reference: str, path: Path) -> ModelSource:
     raise RunnerError("there is no model in this folder", place=reference, hint=hint)
 
 
-def _packages() -> dict[str, Path]:
+def installed_models() -> dict[str, Path]:
     """Normal name → model folder of each installed model package."""
     found: dict[str, Path] = {}
     for entry in importlib.metadata.entry_points(group=PACKAGES):

@@ -67,6 +67,30 @@ def options_of_convert(at: Place) -> None:
     at.command("convert", "train.csv", "out.jsonl", "--from", "table", "--option", "delimiter=,")
 
 
+@story(
+    "commands/package/__init__", "pip install {}{}", "overwrite it with --force", commands__package__model="my-model."
+)
+def a_wheel_in_the_way(at: Place) -> None:
+    at.command(*TINY, "output_dir=out")
+    at.command("package", "out", "dist", "--name", "3d", code=2)
+    assert "pip install dist/my_model-0.1.0-py3-none-any.whl" in at.command(
+        "package", "out", "dist", "--name", "my-model"
+    )
+    changed = ("package", "out", "dist", "--name", "my-model", "--author", "Ada")
+    at.command(*changed, code=2)
+    at.command(*changed, "--version", "2")
+    at.command(*changed, "--force")
+
+
+@story("commands/package/model", "Give another --name.", commands__package__own="or leave --with-runner out")
+def a_wheel_of_a_module_that_is_there(at: Place) -> None:
+    at.command(*TINY, "output_dir=out")
+    at.command("package", "out", "dist", "--name", "numpy", code=2)
+    at.patch.setattr("runner.commands.package.own.PROJECT", "nobody-installed-this")
+    at.command("package", "out", "dist", "--name", "ada", "--with-runner", code=2)
+    at.command("package", "out", "dist", "--name", "ada")
+
+
 @story("commands/paths", "or give --from FORMAT")
 def a_folder_of_other_files(at: Place) -> None:
     at.write("folder/a.what", '{"words": ["Ada"]}\n')

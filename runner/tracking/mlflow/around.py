@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +23,7 @@ from mlflow.models import Model
 from mlflow.pyfunc import add_to_model
 
 from runner import __version__
-from runner.tracking.mlflow.carried import FOLDER, PACKAGE, code_names, config_of, package_zip
+from runner.tracking.mlflow.carried import FOLDER, PACKAGE, code_names, config_of, libraries_of, package_zip
 from runner.tracking.mlflow.signature import signature_of
 from runner.tracking.mlflow.store import MODEL_FOLDER
 
@@ -51,7 +51,7 @@ class Contents:
         given = event.get("code") or {}
         code = {name: given[name] for name in code_names(folder) if isinstance(given.get(name), str)}
         answer = event.get("answer")
-        names = [*REQUIREMENTS, *_libraries(config_of(folder))]
+        names = [*REQUIREMENTS, *libraries_of(config_of(folder))]
         return cls(tuple(_pinned(name) for name in names), code, answer if _is_record(answer) else None)
 
 
@@ -106,20 +106,6 @@ def _pinned(name: str) -> str:
         return f"{name.lower()}=={version(name)}"
     except PackageNotFoundError:
         return name.lower()
-
-
-def _libraries(config: Mapping[str, object]) -> Iterator[str]:
-    """The distributions beyond REQUIREMENTS that the model's tokenizer names."""
-    from runner import registry
-    from runner.errors import RunnerError
-
-    block = config.get("tokenizer")
-    if isinstance(block, dict):
-        try:
-            factory = registry.tokenizers.get(str(block.get("type")))
-        except RunnerError:  # an entry of the user's own
-            return
-        yield from registry.libraries_of(factory)
 
 
 def _is_record(answer: Any) -> bool:

@@ -13,6 +13,7 @@ import functools
 import io
 import json
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import runner
@@ -46,6 +47,20 @@ def config_of(model: Path) -> dict[str, object]:
     except (OSError, ValueError, RecursionError):
         return {}
     return config if isinstance(config, dict) else {}
+
+
+def libraries_of(config: Mapping[str, object]) -> Iterator[str]:
+    """The distributions that a model's tokenizer names beyond what every model needs. config: of the model folder."""
+    from runner import registry
+    from runner.errors import RunnerError
+
+    block = config.get("tokenizer")
+    if isinstance(block, dict):
+        try:
+            factory = registry.tokenizers.get(str(block.get("type")))
+        except RunnerError:  # an entry of the user's own
+            return
+        yield from registry.libraries_of(factory)
 
 
 @functools.cache
