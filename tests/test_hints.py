@@ -27,6 +27,9 @@ INVENTORY = inventory()
 NO_ADVICE = [
     Told("tracking/mlflow/around.py", "-r requirements.txt"),  # a line of a logged model's environment
     Told(
+        "tracking/mlflow/models.py", "mlflow models serve"
+    ),  # in a model's description; tests/stress/serving.py runs it
+    Told(
         "tracking/mlflow/view.py", "MLflow: mlflow ui"
     ),  # said at the end of every run; tests/tracking/mlflow/test_tracker.py
     Told("config/explain_overrides.py", "requires --multirun"),  # of a message of Hydra's, that is looked for

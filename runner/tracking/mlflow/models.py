@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
 
+from runner.foreign import as_block
 from runner.tracking.mlflow.around import Contents, write_around
-from runner.tracking.mlflow.limits import MAX_MODEL_PARAM_VALUE, clean_name, cut
+from runner.tracking.mlflow.limits import MAX_MODEL_PARAM_VALUE, MAX_TAG_VALUE, clean_name, cut
 from runner.tracking.mlflow.store import MODEL_FOLDER
 
 
@@ -27,7 +30,15 @@ def new_model(
     client: MlflowClient, experiment_id: str, run_id: str, name: str, start: Mapping[str, Any]
 ) -> LoggedModel:
     """Make a logged model without files. start: the journal's first event."""
-    tags = {key: start["tags"][key] for key in ("data_digest", "git_commit") if key in start["tags"]}
+    own = start["tags"]
+    tags = {key: own[key] for key in ("data_digest", "git_commit") if key in own}
+    # What MLflow's page of a model reads "Created by" and "Logged from" off.
+    known = {
+        "mlflow.user": own.get("user"),
+        "mlflow.source.name": own.get("command_line"),
+        "mlflow.source.type": "LOCAL",
+    }
+    tags |= {key: cut(str(value), MAX_TAG_VALUE) for key, value in known.items() if value}
     return client.create_logged_model(
         experiment_id,
         name=name,
@@ -65,4 +76,21 @@ def log_model(
     ]
     if metrics:
         client.log_batch(run_id, metrics=metrics)
+    client.set_logged_model_tags(
+        model.model_id, {"mlflow.note.content": description(model.model_id, event.get("answer"))}
+    )
     client.finalize_logged_model(model.model_id, "READY")
+
+
+def description(model_id: str, answer: Mapping[str, Any] | None) -> str:
+    """What the model takes and answers, in Markdown, for its page. answer: the record that it gave for an example."""
+    lines = ["Takes a text, a list of texts, or a table whose first column is `text`; answers one record a text.", ""]
+    commands = [f"mlflow models serve -m models:/{model_id} -p 5001"]
+    if answer:
+        request = json.dumps({"inputs": [answer["text"]]}, ensure_ascii=False)
+        commands.append(
+            "curl 127.0.0.1:5001/invocations -H 'Content-Type: application/json' -d " + shlex.quote(request)
+        )
+        answered = cut(json.dumps({"predictions": [answer]}, ensure_ascii=False), MAX_TAG_VALUE // 2)
+        return cut("\n".join([*lines, *as_block(commands), "answers", "", *as_block([answered])]), MAX_TAG_VALUE)
+    return "\n".join([*lines, *as_block(commands)])

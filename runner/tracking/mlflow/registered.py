@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, Run
+from mlflow.entities import Dataset, LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
@@ -37,12 +37,7 @@ class Standing:
     @classmethod
     def of(cls, run: Run) -> Standing:
         """What MLflow has of a run."""
-        inputs = run.inputs.dataset_inputs if run.inputs is not None else []
-        data = sorted(
-            _identity(one.dataset)
-            for one in inputs
-            if any((tag.key, tag.value) == ("mlflow.data.context", "dev") for tag in one.tags)
-        )
+        data = sorted(_identity(dataset) for dataset in _dev_sets(run))
         weights = {key: value for key, value in run.data.params.items() if key.startswith(_WEIGHTS)}
         return cls(run.data.metrics.get("best_score"), tuple(data), weights)
 
@@ -93,8 +88,27 @@ def _new_version(client: MlflowClient, run_id: str, model: LoggedModel, name: st
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     return client.create_model_version(
-        name, model.artifact_location, run_id, await_creation_for=0, model_id=model.model_id
+        name,
+        model.artifact_location,
+        run_id,
+        description=_description(client.get_run(run_id)),
+        await_creation_for=0,
+        model_id=model.model_id,
     )
+
+
+def _description(run: Run) -> str:
+    """A version in a line: its score, and on what."""
+    score, dev = run.data.metrics.get("best_score"), _dev_sets(run)
+    on = f" on {dev[0].name} (#{dev[0].digest})" if dev else ""
+    return f"Score {100 * score:.2f}{on}." if score is not None else f"No score{on}."
+
+
+def _dev_sets(run: Run) -> list[Dataset]:
+    """The data sets that the run was scored on."""
+    inputs = run.inputs.dataset_inputs if run.inputs is not None else []
+    dev = ("mlflow.data.context", "dev")
+    return [one.dataset for one in inputs if any((tag.key, tag.value) == dev for tag in one.tags)]
 
 
 def _link(client: MlflowClient, model: LoggedModel, version: ModelVersion) -> None:
@@ -135,7 +149,7 @@ def _standing(client: MlflowClient, version: ModelVersion) -> Standing | None:
         return None
 
 
-def _identity(dataset: Any) -> tuple[Any, ...]:
+def _identity(dataset: Dataset) -> tuple[Any, ...]:
     """What tells a data set from others: its whole digest, and how much of it was read."""
     try:
         source, profile = json.loads(dataset.source), json.loads(dataset.profile or "{}")

@@ -14,6 +14,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import AnyType, Array, Map, Object, Property
 
+MAX_KEYS = 30  # of an object whose keys, such as the labels of a classifier, are told
 _KINDS = {bool: DataType.boolean, int: DataType.long, float: DataType.double, str: DataType.string}
 
 
@@ -30,15 +31,15 @@ def type_of(value: Any) -> Any:
     """MLflow's type of a JSON value.
 
     >>> type_of([[0, 3, "PER"]]), type_of({"YES": 0.9, "NO": 0.1}), type_of([])
-    (Array(Array(Any)), Map(double), Array(Any))
+    (Array(Array(Any)), {NO: double (required), YES: double (required)}, Array(Any))
     """
     if isinstance(value, (list, tuple)):
         return Array(_common([type_of(item) for item in value]))
     if isinstance(value, Mapping) and value:
         kinds = {str(key): type_of(item) for key, item in value.items()}
         common = _common(list(kinds.values()))
-        if not isinstance(common, AnyType):
-            return Map(common)
+        if len(kinds) > MAX_KEYS and not isinstance(common, AnyType):
+            return Map(common)  # which MLflow's page shows without the keys
         return Object([Property(key, kind) for key, kind in kinds.items()])
     return _KINDS.get(type(value), AnyType())
 

@@ -134,9 +134,20 @@ def test_the_page_of_a_model_has_signature_and_example(tracked_run: Path) -> Non
     assert outputs["text"] == DataType.string
     assert outputs["tags"] == Array(DataType.string)
     assert outputs["heads"] == Array(DataType.long)
-    assert outputs["cats"] == Map(DataType.double)
+    assert outputs["cats"] == Object([Property("HOME", DataType.double), Property("WORK", DataType.double)])
     assert [(param.name, param.default) for param in model.signature.params] == [("confidence", False)]
     assert model.load_input_example(str(folder)).to_dict("list") == {"text": ["Maria Keller lives in Oslo."]}
+
+
+@pytest.mark.mlflow
+def test_the_page_of_a_model_says_who_made_it_and_how_to_serve_it(tracked_run: Path) -> None:
+    model = logged_models(tracked_run)["model-last"]
+    text = model.tags["mlflow.note.content"]
+    assert f"mlflow models serve -m models:/{model.model_id} -p 5001" in text
+    assert """-d '{"inputs": ["Maria Keller lives in Oslo."]}'""" in text
+    assert '{"predictions": [{"text": "Maria Keller lives in Oslo.", "words": ["Maria", ' in text
+    assert model.tags["mlflow.user"]
+    assert model.tags["mlflow.source.name"].startswith("python -m ")
 
 
 @pytest.mark.mlflow
@@ -223,7 +234,8 @@ def test_a_tokenizer_of_spacy_needs_spacy(tmp_path: Path) -> None:
         ([], Array(AnyType())),
         ([0, "PER"], Array(AnyType())),
         ([[0, 1]], Array(Array(DataType.long))),
-        ({"YES": 1.0, "NO": 0.0}, Map(DataType.double)),
+        ({"YES": 1.0, "NO": 0.0}, Object([Property("YES", DataType.double), Property("NO", DataType.double)])),
+        ({str(i): 0.0 for i in range(31)}, Map(DataType.double)),
         ({"a": 1, "b": "x"}, Object([Property("a", DataType.long), Property("b", DataType.string)])),
     ],
 )

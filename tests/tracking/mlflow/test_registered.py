@@ -72,6 +72,7 @@ def test_the_alias_moves_to_better_models_alone(
         "champion stays with version 3: that was scored on other dev data"
     )
     assert client.get_model_version_by_alias("names", "champion").version == 3
+    assert client.get_model_version("names", "3").description == "Score 50.00 on tiny-dev (#abababab)."
     model = next(
         model for model in client.search_logged_models(["1"], filter_string="name = 'model-best'")
         if model.source_run_id == versions(client, "names")["1"]
