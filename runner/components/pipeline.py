@@ -273,7 +273,7 @@ class Pipeline(Editable):
             "lang": self.lang,
             "tokenizer": self.tokenizer_block,
             "shared_tok2vec": self.shared_tok2vec,
-            "components": {name: self.components[name].describe(block) for name, block in self.blocks.items()},
+            "components": {name: part.describe(self.blocks[name]) for name, part in self.components.items()},
         }
 
 

@@ -323,3 +323,12 @@ def test_a_model_computes_with_the_ops_asked_for(model):
     assert fast.cats == pytest.approx(slow.cats, abs=1e-5)
     with pytest.raises(runner.RunnerError, match="unknown ops 'numbra'; did you mean 'numba'"):
         runner.load(model, ops="numbra")
+
+
+def test_components_keep_their_order(tmp_path):
+    nlp = runner.blank()
+    nlp.add_pipe("ner")
+    nlp.add_pipe("tagger", first=True)
+    nlp.initialize([("Ada slept", {"entities": [(0, 3, "PER")], "tags": ["N", "V"]})])
+    nlp.to_disk(tmp_path / "model")
+    assert runner.load(tmp_path / "model").pipe_names == nlp.pipe_names == ["tagger", "ner"]
