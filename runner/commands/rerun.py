@@ -83,6 +83,8 @@ def rerun(name: str, overrides: Sequence[str], uri: str | None, *, is_forced: bo
     given = past.tags.get("overrides", "").split()
     before = recorded_config(past.config, (), given, is_to_run=False)
     where = [f"tracking.uri={uri}"] if uri and before.resolved["tracking"]["type"] == "mlflow" else []
+    if before.resolved["tracking"].get("register") is not None:  # a copy of a model is no new version of it
+        where += ["tracking.register=null", "tracking.alias=null"]
     config = recorded_config(past.config, [*where, *overrides], given)
     reasons = repetition.setting_differences(before, config)
     code = repetition.code_differences(past, config, provenance_tags(Path.cwd()))

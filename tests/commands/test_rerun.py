@@ -132,6 +132,16 @@ def test_without_tracking_it_is_still_a_repetition(place, run_id):
     assert "no repetition" not in out
 
 
+def test_a_repetition_is_not_registered_again(place):
+    """A copy of a model is no new version of it."""
+    assert call(place, *TINY, "output_dir=named", "tracking.register=names", "tracking.alias=best")[0] == 0
+    code, out, _ = call(place, "rerun", "named", "output_dir=named-again")
+    assert code == 0
+    assert "not as it was" not in out
+    client = MlflowClient(registry_uri=f"sqlite:///{place}/mlflow.db")
+    assert [int(one.version) for one in client.search_model_versions("name = 'names'")] == [1]
+
+
 def test_other_data_is_refused_and_forced(place, run_id):
     path = place / "dev.jsonl"
     whole = path.read_text("utf8")

@@ -17,10 +17,13 @@ from typing import Any
 import pytest
 import yaml
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model
+from mlflow.pyfunc import load_model, scoring_server
 from mlflow.types.schema import AnyType, Array, DataType, Map, Object, Property
 
 import runner
+from runner.components.records import record_of
 from runner.corpus.annotations import read_annotations
 from runner.tracking.mlflow import carried
 from runner.tracking.mlflow.around import REQUIREMENTS, Contents, write_around
@@ -123,6 +126,83 @@ def test_a_fresh_process_without_the_project_gives_the_logged_scores(
     for key, score in scores.items():
         if score is not None:
             assert score == pytest.approx(logged.get(f"best_{key}", logged.get(key)), abs=1e-12), key
+
+
+@pytest.fixture(scope="module")
+def served(tracked_run: Path) -> Any:
+    """How `mlflow models serve` answers a body of this content type: (code, text)."""
+    before = sys.path[:]
+    model = load_model(str(folder_of(logged_models(tracked_run)["model-best"])), suppress_warnings=True)
+    sys.path[:] = before  # without the model's zip
+
+    def ask(body: Any, content_type: str = "application/json") -> tuple[int, str]:
+        data = body if isinstance(body, str) else json.dumps(body)
+        try:
+            answer = scoring_server.invocations(data, content_type, model, model.metadata.get_input_schema())
+        except MlflowException as error:
+            return error.get_http_status_code(), str(error)
+        return answer.status, answer.response
+
+    return ask
+
+
+TEXT = "Ada lives in Oslo."
+TABLE = {"columns": ["text"], "data": [[TEXT]]}
+
+
+@pytest.mark.mlflow
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"inputs": TEXT},
+        {"inputs": [TEXT]},
+        {"inputs": [{"text": TEXT}]},
+        {"instances": [TEXT]},
+        {"instances": [{"text": TEXT}]},
+        {"dataframe_split": TABLE},
+        {"dataframe_split": {"columns": ["text", "id"], "data": [[TEXT, 3]]}},
+        {"dataframe_split": {"data": [[TEXT]]}},
+        {"dataframe_records": [{"text": TEXT}]},
+        {"inputs": [TEXT], "params": {"confidence": True}},
+    ],
+    ids=str,
+)
+def test_a_server_answers_each_form_of_a_text(served: Any, tracked_run: Path, body: Any) -> None:
+    code, text = served(body)
+    nlp = runner.load(tracked_run)
+    doc = nlp(TEXT, confidence="params" in body)
+    assert code == 200, text
+    assert json.loads(text) == {"predictions": [record_of(nlp, doc)]}
+
+
+@pytest.mark.mlflow
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("", "valid JSON"),
+        ("nope", "valid JSON"),
+        ([TEXT], "Received a list"),
+        ({}, "exactly one of the input fields"),
+        ({"texts": [TEXT]}, "exactly one of the input fields"),
+        ({"inputs": None}, "NoneType"),
+        ({"inputs": [None]}, "text 0 of the input (from 0) is null"),
+        ({"inputs": [TEXT, 7]}, "text 1 of the input (from 0) is the number 7"),
+        ({"inputs": 7}, "is the number 7"),
+        ({"inputs": []}, "missing inputs"),
+        ({"inputs": ["a" * 1_000_001]}, "has 1,000,001 characters"),
+        ({"instances": [{"text": None}]}, "is null"),
+        ({"dataframe_split": {**TABLE, "data": [[None]]}}, "is null"),
+        ({"dataframe_split": {**TABLE, "data": []}}, "holds no text"),
+        ({"dataframe_split": {**TABLE, "columns": ["review"]}}, "no column 'text' (columns: 'review')"),
+        ({"dataframe_records": [{"id": 3, "text": TEXT}]}, "put 'text' first"),
+        ({"inputs": [TEXT], "params": {"confidence": "yes"}}, "confidence"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_server_refuses_the_rest_and_says_why(served: Any, body: Any, reason: str) -> None:
+    code, text = served(body)
+    assert code == 400
+    assert reason in text
 
 
 @pytest.mark.mlflow
