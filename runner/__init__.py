@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runner.components.corpora import read_corpus, write_corpus
     from runner.components.pipeline import Pipeline
     from runner.corpus.batching import minibatch
     from runner.corpus.biluo import biluo_to_offsets, offsets_to_biluo
@@ -38,6 +39,7 @@ _HOMES = {
     "runner.components.pipeline": ("Pipeline",),
     "runner.corpus.batching": ("minibatch",),
     "runner.corpus.biluo": ("biluo_to_offsets", "offsets_to_biluo"),
+    "runner.components.corpora": ("read_corpus", "write_corpus"),
     "runner.corpus.doc": ("Doc",),
     "runner.corpus.views": ("Span", "Token"),
     "runner.corpus.example": ("Example",),
@@ -50,8 +52,8 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Doc", "Example", "Pipeline", "RunFailed", "RunnerError", "Span", "Token", "adam", "biluo_to_offsets", "blank",
-    "compounding", "constant", "decaying", "linear", "load", "minibatch", "offsets_to_biluo", "radam", "sgd",
-    "warmup_linear",
+    "compounding", "constant", "decaying", "linear", "load", "minibatch", "offsets_to_biluo", "radam", "read_corpus", "sgd",
+    "warmup_linear", "write_corpus",
 ]  # fmt: skip
 
 

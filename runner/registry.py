@@ -148,7 +148,14 @@ readers = Registry(
     ),
 )
 writers = Registry(
-    "writers", ("runner.corpus.writers.jsonl", "runner.corpus.writers.conllu", "runner.corpus.writers.iob")
+    "writers",
+    (
+        "runner.corpus.writers.jsonl",
+        "runner.corpus.writers.conllu",
+        "runner.corpus.writers.iob",
+        "runner.corpus.writers.table",
+        "runner.corpus.writers.docbin",
+    ),
 )
 tokenizers = Registry("tokenizers", ("runner.corpus.tokenizer",))
 trackers = Registry("trackers", ("runner.tracking.console", "runner.tracking.mlflow.tracker"))

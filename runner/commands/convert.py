@@ -1,15 +1,15 @@
 """`python -m runner convert INPUT OUTPUT`: convert annotated text to another format, and report the losses.
 
-Files are read and written doc by doc, so that a file may be larger than memory (except from spaCy's formats, or to IOB).
-The output file is complete or absent. Readers and writers (runner/corpus/readers/, runner/corpus/writers/) define each
-format's name, how files are recognised and what the format holds. paths.py chooses the paths.
+Files are read and written doc by doc, so that a file may be larger than memory (except from spaCy's formats, and to IOB,
+tables and DocBin). The output file is complete or absent. Readers and writers (runner/corpus/readers/,
+runner/corpus/writers/) define each format's name, how files are recognised and what the format holds. paths.py chooses
+the paths.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import gzip
 import inspect
 import re
 import signal
@@ -17,9 +17,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import Any, BinaryIO, NoReturn
 
 from runner import registry
 from runner.commands.flags import FlagParser, exit_code
@@ -27,8 +26,9 @@ from runner.commands.paths import STANDARD, Conversion, check_format, plan
 from runner.corpus.doc import Doc
 from runner.corpus.readers.auto import format_of
 from runner.corpus.readers.reader import LeftOut, bind
+from runner.corpus.writers.output import open_output, write_piece
 from runner.errors import Interrupted, RunFailed, RunnerError
-from runner.files import is_handed_over, open_whole
+from runner.files import is_handed_over
 
 _PIECE = 1 << 20  # bytes to read at once
 
@@ -49,9 +49,9 @@ Formats (--from: all of them; --to: the ones with a *; `.gz` may follow any suff
                                        one word a line, entity last: IOB1, IOB2 or BILUO; CoNLL 2002 and 2003
   json         .json                   one value: exports of doccano, Label Studio and others, lists of records
   spacy_json   .json                   spaCy 2's training format: paragraphs, sentences, tokens
-  docbin       .spacy                  spaCy 3's DocBin
+  docbin *     .spacy                  spaCy 3's DocBin
   prodigy      .jsonl                  Prodigy's answers: entities, categories, choices
-  table        .csv .tsv .tab          texts and their categories, with a header
+  table *      .csv .tsv .tab          texts and their categories, with a header; written as CSV
   zipped_texts .zip                    one text a file, its folder the category
 
 What the target has no place for is left out, and the summary says how much of what. Exit codes: 0 done, 1 it could not
@@ -175,33 +175,16 @@ def convert(
 
     writer = registry.writers.get(job.format)()
     with ExitStack() as stack:
-        stream = stack.enter_context(open_output(job.output))
+        standard = sys.stdout.buffer if str(job.output) == STANDARD else None
+        stream = stack.enter_context(open_output(job.output, standard))
         for piece in writer(docs(), total.left_out):
-            stream.write(piece)
+            write_piece(stream, piece)
         if total.docs == before:
             raise RunnerError(
                 "nothing is left to write" + _because(total.left_out),
                 place=str(job.inputs[0]),
                 hint="Check the input and the format.",
             )
-
-
-@contextmanager
-def open_output(path: Path) -> Iterator[TextIOWrapper]:
-    """Yield a text stream into the file, or to standard output; gzipped if the name ends in `.gz`."""
-    with ExitStack() as stack:
-        if str(path) == STANDARD:
-            raw: BinaryIO = sys.stdout.buffer
-        else:
-            raw = stack.enter_context(open_whole(path))
-        if path.name.endswith(".gz"):
-            raw = cast(BinaryIO, stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0)))
-        text = TextIOWrapper(raw, encoding="utf-8", newline="\n", write_through=False)
-        try:
-            yield text
-            text.flush()
-        finally:
-            text.detach()
 
 
 def reader_options(arguments: argparse.Namespace) -> dict[str, Any]:

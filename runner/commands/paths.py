@@ -12,15 +12,11 @@ from pathlib import Path
 
 from runner import registry
 from runner.corpus.readers.auto import SUFFIXES
+from runner.corpus.writers.output import FORMAT_OF, SUFFIX_OF, format_of_name
 from runner.errors import RunnerError, suggest
 from runner.files import is_handed_over
 
 STANDARD = "-"
-SUFFIX_OF = {"jsonl": ".jsonl", "conllu": ".conllu", "iob": ".iob"}
-FORMAT_OF = {
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".conllu": "conllu",
-    ".iob": "iob", ".iob2": "iob", ".bio": "iob", ".conll": "iob",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ def plan(inputs: Sequence[str], output: str, source: str, target: str | None) ->
         check_format(target, registry.writers.names(), "--to")
     is_many = len(inputs) > 1 or any(Path(item).is_dir() for item in inputs)
     path = Path(output)
-    by_name = FORMAT_OF.get(Path(_plain(path.name)).suffix.lower())
+    by_name = format_of_name(path.name)
     is_folder = path.is_dir() or output.endswith("/") or (is_many and output != STANDARD and by_name is None)
     files, skipped = _files(inputs, source, path if is_folder else None)
     if not is_folder:

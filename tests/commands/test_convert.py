@@ -138,7 +138,7 @@ def test_options_of_a_reader(run):
         (["a.iob"], "command line: the following arguments are required: OUTPUT"),
         (["a.iob", "b.xyz"], "OUTPUT: the name 'b.xyz' does not say the format"),
         (["a.iob", "b.jsonl", "--from", "conlu"], "--from: unknown format 'conlu'; did you mean 'conllu'?"),
-        (["a.iob", "b.jsonl", "--to", "docbin"], "--to: unknown format 'docbin'"),
+        (["a.iob", "b.jsonl", "--to", "prodigy"], "--to: unknown format 'prodigy'"),
         (["a.iob", "b.jsonl", "--n-sents", "0"], "--n-sents: 0 sentences"),
         (["a.iob", "b.jsonl", "--n-sents", "x"], "command line: argument --n-sents: invalid int value"),
         (["a.iob", "b.jsonl", "--option", "x"], "--option: 'x' is no option"),
@@ -176,6 +176,25 @@ def test_all_left_out_is_an_error_that_says_why(run):
     assert code == 2
     assert 'nothing is left to write (left out: 1 tasks with the answer "ignore")' in err
     assert not Path("b.jsonl").exists()
+
+
+def test_tables_and_docbins_are_written(run):
+    pytest.importorskip("spacy")
+    code, out, err = run("a.conllu", "b.spacy")
+    assert (code, err) == (0, "")
+    assert out.startswith("b.spacy: 2 docs, 5 words, 0 entities\n")
+    assert run("b.spacy", "c.jsonl")[0] == 0
+    assert records("c.jsonl")[0]["heads"] == [3, 3, 3, 3]
+    assert records("c.jsonl")[0]["lemmas"] == ["I", "do", "not", "go"]
+    Path("t.jsonl").write_text('{"text": "A goal", "cats": {"SPORT": 1.0}}\n')
+    assert run("t.jsonl", "t.csv")[0] == 0
+    assert Path("t.csv").read_text() == "text,label\nA goal,SPORT\n"
+    code, _, err = run("a.iob", "e.csv")
+    assert (code, err) == (
+        2,
+        "a table holds texts and categories, and there is no category\n  Write .jsonl, which holds everything.\n",
+    )
+    assert not Path("e.csv").exists()
 
 
 def test_help_lists_every_format(run):

@@ -111,7 +111,7 @@ def what_a_store_does_not_have(at: Place) -> None:
 
 @story(
     "spacy_names", "runner bootstrap TEXTS --patterns FILE", "on the command line; `python -m runner --help`",
-    "corpus=files corpus.train=FILE corpus.dev=FILE", "convert FILE.spacy FILE.jsonl", "or nlp.add_pipe(NAME, config)",
+    "or nlp.add_pipe(NAME, config)",
     'blank("en", seed=0)',
 )  # fmt: skip
 def names_of_spacy(at: Place) -> None:
@@ -121,8 +121,6 @@ def names_of_spacy(at: Place) -> None:
     at.write("patterns.jsonl", [{"label": "PER", "pattern": [{"LOWER": "ada"}]}])
     at.command("bootstrap", "texts.txt", "--patterns", "patterns.jsonl")
     at.command("--help")
-    compose(["corpus=files", "corpus.train=train.jsonl", "corpus.dev=dev.jsonl"])
-    at.command("convert", "--help")
     assert runner.blank("en", seed=0).seed == 0
     assert runner.blank("en").add_pipe("ner", {"hidden_width": 8}).type == "ner"
 

@@ -4,15 +4,18 @@ readers/docbin.py tells what a DocBin is. It is one packed table and cannot grow
 appended to a file, and `join` makes the DocBin of them in passes over that file: its memory is that of the distinct strings.
 spaCy is only asked for the numbers of attributes and strings; no spaCy Doc is made.
 
-Words, spaces, tags, universal tags, heads, labels, sentence starts, entities and categories have their places. Meta (an id, a
-comment) becomes `Doc.user_data`. The root's label is `ROOT`. White space that is not one blank is left out and counted.
+Words, spaces, tags, universal tags, heads, labels, sentence starts, entities, categories, and lemmas and features of meta have
+their places. Other meta (an id, a comment) becomes `Doc.user_data`. The root's label is `ROOT`. White space that is not one
+blank is left out and counted, as are heads without a label: spaCy takes such a token for one without a head.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BytesIO
+from itertools import islice
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -22,13 +25,18 @@ from runner.corpus.annotations import UNALIGNED
 from runner.corpus.doc import Doc
 from runner.corpus.readers.docbin import spacy_numbers
 from runner.corpus.readers.reader import LeftOut
-from runner.corpus.writers.writer import count_unaligned, count_white_space
+from runner.corpus.writers.writer import BinaryWriter, count_unaligned, count_white_space
 from runner.errors import RunnerError
+from runner.registry import writers
 
 MAX_WORDS = 30_000_000  # in a file: readers of msgpack take no more than 2 GB at once
-_ATTRS = ("ORTH", "POS", "TAG", "DEP", "ENT_IOB", "ENT_TYPE", "HEAD", "SENT_START")  # in the order of their numbers
+_ATTRS = (  # in the order of their numbers
+    "ORTH", "LEMMA", "POS", "TAG", "DEP", "ENT_IOB", "ENT_TYPE", "HEAD", "SENT_START", "MORPH",
+)  # fmt: skip
+_META = {"LEMMA": "lemmas", "MORPH": "feats"}  # column → key of meta
 _UNKNOWN, _INSIDE, _OUTSIDE, _BEGIN = range(4)  # ENT_IOB
 _COPIED = 1 << 20  # bytes at once
+_DOCS_A_PIECE = 1_000
 _SIZE = struct.Struct("<Q")
 _LISTS = ("cats", "flags", "span_groups", "user_data")  # one value a doc
 
@@ -79,7 +87,13 @@ class Pieces:
             columns["POS"] = [self._pos.get(pos, 0) if pos else 0 for pos in doc.pos]
             if n := sum(bool(pos) and not number for pos, number in zip(doc.pos, columns["POS"], strict=True)):
                 left_out["universal tags (spaCy does not know them)"] += n
+        for name, key in _META.items():
+            if _is_column(doc.meta.get(key), len(doc)):
+                columns[name] = self._numbers(doc.meta[key], used)
         if doc.heads is not None:
+            deps = doc.deps or [None] * len(doc)
+            if n := sum(head is not None and not dep for head, dep in zip(doc.heads, deps, strict=True)):
+                left_out["heads without a label (a .spacy file has no place for them)"] += n
             columns["HEAD"] = [0 if head is None else head - i for i, head in enumerate(doc.heads)]
         if doc.deps is not None:
             columns["DEP"] = self._numbers(["ROOT" if dep == "root" else dep for dep in doc.deps], used)
@@ -111,7 +125,22 @@ class Pieces:
         return iob, types
 
 
-_HASHED = ("ORTH", "TAG", "DEP", "ENT_TYPE")
+_HASHED = ("ORTH", "LEMMA", "TAG", "DEP", "ENT_TYPE", "MORPH")
+
+
+@writers("docbin")
+def docbin() -> BinaryWriter:
+    """A writer of `.spacy` files. It takes no options. The whole file is held in memory."""
+
+    def write(docs: Iterable[Doc], left_out: LeftOut) -> Iterator[bytes]:
+        pieces, held, out = Pieces(), BytesIO(), BytesIO()
+        docs = iter(docs)
+        while some := list(islice(docs, _DOCS_A_PIECE)):
+            held.write(pieces(some, left_out))
+        join(held, out)
+        yield out.getvalue()
+
+    return write
 
 
 def join(pieces: BinaryIO, out: BinaryIO) -> None:
@@ -156,11 +185,17 @@ def _read(pieces: BinaryIO) -> Iterator[dict[str, Any]]:
 
 
 def _user_data(doc: Doc) -> bytes:
-    meta = {key: value for key, value in doc.meta.items() if key != UNALIGNED}
+    columns = {key for key in _META.values() if _is_column(doc.meta.get(key), len(doc))}
+    meta = {key: value for key, value in doc.meta.items() if key != UNALIGNED and key not in columns}
     try:
         return _pack(meta)
     except (OverflowError, ValueError, TypeError, RecursionError) as error:
         raise RunnerError(f"the doc's meta cannot be packed ({error})", place=doc.source, hint="Remove it.") from None
+
+
+def _is_column(values: Any, n: int) -> bool:
+    """Whether the values are a string or None for each of n tokens."""
+    return isinstance(values, list) and len(values) == n and all(isinstance(value, str | None) for value in values)
 
 
 def _pack(value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""The contract of writers: docs in, pieces of text out, and a tally of the data that the format cannot hold.
+"""The contract of writers: docs in, pieces of text (or bytes) out, and a tally of the data that the format cannot hold.
 
 A factory registered with `@registry.writers("name")` takes no arguments and returns such a callable. A writer counts,
 by reason, the data left out, and raises RunnerError at the doc's source if a word cannot be written at all.
@@ -19,6 +19,12 @@ class Writer(Protocol):
     """The text of a file that holds the docs."""
 
     def __call__(self, docs: Iterable[Doc], left_out: LeftOut, /) -> Iterator[str]: ...
+
+
+class BinaryWriter(Protocol):
+    """The bytes of a file that holds the docs."""
+
+    def __call__(self, docs: Iterable[Doc], left_out: LeftOut, /) -> Iterator[bytes]: ...
 
 
 def plain_words(doc: Doc, format_name: str, left_out: LeftOut) -> Doc:
@@ -48,7 +54,7 @@ def plain_words(doc: Doc, format_name: str, left_out: LeftOut) -> Doc:
 
 def count_white_space(doc: Doc, format_name: str, left_out: LeftOut) -> None:
     """Tally the white space between words that is not exactly one blank."""
-    if doc.raw is None or doc.raw == doc.spelt:
+    if doc.raw is None or doc.raw == doc.spelt or not len(doc):
         return
     n = sum(token.whitespace_ not in ("", " ") for token in doc) + (doc.offsets[0] > 0)
     left_out[f"white space that is not one blank ({format_name} has no place for it)"] += n
