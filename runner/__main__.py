@@ -28,6 +28,7 @@ PROGRAMS = {  # take flags of their own
     "debug": "runner.commands.debug",
     "errors": "runner.commands.errors",
     "evaluate": "runner.commands.evaluate",
+    "export": "runner.commands.export",
     "info": "runner.commands.info",
     "package": "runner.commands.package",
     "predict": "runner.commands.predict",

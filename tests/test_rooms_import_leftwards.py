@@ -1,7 +1,7 @@
 """The order of the rooms, read from their imports: each knows the ones to its left and none to its right.
 
     secrets, foreign, streams → errors → files, registry, blocks → notebook → config → corpus → model → components → training
-        → tracking → launch → compare → inspect → assemble → commands
+        → tracking → launch → compare → inspect → handover → assemble → commands
 
 No modules import each other in a circle. Imports inside functions and under `if TYPE_CHECKING:` count in both tests. The
 registry names modules of other rooms in strings and imports them at the first look-up; that is its purpose, and is not seen
@@ -43,6 +43,7 @@ ORDER = (
     "launch",
     "compare",
     "inspect",
+    "handover",
     "assemble",
     "commands",
 )

@@ -91,6 +91,19 @@ def a_wheel_of_a_module_that_is_there(at: Place) -> None:
     at.command("package", "out", "dist", "--name", "ada")
 
 
+@story("handover/spacy_folder", "runner.load(path, code=[FILE])", "declarative-runner[spacy]")
+def a_model_for_spacy(at: Place) -> None:
+    at.write("mine.py", TOKENIZER.replace("hinted", "for_spacy"))
+    at.command(*TINY, "code=[mine.py]", "pipeline.tokenizer.type=for_spacy", "output_dir=coded")
+    at.command("export", "coded", "out", "--to", "spacy", code=2)
+    runner.load("coded", code=["mine.py"])
+    at.command(*TINY, "output_dir=plain")
+    with at.patch.context() as without:
+        without.setitem(sys.modules, "spacy", None)
+        at.command("export", "plain", "out", "--to", "spacy", code=2)
+    at.command("export", "plain", "out", "--to", "spacy")
+
+
 @story("commands/paths", "or give --from FORMAT")
 def a_folder_of_other_files(at: Place) -> None:
     at.write("folder/a.what", '{"words": ["Ada"]}\n')
