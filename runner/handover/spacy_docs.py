@@ -5,8 +5,8 @@ such white space beside the words. So white-space tokens are left out on the way
 to the word before them (to the first word, at the start): they are inside a sentence, and inside an entity only between two of
 its words. Their tag is `_SP`, their label `dep`, as in spaCy's own models.
 
-Sentences are not written: spaCy derives them from the trees, again each time a Doc is read from bytes. They are ours but where
-the trees of two roots interleave: we have one sentence there, spaCy two.
+Sentences are not written: spaCy derives them from the trees, again each time a Doc is read from bytes. They are ours, except
+where the tree of one root lies inside or across that of another (model/trees.py): one sentence here, two there.
 """
 
 from __future__ import annotations

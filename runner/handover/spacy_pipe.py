@@ -21,6 +21,7 @@ from runner.components.pipeline import Pipeline, load
 from runner.corpus.doc import Doc
 from runner.errors import RunnerError
 from runner.handover.spacy_docs import annotate, from_spacy
+from runner.handover.spacy_scores import spacy_scores
 from runner.tracking.model_source import find_model
 
 FACTORY = "runner"
@@ -108,6 +109,10 @@ class SpacyPipe:
         self.pipeline.predict(docs, confidence=self.confidence)
         for target, doc in zip(targets, docs, strict=True):
             annotate(target, doc, _layers(doc))
+
+    def score(self, examples: Iterable[Any], **options: Any) -> dict[str, Any]:
+        """spaCy's own scores of the layers that the model predicts, for `nlp.evaluate`."""
+        return spacy_scores(self.pipeline, list(examples))
 
     def initialize(self, get_examples: Any, *, nlp: Any = None) -> None:
         """Nothing: the model is trained already."""

@@ -108,6 +108,32 @@ def test_sentences_are_those_of_the_trees(nlp):
     ]
 
 
+def test_a_tree_inside_another_is_a_sentence_of_its_own_there(nlp):
+    """One sentence here (model/trees.py); spaCy begins a sentence at each root's first word, whatever it is told."""
+    from runner.handover.spacy_docs import annotate
+
+    doc = Doc(["Ada", "slept", "(", "Bo", ")"], heads=[1, 1, 3, 3, 1], deps=["nsubj", "root", "punct", "root", "punct"])
+    target = SpacyDoc(nlp.vocab, words=doc.words)
+    annotate(target, doc, frozenset(["heads"]))
+    assert [sentence.text for sentence in target.sents] == ["Ada slept", "( Bo )"]
+
+
+def test_spacys_evaluation_scores_our_layers(nlp, ours):
+    """Gold: two entities of which the prediction has one, five tags, all right but one."""
+    from spacy.training import Example as SpacyExample
+
+    text = "Ada lives in Oslo."
+    right = ours(text)
+    assert [ent.as_tuple() for ent in right.ents] == [(0, 1, "PER"), (3, 4, "LOC")]
+    gold = {"words": right.words, "spaces": right.spaces, "tags": [*right.tags[:4], "X"], "cats": {"HOME": 1.0}}
+    gold["entities"] = ["U-PER", "U-LOC", "O", "O", "O"]
+    gold["heads"], gold["deps"] = right.heads, ["ROOT" if dep == "root" else dep for dep in right.deps]
+    scores = nlp.evaluate([SpacyExample.from_dict(nlp.make_doc(text), gold)])
+    assert [scores["tag_acc"], scores["ents_p"], scores["ents_r"]] == pytest.approx([0.8, 0.5, 0.5])
+    assert (scores["dep_uas"], scores["dep_las"], scores["sents_f"]) == (1.0, 1.0, 1.0)
+    assert "cats_score" in scores
+
+
 def test_entities_and_trees_across_white_space(nlp):
     from runner.handover.spacy_docs import annotate, from_spacy
 
