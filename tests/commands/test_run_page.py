@@ -6,6 +6,10 @@ import contextlib
 import io
 import json
 import re
+import signal
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +135,35 @@ def test_mlflow_has_the_page_once(tracked_run):
     assert [Path(path).name for path in end["artifacts"]] == ["config.yaml", "predictions.jsonl", "errors.html"]
     sent = list(tracked_run.parent.rglob("artifacts/errors.html"))
     assert [path.read_bytes() for path in sent] == [(tracked_run / "errors.html").read_bytes()]
+
+
+KILLED = """
+import os, signal, sys
+from runner.__main__ import main
+from runner.commands import run_page
+
+write = run_page._write
+
+def write_and_die(*given):
+    write(*given)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+run_page._write = write_and_die
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.mlflow
+def test_a_run_that_was_killed_after_its_page_sends_it_once(tmp_path):
+    store = f"sqlite:///{tmp_path}/mlflow.db"
+    words = [*TINY, "tracking=mlflow", f"tracking.uri={store}", "resume=auto", "training.checkpoint_steps=3"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *words], cwd=tmp_path, capture_output=True, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "out" / "errors.html").is_file()
+    resumed = subprocess.run([sys.executable, "-m", "runner", *words], cwd=tmp_path, capture_output=True, timeout=120)
+    assert resumed.returncode == 0, resumed.stderr
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+        assert connection.execute("select status from runs").fetchall() == [("FINISHED",)]
+    (sent,) = tmp_path.rglob("artifacts/errors.html")
+    assert sent.read_bytes() == (tmp_path / "out" / "errors.html").read_bytes()
