@@ -177,8 +177,14 @@ def verified_files(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str
     config_name = CONFIG if meta["format"] > 3 else _YAML_CONFIG
     files = {name: _verified(path, name, meta) for name in (config_name, WEIGHTS, LEXEMES)}
     config = _mapping(path, config_name, files[config_name])
-    if not isinstance(config.get("components"), dict) or not isinstance(meta.get("labels"), dict):
-        raise _damaged(path / config_name, "it names no components")
+    try:
+        if not isinstance(config["lang"], str) or set(_blocks(config["components"])) != set(meta["labels"]):
+            raise ValueError("the components are others than those with labels")
+        for labels in meta["labels"].values():
+            _labels(labels)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        fact = f"this is not a complete model ({type(error).__name__}: {error})"
+        raise RunnerError(fact, place=str(path), hint="Train again.") from None
     return meta, config, {**files, META: _read(path, META)}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from runner import __version__
 from runner.components.pipeline import Pipeline
 from runner.errors import RunnerError
 from runner.files import write_folder
@@ -50,6 +51,7 @@ def spacy_pipeline(pipeline: Pipeline) -> Any:
         nlp = spacy.blank(pipeline.lang, config=config)
     except ImportError:  # a language that spaCy does not know
         nlp = spacy.blank("xx", config=config)
+    nlp.meta["requirements"] = [f"declarative-runner>={__version__}"]  # `spacy package` asks for it
     component: Any = nlp.add_pipe(spacy_pipe.FACTORY)
     component.take(pipeline)
     return nlp

@@ -280,6 +280,48 @@ def test_a_model_that_would_not_load_is_not_packed(package, damage, fact):
     assert not Path("dist").exists()
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lang", None), ("lang", "e\nn"), ("components", []), ("components", {"tag\ner": {"type": "tagger"}}), ("components", {}),
+        ("components", {"tagger": 3}), ("code", 3), ("tokenizer", 3),
+    ],
+)  # fmt: skip
+def test_a_made_up_config_ends_in_two_lines_or_in_sound_metadata(package, key, value):
+    config = json.loads(Path("run/model-best/config.json").read_text("utf8")) | {key: value}
+    with_config("run/model-best", config)
+    code, _, err = package("run/model-best", "dist", "--name", "my-model", "--version", "1.0")
+    assert code in (0, 2), err
+    assert len(err.splitlines()) == code
+    if code == 0:
+        assert set(metadata(f"dist/{MODEL_WHEEL}").keys()) == {
+            "Metadata-Version", "Name", "Version", "Summary", "Requires-Python", "Requires-Dist", "Description-Content-Type",
+        }  # fmt: skip
+
+
+def test_made_up_labels_do_not_break_the_page(package):
+    meta = json.loads(Path("run/model-best/meta.json").read_text("utf8"))
+    meta["labels"]["ner"] = ["a|b", "\n\n# x", "\x1b[31m"]
+    reseal("run/model-best", meta)
+    assert package("run/model-best", "dist", "--name", "my-model", "--version", "1.0")[0] == 0
+    page = metadata(f"dist/{MODEL_WHEEL}").get_payload()
+    assert "| ner | `a_b`, `\\n\\n# x`, `\\x1b[31m` |" in page
+    meta["labels"]["ner"] = [1, 2]
+    reseal("run/model-best", meta)
+    assert package("run/model-best", "other")[0] == 2
+
+
+def test_the_tokenizers_library_is_required_in_the_version_that_cut_the_words(package):
+    version = pytest.importorskip("spacy").__version__
+    nlp = runner.blank("en", tokenizer={"type": "spacy", "lang": "en"})
+    nlp.add_pipe("ner")
+    nlp.initialize(lambda: [("Ada slept .", {"entities": [(0, 3, "PER")]})])
+    nlp.to_disk("plain")
+    package("plain", "dist", "--name", "my-model", "--version", "1.0")
+    major, minor = version.split(".")[:2]
+    assert f"spacy~={major}.{minor}.0" in metadata(f"dist/{MODEL_WHEEL}").get_all("Requires-Dist")
+
+
 def test_out_is_a_folder(package):
     code, _, err = package("run", "dist/mine.whl")
     assert code == 2

@@ -11,6 +11,7 @@ from runner.commands.flags import FlagParser, exit_code
 from runner.commands.model_flags import MODEL_HELP, TRACKING_URI_HELP
 from runner.errors import RunnerError
 from runner.files import read_file, write_file
+from runner.foreign import shown_name
 
 HELP = """\
 Write a trained model as a wheel into the folder OUT.
@@ -73,7 +74,7 @@ def _run(options: argparse.Namespace) -> None:
         write_file(path, content)
         print(f"{path}  {len(content):,} bytes")
     if code:
-        print(f"not packed, and needed to load it: {', '.join(code)}")
+        print(f"not packed, and needed to load it: {', '.join(map(shown_name, code))}")
     missing = "" if options.has_runner else " (declarative-runner must be installed, or its wheel be named too)"
     print(f"pip install {shlex.join(map(str, contents))}{missing}")
 

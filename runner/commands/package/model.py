@@ -15,6 +15,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
@@ -27,7 +28,8 @@ from runner.commands.package.own import PROJECT
 from runner.commands.package.wheel import Wheel
 from runner.components.storage import verified_files
 from runner.errors import RunnerError
-from runner.tracking.mlflow.carried import libraries_of
+from runner.foreign import shown_name
+from runner.tracking.mlflow.carried import code_names, libraries_of
 from runner.tracking.mlflow.store import MODEL_FOLDER
 from runner.tracking.model_source import PACKAGES, ModelSource, installed_models
 
@@ -70,13 +72,16 @@ def model_wheel(source: ModelSource, wanted: Wanted) -> tuple[Wheel, list[str]]:
     lang = str(config["lang"])
     default = registered[1] if registered else re.sub(r"[^A-Za-z0-9]+", "-", "-".join([lang, *components])).strip("-")
     name, module = _names(wanted.name or default)
-    version = _version(wanted.version or (registered[2] if registered and registered[2] else "0.1.0"))
-    described = wanted.description or f"{', '.join(components)} for texts in language {lang}, trained with {PROJECT}"
-    code = config.get("code", [])
+    number = _version(wanted.version or (registered[2] if registered and registered[2] else "0.1.0"))
+    described = (
+        wanted.description
+        or f"{', '.join(map(_cell, components))} for texts in language {lang}, trained with {PROJECT}"
+    )
+    code = code_names(source.folder)
     headers = [
         ("Metadata-Version", "2.4"),
         ("Name", name),
-        ("Version", version),
+        ("Version", number),
         ("Summary", _line(described, "--description")),
         *([("License-Expression", _licence(wanted.license))] if wanted.license else []),
         *([("Author", _line(wanted.author, "--author"))] if wanted.author else []),
@@ -89,7 +94,7 @@ def model_wheel(source: ModelSource, wanted: Wanted) -> tuple[Wheel, list[str]]:
     )
     content = {f"{module}/__init__.py": _MODULE.encode("utf8")}
     content |= {f"{module}/{MODEL_FOLDER}/{file}": data for file, data in files.items()}
-    return Wheel(module, version, content, metadata, f"[{PACKAGES}]\n{name} = {module}\n"), list(code)
+    return Wheel(module, number, content, metadata, f"[{PACKAGES}]\n{name} = {module}\n"), code
 
 
 def _names(text: str) -> tuple[str, str]:
@@ -120,14 +125,14 @@ def _is_module(name: str) -> bool:
 
 def _version(text: str) -> str:
     try:
-        version = Version(text)
+        number = Version(text)
     except InvalidVersion:
         fact = f"{text!r:.80} is no version of a package (PEP 440)"
         raise RunnerError(fact, place="--version", hint="For example 1.0, 1.2.3 or 2.0rc1.") from None
-    if version.local is not None:
+    if number.local is not None:
         fact = f"{text!r:.80} is a local version, which no index takes"
         raise RunnerError(fact, place="--version", hint="For example 1.0, 1.2.3 or 2.0rc1.")
-    return str(version)
+    return str(number)
 
 
 def _licence(text: str) -> str:
@@ -145,9 +150,16 @@ def _line(text: str, place: str) -> str:
 
 
 def _requirements(config: Mapping[str, Any]) -> Iterator[str]:
-    """This project from the version that packs the model, and what the model's tokenizer needs."""
+    """This project from the version that packs the model, and what the tokenizer needs: it may cut words otherwise in the
+    next minor version.
+    """
     yield f"{PROJECT}>={__version__}"
-    yield from sorted(libraries_of(config))
+    for name in sorted(libraries_of(config)):
+        try:
+            major, minor = Version(version(name)).release[:2]
+            yield f"{name}~={major}.{minor}.0"
+        except (PackageNotFoundError, InvalidVersion, ValueError):
+            yield name
 
 
 def _page(name: str, module: str, meta: Mapping[str, Any], code: list[str]) -> Iterator[str]:
@@ -159,11 +171,11 @@ def _page(name: str, module: str, meta: Mapping[str, Any], code: list[str]) -> I
     yield f"nlp = {module}.load({given})"
     yield "```\n"
     if code:
-        yield f"The model needs Python files of its maker's, which are not in this package: {', '.join(code)}.\n"
+        yield f"The model needs Python files of its maker's, which are not in this package: {', '.join(map(_cell, code))}.\n"
     yield "| component | labels |\n| --- | --- |"
     for component, labels in meta["labels"].items():
         listed = ", ".join(f"`{_cell(label)}`" for label in labels[:100])
-        yield f"| {component} | {listed}{', …' if len(labels) > 100 else ''} |"
+        yield f"| {_cell(component)} | {listed}{', …' if len(labels) > 100 else ''} |"
     scores = meta.get("scores")
     if isinstance(scores, dict) and scores:
         yield "\n| score on the dev set | value |\n| --- | --- |"
@@ -174,5 +186,5 @@ def _page(name: str, module: str, meta: Mapping[str, Any], code: list[str]) -> I
 
 
 def _cell(text: str) -> str:
-    """A label inside a table: what would end the cell is replaced."""
-    return re.sub(r"[\s|`]", "_", text)
+    """A name in one line and one cell of a table: what would end either is replaced."""
+    return re.sub(r"[|`]", "_", shown_name(text))
