@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from io import BytesIO
 from itertools import islice
 from typing import Any, BinaryIO
@@ -106,12 +107,12 @@ class Pieces:
 
     def _numbers(self, values: Sequence[str | None], used: set[str]) -> list[int]:
         """spaCy's numbers of strings; 0 of None."""
-        distinct = set(values) - {None, ""}
-        used.update(distinct)  # type: ignore[arg-type]
-        for value in distinct - self._known.keys():
-            assert value is not None
-            self._known[value] = self._add(value)
         known = self._known
+        for value in set(values):
+            if value:
+                used.add(value)
+                if value not in known:
+                    known[value] = self._add(value)
         return [known[value] if value else 0 for value in values]
 
     def _entities(self, doc: Doc, used: set[str]) -> tuple[list[int], list[int]]:
@@ -199,7 +200,13 @@ def _is_column(values: Any, n: int) -> bool:
 
 
 def _pack(value: Any) -> bytes:
-    from srsly.msgpack import packb
-
-    packed: bytes = packb(value, use_bin_type=True)
+    packed: bytes = _packer().pack(value)
     return packed
+
+
+@cache
+def _packer() -> Any:
+    """One for all: to make one takes a thousand times as long as to pack a number, for it asks for plugins."""
+    from srsly.msgpack import Packer
+
+    return Packer(use_bin_type=True)
