@@ -62,24 +62,35 @@ def spanning_tree(ops: Ops, scores: NDArray[Any], *, single_root: bool) -> Ints:
         heads = spanning_tree(ops, scores, single_root=False)
         if np.count_nonzero(heads == np.arange(len(heads))) <= 1:
             return heads
-    return ops.best_forest(_into(scores, single_root=single_root))
+    return _best_forest(ops, scores, 0.0 if not single_root else _root_penalty(scores))
 
 
-def _into(scores: NDArray[Any], *, single_root: bool) -> NDArray[np.float64]:
-    """(n, n + 1): the weight of each arc into each token. Columns 0 … n - 1 are tokens as heads, n the root above all roots.
+def _root_penalty(scores: NDArray[Any]) -> float:
+    """What every root pays, so high that the best tree has one root. Exact, as all trees with one root pay the same."""
+    return (float(scores.max()) - float(scores.min()) + 1.0) * (len(scores) + 1)
 
-    -inf never wins: every row has a root score.
+
+def _best_forest(ops: Ops, scores: NDArray[Any], penalty: float) -> Ints:
+    """The best forest of one doc. penalty: subtracted from every root score. (n, n) → (n,) heads.
+
+    A token whose best heads lead to a root keeps its best head: no cycle can change it. So the search for a spanning
+    forest sees the tokens on cycles and below them, which are few, and all tokens as their heads.
     """
     n = len(scores)
     tokens = np.arange(n)
-    into = np.empty((n, n + 1))
-    into[:, :n] = scores
-    into[:, n] = into[tokens, tokens]
-    into[tokens, tokens] = -np.inf
-    if single_root:
-        # A penalty so high that the best tree has one root. Exact, as all trees with one root pay the same.
-        into[:, n] -= (float(scores.max()) - float(scores.min()) + 1.0) * (n + 1)
-    return into
+    others = scores.copy()
+    others[tokens, tokens] = -np.inf
+    heads = others.argmax(axis=1)
+    roots = scores.diagonal().astype("float64") - penalty
+    heads = np.where(roots > others[tokens, heads], tokens, heads)
+    tops = roots_of(heads)
+    rows = np.flatnonzero(heads[tops] != tops)  # these tokens reach no root
+    if len(rows):
+        into = np.empty((len(rows), n + 1))  # the weight of each arc into a token; column n is the root above all roots
+        into[:, :n] = others[rows]
+        into[:, n] = roots[rows]
+        ops.best_forest(into, rows, heads)
+    return heads
 
 
 def sentence_starts(heads: Sequence[int]) -> list[bool]:

@@ -106,6 +106,19 @@ def _walk(heads, i):
     return i
 
 
+@settings(max_examples=200, deadline=None)
+@given(score_matrices(largest=9))
+def test_a_search_over_all_tokens_finds_the_same_heads(scores):
+    n = len(scores)
+    tokens = np.arange(n)
+    into = np.empty((n, n + 1))
+    into[:, :n], into[:, n] = scores, scores.diagonal()
+    into[tokens, tokens] = -np.inf
+    heads = np.arange(n)
+    OPS.best_forest(into, tokens, heads)
+    assert spanning_tree(OPS, scores, single_root=False).tolist() == heads.tolist()
+
+
 def test_cycles_are_seen():
     heads = np.array([[1, 0, 2, 2], [1, 1, 1, 2], [0, 1, 2, 3], [3, 0, 1, 2]])
     assert are_trees(heads).tolist() == [False, True, True, False]

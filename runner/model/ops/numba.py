@@ -151,10 +151,8 @@ class NumbaOps(Ops):
 
     # Trees
 
-    def best_forest(self, into: NDArray[np.float64]) -> Ints:
-        heads = np.arange(len(into))
-        kernels.best_forest(into, heads)
-        return heads
+    def best_forest(self, into: NDArray[np.float64], open_tokens: Ints, heads: Ints) -> None:
+        kernels.best_forest(into, open_tokens, heads)
 
     # Adam
 

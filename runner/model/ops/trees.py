@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from thinc.api import NumpyOps
@@ -12,23 +14,28 @@ Ints = NDArray[np.intp]
 class TreeOps(NumpyOps):
     """`best_forest`."""
 
-    def best_forest(self, into: NDArray[np.float64]) -> Ints:
-        """The heads with the highest sum of weights. into: (n, n + 1), see trees._into, overwritten → (n,)."""
-        n = len(into)
-        tokens = np.arange(n)
-        target = np.repeat(tokens.astype("int32")[:, None], n + 1, axis=1)  # the token an arc enters
+    def best_forest(self, into: NDArray[np.float64], open_tokens: Ints, heads: Ints) -> None:
+        """Write the heads with the highest sum of weights for the tokens `open_tokens`; the other tokens' heads are final.
+
+        into: (len(open_tokens), n + 1), the weight of each arc into these tokens, overwritten; column n is the root above
+        all roots. open_tokens: ascending. heads: (n,); the other tokens' heads lead to a root.
+        """
+        n = len(heads)
+        target = np.repeat(open_tokens.astype("int32")[:, None], n + 1, axis=1)  # the token an arc enters
         # Nodes 0 … n - 1 are tokens. Each contracted cycle is a new node, and takes over the row of one of its members.
-        row = np.arange(2 * n)  # of `into` and `target`, by node
+        row = np.zeros(2 * n, dtype="intp")  # of `into` and `target`, by node
+        row[open_tokens] = np.arange(len(open_tokens))
         group = np.arange(n)  # of each token: the node that stands for it now
         parent = np.full(2 * n, -1)  # the node that a node was contracted into
         arc = np.zeros((2 * n, 2), dtype="intp")  # of each node: the best arc into it, as (head, token)
         weight = np.zeros(2 * n)
-        is_done = np.zeros(2 * n, dtype=bool)  # a path from the root leads here
+        is_done = np.ones(2 * n, dtype=bool)  # a path from the root leads here
+        is_done[open_tokens] = is_done[n:] = False
         on_path = np.zeros(2 * n, dtype=bool)
         is_inner = np.zeros(2 * n, dtype=bool)  # contracted
         columns = np.arange(n + 1)
         n_nodes = n
-        for first in range(n):
+        for first in open_tokens.tolist():
             node = int(group[first])
             if is_done[node]:
                 continue
@@ -65,20 +72,21 @@ class TreeOps(NumpyOps):
                 del path[at:]
                 path.append(new)
                 on_path[new] = True
-        return _expanded(arc[:n_nodes], parent, n)
+        _expand(arc, parent, [*range(n_nodes - 1, n - 1, -1), *open_tokens[::-1].tolist()], heads)
 
 
-def _expanded(arc: Ints, parent: Ints, n: int) -> Ints:
-    """The heads of n tokens, from the arc (head, token) into every node: a token or a contracted cycle."""
-    heads = np.arange(n)
+def _expand(arc: Ints, parent: Ints, nodes: Sequence[int], heads: Ints) -> None:
+    """Write the heads of tokens, from the arc (head, token) into every node: a token or a contracted cycle.
+
+    nodes: from the outermost cycles to the tokens.
+    """
     is_open = np.ones(len(arc), dtype=bool)
-    for node in range(len(arc) - 1, -1, -1):  # from the outermost cycles to the tokens
+    for node in nodes:
         if not is_open[node]:
             continue
         head, token = arc[node].tolist()
-        heads[token] = token if head == n else head
+        heads[token] = token if head == len(heads) else head
         inner = token
         while inner != node:  # cycles contracted around the token are entered through it
             is_open[inner] = False
             inner = int(parent[inner])
-    return heads

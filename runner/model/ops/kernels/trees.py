@@ -9,11 +9,13 @@ from runner.model.ops.kernels import types
 from runner.model.ops.kernels.types import OPTIONS
 
 
-@njit(void(types.longs, types.longs, types.longs, types.longs), **OPTIONS)
-def _expand(arc_head, arc_token, parent, heads):
-    """Expand contracted cycles into `heads`, as `_expanded` of ops/trees.py."""
+@njit(void(types.longs, types.longs, types.longs, types.longs, types.longs), **OPTIONS)
+def _expand(arc_head, arc_token, parent, open_tokens, heads):
+    """Expand contracted cycles into `heads`, as `_expand` of ops/trees.py."""
+    n_cycles = len(arc_head) - len(heads)
     is_open = np.ones(len(arc_head), np.bool_)
-    for node in range(len(arc_head) - 1, -1, -1):  # from the outermost cycles to the tokens
+    for i in range(n_cycles + len(open_tokens)):  # from the outermost cycles to the tokens
+        node = len(arc_head) - 1 - i if i < n_cycles else open_tokens[n_cycles + len(open_tokens) - 1 - i]
         if is_open[node]:
             token = arc_token[node]
             heads[token] = token if arc_head[node] == len(heads) else arc_head[node]
@@ -23,19 +25,20 @@ def _expand(arc_head, arc_token, parent, heads):
                 inner = parent[inner]
 
 
-@njit(void(types.double_matrix, types.longs), **OPTIONS)
-def best_forest(into, heads):
-    """Find the best heads; ops/trees.py explains the variables. into (n, n + 1), overwritten → heads (n,)."""
+@njit(void(types.double_matrix, types.longs, types.longs), **OPTIONS)
+def best_forest(into, open_tokens, heads):
+    """Write the best heads of the tokens `open_tokens`; ops/trees.py explains all variables. into: overwritten."""
     n = len(heads)
-    target = np.empty((n, n + 1), np.int64)
-    for i in range(n):
-        target[i] = i
-    row, group, parent = np.arange(2 * n), np.arange(n), np.full(2 * n, -1)
+    target = np.empty((len(open_tokens), n + 1), np.int64)
+    row, group, parent = np.zeros(2 * n, np.int64), np.arange(n), np.full(2 * n, -1)
     arc_head, arc_token, path = np.zeros(2 * n, np.int64), np.zeros(2 * n, np.int64), np.zeros(2 * n, np.int64)
     weight = np.zeros(2 * n)
-    is_done, on_path, is_inner = np.zeros(2 * n, np.bool_), np.zeros(2 * n, np.bool_), np.zeros(2 * n, np.bool_)
+    is_done, on_path, is_inner = np.ones(2 * n, np.bool_), np.zeros(2 * n, np.bool_), np.zeros(2 * n, np.bool_)
+    is_done[n:] = False
+    for i in range(len(open_tokens)):
+        row[open_tokens[i]], target[i], is_done[open_tokens[i]] = i, open_tokens[i], False
     n_nodes = n
-    for first in range(n):
+    for first in open_tokens:
         if is_done[group[first]]:
             continue
         path[0], depth = group[first], 1
@@ -78,4 +81,4 @@ def best_forest(into, heads):
                     group[token] = new
             path[at], depth = new, at + 1
             on_path[new] = True
-    _expand(arc_head[:n_nodes], arc_token, parent, heads)
+    _expand(arc_head[:n_nodes], arc_token, parent, open_tokens, heads)
