@@ -12,7 +12,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
@@ -108,6 +108,14 @@ def read_file(path: Path) -> bytes:
     """The content of a file. Raises OSError as `open_file` does."""
     with open_file(path) as file:
         return file.read()
+
+
+def files_below(folder: Path, left_out: Collection[str] = ("__pycache__",)) -> Iterator[tuple[str, Path]]:
+    """(path below the folder with `/`, file) of all files, in the order of the paths. left_out: folders by name."""
+    for path in sorted(folder.rglob("*")):
+        below = path.relative_to(folder)
+        if path.is_file() and not set(below.parts) & set(left_out):
+            yield below.as_posix(), path
 
 
 def check_file(path: Path, mode: int | None = None) -> None:

@@ -47,3 +47,11 @@ def test_a_file_system_without_locks_stops_nothing(tmp_path, monkeypatch):
     with creation_lock(f"sqlite:///{tmp_path}/mlflow.db", told.append):
         assert time.monotonic() - began < 1.0
     assert told == []
+
+
+def test_the_files_below_a_folder_in_order_without_what_is_left_out(tmp_path):
+    for name in ("b.py", "a/c.py", "a/__pycache__/c.pyc", "a-b.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("", "utf8")
+    assert [name for name, _ in files.files_below(tmp_path)] == ["a/c.py", "a-b.py", "b.py"]
+    assert [name for name, _ in files.files_below(tmp_path, ("a",))] == ["a-b.py", "b.py"]

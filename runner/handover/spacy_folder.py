@@ -7,6 +7,7 @@ runner/          our model folder, checksums included
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from runner import __version__
 from runner.components.pipeline import Pipeline
 from runner.errors import RunnerError
 from runner.files import write_folder
+
+_LANGUAGE = re.compile("[a-z]{2,3}")  # spaCy imports a module of this name
 
 
 def write_spacy(pipeline: Pipeline, path: Path) -> None:
@@ -48,7 +51,7 @@ def spacy_pipeline(pipeline: Pipeline) -> Any:
     tokenizer = {"@tokenizers": spacy_tokenizer.NAME, "block": dict(pipeline.tokenizer_block)}
     config = {"nlp": {"tokenizer": tokenizer}}
     try:
-        nlp = spacy.blank(pipeline.lang, config=config)
+        nlp = spacy.blank(pipeline.lang if _LANGUAGE.fullmatch(pipeline.lang) else "xx", config=config)
     except ImportError:  # a language that spaCy does not know
         nlp = spacy.blank("xx", config=config)
     nlp.meta["requirements"] = [f"declarative-runner>={__version__}"]  # `spacy package` asks for it

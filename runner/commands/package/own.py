@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import runner
-from runner.commands.package.wheel import Wheel, files_below
+from runner.commands.package.wheel import Wheel
 from runner.config.conf_folder import conf_dir
 from runner.errors import RunnerError
+from runner.files import files_below, read_file
 
 PROJECT = "declarative-runner"
 _LICENCE = "LICENSE"
@@ -24,7 +25,8 @@ _LICENCE = "LICENSE"
 def own_wheel() -> Wheel:
     """The wheel of the code that is running. Raises RunnerError if its metadata is nowhere."""
     package = Path(runner.__file__).resolve().parent
-    files = {**files_below(package, package.name), **files_below(conf_dir(), f"{package.name}/conf")}
+    files = {f"{package.name}/{name}": read_file(path) for name, path in files_below(package)}
+    files |= {f"{package.name}/conf/{name}": read_file(path) for name, path in files_below(conf_dir())}
     metadata, entry_points, licence = _described(package)
     wheel = Wheel(PROJECT.replace("-", "_"), runner.__version__, files, metadata, entry_points)
     files[f"{wheel.info}/licenses/{_LICENCE}"] = licence.encode("utf8")

@@ -13,9 +13,6 @@ import stat
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-
-from runner.files import read_file
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
 _MODE = (stat.S_IFREG | 0o644) << 16
@@ -70,16 +67,6 @@ class Wheel:
         own = {"METADATA": self.metadata, "WHEEL": _WHEEL, "entry_points.txt": self.entry_points}
         described = [(f"{self.info}/{name}", text.encode("utf8")) for name, text in sorted(own.items()) if text]
         return [*sorted(self.files.items()), *described]
-
-
-def files_below(folder: Path, prefix: str, left_out: frozenset[str] = frozenset({"__pycache__"})) -> dict[str, bytes]:
-    """All files of a folder, by their path in the wheel. left_out: names of folders to pass over."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
-    return {
-        f"{prefix}/{path.relative_to(folder).as_posix()}": read_file(path)
-        for path in paths
-        if not left_out.intersection(path.relative_to(folder).parts)
-    }
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

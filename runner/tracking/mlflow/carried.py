@@ -18,7 +18,7 @@ from pathlib import Path
 
 import runner
 from runner.components.storage import CONFIG
-from runner.files import read_file
+from runner.files import files_below, read_file
 from runner.user_code import loaded_code
 
 FOLDER = "code"
@@ -69,10 +69,9 @@ def package_zip() -> bytes:
     root = Path(runner.__file__).parent
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as package:
-        for path in sorted(root.rglob("*")):
-            name = path.relative_to(root)
-            if path.suffix in _KINDS and not set(name.parts) & set(_LEFT_OUT):
-                entry = zipfile.ZipInfo(f"{root.name}/{name.as_posix()}", _LONG_AGO)
+        for name, path in files_below(root, _LEFT_OUT):
+            if path.suffix in _KINDS:
+                entry = zipfile.ZipInfo(f"{root.name}/{name}", _LONG_AGO)
                 entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
                 package.writestr(entry, path.read_bytes())
     return content.getvalue()
