@@ -28,11 +28,22 @@ def doubts(example: Example, components: Mapping[str, Component]) -> Iterator[tu
     for layer, aligned in (("tags", example.aligned_tags), ("heads", example.aligned_heads)):
         if layer in layers and not example.is_identical and not any(value is not None for value in aligned()):
             facts.append(f"the words of its {layer} are no tokens here, and nothing is learned from them")
+    tags = sorted({ent.label for ent in example.reference.ents if _is_tag(ent.label)})
+    if tags:
+        named = (
+            f"the label {tags[0]!r} looks like a tag: write {tags[0][2:]!r}, with the start and end of the whole entity"
+        )
+        yield ("tags as labels", tuple(tags)), f"{shown}: {named}"
     for fact in facts:
         yield (fact, shown), f"{shown}: {fact}"
     for component in components.values():
         for key, fact in component.doubts(example):
             yield key, f"{shown}: {fact}"
+
+
+def _is_tag(label: str) -> bool:
+    """Whether a label has the prefix of a BILUO tag. Only a warning follows: there are labels such as "B-CELL"."""
+    return len(label) > 2 and label[1] == "-" and label[0] in "BILU"
 
 
 def _layers(example: Example) -> list[str]:

@@ -3,7 +3,8 @@
     as_examples([("Uber grows", {"entities": [(0, 4, "ORG")]})], None, nlp.make_doc)
     as_examples("Uber grows", {"entities": [(0, 4, "ORG")]}, nlp.make_doc)
 
-The dicts are in the simple training style (corpus/annotations.py). Errors show how to write them.
+The dicts are in the simple training style (corpus/annotations.py). A list in the place of a dict holds entities. Errors show
+how to write them.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ def _as_example(item: Any, make_doc: Callable[[str], Doc]) -> Example:
         raise RunnerError("an Example holds its annotations", hint="Give the Examples alone: nlp.update(examples).")
     if not isinstance(text, str | Doc):
         raise RunnerError(f"cannot learn from a {type(text).__name__} in the place of a text", hint=_FORM)
+    if isinstance(annotation, list | tuple):  # entities alone: ("Uber grows", [(0, 4, "ORG")])
+        annotation = {"entities": annotation}
     if not isinstance(annotation, Mapping):
         hint = 'Give a dict that names the layer: {"entities": [(0, 4, "ORG")]}, {"cats": {"SPORT": 1.0}}, {"tags": [...]}.'
         raise RunnerError(f"the annotations of {str(text)[:60]!r} are a {type(annotation).__name__}", hint=hint)

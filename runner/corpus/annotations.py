@@ -6,9 +6,10 @@
 
 An example has `text`, `words` or both, which must agree up to white space. Without a text, `spaces` says whether a space
 follows each word. Entities are [start, end, label] or {"start", "end", "label"} in characters of the text (without a text:
-of the words joined by their spaces), or one BILUO tag per word. `tags`, `pos`, `deps`, `heads` and `sent_starts` hold one
-value per word, null if unknown; a root is its own head. `cats`: label → a number from 0 to 1, or true or false. A key that
-is null counts as absent; unknown keys are kept in `Doc.meta`.
+of the words joined by their spaces), or one BILUO tag per word, null or "-" if unknown. `tags`, `pos`, `deps`, `heads` and
+`sent_starts` hold one value per word, null if unknown; a root is its own head. Sentence starts may also be spaCy's numbers: 1
+starts, -1 does not, 0 is unknown. `cats`: label → a number from 0 to 1, or true or false. numpy's numbers and arrays count as
+Python's. A key that is null counts as absent; unknown keys are kept in `Doc.meta`.
 
 An entity that does not start and end with words cannot be an entity of the Doc: the words that it touches become
 `Doc.unknown_ents`, and `Doc.meta[UNALIGNED]` lists it as (first word, end word, label), so that `Example` can count it.
@@ -19,8 +20,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from runner.corpus.alignment import Fit, fit_offsets, word_edges
-from runner.corpus.biluo import biluo_to_spans, unknown_ranges
+from runner.corpus.biluo import UNKNOWN, biluo_to_spans, unknown_ranges
 from runner.corpus.doc import Doc
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError, suggest
@@ -30,6 +33,7 @@ UNALIGNED = "runner:unaligned_entities"  # key in Doc.meta
 KEYS = ("text", "words", "spaces", "entities", "tags", "pos", "heads", "deps", "sent_starts", "cats")
 # Of predictions: no annotation to learn from, kept in Doc.meta.
 CONFIDENCE = ("entity_confidence", "tag_confidence", "head_confidence", "dep_confidence", "cat_confidence")
+_FLAG_OF = {1: True, -1: False, 0: None}  # spaCy's numbers of sentence starts
 _KEYS = frozenset((*KEYS, UNALIGNED))
 
 
@@ -114,7 +118,9 @@ def _read_layers(record: Mapping[str, Any], n_words: int, source: str | None) ->
         "pos": _values(record, "pos", str, "a string or null", source, nullable=True),
         "deps": _values(record, "deps", str, "a string or null", source, nullable=True),
         "heads": _values(record, "heads", int, "a word's position or null", source, nullable=True),
-        "sent_starts": _values(record, "sent_starts", bool, "true, false or null", source, nullable=True),
+        "sent_starts": _values(
+            record, "sent_starts", bool, "true, false or null; or 1, -1 or 0", source, nullable=True
+        ),
     }
     for key, values in layers.items():
         if values is not None and len(values) != n_words:
@@ -127,12 +133,15 @@ def _read_entities(
 ) -> tuple[Fit, list[tuple[int, int]]]:
     """The entities in words, and the word ranges whose entities are unknown."""
     if not isinstance(entities, (list, tuple)):
+        entities = entities.tolist() if isinstance(entities, np.ndarray) else entities
+    if not isinstance(entities, (list, tuple)):
         raise RunnerError(
             f"'entities' is {_kind(entities)}",
             place=source,
             hint='Give a list of [start, end, "LABEL"], or one BILUO tag per word.',
         )
-    if entities and all(isinstance(entity, str) for entity in entities):
+    if entities and all(isinstance(entity, str) or entity is None for entity in entities):
+        entities = [UNKNOWN if entity is None else entity for entity in entities]
         if len(entities) != len(starts):
             raise _mismatch("entities (tags)", len(entities), len(starts), source)
         try:
@@ -156,7 +165,7 @@ def _read_entity(entity: Any, i: int, source: str | None) -> tuple[int, int, str
         raise RunnerError(f"entities[{i}] is {_kind(entity)}", place=source, hint=hint)
     start, end, label = entity
     for value in (start, end):
-        if type(value) is not int:  # a bool is an int to isinstance
+        if type(value) is not int and not isinstance(value, np.integer):  # a bool is an int to isinstance
             raise RunnerError(f"entities[{i}] has {_kind(value)} as an offset", place=source, hint=hint)
     if not isinstance(label, str) or not label.strip():
         raise RunnerError(
@@ -164,7 +173,7 @@ def _read_entity(entity: Any, i: int, source: str | None) -> tuple[int, int, str
             place=source,
             hint=hint,
         )
-    return start, end, label
+    return int(start), int(end), label
 
 
 def _read_cats(record: Mapping[str, Any], source: str | None) -> dict[str, float] | None:
@@ -175,7 +184,7 @@ def _read_cats(record: Mapping[str, Any], source: str | None) -> dict[str, float
     if not isinstance(cats, Mapping):
         raise RunnerError(f"'cats' is {_kind(cats)}", place=source, hint=hint)
     for label, value in cats.items():
-        if not isinstance(value, (int, float)):
+        if not isinstance(value, (int, float, np.number, np.bool_)):
             raise RunnerError(f"cats[{label!r}] is {_kind(value)}", place=source, hint=hint)
         if not 0 <= value <= 1:
             raise RunnerError(f"cats[{label!r}] is {value}", place=source, hint=hint)
@@ -215,13 +224,22 @@ def _values(
     if values is None:
         return None
     if not isinstance(values, (list, tuple)):
+        values = values.tolist() if isinstance(values, np.ndarray) else values
+    if not isinstance(values, (list, tuple)):
         raise RunnerError(f"{key!r} is {_kind(values)}", place=source, hint=f"Give a list, {wanted} each.")
     kinds = set(map(type, values))
     if not kinds <= ({kind, type(None)} if nullable else {kind}):
+        values = [_plain(value, is_flag=kind is bool and nullable) for value in values]
         for i, value in enumerate(values):
             if not (type(value) is kind or (nullable and value is None)):
                 raise RunnerError(f"{key}[{i}] is {_kind(value)}", place=source, hint=f"Give {wanted}.")
     return list(values)
+
+
+def _plain(value: Any, *, is_flag: bool) -> Any:
+    """Python's value for one of numpy's; is_flag: also True, False and None for spaCy's 1, -1 and 0."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return _FLAG_OF.get(value, value) if is_flag and type(value) is int else value
 
 
 def _mismatch(key: str, n: int, n_words: int, source: str | None) -> RunnerError:

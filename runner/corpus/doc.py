@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, overload
 
+import numpy as np
+
 from runner.corpus.alignment import respelt, word_edges
 from runner.corpus.doc_json import to_json
 from runner.corpus.drawn import DrawnDoc
@@ -277,4 +279,6 @@ class Doc(DrawnDoc, ExplainsNames):
 def _checked(name: str, values: Sequence[Any] | None, n: int, source: str | None) -> list[Any] | None:
     if values is not None and len(values) != n:
         raise RunnerError(f"{len(values)} {name} for {n} words", place=source, hint="Give one value per word.")
+    if isinstance(values, np.ndarray):
+        return values.tolist()
     return list(values) if values is not None else None

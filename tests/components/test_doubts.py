@@ -74,7 +74,7 @@ def test_what_a_disabled_component_learns_from_is_not_warned_of():
     ("act", "words"),
     [
         (lambda nlp: nlp.update([], []), "no example to learn from"),
-        (lambda nlp: nlp.update(["a"], [[(0, 1, "X")]]), r"annotations of 'a' are a list\n  .*entities"),
+        (lambda nlp: nlp.update(["a"], ["X"]), r"annotations of 'a' are a str\n  .*entities"),
         (lambda nlp: nlp.update(["a"], [{}], sgd=lambda w, g: None), "which is no optimizer"),
         (lambda nlp: nlp.update(["a"], [{}], sgd=False), "which is no optimizer"),
         (lambda nlp: nlp.update(["a"], [{}], drop=1.5), "dropout must be at least 0 and below 1, got 1.5"),
@@ -132,3 +132,24 @@ def test_entities_of_a_doc_may_be_set():
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("Lake Aurel", "LOC")]
     doc.ents = [(2, 3, "X")]
     assert [ent.as_tuple() for ent in doc.ents] == [(2, 3, "X")]
+
+
+def test_entities_alone_may_stand_in_the_place_of_a_dict():
+    nlp = runner.blank("en")
+    nlp.add_pipe("ner", {"tok2vec": {"type": "hash_embed_cnn", "width": 8, "depth": 1}})
+    nlp.initialize([("Uber grows", [(0, 4, "ORG")]), ("It rains", [])])
+    nlp.update(["Oslo grows", "It rains"], [[(0, 4, "GPE")], []])
+    nlp.update([("Ada grows", ["U-PER", None])])
+    assert sorted(nlp.get_pipe("ner").labels) == ["GPE", "ORG", "PER"]
+    with pytest.raises(runner.RunnerError, match=r"entities\[0\] is a number\n  An entity is"):
+        nlp.update([("Uber grows", (0, 4, "ORG"))])
+
+
+def test_a_label_that_looks_like_a_tag_is_doubted_once():
+    nlp = runner.blank("en")
+    nlp.add_pipe("ner", {"tok2vec": {"type": "hash_embed_cnn", "width": 8, "depth": 1}})
+    with pytest.warns(
+        UserWarning, match="the label 'B-ORG' looks like a tag: write 'ORG', with the start and end"
+    ) as warned:
+        nlp.initialize([("Uber grows", [(0, 4, "B-ORG")]), ("Uber grew", [(0, 4, "B-ORG")])])
+    assert len([one for one in warned if "looks like a tag" in str(one.message)]) == 1

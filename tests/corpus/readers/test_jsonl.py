@@ -139,7 +139,7 @@ FAULTS = [
     ({"words": ["a"], "tags": "X"}, "'tags' is the string"),
     ({"words": ["a"], "heads": [True]}, r"heads\[0\] is true"),
     ({"words": ["a"], "heads": [1]}, "head 1 of token 0 lies outside"),
-    ({"words": ["a"], "sent_starts": [1]}, r"sent_starts\[0\] is a number"),
+    ({"words": ["a"], "sent_starts": [2]}, r"sent_starts\[0\] is a number"),
     ({"words": ["a"], "cats": ["A"]}, "'cats' is a list of 1"),
     ({"words": ["a"], "cats": {"A": "yes"}}, r"cats\['A'\] is the string"),
     ({"words": ["a"], "cats": {"A": 2}}, r"cats\['A'\] is 2"),
