@@ -15,6 +15,8 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
+from packaging.utils import parse_wheel_filename
 
 import runner
 from runner.__main__ import main
@@ -110,6 +112,19 @@ def test_the_record_names_every_file_with_its_digest(package):
             assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
+def test_packaging_accepts_names_and_metadata(package):
+    """The reference implementation of the specifications reads both wheels without a complaint."""
+    package("run", "dist", "--name", "my-model", "--version", "1.0", "--license", "MIT", "--with-runner")
+    for wheel in Path("dist").glob("*.whl"):
+        name, version, build, tags = parse_wheel_filename(wheel.name)
+        with zipfile.ZipFile(wheel) as archive:
+            content = archive.read(f"{wheel.name.partition('-py3')[0]}.dist-info/METADATA")
+        told = Metadata.from_email(content, validate=True)
+        assert (told.name.lower(), told.version) == (name, version)
+        assert (build, {str(tag) for tag in tags}) == ((), {"py3-none-any"})
+        assert told.license_expression == "MIT"
+
+
 def test_only_the_models_four_files_are_packed(package):
     Path("run/model-best/notes.txt").write_text("private", "utf8")
     Path("run/model-best/evil.py").write_text("raise SystemExit", "utf8")
@@ -134,7 +149,10 @@ def test_defaults_come_from_the_model(package):
     code, out, err = package("run", "dist")
     wheel = "dist/en_tagger_parser_ner_textcat-0.1.0-py3-none-any.whl"
     assert (code, err) == (0, "")
-    assert f"pip install {wheel} (declarative-runner must be installed" in out
+    assert out.splitlines()[1:] == [
+        f"pip install {wheel}",
+        "declarative-runner must be installed there; --with-runner writes its wheel too",
+    ]
     told = metadata(wheel)
     assert told["Summary"] == "tagger, parser, ner, textcat for texts in language en, trained with declarative-runner"
     assert told["License-Expression"] is None

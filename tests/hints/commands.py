@@ -68,7 +68,11 @@ def options_of_convert(at: Place) -> None:
 
 
 @story(
-    "commands/package/__init__", "pip install {}{}", "overwrite it with --force", commands__package__model="my-model."
+    "commands/package/__init__",
+    "pip install {}",
+    "--with-runner writes its wheel too",
+    "overwrite it with --force",
+    commands__package__model="my-model.",
 )
 def a_wheel_in_the_way(at: Place) -> None:
     at.command(*TINY, "output_dir=out")
@@ -80,6 +84,7 @@ def a_wheel_in_the_way(at: Place) -> None:
     at.command(*changed, code=2)
     at.command(*changed, "--version", "2")
     at.command(*changed, "--force")
+    assert "pip install dist/declarative_runner-" in at.command(*changed, "--force", "--with-runner")
 
 
 @story("commands/package/model", "Give another --name.", commands__package__own="or leave --with-runner out")

@@ -75,8 +75,9 @@ def _run(options: argparse.Namespace) -> None:
         print(f"{path}  {len(content):,} bytes")
     if code:
         print(f"not packed, and needed to load it: {', '.join(map(shown_name, code))}")
-    missing = "" if options.has_runner else " (declarative-runner must be installed, or its wheel be named too)"
-    print(f"pip install {shlex.join(map(str, contents))}{missing}")
+    print(f"pip install {shlex.join(map(str, contents))}")
+    if not options.has_runner:
+        print("declarative-runner must be installed there; --with-runner writes its wheel too")
 
 
 def _check_place(path: Path, content: bytes, *, is_forced: bool) -> None:
