@@ -48,6 +48,8 @@ class Component(ABC):
     columns: score → heading, wherever scores stand in columns (the console's table, MLflow's views). heading: of its loss
     there; empty: its name. score_weights: its part of the final score when the config names none.
     max_batch_size: examples, in batch=growing; None: the other components decide.
+    docs_at_once: long docs that it predicts in one batch, for layers that step from word to word through all docs: a step
+    costs about the same for one doc and for sixteen.
     annotation: keys of corpus/annotations.py that it learns from; None: not told.
     outcome_view: how the error page draws its outcomes (outcomes.py).
     adjustable: settings that may differ when its training goes on from a trained model; all others say what it is.
@@ -59,6 +61,7 @@ class Component(ABC):
     columns: ClassVar[Mapping[str, str]] = {}
     score_weights: ClassVar[Mapping[str, float]]
     max_batch_size: ClassVar[int | None] = None
+    docs_at_once: ClassVar[int] = 1
     annotation: ClassVar[tuple[str, ...] | None] = None
     outcome_view: ClassVar[View] = "words"
     adjustable: ClassVar[tuple[str, ...]] = ("dropout",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,21 @@ class Batch:
     def of(cls, docs: Sequence[Doc], lexemes: Lexemes) -> Batch:
         table = lexemes.table
         return cls(docs, Layout([len(doc) for doc in docs]), table.rows(docs), table)
+
+    @classmethod
+    def joined(cls, batches: Sequence[Batch]) -> Batch:
+        """One batch of several, which a component reads with the same settings. Made of one, it is that one."""
+        if len(batches) == 1:
+            return batches[0]
+        layout = Layout(np.concatenate([batch.layout.lengths for batch in batches]))
+        vectors = [batch.vectors.X for batch in batches if batch.vectors is not None]
+        return replace(
+            batches[-1],  # its table holds the words of all
+            docs=[doc for batch in batches for doc in batch.docs],
+            layout=layout,
+            rows=np.concatenate([batch.rows for batch in batches]),
+            vectors=Packed(np.concatenate(vectors, axis=1), layout) if vectors else None,
+        )
 
     def tokens(self, features: Sequence[str]) -> Tokens:
         """The distinct lexemes with the hashes of the asked attributes, and where they stand."""

@@ -30,6 +30,7 @@ from runner.model.ops import Ops
 from runner.model.parameters import Given, Parameters
 
 _WORDS_PER_BATCH = 3000  # when predicting: the fastest or nearly so for every component, of 1,000 to 4,000
+_MOST_WORDS = 12_000  # in a batch of a component that predicts several docs at once
 _SHARED = "tok2vec"  # owner of a shared tok2vec's weights
 
 
@@ -169,19 +170,24 @@ class Network:
         The last bits of a matrix product depend on its size. No one sees them in the best label, but in a probability;
         so each doc is a batch of its own if its confidence is asked for.
         """
-        for some in _by_words(docs, _WORDS_PER_BATCH) if temperatures is None else ([doc] for doc in docs):
-            batch = Batch.of(some, self.lexemes)
-            vectors: dict[int, Packed] = {}
-            for doc in some:
+        at_once = max((self.components[name].docs_at_once for name in names), default=1)
+        for held in _by_words(docs, at_once) if temperatures is None else ([doc] for doc in docs):
+            parts: list[tuple[Batch, dict[int, Packed]]] = [
+                (Batch.of(some, self.lexemes), {}) for some in _by_words(held)
+            ]
+            for doc in held:
                 doc.confidence = None if temperatures is None else {}
             for name in names:
                 component = self.components[name]
-                read = replace(batch, vectors=self._vectors(name, batch, vectors))
-                if temperatures is not None:
-                    read = replace(read, temperature=temperatures.get(name, 1.0))
-                component.annotate(read)
+                batches = [replace(batch, vectors=self._vectors(name, batch, known)) for batch, known in parts]
+                if component.docs_at_once > 1:
+                    batches = [Batch.joined(batches)]
+                for batch in batches:
+                    if temperatures is not None:
+                        batch = replace(batch, temperature=temperatures.get(name, 1.0))
+                    component.annotate(batch)
                 if not component.has_weights:  # the component has changed the tokens
-                    batch, vectors = Batch.of(some, self.lexemes), {}
+                    parts = [(Batch.of(batch.docs, self.lexemes), {}) for batch, _ in parts]
 
     def _vectors(self, name: str, batch: Batch, known: dict[int, Packed]) -> Packed | None:
         """Return a component's token vectors. known: vectors by tok2vec, so that a shared tok2vec runs once."""
@@ -197,7 +203,7 @@ class Network:
         """Return, for each doc, the named components' entities with a probability of at least `threshold`."""
         candidates: list[list[Candidate]] = []
         finders = [self.components[name] for name in names if "entities" in (self.components[name].annotation or ())]
-        for some in _by_words(docs, _WORDS_PER_BATCH):
+        for some in _by_words(docs):
             batch = Batch.of(some, self.lexemes)
             vectors: dict[int, Packed] = {}
             here: list[list[Candidate]] = [[] for _ in some]
@@ -211,7 +217,7 @@ class Network:
     def likelihoods(self, examples: Sequence[Example], names: Sequence[str]) -> Iterator[tuple[str, Likelihood]]:
         """Yield the likelihood of the gold annotation for the named components, one a batch of the examples."""
         start = 0
-        for docs in _by_words([example.predicted for example in examples], _WORDS_PER_BATCH):
+        for docs in _by_words([example.predicted for example in examples]):
             some = examples[start : start + len(docs)]
             start += len(docs)
             batch, vectors = Batch.of(docs, self.lexemes), dict[int, Packed]()
@@ -294,11 +300,20 @@ def _backprop(vectors: Mapping[int, tuple[Packed, Callable[[Any], Any]]], gradie
         vectors[key][1](dX)
 
 
-def _by_words(docs: Sequence[Doc], limit: int) -> Iterator[list[Doc]]:
+def _by_words(docs: Sequence[Doc], at_once: int = 1) -> Iterator[list[Doc]]:
+    """Cut docs into batches of at most _WORDS_PER_BATCH words; of more, if they are fewer than `at_once` docs.
+
+    A doc of more words makes a batch of its own. No batch of several docs has more than _MOST_WORDS words.
+    """
     batch: list[Doc] = []
     words = 0
     for doc in docs:
-        if batch and words + len(doc) > limit:
+        total = words + len(doc)
+        if (
+            batch
+            and total > _WORDS_PER_BATCH
+            and (len(batch) >= at_once or total > _MOST_WORDS or max(len(doc), len(batch[0])) > _WORDS_PER_BATCH)
+        ):
             yield batch
             batch, words = [], 0
         batch.append(doc)

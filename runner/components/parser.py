@@ -25,17 +25,17 @@ from runner.components.advice import Advice, Size, between
 from runner.components.base import Component, Likelihood, PerType
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
-from runner.components.facts import Facts, Flaw, Total
+from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
 from runner.components.outcomes import Outcome, View
 from runner.components.parser_scores import arc_outcomes, count_arcs, deps, graded_arcs
 from runner.components.scores import Scores
+from runner.components.tree_faults import FAULTS, faults
 from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import hash64
 from runner.corpus.pieces import piece_lengths, sentence_lengths
-from runner.corpus.projective import crossing_arcs, has_cycle
 from runner.corpus.token_layers import confidence_record, set_confidence
 from runner.errors import RunnerError
 from runner.model import losses
@@ -52,14 +52,6 @@ TAG_CLASSES = 128  # classes of the auxiliary loss; a tag's class is its hash, s
 
 
 LONG_SENTENCE = 500  # words; from this length on the n² arc scores slow parsing down
-# For `debug`: name → (words after the count, total the count is a share of, harmless).
-FAULTS: dict[str, tuple[str, Total, bool]] = {
-    "docs with a head for some words only": ("texts with a head for some words only", "n_docs", False),
-    "heads that lead in a circle": ("texts have heads that lead in a circle", "n_annotated", False),
-    "not projective": ("trees are not projective", "n_annotated", True),
-    "arcs that cross another": ("arcs cross another, or span a root", "n_values", True),
-    "more roots than sentences": ("texts have more roots than sentences", "n_annotated", False),
-}
 
 Ints = NDArray[np.intp]
 
@@ -138,6 +130,7 @@ class DependencyParser(Component):
     heading = "Dep"
     columns: ClassVar = {"dep_uas": "UAS", "dep_las": "LAS", "sents_f": "Sents F"}
     max_batch_size: ClassVar = 16
+    docs_at_once: ClassVar = 16
     adjustable: ClassVar = ("dropout", "single_root", "ignore_punct", "max_length")
     annotation: ClassVar = ("heads", "deps")
     outcome_view: ClassVar[View] = "arcs"
@@ -188,7 +181,7 @@ class DependencyParser(Component):
             facts.n_annotated += 1
             facts.labels.update(label for label in doc.deps or () if label)
             facts.n_values += sum(head is not None for head in heads)
-            for name, n in _faults(heads, len(doc.sents)):
+            for name, n in faults(heads, len(doc.sents)):
                 facts.fault(name, *FAULTS[name][:2], is_harmless=FAULTS[name][2]).add(place, n)
         if longest > LONG_SENTENCE:
             hint = (
@@ -304,17 +297,20 @@ class DependencyParser(Component):
         heads = np.empty(batch.layout.n_tokens, dtype="intp")
         labels = np.zeros(batch.layout.n_tokens, dtype="intp")
         P = np.ones((2, batch.layout.n_tokens))  # of heads and labels
-        for group in self._groups(batch.vectors, lambda doc: sentence_lengths(batch.docs[doc], self.max_length)):
-            parse = self.head.predict((group.vectors, None))
-            for scores in (*parse.arcs.scores, parse.labels):
-                self.check_finite(scores)
-            heads[group.columns] = parse.heads if group.begins is None else parse.heads + group.begins
-            if self.labels:
-                labels[group.columns] = parse.labels.argmax(axis=0)
-            if batch.temperature is not None:
-                P[0, group.columns] = head_probabilities(parse.arcs, parse.heads, batch.temperature)
+        for columns, docs, vectors in self._whole_and_cut(batch):
+            pieces = [sentence_lengths(doc, self.max_length) for doc in docs if len(doc) > self.max_length]
+            for group in self._groups(vectors, pieces.__getitem__):
+                at = columns[group.columns]
+                parse = self.head.predict((group.vectors, None))
+                for scores in (*parse.arcs.scores, parse.labels):
+                    self.check_finite(scores)
+                heads[at] = parse.heads if group.begins is None else parse.heads + group.begins
                 if self.labels:
-                    P[1, group.columns] = losses.best_probability(parse.labels, batch.temperature)
+                    labels[at] = parse.labels.argmax(axis=0)
+                if batch.temperature is not None:
+                    P[0, at] = head_probabilities(parse.arcs, parse.heads, batch.temperature)
+                    if self.labels:
+                        P[1, at] = losses.best_probability(parse.labels, batch.temperature)
         names = self.labels or [""]
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             end = start + len(doc)
@@ -324,6 +320,22 @@ class DependencyParser(Component):
             if batch.temperature is not None:
                 set_confidence(doc, "heads", P[0, start:end].tolist())
                 set_confidence(doc, "deps", P[1, start:end].tolist())
+
+    def _whole_and_cut(self, batch: Batch) -> Iterator[tuple[Ints, list[Doc], Packed]]:
+        """Yield (columns, docs, vectors) of the docs that are parsed whole, then of those that are cut into sentences.
+
+        Apart, because the recurrent layers take as many steps as the longest piece of a group has words.
+        """
+        assert batch.vectors is not None
+        X, layout = batch.vectors
+        is_cut = layout.lengths > self.max_length
+        for some in (~is_cut, is_cut):
+            if some.all():
+                yield np.arange(layout.n_tokens), list(batch.docs), batch.vectors
+            elif some.any():
+                columns = np.flatnonzero(np.repeat(some, layout.lengths))
+                docs = [doc for doc, is_in in zip(batch.docs, some.tolist(), strict=True) if is_in]
+                yield columns, docs, Packed(X.take(columns, axis=1), Layout(layout.lengths[some]))
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
         """`heads` (positions of words), `deps` and `sent_starts`, each with one value per word; if asked,
@@ -383,16 +395,3 @@ class DependencyParser(Component):
                 {"dep_uas": (n_attached, n_predicted, n_gold), "dep_las": (right.total(), n_predicted, n_gold)}
             )
         return counts
-
-
-def _faults(heads: Sequence[int | None], n_sents: int) -> Iterator[tuple[str, int]]:
-    """Yield each fault of a doc's trees, as (name in FAULTS, count)."""
-    if any(head is None for head in heads):
-        yield "docs with a head for some words only", 1
-    if has_cycle(heads):
-        yield "heads that lead in a circle", 1
-    elif n := crossing_arcs(heads):
-        yield "not projective", 1
-        yield "arcs that cross another", n
-    if sum(head == i for i, head in enumerate(heads)) > n_sents:
-        yield "more roots than sentences", 1

@@ -212,3 +212,33 @@ def test_crossing_arcs_are_counted_in_one_pass():
     heads = [i - i % 2 for i in range(n)]  # pairs, each a tree
     heads[1], heads[n - 1] = n - 2, n - 2  # an arc over all other roots
     assert crossing_arcs(heads) == n // 2 - 2
+
+
+def test_docs_parsed_whole_and_docs_that_are_cut_take_no_part_in_each_other(memory):
+    words = gold(RECORDS).words
+    docs = [Doc(words[:n]) for n in (30, 100, 7, 61, 60, 200, 0, 1)]  # 100, 61 and 200 are cut
+    memory.get_pipe("parser").max_length = 60
+    memory.predict(docs)
+    alone = [parsed(memory, Doc(doc.words), 60) for doc in docs]
+    assert [(doc.heads, doc.deps, doc.sent_starts) for doc in docs] == alone
+
+
+def test_a_parser_takes_sixteen_long_docs_at_once_and_a_tagger_three_thousand_words(memory):
+    nlp = runner.blank(tokenizer={"type": "whitespace"})
+    nlp.add_pipe("tagger", {"tok2vec": SMALL["tok2vec"]}).add_label("NN")
+    nlp.add_pipe("parser", source=memory)
+    seen = {"tagger": [], "parser": []}
+    for name, batches in seen.items():
+        component = nlp.get_pipe(name)
+
+        def annotate(batch, annotate=component.annotate, batches=batches):
+            batches.append([len(doc) for doc in batch.docs])
+            annotate(batch)
+
+        component.annotate = annotate
+    nlp.predict([Doc(["a"] * n) for n in [500] * 20 + [3500, 200, 300]])
+    assert seen["tagger"] == [[500] * 6, [500] * 6, [500] * 4, [500] * 4, [3500], [200, 300]]
+    assert seen["parser"] == [[500] * 16, [500] * 4, [3500], [200, 300]]
+    seen["parser"].clear()
+    nlp.predict([Doc(["a"] * 1300) for _ in range(10)])
+    assert seen["parser"] == [[1300] * 9, [1300]]  # no more than 12,000 words
