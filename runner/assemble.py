@@ -17,6 +17,7 @@ from runner.blocks import resolve, resolve_argument
 from runner.compare.reproduction import code_tags
 from runner.components.base import max_batch_size
 from runner.components.pipeline import Pipeline, load
+from runner.components.teacher import Teacher
 from runner.config.auto import NOMINAL, Chosen, is_left_open
 from runner.config.kept import expanded_all
 from runner.config.schema import RunConfig
@@ -172,8 +173,47 @@ def make_learner(
         lines = told(config, numbers, words)
     pipeline = make_pipeline(config, numbers, initial)
     _set_dropouts(config, numbers, pipeline)
+    teacher = make_teacher(config, initial)
+    if teacher is not None:
+        _check_teacher(pipeline, teacher)
+    _set_partial(config, pipeline, teacher, train)
     sgd: Optimizer = resolve(numbers.in_optimizer(config.optimizer), "optimizers", "optimizer")
-    return pipeline, sgd, make_plan(config, pipeline, train, numbers, lines)
+    plan = make_plan(config, pipeline, train, numbers, lines)
+    return pipeline, sgd, dataclasses.replace(plan, teacher=teacher)
+
+
+def make_teacher(config: RunConfig, initial: Pipeline | None) -> Teacher | None:
+    """The model that teaches; None without one. initial: see `make_initial`. Raises RunnerError where there is none."""
+    if config.teacher.type is None:
+        return None
+    nlp = initial
+    if config.teacher.model is not None:
+        source = initial_model(config.teacher.model, config.tracking.get("uri"), "teacher.model").source
+        nlp = load(source.folder, config.code, config.compute.ops, config.compute.threads)
+    if nlp is None:
+        hint = "Name the model that the run starts from, init.model=MODEL; or another one, teacher=model teacher.model=MODEL."
+        raise RunnerError("there is no model to learn from", place="teacher.model", hint=hint)
+    if nlp.tokenizer_block != config.pipeline.tokenizer:
+        fact = "the teacher was trained with another tokenizer than this run has"
+        raise RunnerError(fact, place="teacher.model", hint="Set pipeline.tokenizer.type to the teacher's.")
+    return Teacher(nlp, config.teacher.weight)
+
+
+def _check_teacher(pipeline: Pipeline, teacher: Teacher) -> None:
+    """Raise RunnerError if the teacher has nothing for what learns, or a component cannot learn from it."""
+    taught = [name for name in pipeline.pipe_names if teacher.knows(name)]
+    if not taught:
+        fact = f"the teacher has none of the components that learn ({', '.join(pipeline.pipe_names)})"
+        raise RunnerError(fact, place="teacher.model", hint="Components learn from those of the same name.")
+    for name in taught:
+        one, theirs = pipeline.components[name], teacher.nlp.components[name]
+        if one.type != theirs.type or not one.has_lessons:
+            what = f"another kind there ({theirs.type})" if one.type != theirs.type else "of a kind that has no lessons"
+            raise RunnerError(
+                f"{name!r} ({one.type}) cannot learn from the teacher: it is {what}",
+                place="teacher",
+                hint="Leave it as it is with training.components=[…], or set teacher=none.",
+            )
 
 
 def _set_dropouts(config: RunConfig, numbers: Chosen, pipeline: Pipeline) -> None:
@@ -183,6 +223,32 @@ def _set_dropouts(config: RunConfig, numbers: Chosen, pipeline: Pipeline) -> Non
     for name, component in pipeline.components.items():
         if component.has_weights and component.dropout is None and len(numbers.dropout) > 2:  # else it is the run's
             component.dropout = resolve_argument(numbers.in_dropout(config.dropout, name), Schedule, "dropout")
+
+
+def _set_partial(config: RunConfig, pipeline: Pipeline, teacher: Teacher | None, train: Sequence[Example]) -> None:
+    """Tell components which labels the training data annotate. Raises RunnerError where none can learn from such data.
+
+    With a teacher, a label that the data never have is the teacher's to tell.
+    """
+    if not config.corpus.partial_labels:
+        for name in pipeline.pipe_names if teacher is not None and len(train) else ():
+            component = pipeline.components[name]
+            annotated = frozenset(component.labels_in(train))
+            if teacher is not None and teacher.knows(name) and component.partial_labels is not None:
+                silent = [label for label in teacher.nlp.components[name].labels if label not in annotated]
+                if silent and annotated:
+                    component.partial_labels = annotated
+                    told = f"{', '.join(silent)} of {name!r} do not occur in the training data: the teacher tells them"
+                    print(told, flush=True)
+        return
+    able = [name for name in pipeline.pipe_names if pipeline.components[name].partial_labels is not None]
+    if not able:
+        fact = f"no component that learns here takes data of some labels only ({', '.join(pipeline.pipe_names)})"
+        raise RunnerError(
+            fact, place="corpus.partial_labels", hint="An entity recognizer does; else leave the key out."
+        )
+    for name in able:
+        pipeline.components[name].partial_labels = frozenset(config.corpus.partial_labels)
 
 
 def make_plan(

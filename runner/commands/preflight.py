@@ -69,7 +69,7 @@ def rehearse(config: RunConfig, corpus: Corpus, *, needs_labels: bool) -> None:
     if needs_labels:
         check_worth(pipeline, corpus, plan.score_weights, warn=False)
     batch = sorted(some, key=lambda example: len(example.predicted))[:BATCH]
-    pipeline.update(batch, drop=plan.dropout(0), sgd=sgd)
+    pipeline.update(batch, drop=plan.dropout(0), sgd=sgd, teacher=plan.teacher)
     evaluate(pipeline, spread(corpus.dev, BATCH), plan.score_weights, sgd.averages)
 
 

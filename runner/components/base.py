@@ -14,6 +14,7 @@ import numpy as np
 from thinc.api import Model
 
 from runner.components.advice import Advice, Size, between
+from runner.components.beliefs import Beliefs, Lesson
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.decisions import Decisions
@@ -53,6 +54,7 @@ class Component(ABC):
     annotation: keys of corpus/annotations.py that it learns from; None: not told.
     outcome_view: how the error page draws its outcomes (outcomes.py).
     adjustable: settings that may differ when its training goes on from a trained model; all others say what it is.
+    partial_labels: see `corpus.partial_labels`; a component that has this attribute can learn from such data.
     has_weights: False for a step that changes the tokens of the components after it (merge.py).
     """
 
@@ -66,6 +68,7 @@ class Component(ABC):
     outcome_view: ClassVar[View] = "words"
     adjustable: ClassVar[tuple[str, ...]] = ("dropout",)
     has_weights = True
+    partial_labels: frozenset[str] | None = None
 
     def __init__(self, name: str, build_tok2vec: Any | None) -> None:
         self.name = name
@@ -102,6 +105,30 @@ class Component(ABC):
         if list(self._label_rows) != self.labels:
             self._label_rows = {label: i for i, label in enumerate(self.labels)}
         return self._label_rows
+
+    def beliefs(self, batch: Batch) -> Floats2d:
+        """The probability of each of its states, (n_states, n_tokens or n_docs): what it teaches as a teacher.
+
+        Raises RunnerError where it cannot teach.
+        """
+        raise self._cannot("teach")
+
+    def learn_from(self, batch: Batch, examples: Sequence[Example], beliefs: Beliefs) -> Lesson:
+        """An update as `update` makes one, from gold annotation and from a teacher's beliefs about the same docs.
+
+        Raises RunnerError where it cannot learn from a teacher.
+        """
+        raise self._cannot("learn from a teacher")
+
+    @property
+    def has_lessons(self) -> bool:
+        """Whether it can teach, and learn from a teacher."""
+        own = type(self)
+        return own.beliefs is not Component.beliefs and own.learn_from is not Component.learn_from
+
+    def _cannot(self, what: str) -> RunnerError:
+        hint = "Leave it as it is with training.components=[…], or set teacher=none."
+        return RunnerError(f"{self.name!r} ({self.type}) cannot {what}", place="teacher", hint=hint)
 
     def drop(self, rate: float, step: int) -> float:
         """The dropout rate of an update: its own where it has one, but for an update that is to have none at all.

@@ -13,6 +13,7 @@ from thinc.api import Model
 from runner import registry
 from runner.components.advice import Advice, Size, between
 from runner.components.base import Candidate, Component, Likelihood, PerType
+from runner.components.beliefs import Beliefs, Lesson, cross_entropy_of, mixed, rows_for, spread
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
@@ -60,7 +61,11 @@ def ner(
 
 
 class EntityRecognizer(Component):
-    """tok2vec → maxout → BILUO scores → CRF."""
+    """tok2vec → maxout → BILUO scores → CRF.
+
+    partial_labels: the only labels that the training data annotate; a word in no entity may be of any other label there.
+    Empty: they annotate all.
+    """
 
     type = "ner"
     heading = "NER"
@@ -72,6 +77,7 @@ class EntityRecognizer(Component):
 
     def __init__(self, name: str, build_tok2vec: object, hidden_width: int, maxout_pieces: int) -> None:
         super().__init__(name, build_tok2vec)
+        self.partial_labels: frozenset[str] = frozenset()
         self.hidden_width = hidden_width
         self.maxout_pieces = maxout_pieces
 
@@ -132,18 +138,77 @@ class EntityRecognizer(Component):
         if not n_annotated:
             return 0.0, None
         scores, backprop = self.head.begin_update(batch.vectors)
-        losses, d_scores = crf.loss(self.head.ops, scores, batch.layout, gold)
+        losses, d_scores = crf.loss(self.head.ops, scores, batch.layout, gold, self._others())
         d_scores /= scores.dtype.type(n_annotated)
         return float(losses.sum()), backprop(d_scores)
 
+    def beliefs(self, batch: Batch) -> Floats2d:
+        """The CRF's marginals of all states: (4 n_labels + 1, n_tokens)."""
+        assert self.head is not None
+        return self.head.ops.crf_marginals(self.head.predict(batch.vectors), batch.layout).probabilities
+
+    def learn_from(self, batch: Batch, examples: Sequence[Example], beliefs: Beliefs) -> Lesson:
+        """Gradient: the marginals of the CRF minus those of gold annotation and teacher together (`_target`)."""
+        assert self.head is not None
+        gold = np.concatenate([self._gold(example) for example in examples])
+        scores, backprop = self.head.begin_update(batch.vectors)
+        own = self.head.ops.crf_marginals(scores, batch.layout).probabilities
+        target = self._target(gold, own, beliefs)
+        n_docs = scores.dtype.type(max(len(batch.docs), 1))
+        is_gold = gold >= 0
+        learned, taught = cross_entropy_of(target, own, is_gold), cross_entropy_of(target, own, ~is_gold)
+        return Lesson(learned, taught, backprop((own - target.astype(own.dtype)) / n_docs))
+
+    def _target(self, gold: NDArray[np.int16], own: Floats2d, beliefs: Beliefs) -> Floats2d:
+        """What the states' marginals should be: (n_states, n_tokens).
+
+        A word with a gold state has it, mixed with the teacher's belief if the teacher knows the label. Of any other word, the
+        teacher's entities have the mass that it gives them. The rest is O where only other labels are annotated; where
+        nothing is, it is shared between O and the labels that the teacher does not know, as this model sees them.
+        """
+        n_labels, n_states = len(self.labels), len(own)
+        labels = rows_for(beliefs.labels, self.label_rows)
+        places = np.concatenate([[0], *[np.where(labels >= 0, 1 + move * n_labels + labels, 0) for move in range(4)]])
+        taught = spread(beliefs.P, places.astype("intp"), n_states)
+        target = taught.copy()
+        others = self._others()
+        if others is not None:  # what the data annotate is not the teacher's to say
+            at = gold == crf.OTHER
+            rest = target[:, at]
+            rest[0] += rest[~others].sum(axis=0)
+            rest[~others] = 0
+            target[:, at] = rest
+        is_new = ~np.isin(np.arange(n_labels), labels)
+        new = np.concatenate([[True], *[is_new] * 4])
+        at = gold == crf.UNKNOWN
+        if is_new.any() and at.any():
+            share = own[:, at] * new[:, None]
+            target[:, at] += target[0, at] * (
+                share / np.maximum(share.sum(axis=0), 1e-12) - (np.arange(n_states) == 0)[:, None]
+            )
+        known = np.flatnonzero(gold >= 0)
+        exact = np.zeros((n_states, len(known)), dtype=target.dtype)
+        exact[gold[known], np.arange(len(known))] = 1
+        is_theirs = ~new[gold[known]] | (gold[known] == 0)
+        target[:, known] = np.where(is_theirs, mixed(exact, taught[:, known], beliefs.weight), exact)
+        return target
+
+    def _others(self) -> NDArray[np.bool_] | None:
+        """Which states a word in no entity may have, (n_states,), where the data annotate only some labels."""
+        if not self.partial_labels:
+            return None
+        is_other = np.array([label not in self.partial_labels for label in self.labels], dtype=bool)
+        return np.concatenate([[True], *[is_other] * 4])
+
     def _gold(self, example: Example) -> NDArray[np.int16]:
-        """The gold state of each predicted token; -1: unknown. The array is cached in the example."""
+        """The gold state of each predicted token, or crf.UNKNOWN, crf.OTHER. The array is cached in the example."""
         n_labels = len(self.labels)
         cached = example.targets.get(self.name)
         if cached is None or cached[0] != n_labels:
             rows = self.label_rows
             tags = example.biluo() or ["-"] * len(example.predicted)
-            states = [-1 if tag == "-" else crf.state_of(tag, rows) for tag in tags]
+            none = crf.OTHER if self.partial_labels else crf.state_of("O", rows)
+            states = [crf.UNKNOWN if tag == "-" else none if tag == "O" else crf.state_of(tag, rows) for tag in tags]
             cached = (n_labels, np.array(states, dtype="int16"))
             example.targets[self.name] = cached
         return cached[1]

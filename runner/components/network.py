@@ -9,9 +9,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import isfinite
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Packed
 from runner.model.ops import Ops
 from runner.model.parameters import Given, Parameters
+
+if TYPE_CHECKING:
+    from runner.components.teacher import Teacher
 
 _WORDS_PER_BATCH = 3000  # when predicting: the fastest or nearly so for every component, of 1,000 to 4,000
 _MOST_WORDS = 12_000  # in a batch of a component that predicts several docs at once
@@ -231,6 +235,14 @@ class Network:
                 if likelihood is not None:
                     yield name, likelihood
 
+    def beliefs(self, docs: Sequence[Doc], name: str) -> tuple[list[str], NDArray[Any]]:
+        """The labels of a component, and what it believes about these docs: (n_states, n_tokens or n_docs)."""
+        self.build()
+        self.settle()
+        batch = Batch.of(docs, self.lexemes)
+        component = self.components[name]
+        return list(component.labels), component.beliefs(replace(batch, vectors=self._vectors(name, batch, {})))
+
     # Learning
 
     def reset_masks(self, names: Sequence[str], drop: float, step: int) -> None:
@@ -241,10 +253,16 @@ class Network:
             component.masks.reset(component.drop(drop, step), self.seed, step, zlib.crc32(name.encode("utf8")))
 
     def add_gradient(
-        self, examples: Sequence[Example], names: Sequence[str], losses: dict[str, float] | None, step: int
+        self,
+        examples: Sequence[Example],
+        names: Sequence[str],
+        losses: dict[str, float] | None,
+        step: int,
+        teacher: Teacher | None = None,
     ) -> None:
         """Add the examples' gradient to the parameters' gradient, and each loss to `losses`. step: for error messages.
 
+        teacher: of the components that it knows; the loss of what it alone tells is called "teach/NAME".
         Raises Diverged if a loss is not finite.
         """
         inputs = Batch.of([example.predicted for example in examples], self.lexemes)
@@ -258,14 +276,15 @@ class Network:
                 self.learn_words([example.predicted for example in examples if not example.is_augmented], names)
                 inputs, vectors, gradients = Batch.of([e.predicted for e in examples], self.lexemes), {}, {}
                 continue
+            learn = partial(_learn, component, examples, teacher, losses)
             if tok2vec is None:
-                loss, _ = component.update(inputs, examples)
+                loss, _ = learn(inputs)
             else:
                 key = id(tok2vec)
                 if key not in vectors:
                     read = replace(inputs, known=self.words.own.get(name))
                     vectors[key] = tok2vec.begin_update(read.tokens(tok2vec.attrs["features"]))
-                loss, dX = component.update(replace(inputs, vectors=vectors[key][0]), examples)
+                loss, dX = learn(replace(inputs, vectors=vectors[key][0]))
                 if dX is not None:
                     gradients[key] = dX if key not in gradients else gradients[key] + dX
             if not isfinite(loss):
@@ -293,6 +312,23 @@ class Network:
         """Record that these components have learned: their weights are no longer initial."""
         learned = [name for name in names if self.components[name].has_weights]
         self.parameters.learned.update(learned, (_SHARED,) if self.is_shared else ())
+
+
+def _learn(
+    component: Component,
+    examples: Sequence[Example],
+    teacher: Teacher | None,
+    losses: dict[str, float] | None,
+    batch: Batch,
+) -> tuple[float, Floats2d | None]:
+    """A component's loss and the gradient of its vectors, from the gold annotation and what its teacher believes."""
+    if teacher is None or not teacher.knows(component.name):
+        return component.update(batch, examples)
+    lesson = component.learn_from(batch, examples, teacher.beliefs(component.name, batch.docs))
+    if losses is not None:
+        key = f"teach/{component.name}"
+        losses[key] = losses.get(key, 0.0) + lesson.taught
+    return lesson.learned, lesson.dX
 
 
 def _backprop(vectors: Mapping[int, tuple[Packed, Callable[[Any], Any]]], gradients: Mapping[int, Floats2d]) -> None:

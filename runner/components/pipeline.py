@@ -32,6 +32,7 @@ from runner.components.optimizer import Updates, Used
 from runner.components.pickled import from_bytes, reduced, restored, to_bytes
 from runner.components.selection import Selection, disabled
 from runner.components.storage import load_into, save
+from runner.components.teacher import Teacher
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
@@ -75,6 +76,8 @@ class Pipeline(Editable):
         self.selections: list[Selection] = []  # in force, see `select_pipes`
         self._tokenize: Callable[[str], tuple[list[str], list[bool]]] | None = None
         self._sgd: Updates | None = None
+        self._memory: tuple[Any, ...] | None = None  # the pipeline when it went on learning, packed
+        self._rehearsed: Teacher | None = None  # the same, unpacked
         self._met = object()  # what an example is marked with once its labels and words are learned
         self._warned: set[object] = set()  # warnings given
 
@@ -134,13 +137,52 @@ class Pipeline(Editable):
     def resume_training(self, *, sgd: Updates | None = None) -> Updates:
         """Return an optimizer, Adam unless one is given, to go on learning. No weight changes.
 
-        Components without weights get their initial ones. `update` without `sgd` does the same.
+        Components without weights get their initial ones. `update` without `sgd` does the same. What the pipeline knows now is
+        what `rehearse` keeps.
         """
         if sgd is not None:
             check_optimizer(sgd)
         self._build()
+        self._memory = self.__reduce__() if self.parameters.learned else None
         self._sgd = sgd if sgd is not None else _default_optimizer()
         return self._sgd
+
+    def rehearse(
+        self,
+        texts: Sequence[Any] | str | Doc,
+        *,
+        drop: float = 0.0,
+        sgd: Updates | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> Used:
+        """One step on texts without annotation that keeps what the pipeline believed when `resume_training` was called.
+
+            sgd = nlp.resume_training()
+            nlp.update(new_texts, annotations, sgd=sgd)
+            nlp.rehearse(old_texts, sgd=sgd, losses=losses)     # losses["teach/ner"]
+
+        Components that were added since, and those without lessons (the parser), sit it out. Mixing updates and rehearsals:
+        Li and Hoiem (2016), "Learning without forgetting". Raises RunnerError where nothing had been learned by then.
+        """
+        if self._memory is None and self._rehearsed is None:
+            hint = "Call nlp.resume_training() on a trained pipeline first, before it is updated."
+            raise RunnerError("there is nothing to rehearse: the pipeline remembers no earlier state", hint=hint)
+        if self._memory is not None:
+            restore, args = self._memory[0], self._memory[1]
+            self._rehearsed, self._memory = Teacher(restore(*args), weight=1.0), None
+        teacher = self._rehearsed
+        assert isinstance(teacher, Teacher)
+        listed = [texts] if isinstance(texts, str | Doc) else list(texts)
+        bare = [
+            Example.from_doc(one.copy_unannotated() if isinstance(one, Doc) else self.make_doc(one)) for one in listed
+        ]
+        able = [name for name in self.pipe_names if teacher.knows(name) and self.components[name].has_lessons]
+        if not able:
+            raise RunnerError(
+                "no component that takes part can rehearse", hint="Recognizers, taggers and classifiers can."
+            )
+        with self.select_pipes(enable=able):
+            return self.update(bare, drop=drop, sgd=sgd, losses=losses, teacher=teacher)
 
     def _tell_doubts(self, examples: Sequence[Example], level: int) -> None:
         for example in examples:
@@ -172,13 +214,15 @@ class Pipeline(Editable):
         drop: float = 0.0,
         sgd: Updates | None = None,
         losses: dict[str, float] | None = None,
+        teacher: Teacher | None = None,
     ) -> Used:
         """One step: examples (or texts and their annotations), dropout rate, optimizer. Adds to `losses` by component.
 
         A single text, Doc or Example stands for a list of it. Labels that the components have not met are added; weights
         are changed by the optimizer alone. sgd: by default the last one that `initialize`, `resume_training` or `update`
-        has made, else a new Adam. Returns the values the optimizer used. Raises RunnerError where there is nothing to learn
-        from, or something of another kind.
+        has made, else a new Adam. teacher: a trained pipeline from which the components learn too, see teacher.py.
+        Returns the values the optimizer used. Raises RunnerError where there is nothing to learn from, or something of
+        another kind.
         """
         batch = as_examples(examples, annotations, self.make_doc)
         if not batch:
@@ -191,7 +235,7 @@ class Pipeline(Editable):
         names = self.pipe_names
         self.network.reset_masks(names, drop, optimizer.step)
         try:
-            self.network.add_gradient(batch, names, losses, optimizer.step + 1)
+            self.network.add_gradient(batch, names, losses, optimizer.step + 1, teacher)
             self._freeze_disabled()
             used = optimizer(self.parameters)
         except BaseException:

@@ -17,6 +17,7 @@ from thinc.api import Model
 from runner import registry
 from runner.components.advice import Advice, Size, between
 from runner.components.base import Component, Likelihood, PerType
+from runner.components.beliefs import Beliefs, Lesson, cross_entropy_of, mixed, rows_for, spread
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
@@ -123,6 +124,29 @@ class Tagger(Component):
         loss, dY = losses.cross_entropy(Y, gold)
         dY /= Y.dtype.type(n_known)
         return loss, backprop(dY)
+
+    def beliefs(self, batch: Batch) -> Floats2d:
+        """The softmax over all tags: (n_labels, n_tokens)."""
+        assert self.head is not None
+        return losses.softmax(self.head.predict(batch.vectors))
+
+    def learn_from(self, batch: Batch, examples: Sequence[Example], beliefs: Beliefs) -> Lesson:
+        """A word without a gold tag has the teacher's distribution; one with a tag that the teacher knows, a mixture."""
+        assert self.head is not None
+        gold = np.concatenate([self._gold(example) for example in examples])
+        Y, backprop = self.head.begin_update(batch.vectors)
+        own = losses.softmax(Y)
+        places = rows_for(beliefs.labels, self.label_rows)
+        target = spread(beliefs.P, places, len(self.labels))
+        target /= np.maximum(target.sum(axis=0), 1e-12)
+        known = np.flatnonzero(gold >= 0)
+        exact = np.zeros((len(self.labels), len(known)), dtype=target.dtype)
+        exact[gold[known], np.arange(len(known))] = 1
+        target[:, known] = np.where(np.isin(gold[known], places), mixed(exact, target[:, known], beliefs.weight), exact)
+        is_gold = gold >= 0
+        learned, taught = cross_entropy_of(target, own, is_gold), cross_entropy_of(target, own, ~is_gold)
+        n_tokens = Y.dtype.type(max(Y.shape[1], 1))
+        return Lesson(learned, taught, backprop((own - target.astype(own.dtype)) / n_tokens))
 
     def _gold(self, example: Example) -> NDArray[np.int32]:
         """The gold label's row for each predicted token; -1: unknown. The array is cached in the example."""

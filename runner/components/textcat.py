@@ -19,6 +19,7 @@ from thinc.api import Model
 from runner import registry
 from runner.components.advice import Advice, Size, between
 from runner.components.base import Component, Likelihood, PerType
+from runner.components.beliefs import Beliefs, Lesson, mixed, rows_for, spread
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.decisions import Decisions
@@ -228,6 +229,41 @@ class TextCategorizer(Component):
         loss, dY = (losses.categorical_cross_entropy if self.exclusive else losses.binary_cross_entropy)(Y, gold)
         dY /= dY.dtype.type(n_annotated)
         return loss, backprop(dY)
+
+    def beliefs(self, batch: Batch) -> Floats2d:
+        """The probability of each category: (n_labels, n_docs)."""
+        assert self.head is not None
+        Y = self.head.predict(self._texts(batch)).sum(axis=0)
+        return losses.softmax(Y) if self.exclusive else losses.sigmoid(Y)
+
+    def learn_from(self, batch: Batch, examples: Sequence[Example], beliefs: Beliefs) -> Lesson:
+        """A text without a gold category has the teacher's; one whose categories the teacher knows, a mixture."""
+        assert self.head is not None
+        gold = np.stack([self._gold(example) for example in examples], axis=1)  # (n_labels, n_docs)
+        parts, backprop = self.head.begin_update(self._texts(batch))  # (n_parts, n_labels, n_docs)
+        Y = parts.cumsum(axis=0)
+        places = rows_for(beliefs.labels, self.label_rows)
+        theirs = spread(beliefs.P, places, len(self.labels))
+        is_theirs = np.isin(np.arange(len(self.labels)), places)
+        if self.exclusive:
+            is_gold = np.asarray(gold.any(axis=0))
+            theirs = theirs / np.maximum(theirs.sum(axis=0), 1e-12)
+            held_by_new = gold[~is_theirs].sum(axis=0) > 0
+            target = np.where(is_gold & held_by_new, gold, mixed(gold, theirs, beliefs.weight))
+            target = np.where(is_gold, target, theirs)
+            loss, dY = losses.categorical_cross_entropy(Y, target)
+        else:
+            is_known = ~np.isnan(gold)
+            is_gold = np.asarray(is_known.any(axis=0))
+            target = np.where(
+                is_known,
+                np.where(is_theirs[:, None], mixed(np.nan_to_num(gold), theirs, beliefs.weight), gold),
+                np.where(is_theirs[:, None], theirs, np.nan),
+            )
+            loss, dY = losses.binary_cross_entropy(Y, target)
+        dY /= dY.dtype.type(max(len(examples), 1))
+        share = float(np.mean(is_gold)) if examples else 1.0
+        return Lesson(loss * share, loss * (1 - share), backprop(dY))
 
     def _texts(self, batch: Batch) -> Texts:
         return Texts(Keys(batch.lexemes.hashes(ATTRIBUTE, batch.rows), batch.layout), batch.vectors)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runner.config.schema import RunConfig
 
 # Config groups of which a run takes exactly one file. Files of other groups (pipeline, augmenters, presets) may be combined.
-ONE_FILE = ("optimizer", "tok2vec", "batch", "dropout", "corpus", "training", "tracking", "compute")
+ONE_FILE = ("optimizer", "tok2vec", "batch", "dropout", "corpus", "training", "tracking", "compute", "teacher")
 
 
 def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> RunConfig:
@@ -83,6 +83,7 @@ def run_config(
         dropout=plain["dropout"],
         augmenters=plain["augmenters"],
         init=schema.section(schema.InitConfig, plain["init"]),
+        teacher=schema.section(schema.TeacherConfig, plain["teacher"]),
         training=schema.section(schema.TrainingConfig, plain["training"]),
         tracking=checks.tracker_block(plain["tracking"]),
         compute=schema.section(schema.ComputeConfig, plain["compute"]),

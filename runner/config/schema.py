@@ -71,6 +71,19 @@ class InitConfig:
 
 
 @dataclass
+class TeacherConfig:
+    """A trained model from which a run learns beside its data."""
+
+    type: Optional[str] = key(
+        None, "beliefs: the probabilities of its predictions; null: no teacher", one_of=("beliefs",)
+    )
+    model: Optional[str] = key(None, "the model, named as for init.model; null: that of init.model")
+    weight: float = key(
+        0.5, "of its belief beside the data's annotation; where the data are silent, it counts alone", low=0, high=1
+    )
+
+
+@dataclass
 class CorpusConfig:
     """The data to train on."""
 
@@ -83,6 +96,10 @@ class CorpusConfig:
     )
     reader: dict[str, Any] = key(dict, "reads the files", block="readers")
     gold_tokens: bool = key(True, "train and score on the tokens of the data; false: tokenize its raw text")
+    partial_labels: Optional[list[str]] = key(
+        None,
+        "the only labels that the training data annotate: any other is unknown there, not absent; null: all labels",
+    )
     folds: Optional[int] = key(None, "cut the training data into this many folds; null: use corpus.dev", low=2)
     fold: Optional[int] = key(None, "number, from 0, of the fold that serves as dev data", low=0)
     limit: Optional[int] = key(None, "read at most this many docs of each file; null: all", low=1)
@@ -188,6 +205,7 @@ class RootConfig:
     )
     code: list[str] = key(list, "Python files with registry entries of your own; the only Python that a config runs")
     init: InitConfig = field(default_factory=InitConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     optimizer: dict[str, Any] = key(dict, "turns gradients into updates", block="optimizers")
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
@@ -269,6 +287,7 @@ class RunConfig:
     job_number: int | None = None  # in a multirun, from 0
     augmenters: dict[str, Any] = field(default_factory=dict)  # name → block
     init: InitConfig = field(default_factory=InitConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
     resume: str | None = None
     has_own_folder: bool = False  # the user named output_dir
     force: bool = False

@@ -35,13 +35,21 @@ def state_of(tag: str, labels: Mapping[str, int]) -> int:
     return 1 + "BILU".index(tag[0]) * len(labels) + labels[tag[2:]]
 
 
+UNKNOWN, OTHER = -1, -2  # gold states that are none: any may be right; any of `others` may be right
+
+
 def loss(
-    ops: Ops, scores: Floats2d, layout: Layout, gold: NDArray[np.integer[Any]]
+    ops: Ops,
+    scores: Floats2d,
+    layout: Layout,
+    gold: NDArray[np.integer[Any]],
+    others: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.float64], Floats2d]:
     """Negative log-probability of each doc's gold tags, and its gradient.
 
-    scores: (n_states, n_tokens). gold: (n_tokens,) states, -1 for unknown tags: all legal ways to fill the gaps
-    count as right. Returns (n_docs,) and (n_states, n_tokens): p(state) - p(state | gold).
+    scores: (n_states, n_tokens). gold: (n_tokens,) states, UNKNOWN or OTHER: all legal ways to fill the gaps count as right
+    (Bellare and McCallum, 2007). others: (n_states,), the states that OTHER stands for; O must be one of them.
+    Returns (n_docs,) and (n_states, n_tokens): p(state) - p(state | gold).
     """
     free = ops.crf_marginals(scores, layout)
     known = np.flatnonzero(gold >= 0)
@@ -55,5 +63,7 @@ def loss(
     allowed = np.ones(scores.shape, dtype=bool)
     allowed[:, known] = False
     allowed[gold[known], known] = True
+    if others is not None:
+        allowed[np.ix_(~others, gold == OTHER)] = False
     within = ops.crf_marginals(scores, layout, allowed)
     return free.log_partition - within.log_partition, free.probabilities - within.probabilities

@@ -44,12 +44,12 @@ class Initial:
         return run.run_id if run is not None else None
 
 
-def initial_model(reference: str, uri: str | None = None) -> Initial:
+def initial_model(reference: str, uri: str | None = None, key: str = "init.model") -> Initial:
     """Find the model. uri: of the MLflow store. Raises RunnerError, at the key, where there is none, or a damaged one."""
     try:
         return _found(reference, uri, os.getcwd())
     except RunnerError as error:
-        raise RunnerError(error.fact, place=f"init.model={reference}"[:160], hint=error.hint) from error
+        raise RunnerError(error.fact, place=f"{key}={reference}"[:160], hint=error.hint) from error
 
 
 @cache

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from runner.components.pipeline import Pipeline
 from runner.components.scores import final_score
+from runner.components.teacher import Teacher
 from runner.corpus.batching import Batcher, BatchIndices, shuffled
 from runner.corpus.example import Example
 from runner.corpus.packed.examples import n_words
@@ -37,8 +38,8 @@ class Plan:
 
     eval_every: steps between evaluations, None for each epoch. patience: evaluations without a better score before
     the loop stops, None for never. max_steps: None for no limit but the epochs. best_epoch: "shared" or "each", see
-    best.py. max_rollbacks: see rollback.py. augment: (example, epoch, its place in
-    the training data) → the example to learn from. chosen: key of the config → what the run chose for it, in words.
+    best.py. max_rollbacks: see rollback.py. augment: (example, epoch, its place in the training data) → the example to
+    learn from. teacher: a trained model to learn from too. chosen: key of the config → what the run chose, in words.
     """
 
     batcher: Batcher
@@ -52,6 +53,7 @@ class Plan:
     max_rollbacks: int = 0
     seed: int = 0
     augment: Callable[[Example, int, int], Example] | None = None
+    teacher: Teacher | None = None
     chosen: Mapping[str, str] = field(default_factory=dict)
 
     def examples(self, train: Sequence[Example], epoch: int, indices: Sequence[int]) -> list[Example]:
@@ -139,7 +141,7 @@ class Training:
         examples = plan.examples(self.train, self._epoch, batch.indices)
         try:
             with np.errstate(all="ignore"):  # what is not finite is looked for, and no business of numpy's warnings
-                used = self.pipeline.update(examples, drop=drop, sgd=sgd, losses=losses)
+                used = self.pipeline.update(examples, drop=drop, sgd=sgd, losses=losses, teacher=plan.teacher)
         except Diverged as error:
             raise error.at_step(self.n_updates + 1) from None
         seconds = time.perf_counter() - started

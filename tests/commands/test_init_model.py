@@ -223,3 +223,56 @@ def test_a_damaged_model_is_refused(place: Path) -> None:
     assert ended.code == 2
     assert "init.model=damaged: the model is damaged, or older than format 4" in ended.stderr
     assert "Train it again." in ended.stderr
+
+
+def places(place: Path) -> None:
+    """Data in which places are annotated and people are not."""
+    records = [json.loads(line) for line in (place / "both.jsonl").read_text("utf8").splitlines()]
+    for record in records:
+        record["entities"] = [tag if tag.endswith("LOC") else "O" for tag in record["entities"]]
+        del record["tags"]
+    (place / "places.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records), "utf8")
+
+
+@pytest.mark.parametrize("how", ["alone", "partial", "teacher"])
+def test_a_new_label_is_learned_from_data_without_the_old_one(place: Path, how: str) -> None:
+    places(place)
+    words = {
+        "alone": [],
+        "partial": ["corpus.partial_labels=[LOC]"],
+        "teacher": ["teacher=itself"],
+    }[how]
+    files = ("corpus.train=places.jsonl", "corpus.dev=both.jsonl")
+    ended = train(
+        place, how, "init.model=first", "~pipeline.components.tagger", *files, *words, "training.max_epochs=12",
+        "training.best_epoch=shared",
+    )  # fmt: skip
+    assert ended.code == 0, ended.stderr
+    last = runner.load(place / how / "model-last")
+    found = {ent.label for ent in last("Ann went to Rome .").ents}
+    assert found == ({"LOC"} if how == "alone" else {"PER", "LOC"})
+    if how == "teacher":
+        assert "PER of 'ner' do not occur in the training data: the teacher tells them" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["teacher=itself", "pipeline=ner", *SMALL], "teacher.model: there is no model to learn from"),
+        (
+            ["teacher=model", "teacher.model=nowhere", "pipeline=ner", *SMALL],
+            "teacher.model=nowhere: there is no such model",
+        ),
+        (["teacher=model", "teacher.model=first", "pipeline=textcat_bow"], "the teacher has none of the components"),
+        (
+            ["teacher=model", "teacher.model=first", "teacher.weight=2", "pipeline=ner"],
+            "teacher.weight: must be at most 1",
+        ),
+        (["corpus.partial_labels=[LOC]", "pipeline=tagger", *SMALL], "corpus.partial_labels: no component that learns"),
+    ],
+)
+def test_a_teacher_that_cannot_teach_is_refused(place: Path, words: list[str], told: str) -> None:
+    ended = train(place, "refused", *words, *data("more"))
+    assert ended.code == 2
+    assert told in " ".join(ended.stderr.split())
+    assert len(ended.stderr.splitlines()) <= 3

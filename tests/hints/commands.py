@@ -7,10 +7,13 @@ import os
 import shutil
 import sys
 
+import pytest
+
 import runner
 from runner.commands.convert import own_spelling
 from runner.compare.reproduction import refusal
 from runner.components.pipeline import load
+from runner.errors import RunnerError
 from runner.tracking.past_run import PastRun, from_folder
 
 from .place import DEV, NAMES, TINY, Place, prepare
@@ -292,3 +295,47 @@ def an_update_makes_it_worse(at: Place) -> None:
         *words, "corpus.train=[other.jsonl,train.jsonl]", "optimizer.learn_rate=0.0003", "output_dir=three"
     )
     assert "no epoch reached" not in told
+
+
+@story(
+    "assemble",
+    "Name the model that the run starts from, init.model=MODEL",
+    "Set pipeline.tokenizer.type to the teacher's.",
+)
+def a_run_has_no_teacher_that_fits(at: Place) -> None:
+    at.command(*TINY, "output_dir=out")
+    fresh = ("pipeline=ner", *MORE, *SIZES)
+    at.command(*fresh, "teacher=itself", "output_dir=two", code=2)
+    at.command(*MORE, "teacher=itself", "init.model=out", "output_dir=two")
+    at.command(*fresh, "teacher=model", "teacher.model=out", "output_dir=three")
+    taught = (*fresh, "teacher=model", "teacher.model=out", "output_dir=four")
+    at.command(*taught, "pipeline.tokenizer.type=whitespace", code=2)
+    at.command(*taught, "pipeline.tokenizer.type=hinted")
+
+
+@story(
+    "assemble",
+    "Leave it as it is with training.components",
+    components__base="Leave it as it is with training.components",
+)
+def a_component_takes_no_lessons(at: Place) -> None:
+    trees = [
+        {"words": ["Ada", "met", "Bo"], "heads": [1, 1, 1], "deps": ["s", "root", "o"], "entities": ["U-PER", "O", "O"]}
+    ]
+    at.write("trees.jsonl", trees * 6)
+    both = (
+        "corpus=files",
+        "corpus.train=trees.jsonl",
+        "corpus.dev=trees.jsonl",
+        "tracking=none",
+        "training.max_epochs=1",
+    )
+    at.command("pipeline=[ner,parser]", *both, *SIZES, "output_dir=out")
+    again = (*both, "init.model=out", "output_dir=two")
+    at.command(*again, "teacher=itself", code=2)
+    at.command(*again, "teacher=itself", "training.components=[ner]")
+    at.command(*again, "teacher=none")
+    nlp = runner.load(at.folder / "out")
+    with pytest.raises(RunnerError) as caught:
+        nlp.network.beliefs([runner.Doc(["Ada"])], "parser")
+    at.told.append(str(caught.value))

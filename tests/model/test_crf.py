@@ -132,3 +132,35 @@ def test_whatever_the_scores_the_sequence_is_legal_and_the_gradient_finite(lengt
     assert np.isfinite(losses).all()
     assert np.isfinite(gradient).all()
     np.testing.assert_allclose(gradient.sum(axis=0), 0, atol=1e-5)
+
+
+@pytest.fixture
+def partial():
+    """Gold of which only LOC is annotated: OTHER may be O or any state of PER; and the states that are allowed by it."""
+    gold = np.array([crf.OTHER, crf.OTHER, crf.state_of("U-LOC", LABELS), crf.UNKNOWN, 0, crf.OTHER, crf.OTHER])
+    others = np.array(["LOC" not in tag for tag in TAGS])
+    allowed = np.zeros((9, len(gold)), dtype=bool)
+    for t, state in enumerate(gold):
+        allowed[:, t] = others if state == crf.OTHER else True if state == crf.UNKNOWN else np.arange(9) == state
+    return np.random.default_rng(3).normal(0, 2, (9, len(gold))), Layout([3, 4]), gold, others, allowed
+
+
+def test_a_word_in_no_annotated_entity_may_be_of_another_label(partial):
+    scores, layout, gold, others, allowed = partial
+    losses, gradient = crf.loss(OPS, scores.copy(), layout, gold, others)
+    for doc, at in enumerate(docs_of(layout)):
+        free, P, _ = brute_force(scores[:, at])
+        within, Q, _ = brute_force(scores[:, at], allowed[:, at])
+        assert losses[doc] == pytest.approx(free - within)
+        assert gradient[:, at] == pytest.approx(P - Q, abs=1e-6)
+
+
+def test_the_gradient_of_partial_annotation_equals_finite_differences(partial):
+    scores, layout, gold, others, _ = partial
+    _, gradient = crf.loss(OPS, scores.copy(), layout, gold, others)
+    for state, t in [(0, 0), (2, 1), (4, 3), (8, 6), (1, 5)]:
+        up, down = scores.copy(), scores.copy()
+        up[state, t] += 1e-4
+        down[state, t] -= 1e-4
+        slope = (crf.loss(OPS, up, layout, gold, others)[0] - crf.loss(OPS, down, layout, gold, others)[0]).sum() / 2e-4
+        assert gradient[state, t] == pytest.approx(slope, abs=1e-5)

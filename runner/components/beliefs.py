@@ -1,0 +1,66 @@
+"""What a teacher believes about a batch, and how a student that knows other labels reads it.
+
+A teacher is a trained pipeline (teacher.py). Its component tells the probability of each of its states; the student learns from
+them as from annotation, where there is none or beside it.
+
+Distillation: Hinton, Vinyals and Dean (2015), "Distilling the knowledge in a neural network"; of what is to be remembered: Li
+and Hoiem (2016), "Learning without forgetting". A student with more labels than its teacher shares out the mass of "none of
+them" as it sees fit (Cermelli et al., 2020, "Modeling the background for incremental learning").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats2d = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Beliefs:
+    """labels: that the teacher knows, in the order of its rows. P: (n_states, n) probabilities of tokens or docs.
+
+    weight: of the teacher where there is annotation as well, 0 to 1.
+    """
+
+    labels: Sequence[str]
+    P: Floats2d
+    weight: float
+
+
+class Lesson(NamedTuple):
+    """The outcome of an update with a teacher."""
+
+    learned: float  # loss of the part that the data annotate
+    taught: float  # loss of the part that only the teacher knows
+    dX: Floats2d | None  # gradient of the token vectors
+
+
+def rows_for(theirs: Sequence[str], rows: dict[str, int] | Any) -> NDArray[np.intp]:
+    """The student's row of each label of the teacher's; -1 for one that the student does not know."""
+    return np.array([rows.get(label, -1) for label in theirs], dtype="intp")
+
+
+def spread(P: Floats2d, places: NDArray[np.intp], n: int) -> Floats2d:
+    """The teacher's rows moved to the student's: (n, …). places: as of `rows_for`; rows of -1 are left out."""
+    out = np.zeros((n, P.shape[1]), dtype=P.dtype)
+    known = places >= 0
+    np.add.at(out, places[known], P[known])
+    return out
+
+
+def mixed(gold: Floats2d, taught: Floats2d, weight: float) -> Floats2d:
+    """(1 - weight) gold + weight taught, column by column."""
+    return (1 - weight) * gold + weight * taught
+
+
+def cross_entropy_of(target: Floats2d, P: Floats2d, columns: NDArray[np.bool_]) -> float:
+    """-Σ target log P over these columns, (n_states, n) both."""
+    if not columns.any():
+        return 0.0
+    q, p = target[:, columns], np.maximum(P[:, columns], 1e-12)
+    return float(-(q * np.log(p, dtype="float64")).sum())

@@ -1,0 +1,38 @@
+"""A trained pipeline that teaches another one while this learns from data: `nlp.update(…, teacher=Teacher(…))`.
+
+    teacher = Teacher(runner.load("old"), weight=0.5)
+    nlp.update(examples, sgd=sgd, teacher=teacher)
+
+It predicts each batch anew, on the words as the student sees them, so that a run needs to keep nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.components.beliefs import Beliefs
+from runner.components.predictor import Predictor
+from runner.corpus.doc import Doc
+from runner.errors import RunnerError
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """nlp: predicts, and never changes. weight: of what it believes, where the data have annotation too; from 0 to 1."""
+
+    nlp: Predictor
+    weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= 1:
+            raise RunnerError(f"the teacher's weight is {self.weight}; it must be from 0 to 1")
+
+    def knows(self, name: str) -> bool:
+        """Whether it has a component of that name."""
+        return name in self.nlp.components and self.nlp.components[name].has_weights
+
+    def beliefs(self, name: str, docs: Sequence[Doc]) -> Beliefs:
+        """What its component of that name believes about the docs, on their own tokens."""
+        labels, P = self.nlp.network.beliefs(docs, name)
+        return Beliefs(labels, P, self.weight)
