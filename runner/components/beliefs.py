@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from runner.corpus.doc import Doc
 
 Floats2d = NDArray[Any]
 
@@ -30,6 +32,16 @@ class Beliefs:
     labels: Sequence[str]
     P: Floats2d
     weight: float
+
+
+class Teaching(Protocol):
+    """A teacher, as a network sees it (teacher.py)."""
+
+    def knows(self, name: str) -> bool:
+        """Whether it has a component of that name."""
+
+    def beliefs(self, name: str, docs: Sequence[Doc]) -> Beliefs:
+        """What its component of that name believes about the docs."""
 
 
 class Lesson(NamedTuple):

@@ -12,13 +12,14 @@ from dataclasses import replace
 from functools import partial
 from math import isfinite
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner.components.base import Candidate, Component, Likelihood
+from runner.components.beliefs import Teaching
 from runner.components.inputs import Batch
 from runner.components.known_words import KnownWords
 from runner.corpus.doc import Doc
@@ -29,9 +30,6 @@ from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Packed
 from runner.model.ops import Ops
 from runner.model.parameters import Given, Parameters
-
-if TYPE_CHECKING:
-    from runner.components.teacher import Teacher
 
 _WORDS_PER_BATCH = 3000  # when predicting: the fastest or nearly so for every component, of 1,000 to 4,000
 _MOST_WORDS = 12_000  # in a batch of a component that predicts several docs at once
@@ -258,7 +256,7 @@ class Network:
         names: Sequence[str],
         losses: dict[str, float] | None,
         step: int,
-        teacher: Teacher | None = None,
+        teacher: Teaching | None = None,
     ) -> None:
         """Add the examples' gradient to the parameters' gradient, and each loss to `losses`. step: for error messages.
 
@@ -317,7 +315,7 @@ class Network:
 def _learn(
     component: Component,
     examples: Sequence[Example],
-    teacher: Teacher | None,
+    teacher: Teaching | None,
     losses: dict[str, float] | None,
     batch: Batch,
 ) -> tuple[float, Floats2d | None]:
