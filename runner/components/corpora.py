@@ -51,6 +51,10 @@ def read_corpus(
     under corpus.reader: label="stars", scheme="iob1", n_sents=10.
     Warns of what was left out or guessed. Raises RunnerError, with file and line, if a file is missing or at fault.
     """
+    if path is None:
+        raise RunnerError(
+            "there is no path to read", place="read_corpus", hint="Give a file: runner.read_corpus(FILE)."
+        )
     tokenizer = syntok() if nlp is None else _tokenizer_of(nlp)
     left_out = LeftOut()
     place = "read_corpus"
@@ -59,7 +63,7 @@ def read_corpus(
         read = bind(reader, tokenizer, left_out)
         docs = list(chain.from_iterable(islice(read(file), limit) for file in locate(path, place)))
     except RunnerError as error:
-        raise type(error)(error.fact, place=error.place, hint=_as_arguments(error.hint)) from None
+        raise type(error)(error.fact, place=error.place, hint=_as_arguments(error.hint or "") or None) from None
     _warn(str(path), left_out)
     if gold_tokens:
         return [Example.from_doc(doc) for doc in docs]
@@ -109,12 +113,15 @@ def _tokenizer_of(nlp: MakesDocs) -> Any:
 
 
 def _warn(path: str, left_out: LeftOut) -> None:
-    lines = [*left_out.lines(), *(f"left out: {n:,} {what}" for what, n in sorted(left_out.items()) if n)]
+    lines = [
+        *map(_as_arguments, left_out.lines()),
+        *(f"left out: {n:,} {what}" for what, n in sorted(left_out.items()) if n),
+    ]
     if lines:
         warnings.warn("\n  ".join([f"{path}:", *lines]), stacklevel=3)
 
 
-def _as_arguments(hint: str | None) -> str | None:
+def _as_arguments(hint: str) -> str:
     """A reader's hint with arguments of read_corpus in place of config keys.
 
     >>> _as_arguments("Read it with corpus.reader.scheme=iob1, or \\"corpus.reader.delimiter=';'\\".")
@@ -122,8 +129,6 @@ def _as_arguments(hint: str | None) -> str | None:
     >>> _as_arguments("Name them all in corpus.reader.names.")
     'Name them all in names.'
     """
-    if hint is None:
-        return None
     hint = re.sub(r"\"corpus\.reader\.(\w+)=('[^']*')\"", r"\1=\2", hint)
     hint = re.sub(r"corpus\.reader\.type=(\w+)", r'format="\1"', hint)
     hint = re.sub(r"corpus\.reader\.(\w+)=true\b", r"\1=True", hint)

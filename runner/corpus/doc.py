@@ -216,7 +216,7 @@ class Doc(DrawnDoc, ExplainsNames):
         alignment_mode: what becomes of tokens that `start` or `end` cuts. strict: there is no span; contract: the tokens
         are left out; expand: they belong to the span.
         """
-        tokens = token_range(self.offsets, self.words, (int(start), int(end)), alignment_mode)
+        tokens = token_range(self.offsets, self.words, (start, end), alignment_mode)
         return Span(self, *tokens, label) if tokens is not None else None
 
     def to_json(self) -> dict[str, Any]:

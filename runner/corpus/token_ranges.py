@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from operator import index
 from typing import Literal, get_args
 
 from runner.errors import RunnerError, suggest
@@ -18,14 +19,19 @@ def token_range(
     """The (start, end) in tokens of a range of characters; None if there is no token in it, or it does not fit.
 
     offsets: where each word starts. characters: (start, end). mode: strict: the range starts and ends with tokens; contract:
-    the tokens that lie in it; expand: the tokens that share a character with it. Raises RunnerError for another mode.
+    the tokens that lie in it; expand: the tokens that share a character with it. Raises RunnerError for another mode, and
+    for offsets that are no whole numbers.
 
     >>> [token_range([0, 5], ["Lake", "Aurel"], (0, 7), mode) for mode in ("strict", "contract", "expand")]
     [None, (0, 1), (0, 2)]
     """
     if mode not in _MODES:
         raise RunnerError(f"unknown alignment_mode {mode!r}; {suggest(str(mode), _MODES)}")
-    start, end = characters
+    try:
+        start, end = map(index, characters)
+    except TypeError:
+        hint = 'Write doc.char_span(0, 4, label="ORG"); the offsets are whole numbers.'
+        raise RunnerError(f"{characters} are no offsets of characters", hint=hint) from None
     if start >= end:
         return None
     first = bisect_left(offsets, start)  # the first token that starts in the range

@@ -73,6 +73,12 @@ def test_examples_of_a_file_are_learned_from(jsonl):
     assert list(nlp.get_pipe("ner").labels) == ["PER"]
 
 
+def test_options_that_a_reader_does_not_take_are_told_in_pythons_words(jsonl):
+    with pytest.warns(UserWarning, match=": scheme is not used") as warned:
+        runner.read_corpus(jsonl, scheme="iob1")
+    assert "corpus.reader" not in str(warned[0].message)
+
+
 def test_several_files_and_limits(jsonl):
     assert len(runner.read_corpus([jsonl, jsonl], limit=1)) == 2
 
@@ -173,6 +179,7 @@ def test_reader_options_and_their_errors(tmp_path):
     [
         (lambda at: runner.read_corpus(at / "trian.jsonl"), r"there is no file .*trian\.jsonl"),
         (lambda at: runner.read_corpus(at), "is a folder"),
+        (lambda at: runner.read_corpus(None), r"no path to read\n  Give a file: runner.read_corpus\(FILE\)"),
         (lambda at: runner.read_corpus(at / "train.jsonl", format="jsnl"), "unknown reader 'jsnl'"),
         (lambda at: runner.write_corpus(at / "a.docx", annotated()), "does not say the format\n  End it with .jsonl"),
         (

@@ -136,6 +136,9 @@ def test_spans_of_characters():
     assert doc.char_span(5, 6, alignment_mode="contract") is None
     with pytest.raises(RunnerError, match="unknown alignment_mode 'expnd'; did you mean 'expand'"):
         doc.char_span(0, 4, alignment_mode="expnd")
+    for start in ("a", 0.5, None):
+        with pytest.raises(RunnerError, match="are no offsets of characters"):
+            doc.char_span(start, 4)
     with pytest.raises(RunnerError, match=r"an entity is None\n  doc.char_span gives None"):
         doc.ents = [doc.char_span(0, 8, label="LOC")]
 

@@ -223,6 +223,16 @@ def texts_that_cannot_be_predicted(at: Place) -> None:
     at.command("predict", "out/", "texts.jsonl", "-o", "out.what", "--format", "jsonl", "--skip-errors")
 
 
+@story("commands/predict/__init__", "--min-confidence alone works with every format")
+def a_format_without_a_place_for_confidence(at: Place) -> None:
+    at.command(*TINY, "output_dir=out")
+    at.write("texts.txt", "Ada met Bo.\n")
+    at.command("predict", "out/", "texts.txt", "-o", "out.iob", "--confidence", code=2)
+    for name in ("out.jsonl", "out.csv"):
+        at.command("predict", "out/", "texts.txt", "-o", name, "--confidence")
+    at.command("predict", "out/", "texts.txt", "-o", "out.iob", "--min-confidence", "0.5")
+
+
 @story("commands/predict/formats", "Leave such texts out with --skip-errors")
 def a_text_without_words_in_conllu(at: Place) -> None:
     at.command(*TINY, "output_dir=out")

@@ -140,7 +140,7 @@ def an_empty_label(at: Place) -> None:
 
 @story(
     "corpus/readers/docbin",
-    "or convert the file where spaCy is",
+    'Run `pip install "declarative-runner[spacy]"`, or',
     corpus__tokenizer="or choose pipeline.tokenizer.type=syntok",
 )
 def spacy_is_missing(at: Place) -> None:
