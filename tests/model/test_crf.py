@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from runner.model import crf
 from runner.model.layout import Layout
 from runner.model.ops import Ops
+from runner.model.ops.sequences import decode_stepwise
+from runner.model.ops.sparse_viterbi import decode_sparsely
+from runner.model.time_order import TimeOrder
 
 LABELS = {"LOC": 0, "PER": 1}
 OPS = Ops(use_blis=False)
@@ -164,3 +167,45 @@ def test_the_gradient_of_partial_annotation_equals_finite_differences(partial):
         down[state, t] -= 1e-4
         slope = (crf.loss(OPS, up, layout, gold, others)[0] - crf.loss(OPS, down, layout, gold, others)[0]).sum() / 2e-4
         assert gradient[state, t] == pytest.approx(slope, abs=1e-5)
+
+
+@st.composite
+def biluo_scores(draw):
+    """float32 scores of some docs, in which staying closed is more or less likely. Small integers make ties."""
+    n_labels = draw(st.integers(1, 3))
+    lengths = draw(st.lists(st.integers(0, 9), min_size=1, max_size=4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    shape = (crf.n_states(n_labels), sum(lengths))
+    scores = rng.integers(-2, 3, shape) if draw(st.booleans()) else rng.normal(0, 3, shape)
+    scores = scores.astype("float32")
+    scores += np.float32(draw(st.sampled_from([0, 0.1, 1000])))  # far from 0, sums are rounded
+    scores[0] += draw(st.integers(0, 4))
+    return scores, Layout(lengths)
+
+
+@settings(max_examples=300, deadline=None)
+@given(biluo_scores())
+def test_stepping_through_some_words_finds_the_path_of_stepping_through_all(batch):
+    scores, layout = batch
+    expected = decode_stepwise(scores, layout, TimeOrder(layout))
+    assert decode_sparsely(scores, layout, most=scores.size).tolist() == expected.tolist()
+
+
+def test_a_long_text_is_decoded_as_by_steps_through_all_words():
+    rng = np.random.default_rng(0)
+    layout = Layout([3000, 40])
+    scores = rng.normal(0, 3, (crf.n_states(4), layout.n_tokens)).astype("float32")
+    scores[0] += 7
+    states = OPS.crf_decode(scores, layout)
+    assert states.tolist() == decode_stepwise(scores, layout, TimeOrder(layout)).tolist()
+    n_inside = int(((states > 0) & (states <= 12)).sum())
+    assert n_inside > 20  # there are entities of several words
+    assert (
+        decode_sparsely(scores, layout, most=n_inside // 4) is None
+    )  # as many as that, and steps through all are cheaper
+
+
+def test_scores_that_are_not_finite_are_left_to_the_steps_through_all_words():
+    scores, layout = np.zeros((5, 3), dtype="float32"), Layout([3])
+    scores[1, 1] = np.nan
+    assert decode_sparsely(scores, layout, most=100) is None

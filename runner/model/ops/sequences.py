@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from thinc.api import NumpyOps
 
 from runner.model.layout import Floats2d, Layout
+from runner.model.ops.sparse_viterbi import decode_sparsely
 from runner.model.time_order import TimeOrder
 
 Bools2d = NDArray[np.bool_]
+Ints = NDArray[np.intp]
+_FEW_STEPS = 100  # words of the longest doc: up to here, steps through all docs at once are as fast
 FLOOR = -80.0  # of a state's score below the token's best: e^-80 does not underflow, and its gradient does not matter
 
 
@@ -79,50 +82,57 @@ class SequenceOps(NumpyOps):
     def crf_decode(self, scores: Floats2d, layout: Layout) -> NDArray[np.intp]:
         """The best legal sequence of each doc (Viterbi). (n_states, n_tokens) → (n_tokens,) states."""
         order = TimeOrder(layout)
-        S = scores[:, order.columns]
-        O, B, I, L, U = _split(S)  # noqa: E741
-        n_labels, n = len(B), S.shape[1]
-        best = np.zeros(n, dtype="intp")
-        if not n_labels:
-            return best
-        unit = U.argmax(axis=0)  # (n,)
-        unit_score = np.take_along_axis(U, unit[None], axis=0)[0]
-        outside = np.where(unit_score <= O, 0, 3 * n_labels + 1 + unit)  # the best state that stays closed
-        A = np.maximum(O, unit_score)
-        came_from = np.empty(n, dtype="intp")  # closed after this token: -1 by `outside`, x by L-x
-        continues = np.empty((n_labels, n), dtype=bool)  # x open after this token: by I-x, else by B-x
-        n_docs = len(order.docs)
-        c, o = np.zeros(n_docs, dtype=S.dtype), np.full((n_labels, n_docs), -np.inf, dtype=S.dtype)
-        for start, end in zip(order.bounds, order.bounds[1:], strict=False):
-            at, k = slice(start, end), end - start
-            c, o = c[:k], o[:, :k]
-            stay = c + A[at]
-            close = o + L[:, at]
-            label = close.argmax(axis=0)
-            close_score = np.take_along_axis(close, label[None], axis=0)[0]
-            came_from[at] = np.where(stay >= close_score, -1, label)
-            begin, inside = c + B[:, at], o + I[:, at]
-            continues[:, at] = inside > begin
-            o = np.maximum(begin, inside)
-            c = np.maximum(stay, close_score)
-        path = np.empty(n, dtype="intp")
-        opened = np.full(0, -1)  # the label that is open after the token, -1: closed; docs end closed
-        for start, end in zip(order.bounds[-2::-1], order.bounds[:0:-1], strict=False):
-            k = end - start
-            opened = np.concatenate([opened, np.full(k - len(opened), -1)])
-            is_open = opened >= 0
-            columns = np.arange(start, end)
-            goes_on = continues[opened, columns] & is_open
-            source = came_from[start:end]
-            closes = ~is_open & (source >= 0)
-            path[start:end] = np.where(
-                is_open,
-                1 + opened + np.where(goes_on, n_labels, 0),
-                np.where(closes, 2 * n_labels + 1 + source, outside[start:end]),
-            )
-            opened = np.where(is_open, np.where(goes_on, opened, -1), source)
-        best[order.columns] = path
+        n_steps = len(order.bounds) - 1
+        found = decode_sparsely(scores, layout, most=4 * n_steps) if n_steps > _FEW_STEPS else None
+        return found if found is not None else decode_stepwise(scores, layout, order)
+
+
+def decode_stepwise(scores: Floats2d, layout: Layout, order: TimeOrder) -> Ints:
+    """`crf_decode`, position by position through all docs at once."""
+    S = scores[:, order.columns]
+    O, B, I, L, U = _split(S)  # noqa: E741
+    n_labels, n = len(B), S.shape[1]
+    best = np.zeros(n, dtype="intp")
+    if not n_labels:
         return best
+    unit = U.argmax(axis=0)  # (n,)
+    unit_score = np.take_along_axis(U, unit[None], axis=0)[0]
+    outside = np.where(unit_score <= O, 0, 3 * n_labels + 1 + unit)  # the best state that stays closed
+    A = np.maximum(O, unit_score)
+    came_from = np.empty(n, dtype="intp")  # closed after this token: -1 by `outside`, x by L-x
+    continues = np.empty((n_labels, n), dtype=bool)  # x open after this token: by I-x, else by B-x
+    n_docs = len(order.docs)
+    c, o = np.zeros(n_docs, dtype=S.dtype), np.full((n_labels, n_docs), -np.inf, dtype=S.dtype)
+    for start, end in zip(order.bounds, order.bounds[1:], strict=False):
+        at, k = slice(start, end), end - start
+        c, o = c[:k], o[:, :k]
+        stay = c + A[at]
+        close = o + L[:, at]
+        label = close.argmax(axis=0)
+        close_score = np.take_along_axis(close, label[None], axis=0)[0]
+        came_from[at] = np.where(stay >= close_score, -1, label)
+        begin, inside = c + B[:, at], o + I[:, at]
+        continues[:, at] = inside > begin
+        o = np.maximum(begin, inside)
+        c = np.maximum(stay, close_score)
+    path = np.empty(n, dtype="intp")
+    opened = np.full(0, -1)  # the label that is open after the token, -1: closed; docs end closed
+    for start, end in zip(order.bounds[-2::-1], order.bounds[:0:-1], strict=False):
+        k = end - start
+        opened = np.concatenate([opened, np.full(k - len(opened), -1)])
+        is_open = opened >= 0
+        columns = np.arange(start, end)
+        goes_on = continues[opened, columns] & is_open
+        source = came_from[start:end]
+        closes = ~is_open & (source >= 0)
+        path[start:end] = np.where(
+            is_open,
+            1 + opened + np.where(goes_on, n_labels, 0),
+            np.where(closes, 2 * n_labels + 1 + source, outside[start:end]),
+        )
+        opened = np.where(is_open, np.where(goes_on, opened, -1), source)
+    best[order.columns] = path
+    return best
 
 
 def _split(rows: Any) -> tuple[Any, Any, Any, Any, Any]:
