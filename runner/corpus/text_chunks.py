@@ -21,6 +21,7 @@ from runner import registry
 from runner.corpus.annotations import UNALIGNED
 from runner.corpus.readers.iob import column_count
 from runner.corpus.readers.lines import MAX_LINE, unpacked
+from runner.corpus.readers.not_utf8 import check_block
 from runner.corpus.readers.reader import LeftOut, bind
 from runner.corpus.texts import STANDARD, Input, Unit
 from runner.corpus.tokenizer import Tokenizer
@@ -109,17 +110,23 @@ def read_chunks(inputs: Sequence[Input], left_out: LeftOut, tokenize: Tokenizer)
                 if form in ("file", "csv"):
                     yield from _gathered(_whole_file(stream, name) if form == "file" else _rows(stream, name))
                     continue
-                blocks = _whole_lines(stream, is_slow=str(path) == STANDARD or is_handed_over(path))
+                is_slow = str(path) == STANDARD or is_handed_over(path)
+                blocks = _whole_lines(stream, is_slow=is_slow)
+                blocks = blocks if is_slow else _checked(blocks, name)
                 if form in SENTENCES:
                     yield from _blocks_of_sentences(blocks, name, form)
                 else:
                     yield from _blocks_of_lines(blocks, name, {"txt": "line", "jsonl": "json"}.get(form))
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            hint = "Make the archive again, or drop '.gz' from the name of a file that is not an archive."
-            raise RunnerError(f"the file cannot be unpacked ({error})", place=name, hint=hint) from None
-        except OSError as error:
-            fact = f"the file cannot be read ({error.strerror or error})"
-            raise RunnerError(fact, place=name, hint="Check the path.") from None
+        except (OSError, EOFError, zlib.error) as error:
+            raise _unreadable(error, name) from None
+
+
+def _unreadable(error: Exception, name: str) -> RunnerError:
+    if isinstance(error, gzip.BadGzipFile | EOFError | zlib.error):
+        hint = "Make the archive again, or drop '.gz' from the name of a file that is not an archive."
+        return RunnerError(f"the file cannot be unpacked ({error})", place=name, hint=hint)
+    fact = f"the file cannot be read ({getattr(error, 'strerror', None) or error})"
+    return RunnerError(fact, place=name, hint="Check the path.")
 
 
 def after(chunks: Iterator[Chunk], n_units: int) -> Iterator[Chunk]:
@@ -190,6 +197,14 @@ def _whole_lines(stream: IO[bytes], *, is_slow: bool) -> Iterator[tuple[int, byt
         number += n
 
 
+def _checked(blocks: Iterator[tuple[int, bytes]], name: str) -> Iterator[tuple[int, bytes]]:
+    """The blocks. Raises RunnerError if the first tells that the file is not UTF-8 at all, or has no line ends."""
+    for number, block in blocks:
+        if number == 1:
+            check_block(block, Path(name))
+        yield number, block
+
+
 def _blocks_of_lines(blocks: Iterator[tuple[int, bytes]], name: str, kind: str | None) -> Iterator[Lines]:
     """kind: line or json; None: the first text tells."""
     for number, block in blocks:
@@ -226,8 +241,8 @@ def header_of(path: Path) -> list[str]:
     with ExitStack() as stack:
         try:
             return _header(_opened(path, stack).readline(MAX_LINE), str(path))[0]
-        except OSError as error:
-            raise RunnerError(f"cannot read: {error.strerror or error}", place=str(path), hint="Check it.") from None
+        except (OSError, EOFError, zlib.error) as error:
+            raise _unreadable(error, str(path)) from None
 
 
 def _header(line: bytes, name: str) -> tuple[list[str], str]:

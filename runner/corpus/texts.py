@@ -22,7 +22,7 @@ from runner.corpus.readers import conllu, iob
 from runner.corpus.readers.auto import JSON_SUFFIXES, SUFFIXES, format_of
 from runner.corpus.readers.jsonl import loads
 from runner.corpus.readers.lines import MAX_LINE
-from runner.corpus.readers.reader import Remarks
+from runner.corpus.readers.reader import LeftOut, Remarks
 from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError, suggest
 from runner.files import is_handed_over
@@ -132,8 +132,10 @@ class Input(NamedTuple):
     format: str
 
 
-def find_inputs(names: Sequence[str], source: str | None, *, whole_files: bool) -> list[Input]:
-    """The inputs in order; a folder stands for its files by name.
+def find_inputs(
+    names: Sequence[str], source: str | None, left_out: LeftOut | None = None, *, whole_files: bool
+) -> list[Input]:
+    """The inputs in order; a folder stands for its files by name. left_out: counts files that are passed over.
 
     source: a format for all inputs; None: by name and content. whole_files: a text file is one text. Raises RunnerError for
     a missing file, a folder without texts, or a stream named twice.
@@ -148,13 +150,20 @@ def find_inputs(names: Sequence[str], source: str | None, *, whole_files: bool) 
         path = Path(name)
         if name != STANDARD and path.is_dir():
             suffixes = (*SUFFIXES, *TEXT_SUFFIXES)
-            files = [
+            inside = [
                 file
                 for file in sorted(path.rglob("*"))
-                if file.is_file()
-                and not any(part.startswith(".") for part in file.relative_to(path).parts)
-                and (source is not None or file.name.lower().removesuffix(".gz").endswith(suffixes))
+                if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
             ]
+            files = [
+                file
+                for file in inside
+                if source is not None or file.name.lower().removesuffix(".gz").endswith(suffixes)
+            ]
+            if left_out is not None and len(files) < len(inside):
+                strange = [file.name for file in inside if file not in files]
+                some = ", ".join(strange[:3]) + (", …" if len(strange) > 3 else "")
+                left_out[f"files without a known suffix ({some})"] += len(strange)
             if not files:
                 raise RunnerError(
                     "there is no file with a known suffix in the folder",

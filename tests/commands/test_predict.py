@@ -127,7 +127,9 @@ def test_folders_packed_files_and_whole_files(predict):
     Path("in/a.jsonl").write_text('{"text": "Lin lives."}\n', "utf8")
     Path("in/deep/c.txt").write_text("Max works.\n", "utf8")
     Path("in/picture.png").write_bytes(b"\x89PNG")
-    assert predict("run", "in", "-o", "out.jsonl.gz")[0] == 0
+    code, out, _ = predict("run", "in", "-o", "out.jsonl.gz")
+    assert code == 0
+    assert "left out: 1 files without a known suffix (picture.png)" in out
     assert [one["text"] for one in records("out.jsonl.gz")] == ["Lin lives.", "Ada lives.", "Bo works.", "Max works."]
     assert predict("run", "in", "-o", "whole.jsonl", "--whole-files")[0] == 0
     assert [one.get("file") for one in records("whole.jsonl")] == [None, "in/b.txt.gz", "in/deep/c.txt"]
@@ -306,7 +308,9 @@ def test_spacy_is_missing(predict, monkeypatch):
         (("run", "a.txt", "-o", "out.jsonl", "--format", "xml"), "--format: unknown format 'xml'"),
         (("run", "a.txt", "-o", "-", "--resume"), "--resume: standard output cannot be gone on with"),
         (("run", "-", "-", "-o", "-"), "INPUT: standard input is named twice"),
-        (("run", "a.txt"), "command line: the following arguments are required: -o/--output"),
+        (("run", "a.txt"), "command line: MODEL, INPUT and -o OUT are needed\n  Write python -m runner predict MODEL"),
+        (("run", "u16.txt", "-o", "out.jsonl"), "u16.txt:1: many bytes are zero"),
+        (("run", "cut.csv.gz", "-o", "out.csv"), "cut.csv.gz: the file cannot be unpacked"),
         (("run", "empty.txt", "-o", "out.jsonl"), "empty.txt: there is no text in the input"),
         (("run", "no.csv", "-o", "out.csv"), "no.csv:1: there is no column 'text' (columns: a, b)"),
         (("run", "bad.gz", "-o", "out.jsonl"), "bad.gz: the file cannot be unpacked"),
@@ -317,11 +321,15 @@ def test_refused_in_a_few_lines(predict, words, told):
     Path("empty.txt").write_text("\n \n", "utf8")
     Path("no.csv").write_text("a,b\n1,2\n", "utf8")
     Path("bad.gz").write_bytes(b"Ada lives")
+    Path("u16.txt").write_text("Ada lives.\n", "utf-16")
+    Path("cut.csv.gz").write_bytes(gzip.compress(b"text\nAda\n")[:-12])
+    before = sorted(Path().iterdir())
     code, out, err = predict(*words)
     assert code == 2
     assert told in err
     assert len(err.splitlines()) <= 3
     assert out == ""
+    assert sorted(Path().iterdir()) == before  # nothing to go on from is left behind
 
 
 def test_help_is_short(predict):

@@ -47,6 +47,7 @@ Exit codes: 0 done, 1 it could not be written, 2 an input or option is wrong,
 130 or 143 interrupted."""
 
 STANDARD = "-"
+_NEEDED = "Write python -m runner predict MODEL texts.txt -o out.jsonl; see python -m runner predict --help."
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -87,7 +88,12 @@ def main(words: Sequence[str]) -> int:
     from runner.signals import raised
 
     def run() -> None:
-        options = make_parser().parse_intermixed_args(list(words))
+        try:
+            options = make_parser().parse_intermixed_args(list(words))
+        except RunnerError as error:
+            if "are required" not in error.fact:
+                raise
+            raise RunnerError("MODEL, INPUT and -o OUT are needed", place="command line", hint=_NEEDED) from None
         with raised():
             _run(options)
 
@@ -133,6 +139,7 @@ def _run(options: argparse.Namespace) -> None:
     from runner.commands.predict.annotator import Setting
     from runner.commands.predict.formats import HOLD_CONFIDENCE, format_for
     from runner.commands.predict.output import GrowingFile
+    from runner.corpus.readers.reader import LeftOut
     from runner.corpus.texts import find_inputs
     from runner.corpus.writers.docbin import join
     from runner.tracking.model_source import find_model
@@ -146,7 +153,10 @@ def _run(options: argparse.Namespace) -> None:
     if options.confidence and form not in HOLD_CONFIDENCE:
         hint = "Write JSON lines or CSV. --min-confidence alone works with every format."
         raise RunnerError(f"{form} has no place for probabilities", place="--confidence", hint=hint)
-    inputs = find_inputs(options.inputs, options.source, whole_files=options.whole_files)
+    done = Done()
+    passed_over = LeftOut()
+    inputs = find_inputs(options.inputs, options.source, passed_over, whole_files=options.whole_files)
+    done.left_out.update(passed_over)
     _check_files(inputs, options.output)
     source = find_model(options.model, options.tracking_uri)
     nlp = source.load(options.code, options.ops or "numpy")
@@ -155,7 +165,6 @@ def _run(options: argparse.Namespace) -> None:
         source.folder, options.code, options.ops or "numpy", form, columns,
         confidence=options.confidence, min_confidence=options.min_confidence,
     )  # fmt: skip
-    done = Done()
     if options.output == STANDARD:
         if options.resume:
             raise RunnerError("standard output cannot be gone on with", place="--resume", hint="Give OUT a file name.")
@@ -172,8 +181,11 @@ def _run(options: argparse.Namespace) -> None:
         _annotate(nlp, setting, inputs, options, done, growing)
     except BaseException as error:
         with contextlib.suppress(RunnerError):
-            growing.record(done.as_dict())
-            if isinstance(error, KeyboardInterrupt | RunnerError):
+            if not done.texts:
+                growing.give_up()
+            else:
+                growing.record(done.as_dict())
+            if done.texts and isinstance(error, KeyboardInterrupt | RunnerError):
                 kept = "1 text is" if done.texts == 1 else f"{done.texts:,} texts are"
                 print(f"{kept} kept in {growing.part}; --resume goes on from there", file=sys.stderr)
         raise
@@ -235,7 +247,8 @@ def _report(output: str, done: Done, speed: float, remarks: Sequence[str]) -> No
     for line in remarks:
         print(line, file=sys.stderr)
     skipped = f", {done.skipped:,} skipped" if done.skipped else ""
-    print(f"{where}: {done.texts:,} texts, {done.words:,} words{skipped}; {speed:,.0f} words/s", file=stream)
+    texts, words = (f"{n:,} {what}{'s' * (n != 1)}" for n, what in ((done.texts, "text"), (done.words, "word")))
+    print(f"{where}: {texts}, {words}{skipped}; {speed:,.0f} words/s", file=stream)
     for what, n in sorted(done.left_out.items()):
         print(f"  left out: {n:,} {what}", file=stream)
 
@@ -252,11 +265,11 @@ def _check_files(inputs: Sequence[Input], output: str) -> None:
 
 
 def _columns(inputs: Sequence[Input], form: str) -> list[str]:
-    """The columns of the first CSV file, beside text, which CSV output keeps."""
+    """The columns of the first CSV file, beside text, which CSV output keeps. Raises RunnerError if a file has no text."""
     from runner.corpus.text_chunks import header_of
 
-    first = next((one for one in inputs if one.format == "csv" and one.path.is_file()), None)
-    return [column for column in header_of(first.path) if column != "text"] if form == "csv" and first else []
+    headers = [header_of(one.path) for one in inputs if one.format == "csv" and one.path.is_file()]
+    return [column for column in headers[0] if column != "text"] if form == "csv" and headers else []
 
 
 def _work(nlp: Pipeline, setting: Setting, inputs: Sequence[Input]) -> dict[str, Any]:

@@ -118,6 +118,16 @@ class GrowingFile:
         write_file(self._record, json.dumps({"work": self.work, "done": done}))
         self._told = time.monotonic()
 
+    def give_up(self) -> None:
+        """Leave nothing behind: no text was written. Raises RunFailed if the system refuses."""
+        assert self._file is not None
+        try:
+            self._file.close()
+            remove(self.part)
+            remove(self._record)
+        except OSError as error:
+            raise RunFailed(f"cannot remove: {error.strerror}", place=str(self.part)) from None
+
     def finish(self, join: Join | None = None) -> None:
         """The part is whole: it becomes OUT. join: makes OUT of the part's content; None: the part is OUT."""
         assert self._file is not None

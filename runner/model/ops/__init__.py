@@ -10,6 +10,7 @@ A layer calls `ops.activate(…)` and never asks which ops it has. All ops agree
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from threading import Timer
 
@@ -20,6 +21,7 @@ __all__ = ["OPS", "Ops", "make_ops"]
 
 OPS = ("numpy", "blis", "numba")
 _NOTICE = "numba compiles its loops, once on this machine: some seconds"
+_TOLD = "RUNNER_NUMBA_TOLD"  # set for child processes: the parent has loaded or compiled the loops already
 _PATIENCE = 1.5  # seconds before the notice is printed; loops compiled by an earlier run load in half a second
 
 
@@ -31,10 +33,11 @@ def make_ops(name: str) -> Ops:
 
 
 def _compiled() -> Ops:
-    """numba's ops. Importing them compiles the loops, which takes seconds, once a machine."""
+    """numba's ops. Importing them compiles the loops, which takes seconds, once a machine; one process of a family says so."""
     notice = Timer(_PATIENCE, print, [_NOTICE], {"file": sys.stderr, "flush": True})
     notice.daemon = True
-    notice.start()
+    if _TOLD not in os.environ:
+        notice.start()
     try:
         ops: Ops = importlib.import_module("runner.model.ops.numba").NumbaOps(use_blis=False)
     except ModuleNotFoundError as error:
@@ -57,4 +60,5 @@ def _compiled() -> Ops:
         ) from error
     finally:
         notice.cancel()
+    os.environ[_TOLD] = "1"
     return ops

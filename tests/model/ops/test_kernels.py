@@ -286,3 +286,20 @@ def test_a_run_without_numba_ends_before_it_reads_anything(monkeypatch, tmp_path
     monkeypatch.chdir(tmp_path)
     assert main(["pipeline=tagger", "compute=numba", "tracking=none"]) == 2
     assert "compute.ops: numba is not installed" in capsys.readouterr().err
+
+
+def test_a_family_of_processes_tells_once_that_it_compiles(monkeypatch, capsys):
+    class Now:
+        def __init__(self, seconds, function, args, kwargs):
+            self.start = lambda: function(*args, **kwargs)
+
+        def cancel(self):
+            pass
+
+    monkeypatch.setattr("runner.model.ops.Timer", Now)
+    monkeypatch.setenv("RUNNER_NUMBA_TOLD", "")
+    monkeypatch.delenv("RUNNER_NUMBA_TOLD")
+    make_ops("numba")
+    assert "numba compiles its loops" in capsys.readouterr().err
+    make_ops("numba")  # as in a child, which has its parent's environment
+    assert capsys.readouterr().err == ""
