@@ -233,6 +233,15 @@ def a_format_without_a_place_for_confidence(at: Place) -> None:
     at.command("predict", "out/", "texts.txt", "-o", "out.iob", "--min-confidence", "0.5")
 
 
+@story("commands/predict/__init__", "MODEL, INPUT and -o OUT are needed", "Write python -m runner predict MODEL")
+def predict_without_its_words(at: Place) -> None:
+    at.command(*TINY, "output_dir=out")
+    at.write("texts.txt", "Ada met Bo.\n")
+    at.command("predict", "out/", code=2)
+    at.command("predict", "out/", "texts.txt", "-o", "out.jsonl")
+    at.command("predict", "--help")
+
+
 @story("commands/predict/formats", "Leave such texts out with --skip-errors")
 def a_text_without_words_in_conllu(at: Place) -> None:
     at.command(*TINY, "output_dir=out")
