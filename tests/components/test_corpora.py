@@ -8,6 +8,8 @@ import json
 import warnings
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import runner
 from runner.components import corpora
@@ -196,3 +198,16 @@ def test_mistakes_are_told_and_leave_no_file(jsonl, act, fact):
         act(jsonl.parent)
     assert "read_corpus=" not in str(caught.value)
     assert [file.name for file in jsonl.parent.iterdir()] == ["train.jsonl"]
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.sampled_from([*'ab", ;|\t\n\u2028é', "\r\n"]), max_size=8).map("".join), max_size=4))
+def test_any_text_comes_back_from_a_table(tmp_path_factory, texts):
+    texts = [text for text in texts if text.strip()]
+    if not texts:
+        return
+    path = tmp_path_factory.mktemp("tables") / "a.csv"
+    runner.write_corpus(path, [Doc([text.strip()], text=text, cats={"X; |,Y": 1.0}) for text in texts])
+    back = [example.reference for example in runner.read_corpus(path)]
+    assert [doc.text for doc in back] == texts
+    assert all(doc.cats == {"X; |,Y": 1.0} for doc in back)

@@ -13,6 +13,7 @@ import runner
 from runner.corpus import token_ranges
 from runner.corpus.doc import Doc
 from runner.corpus.readers.jsonl import jsonl
+from runner.corpus.tokenizer import syntok
 from runner.corpus.views import Span
 from runner.errors import RunnerError
 
@@ -231,6 +232,33 @@ def test_json_keeps_what_is_unknown(tmp_path):
     assert not back.ents
     assert not bare.has_ents
     assert bare.heads is bare.sent_starts is None
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("aé😀.' \t\n"), min_size=1, max_size=12), st.data())
+def test_any_doc_comes_back_from_its_json(tmp_path_factory, text, data):
+    words, spaces = syntok()(text)
+    if not words:
+        return
+    n = len(words)
+
+    def layer(values):
+        return data.draw(st.none() | st.lists(values, min_size=n, max_size=n))
+
+    cuts = data.draw(st.lists(st.integers(0, n), unique=True, max_size=4).map(sorted))
+    ents = data.draw(st.none() | st.just([(*span, "X") for span in zip(cuts[::2], cuts[1::2], strict=False)]))
+    heads, tags = layer(st.integers(0, n - 1)), layer(st.sampled_from(["A", "B"]))
+    starts = layer(st.booleans())
+    starts = [True, *starts[1:]] if starts is not None else None  # a text begins with a sentence
+    doc = Doc(words, spaces, text=text, ents=ents, tags=tags, heads=heads, sent_starts=starts)
+    path = tmp_path_factory.mktemp("json") / "a.jsonl"
+    path.write_text(json.dumps(doc.to_json()) + "\n", "utf-8")
+    (back,) = jsonl()(path)
+    assert back.text == text
+    assert (back.words, back.tags, back.heads, back.sent_starts) == (words, tags, heads, starts)
+    assert back.has_ents == doc.has_ents
+    if not any(word.isspace() for word in words):  # an entity's offsets do not tell white space at its edges
+        assert [ent.as_tuple() for ent in back.ents] == [ent.as_tuple() for ent in doc.ents]
 
 
 def test_views_are_what_the_package_exports():

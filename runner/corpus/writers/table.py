@@ -67,5 +67,6 @@ def _number(value: float | None) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     stream = StringIO()
-    csv.writer(stream, lineterminator="\n").writerow(cells)
+    quoting = csv.QUOTE_ALL if any("\r" in cell for cell in cells) else csv.QUOTE_MINIMAL  # csv would not quote a \r
+    csv.writer(stream, lineterminator="\n", quoting=quoting).writerow(cells)
     return stream.getvalue()
