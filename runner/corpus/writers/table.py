@@ -67,6 +67,6 @@ def _number(value: float | None) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     stream = StringIO()
-    quoting = csv.QUOTE_ALL if any("\r" in cell for cell in cells) else csv.QUOTE_MINIMAL  # csv would not quote a \r
-    csv.writer(stream, lineterminator="\n", quoting=quoting).writerow(cells)
+    has_return = any("\r" in cell for cell in cells)  # csv would not quote it
+    csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL if has_return else csv.QUOTE_MINIMAL).writerow(cells)
     return stream.getvalue()
