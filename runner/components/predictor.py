@@ -128,10 +128,10 @@ class Predictor:
         """Annotate a stream of texts in order, with the components that take part now.
 
         batch_size: how many texts are held in memory; fewer if they have 12,000 words together. No prediction depends
-        on it. as_tuples: take (text, context) pairs and yield (doc, context) pairs; a context may be anything.
-        confidence: give each prediction its probability, as `ent.confidence`. The texts are computed one at a
-        time then, which takes several times as long, so that each has the numbers that `nlp(text)` gives, to the last
-        bit.
+        on it, but for the last bits of `doc.cats` (1e-7), which differ with the texts beside a text.
+        as_tuples: take (text, context) pairs and yield (doc, context) pairs; a context may be anything.
+        confidence: give each prediction its probability, as `ent.confidence`. The texts are computed one at a time
+        then, which takes several times as long, so that each has the numbers that `nlp(text)` gives, to the last bit.
         """
         if isinstance(texts, str | Doc):
             raise RunnerError(
