@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import predict, roofline, scale, startup
+from benchmarks import forgetting, predict, roofline, scale, startup
 from benchmarks.defaults import command as defaults
 from benchmarks.jobs import JOBS, REGIMES, SIDES
 from benchmarks.report import Record, Table, accuracy_table, load, measures, speed_table
@@ -27,6 +27,7 @@ COMMANDS = {
     "roofline": "how near tagger training comes to what its matrix products alone would take",
     "startup": "--help, the first update from the shell, what recording costs",
     "defaults": "what a user gets who names data and nothing else (defaults --help)",
+    "forgetting": "a recognizer learns one label after the other (forgetting --help)",
     "scale": "cost by size of the corpus and by length of a doc (ours alone; --sizes, --words)",
     "report": "the tables again, from the files of --save",
 }
@@ -144,15 +145,17 @@ def sides_of(asked: Sequence[str] | None) -> Sequence[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ["forgetting"]:
+        return forgetting.main(words[1:])
     if words[:1] == ["defaults"]:
         return defaults.main(words[1:])
     args = arguments(words)
     try:
-        if args.command == "defaults":
+        if args.command in ("defaults", "forgetting"):
             raise RunnerError(
                 "this command has options of its own",
-                place="defaults",
-                hint="Name it first: python -m benchmarks defaults",
+                place=args.command,
+                hint=f"Name it first: python -m benchmarks {args.command}",
             )
         records = run(args)
         show(args, records)
