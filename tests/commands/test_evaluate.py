@@ -182,7 +182,7 @@ def test_a_temperature_is_fitted_and_kept_and_nothing_else_changes(evaluate):
     ],
 )
 def test_a_temperature_that_cannot_be_fitted(evaluate, words, told, monkeypatch):
-    monkeypatch.setattr("runner.tracking.model_source._packages", lambda: {"pack": Path("run/model-best")})
+    monkeypatch.setattr("runner.tracking.model_source.installed_models", lambda: {"pack": Path("run/model-best")})
     Path("one.jsonl").write_text(Path("dev.jsonl").read_text("utf8").splitlines()[0] + "\n", "utf8")
     code, _, err = evaluate(*words)
     assert code == 2

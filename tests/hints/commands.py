@@ -146,7 +146,7 @@ def a_finished_run_is_resumed(at: Place) -> None:
 def a_model_with_code(at: Place) -> None:
     at.write("mine.py", TOKENIZER)
     at.write("texts.txt", "Ada met Bo.\n")
-    at.command(*TINY, "code=[mine.py]", "pipeline.tokenizer.type=syntok", "output_dir=out")
+    at.command(*TINY, "code=[mine.py]", "pipeline.tokenizer.type=hinted", "output_dir=out")
     at.raised(load, at.folder / "out" / "model-best")
     runner.load(at.folder / "out" / "model-best", code=["mine.py"])
     at.command("bootstrap", "texts.txt", "--model", "out/model-best", "--code", "mine.py")

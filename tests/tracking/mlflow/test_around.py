@@ -28,6 +28,7 @@ from runner.corpus.annotations import read_annotations
 from runner.tracking.mlflow import carried
 from runner.tracking.mlflow.around import REQUIREMENTS, Contents, write_around
 from runner.tracking.mlflow.signature import type_of
+from runner.tracking.provenance import command_line
 
 REPOSITORY = Path(runner.__file__).parent.parent
 
@@ -227,7 +228,7 @@ def test_the_page_of_a_model_says_who_made_it_and_how_to_serve_it(tracked_run: P
     assert """-d '{"inputs": ["Maria Keller lives in Oslo."]}'""" in text
     assert '{"predictions": [{"text": "Maria Keller lives in Oslo.", "words": ["Maria", ' in text
     assert model.tags["mlflow.user"]
-    assert model.tags["mlflow.source.name"].startswith("python -m ")
+    assert model.tags["mlflow.source.name"] == command_line()  # of this process, whoever started it
 
 
 @pytest.mark.mlflow
