@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -239,7 +240,7 @@ def _set_partial(config: RunConfig, pipeline: Pipeline, teacher: Teacher | None,
                 if silent and annotated:
                     component.partial_labels = annotated
                     told = f"{', '.join(silent)} of {name!r} do not occur in the training data: the teacher tells them"
-                    print(told, flush=True)
+                    print(told, file=sys.stderr, flush=True)  # stdout may be JSON
         return
     able = [name for name in pipeline.pipe_names if pipeline.components[name].partial_labels is not None]
     if not able:
@@ -247,6 +248,11 @@ def _set_partial(config: RunConfig, pipeline: Pipeline, teacher: Teacher | None,
         raise RunnerError(
             fact, place="corpus.partial_labels", hint="An entity recognizer does; else leave the key out."
         )
+    known = {label for name in able for label in pipeline.components[name].labels_in(train)}
+    for label in config.corpus.partial_labels if len(train) else ():
+        if label not in known:
+            fact = f"the training data never annotate {label!r}; {suggest(label, known)}"
+            raise RunnerError(fact, place="corpus.partial_labels", hint="Name the labels that they annotate.")
     for name in able:
         pipeline.components[name].partial_labels = frozenset(config.corpus.partial_labels)
 

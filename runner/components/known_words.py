@@ -41,8 +41,3 @@ class KnownWords:
             self.lexemes = Lexemes(dict(counts))
         elif counts != self.lexemes.frequencies:
             self.own[name] = dict(counts)
-
-    def rename(self, old: str, new: str) -> None:
-        """Call the counts of one component by another name."""
-        if old in self.own:
-            self.own[new] = self.own.pop(old)

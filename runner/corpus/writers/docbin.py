@@ -36,7 +36,6 @@ _ATTRS = (  # in the order of their numbers
 )  # fmt: skip
 _META = {"LEMMA": "lemmas", "MORPH": "feats"}  # column → key of meta
 _UNKNOWN, _INSIDE, _OUTSIDE, _BEGIN = range(4)  # ENT_IOB
-_COPIED = 1 << 20  # bytes at once
 _DOCS_A_PIECE = 1_000
 _SIZE = struct.Struct("<Q")
 _LISTS = ("cats", "flags", "span_groups", "user_data")  # one value a doc
