@@ -176,8 +176,10 @@ def make_learner(
     _set_dropouts(config, numbers, pipeline)
     teacher = make_teacher(config, initial)
     if teacher is not None:
-        _check_teacher(pipeline, teacher)
-    _set_partial(config, pipeline, teacher, train)
+        check_teacher(pipeline, teacher, needs_lessons=config.teacher.has_beliefs)
+    if not config.teacher.has_beliefs:
+        teacher = None  # it has written its labels into the data (commands/teaching.py)
+    _set_partial(config, pipeline, None if config.teacher.writes_labels else teacher, train)
     sgd: Optimizer = resolve(numbers.in_optimizer(config.optimizer), "optimizers", "optimizer")
     plan = make_plan(config, pipeline, train, numbers, lines)
     return pipeline, sgd, dataclasses.replace(plan, teacher=teacher)
@@ -200,15 +202,18 @@ def make_teacher(config: RunConfig, initial: Pipeline | None) -> Teacher | None:
     return Teacher(nlp, config.teacher.weight)
 
 
-def _check_teacher(pipeline: Pipeline, teacher: Teacher) -> None:
-    """Raise RunnerError if the teacher has nothing for what learns, or a component cannot learn from it."""
+def check_teacher(pipeline: Pipeline, teacher: Teacher, *, needs_lessons: bool) -> None:
+    """Raise RunnerError if the teacher has nothing for what learns, or a component cannot learn from it.
+
+    needs_lessons: whether components learn from what the teacher believes, and not from the labels that it writes alone.
+    """
     taught = [name for name in pipeline.pipe_names if teacher.knows(name)]
     if not taught:
         fact = f"the teacher has none of the components that learn ({', '.join(pipeline.pipe_names)})"
         raise RunnerError(fact, place="teacher.model", hint="Components learn from those of the same name.")
     for name in taught:
         one, theirs = pipeline.components[name], teacher.nlp.components[name]
-        if one.type != theirs.type or not one.has_lessons:
+        if one.type != theirs.type or (needs_lessons and not one.has_lessons):
             what = f"another kind there ({theirs.type})" if one.type != theirs.type else "of a kind that has no lessons"
             raise RunnerError(
                 f"{name!r} ({one.type}) cannot learn from the teacher: it is {what}",

@@ -33,6 +33,7 @@ class Result:
     chosen: dict[str, str] = dataclasses.field(default_factory=dict)  # see Plan.chosen
     answer: dict[str, Any] | None = None  # model-best's record of an example sentence
     init: dict[str, Any] | None = None  # the model that the run started from: model, weights_sha256, score, scores
+    pseudo_labels: dict[str, Any] | None = None  # component → labels, open_words, texts that its teacher has written
     kernel: str = ""  # model/kernel.py's; " → " stands between those of a run that was resumed on another
 
     def record(self, step: Step) -> None:
@@ -73,6 +74,7 @@ def write_summary(
         "rollbacks": result.rollbacks,
         "init": result.init,
         "chosen": result.chosen,
+        "pseudo_labels": result.pseudo_labels,
         "train_words": result.train_words,
         "seconds": round(seconds, 3),
         "train_words_per_second": round(result.train_words / result.train_seconds, 1) if result.train_seconds else 0.0,

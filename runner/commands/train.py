@@ -14,11 +14,13 @@ from runner.commands.result import note_kernel
 from runner.commands.run_page import write_page
 from runner.commands.start import Start, begun
 from runner.commands.starting import starting_point, tell_if_worse
+from runner.commands.teaching import taught
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
 from runner.launch.fingerprint import fingerprint
 from runner.launch.folders import remove_empty_run
 from runner.launch.prune import make_judge
+from runner.launch.taught import pseudo_label_tags
 from runner.model.kernel import kernel
 from runner.tracking.past_run import BEST, KERNEL
 from runner.training.interrupts import Interrupts
@@ -60,6 +62,7 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
         return
     if check is not None:
         check(corpus)
+    corpus, written = taught(config, corpus, initial)
     pipeline, sgd, plan = make_learner(config, corpus.train, initial)
     pipeline.initialize(lambda: corpus.train, sgd=sgd, start_over=False)
     check_worth(pipeline, corpus, plan.score_weights)
@@ -68,6 +71,7 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
     note_kernel(result, kernel(config.compute.ops))
     result.chosen = dict(plan.chosen)
     result.fingerprint = fingerprint(config, corpus.sources)
+    result.pseudo_labels = {name: one.as_dict() for name, one in written.items()} or None
     if initial is not None and start.resumed is None:
         result.init = starting_point(config, initial, pipeline.pipe_names, corpus.dev, plan.score_weights)
     start.open_folder()
@@ -77,7 +81,8 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
     interrupts = Interrupts()
     with ended(start, result, trackers, checkpoints, interrupts):
         checkpoints.start()
-        trackers.start(run_info(config, corpus, pipeline, plan, start.resumed, {**tags, KERNEL: result.kernel}))
+        told = {**tags, **pseudo_label_tags(written), KERNEL: result.kernel}
+        trackers.start(run_info(config, corpus, pipeline, plan, start.resumed, told))
         with interrupts.deferred():
             for step in judge.until_pruned(checkpoints.steps(plan.max_rollbacks)):
                 for recorder in recorders:

@@ -21,6 +21,7 @@ from runner.components.decisions import Decisions
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
 from runner.components.outcomes import Chance, Outcome, View
+from runner.components.pseudo_labels import WORD_LAYERS, Rule, Written, fill_words
 from runner.components.scores import PerType, Scores
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
@@ -119,6 +120,20 @@ class Component(ABC):
         Raises RunnerError where it cannot learn from a teacher.
         """
         raise self._cannot("learn from a teacher")
+
+    def pseudo_label(self, batch: Batch, references: Sequence[Doc], rule: Rule) -> Iterator[Written]:
+        """As a teacher: predict, and write into each reference what it leaves open and this component is sure of.
+
+        batch: docs on the references' own words, with a temperature. The references are changed, but for what they say already.
+        Here: the layers of `annotation` that have one value and one confidence a word. Raises RunnerError where the component
+        tells no confidence.
+        """
+        self.annotate(batch)
+        layers = [layer for layer in WORD_LAYERS if layer in (self.annotation or ())]
+        for doc, reference in zip(batch.docs, references, strict=True):
+            if len(doc) and not any(layer in (doc.confidence or {}) for layer in layers):
+                raise self._cannot("say how sure it is of each word")
+            yield Written(fill_words(reference, doc, layers, rule.minimum))
 
     @property
     def has_lessons(self) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,15 +17,15 @@ from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
+from runner.components.ner_facts import has_other_words, oddities, unaligned
 from runner.components.outcomes import Mark, Outcome, View, bucket, kind_of_span, paired
+from runner.components.pseudo_labels import Rule, Written, fill_entities
 from runner.components.scores import Entity, Scores, entities, ents
-from runner.corpus.annotations import UNALIGNED
 from runner.corpus.biluo import biluo_to_spans
-from runner.corpus.diagnose import is_blank, is_odd, place_of
+from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.no_labels import unfit_entities
-from runner.corpus.views import Span
 from runner.errors import RunnerError
 from runner.model import crf
 from runner.model.chain import chain
@@ -36,7 +35,6 @@ from runner.model.layout import Floats2d, Packed
 from runner.model.linear import linear_biluo
 from runner.model.maxout_window import maxout_window
 
-LONG_ENTITY = 12  # words
 _SURE = 1e-12  # from 0 and from 1: a logarithm stays finite
 
 
@@ -78,6 +76,7 @@ class EntityRecognizer(Component):
     def __init__(self, name: str, build_tok2vec: object, hidden_width: int, maxout_pieces: int) -> None:
         super().__init__(name, build_tok2vec)
         self.partial_labels: frozenset[str] = frozenset()
+        self._annotated: list[frozenset[str]] = []  # labels that some words are annotated for: the gold state OTHER - k
         self.hidden_width = hidden_width
         self.maxout_pieces = maxout_pieces
 
@@ -90,7 +89,7 @@ class EntityRecognizer(Component):
 
     def flaws(self, examples: Iterable[Example]) -> Iterator[Flaw]:
         """Warn if all entities have one label and no word is outside an entity, as in lists of names."""
-        if len(self.labels) == 1 and not any(_has_other_words(example) for example in examples):
+        if len(self.labels) == 1 and not any(has_other_words(example) for example in examples):
             fact = f"every word of the training data is in an entity {self.labels[0]!r}, so {self.name!r} finds them everywhere"
             yield Flaw(fact, "Add texts with words that are in no entity.", is_fatal=False)
 
@@ -114,10 +113,10 @@ class EntityRecognizer(Component):
                 hint = "They are left out of training and scores; check their offsets, or pipeline.tokenizer."
                 text = "entities do not align with the tokens"
                 fault = facts.fault("not aligned with the tokens", text, "n_values_and_n", hint=hint)
-                fault.add(f"{place} {_unaligned(example)!r}", n)
+                fault.add(f"{place} {unaligned(example)!r}", n)
             starts = {i for i, is_start in enumerate(doc.sent_starts or ()) if is_start}
             for ent in doc.ents:
-                for name in _oddities(ent, doc.words[ent.start : ent.end], starts):
+                for name in oddities(ent, doc.words[ent.start : ent.end], starts):
                     facts.fault(name).add(f"{place} {ent.text[:40]!r}")
         facts.n_values = facts.labels.total()
         return facts
@@ -171,21 +170,16 @@ class EntityRecognizer(Component):
         places = np.concatenate([[0], *[np.where(labels >= 0, 1 + move * n_labels + labels, 0) for move in range(4)]])
         taught = spread(beliefs.P, places.astype("intp"), n_states)
         target = taught.copy()
+        new = np.concatenate([[True], *[~np.isin(np.arange(n_labels), labels)] * 4])
+        _share_out(target, own, new, gold == crf.UNKNOWN)
         others = self._others()
-        if others is not None:  # what the data annotate is not the teacher's to say
-            at = gold == crf.OTHER
+        for k, states in enumerate(others if others is not None else ()):
+            at = gold == crf.OTHER - k
             rest = target[:, at]
-            rest[0] += rest[~others].sum(axis=0)
-            rest[~others] = 0
+            rest[0] += rest[~states].sum(axis=0)  # what the data annotate is not the teacher's to say
+            rest[~states] = 0
             target[:, at] = rest
-        is_new = ~np.isin(np.arange(n_labels), labels)
-        new = np.concatenate([[True], *[is_new] * 4])
-        at = gold == crf.UNKNOWN
-        if is_new.any() and at.any():
-            share = own[:, at] * new[:, None]
-            target[:, at] += target[0, at] * (
-                share / np.maximum(share.sum(axis=0), 1e-12) - (np.arange(n_states) == 0)[:, None]
-            )
+            _share_out(target, own, new & states, at)
         known = np.flatnonzero(gold >= 0)
         exact = np.zeros((n_states, len(known)), dtype=target.dtype)
         exact[gold[known], np.arange(len(known))] = 1
@@ -194,11 +188,22 @@ class EntityRecognizer(Component):
         return target
 
     def _others(self) -> NDArray[np.bool_] | None:
-        """Which states a word in no entity may have, (n_states,), where the data annotate only some labels."""
-        if not self.partial_labels:
-            return None
-        is_other = np.array([label not in self.partial_labels for label in self.labels], dtype=bool)
-        return np.concatenate([[True], *[is_other] * 4])
+        """Which states a word in no entity may have where only some labels are annotated: (n_sets, n_states), see crf.loss."""
+        if self.partial_labels:
+            self._none(self.partial_labels)
+        rows = []
+        for annotated in self._annotated:
+            is_other = np.array([label not in annotated for label in self.labels], dtype=bool)
+            rows.append(np.concatenate([[True], *[is_other] * 4]))
+        return np.stack(rows) if rows else None
+
+    def _none(self, annotated: frozenset[str]) -> int:
+        """The gold state of a word in no entity, where these labels are annotated."""
+        if annotated.issuperset(self.labels):
+            return crf.state_of("O", {})
+        if annotated not in self._annotated:
+            self._annotated.append(annotated)
+        return crf.OTHER - self._annotated.index(annotated)
 
     def _gold(self, example: Example) -> NDArray[np.int16]:
         """The gold state of each predicted token, or crf.UNKNOWN, crf.OTHER. The array is cached in the example."""
@@ -207,8 +212,11 @@ class EntityRecognizer(Component):
         if cached is None or cached[0] != n_labels:
             rows = self.label_rows
             tags = example.biluo() or ["-"] * len(example.predicted)
-            none = crf.OTHER if self.partial_labels else crf.state_of("O", rows)
+            none = self._none(self.partial_labels) if self.partial_labels else crf.state_of("O", rows)
             states = [crf.UNKNOWN if tag == "-" else none if tag == "O" else crf.state_of(tag, rows) for tag in tags]
+            for start, end, labels in example.annotated_labels():
+                state = self._none(labels)
+                states[start:end] = [state if tags[i] == "O" else states[i] for i in range(start, end)]
             cached = (n_labels, np.array(states, dtype="int16"))
             example.targets[self.name] = cached
         return cached[1]
@@ -238,6 +246,21 @@ class EntityRecognizer(Component):
         """The probability of each entity of a doc. potentials: (n_states, n_tokens of the doc)."""
         rows = self.label_rows
         return path_probabilities(potentials, [(start, end, rows[label]) for start, end, label in spans])
+
+    def pseudo_label(self, batch: Batch, references: Sequence[Doc], rule: Rule) -> Iterator[Written]:
+        """Entities by the exact probability of the whole entity; of words outside, by the CRF's marginals."""
+        assert self.head is not None
+        scores, entities = self._decoded(batch)
+        potentials = scores / (batch.temperature or 1.0)
+        P = self.head.ops.crf_marginals(potentials, batch.layout).probabilities
+        for start, reference, spans in zip(batch.layout.starts.tolist(), references, entities, strict=True):
+            at = slice(start, start + len(reference))
+            sure = self._probabilities(potentials[:, at], spans)
+            told = rule.told(self.labels, reference)
+            is_told = np.array([False, *[label in told for label in self.labels] * 4])
+            p_none = 1 - P[is_told, at].sum(axis=0, dtype="float64")
+            kept = [span for span, p in zip(spans, sure, strict=True) if p >= rule.minimum]
+            yield fill_entities(reference, kept, p_none.tolist(), told, rule)
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
         """`entities`: a list of [start, end, label], in character offsets; if asked, `entity_confidence`, one value each."""
@@ -326,32 +349,10 @@ class EntityRecognizer(Component):
         return counts
 
 
-def _oddities(ent: Span, words: Sequence[str], sent_starts: Collection[int]) -> Iterator[str]:
-    """Name each oddity of an entity with these words."""
-    if is_blank(words[0]) or is_blank(words[-1]):
-        yield "bordering white space"
-    elif any(is_odd(word) or is_blank(word) for word in words):
-        yield "holding odd white space"
-    if any(i in sent_starts for i in range(ent.start + 1, ent.end)):
-        yield "crossing a sentence's end"
-    if len(words) > LONG_ENTITY:
-        yield f"longer than {LONG_ENTITY} words"
-    if all(unicodedata.category(c)[0] in "PSZ" for word in words for c in word):
-        yield "of punctuation alone"
-
-
-def _unaligned(example: Example) -> str:
-    """The text of the first entity that does not align with the tokens; empty if all align."""
-    doc = example.reference
-    for first, end, _ in doc.meta.get(UNALIGNED, ()):
-        return " ".join(doc.words[first:end])[:40]
-    unfit = (ent for ent in doc.ents if example.alignment.span_to_predicted(ent.start, ent.end) is None)
-    ent = next(unfit, None)
-    return ent.text[:40] if ent is not None and len(example.aligned_ents()) < len(doc.ents) else ""
-
-
-def _has_other_words(example: Example) -> bool:
-    """Whether the gold annotation marks at least one word as outside all entities."""
-    doc = example.reference
-    inside = sum(ent.end - ent.start for ent in doc.ents) + sum(end - start for start, end in doc.unknown_ents)
-    return doc.has_ents and inside < len(doc)
+def _share_out(target: Floats2d, own: Floats2d, states: NDArray[np.bool_], at: NDArray[np.bool_]) -> None:
+    """Share the target's mass of O, in the columns `at`, between these states as `own` does. O is one of them."""
+    if not states[1:].any() or not at.any():
+        return
+    share = own[:, at] * states[:, None]
+    is_none = np.arange(len(own)) == 0
+    target[:, at] += target[0, at] * (share / np.maximum(share.sum(axis=0), 1e-12) - is_none[:, None])

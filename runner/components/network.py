@@ -22,6 +22,7 @@ from runner.components.base import Candidate, Component, Likelihood
 from runner.components.beliefs import Teaching
 from runner.components.inputs import Batch
 from runner.components.known_words import KnownWords
+from runner.components.pseudo_labels import Rule, Written
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
@@ -240,6 +241,20 @@ class Network:
         batch = Batch.of(docs, self.lexemes)
         component = self.components[name]
         return list(component.labels), component.beliefs(replace(batch, vectors=self._vectors(name, batch, {})))
+
+    def pseudo_label(
+        self, reference: Doc, rules: Mapping[str, Rule], temperatures: Mapping[str, float]
+    ) -> Iterator[tuple[str, Written]]:
+        """Let the components with a rule write into the doc; yield what each has written. temperatures: as of `annotate`.
+
+        One doc at a time, so that what is written does not depend on its neighbours, nor on their order.
+        """
+        vectors: dict[int, Packed] = {}
+        for name, rule in rules.items():
+            batch = Batch.of([reference.copy_unannotated()], self.lexemes)
+            batch = replace(batch, vectors=self._vectors(name, batch, vectors), temperature=temperatures.get(name, 1.0))
+            for written in self.components[name].pseudo_label(batch, [reference], rule):
+                yield name, written
 
     # Learning
 

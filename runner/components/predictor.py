@@ -14,6 +14,7 @@ from runner.components.counts import Counts
 from runner.components.drawn import drawn
 from runner.components.given import as_examples
 from runner.components.network import Network
+from runner.components.pseudo_labels import Rule, Written
 from runner.components.scores import tokens as token_scorer
 from runner.components.selection import Selection, disabled
 from runner.corpus.doc import Doc
@@ -177,6 +178,15 @@ class Predictor:
         """
         self._prepare()
         return self.network.ent_candidates(docs, self.pipe_names, threshold)
+
+    @with_own_threads
+    def pseudo_label(self, reference: Doc, rules: Mapping[str, Rule]) -> dict[str, Written]:
+        """Write into an annotated doc, where it has gaps, what the components with a rule are sure of (pseudo_labels.py).
+
+        Returns component → what it has written. Raises RunnerError for a component that tells no confidence.
+        """
+        self._prepare()
+        return dict(self.network.pseudo_label(reference, rules, self.meta.get(TEMPERATURES, {})))
 
     def evaluate(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Predict and score the examples. Return every component's scores, token_acc, speed (words/s) and per_type.

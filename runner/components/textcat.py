@@ -26,6 +26,7 @@ from runner.components.decisions import Decisions
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
 from runner.components.outcomes import Chance, Outcome, View
+from runner.components.pseudo_labels import Rule, Written, fill_cats
 from runner.components.scores import Scores
 from runner.components.textcat_scores import (
     Threshold,
@@ -301,6 +302,20 @@ class TextCategorizer(Component):
             P = losses.softmax(cooled) if self.exclusive else losses.sigmoid(cooled)
             for doc, values in zip(batch.docs, P.T.tolist(), strict=True):
                 set_confidence(doc, "cats", dict(zip(self.labels, values, strict=True)))
+
+    def pseudo_label(self, batch: Batch, references: Sequence[Doc], rule: Rule) -> Iterator[Written]:
+        """If exclusive, the category of a text that has none; else each category that is unknown, whether it holds or not."""
+        self.annotate(batch)
+        for doc, reference in zip(batch.docs, references, strict=True):
+            sure = (doc.confidence or {}).get("cats")
+            assert isinstance(sure, Mapping)
+            if self.exclusive:
+                best = max(sure, key=sure.__getitem__, default="")
+                is_sure = bool(sure) and sure[best] >= rule.minimum and not reference.cats
+                cats = {label: float(label == best) for label in sure if is_sure}
+            else:
+                cats = {label: float(p >= 0.5) for label, p in sure.items() if max(p, 1 - p) >= rule.minimum}
+            yield Written(fill_cats(reference, cats))
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
         """`cats`: label → probability; if asked, `cat_confidence`: the same at the component's temperature."""

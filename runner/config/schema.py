@@ -75,12 +75,31 @@ class TeacherConfig:
     """A trained model from which a run learns beside its data."""
 
     type: Optional[str] = key(
-        None, "beliefs: the probabilities of its predictions; null: no teacher", one_of=("beliefs",)
+        None,
+        "beliefs: the probabilities of its predictions, batch by batch; labels: its confident predictions, written into the "
+        "training data before training; both; null: no teacher",
+        one_of=("beliefs", "labels", "both"),
     )
     model: Optional[str] = key(None, "the model, named as for init.model; null: that of init.model")
     weight: float = key(
         0.5, "of its belief beside the data's annotation; where the data are silent, it counts alone", low=0, high=1
     )
+    min_confidence: float = key(
+        0.9,
+        "the lowest probability of a prediction that is written as a label; what is less sure stays unknown",
+        low=0,
+        high=1,
+    )
+
+    @property
+    def has_beliefs(self) -> bool:
+        """Whether components learn from the teacher's probabilities."""
+        return self.type in ("beliefs", "both")
+
+    @property
+    def writes_labels(self) -> bool:
+        """Whether the teacher's confident predictions are written into the training data."""
+        return self.type in ("labels", "both")
 
 
 @dataclass

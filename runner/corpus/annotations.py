@@ -29,12 +29,13 @@ from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError, suggest
 
 UNALIGNED = "runner:unaligned_entities"  # key in Doc.meta
+ANNOTATED = "runner:annotated_labels"  # key in Doc.meta, which no file can set; see Example.annotated_labels
 
 KEYS = ("text", "words", "spaces", "entities", "tags", "pos", "heads", "deps", "sent_starts", "cats")
 # Of predictions: no annotation to learn from, kept in Doc.meta.
 CONFIDENCE = ("entity_confidence", "tag_confidence", "head_confidence", "dep_confidence", "cat_confidence")
 _FLAG_OF = {1: True, -1: False, 0: None}  # spaCy's numbers of sentence starts
-_KEYS = frozenset((*KEYS, UNALIGNED))
+_KEYS = frozenset((*KEYS, UNALIGNED, ANNOTATED))
 
 
 def check_keys(annotations: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from runner.corpus.alignment import Alignment
-from runner.corpus.annotations import UNALIGNED, check_keys, read_annotations
+from runner.corpus.annotations import ANNOTATED, UNALIGNED, check_keys, read_annotations
 from runner.corpus.biluo import spans_to_biluo
 from runner.corpus.doc import Doc
 from runner.corpus.tokenizer import Tokenizer
@@ -121,6 +121,18 @@ class Example(ExplainsNames):
             return None
         ents, unknown = self._fit()
         return spans_to_biluo(len(self.predicted), ents, unknown)
+
+    def annotated_labels(self) -> list[tuple[int, int, frozenset[str]]]:
+        """Ranges of predicted tokens, as (start, end, labels), in which only these labels of entities are annotated.
+
+        A word there that is in no entity is of none of these labels, and may be of any other. Of several ranges with the same
+        word, the last one counts. Outside of all ranges, what is annotated is the component's to say.
+        """
+        ranges = []
+        for start, end, labels in self.reference.meta.get(ANNOTATED, ()):
+            here = (start, end) if self.is_identical else self.alignment.touched_by(start, end)
+            ranges.append((*here, frozenset(labels)))
+        return ranges
 
     def aligned_tags(self) -> list[str | None]:
         """The gold tag of each predicted token; None if it has none, holds gold tokens with different tags, or cuts one."""

@@ -35,7 +35,7 @@ def state_of(tag: str, labels: Mapping[str, int]) -> int:
     return 1 + "BILU".index(tag[0]) * len(labels) + labels[tag[2:]]
 
 
-UNKNOWN, OTHER = -1, -2  # gold states that are none: any may be right; any of `others` may be right
+UNKNOWN, OTHER = -1, -2  # gold states that are none: any may be right; any of others[k] may be, for OTHER - k
 
 
 def loss(
@@ -47,8 +47,9 @@ def loss(
 ) -> tuple[NDArray[np.float64], Floats2d]:
     """Negative log-probability of each doc's gold tags, and its gradient.
 
-    scores: (n_states, n_tokens). gold: (n_tokens,) states, UNKNOWN or OTHER: all legal ways to fill the gaps count as right
-    (Bellare and McCallum, 2007). others: (n_states,), the states that OTHER stands for; O must be one of them.
+    scores: (n_states, n_tokens). gold: (n_tokens,) states, UNKNOWN or OTHER - k: all legal ways to fill the gaps count as
+    right (Bellare and McCallum, 2007). others: (n_sets, n_states), the states that OTHER - k stands for are those of row k; O
+    must be one of them.
     Returns (n_docs,) and (n_states, n_tokens): p(state) - p(state | gold).
     """
     free = ops.crf_marginals(scores, layout)
@@ -64,6 +65,7 @@ def loss(
     allowed[:, known] = False
     allowed[gold[known], known] = True
     if others is not None:
-        allowed[np.ix_(~others, gold == OTHER)] = False
+        for k, states in enumerate(others):
+            allowed[np.ix_(~states, gold == OTHER - k)] = False
     within = ops.crf_marginals(scores, layout, allowed)
     return free.log_partition - within.log_partition, free.probabilities - within.probabilities

@@ -139,12 +139,17 @@ def test_whatever_the_scores_the_sequence_is_legal_and_the_gradient_finite(lengt
 
 @pytest.fixture
 def partial():
-    """Gold of which only LOC is annotated: OTHER may be O or any state of PER; and the states that are allowed by it."""
-    gold = np.array([crf.OTHER, crf.OTHER, crf.state_of("U-LOC", LABELS), crf.UNKNOWN, 0, crf.OTHER, crf.OTHER])
-    others = np.array(["LOC" not in tag for tag in TAGS])
+    """Gold of which only LOC is annotated: OTHER may be O or any state of PER; in two words only PER is: O or any of LOC.
+
+    And the states that are allowed by it.
+    """
+    of_per = crf.OTHER - 1
+    gold = np.array([crf.OTHER, of_per, crf.state_of("U-LOC", LABELS), crf.UNKNOWN, 0, crf.OTHER, of_per])
+    others = np.array([[label not in tag for tag in TAGS] for label in ("LOC", "PER")])
     allowed = np.zeros((9, len(gold)), dtype=bool)
     for t, state in enumerate(gold):
-        allowed[:, t] = others if state == crf.OTHER else True if state == crf.UNKNOWN else np.arange(9) == state
+        known = others[crf.OTHER - state] if state <= crf.OTHER else np.arange(9) == state
+        allowed[:, t] = True if state == crf.UNKNOWN else known
     return np.random.default_rng(3).normal(0, 2, (9, len(gold))), Layout([3, 4]), gold, others, allowed
 
 

@@ -1,6 +1,7 @@
 """Pack training data into a file if it holds more words than may stay in memory.
 
     docs = read_or_pack(files, read, predict, packing)         a list of docs for each file, or PackedExamples
+    packed, told = repacked(packed, change, key, tell)         other annotation of packed docs
 
 The packed file lies in a cache folder. Its name is a digest of everything that decides its content: the data files, the
 config of reader and tokenizer, the number of docs to read, and the source code of corpus/. So it is never out of date; a
@@ -20,6 +21,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from runner.corpus.digests import signature
 from runner.corpus.doc import Doc
@@ -145,6 +149,40 @@ def _pack(
     return packed
 
 
+def repacked(
+    examples: PackedExamples, change: Callable[[Doc], Doc], key: str, tell: Callable[[], dict[str, Any]]
+) -> tuple[PackedExamples, dict[str, Any]]:
+    """Packed examples whose references are changed, and what `tell` tells when all are, a mapping of JSON values.
+
+    change: reference → reference, on the same tokens. key: a text that changes whenever `change` would change docs otherwise;
+    what was packed under the same key is not made again. Raises RunFailed if the cache folder cannot be written.
+    """
+    docs = examples.docs
+    numbers = hashlib.sha256(np.ascontiguousarray(examples.numbers, dtype="int64").tobytes()).hexdigest()
+    name = hashlib.sha256(json.dumps([FORMAT, docs.arrays.path.stem, numbers, key]).encode()).hexdigest()
+    path = docs.arrays.path.with_name(f"{name}.arrays")
+    paths = [Path(path) for path in docs.paths]
+    if (known := _opened(path, paths)) is not None:
+        return PackedExamples(known), dict(known.arrays.about["told"])
+    is_own = docs.predicted_words is not docs.words
+    files = np.searchsorted(docs.file_starts, examples.numbers, side="right") - 1
+    try:
+        with ArrayWriter(path.parent) as writer:
+            packer = Packer(writer)
+            for file, data in enumerate(paths):
+                packer.open(data)
+                for number in examples.numbers[files == file].tolist():
+                    packer.add(change(docs.reference(number)), docs.predicted(number) if is_own else None)
+            told = tell()
+            packer.finish(path, {"format": FORMAT, "key": path.stem, "told": told})
+    except OSError as error:
+        raise _refused(path.parent, error) from error
+    packed = _opened(path, paths)
+    if packed is None:
+        raise RunFailed("the packed data cannot be read back", place=str(path), hint="Check the disk.")
+    return PackedExamples(packed), told
+
+
 @contextmanager
 def _progress() -> Iterator[Callable[[int], None]]:
     """Yield a function that adds a number of words to a progress display, if stderr is a terminal."""
@@ -179,16 +217,21 @@ def _open(files: Sequence[tuple[Path, str]], packing: Packing) -> PackedDocs | N
     """The packed docs; None if they are not on disk, damaged, or few enough for memory."""
     path = _path(files, packing)
     _tidy(path.parent)
+    packed = _opened(path, [_file(data) for data, _ in files])
+    return packed if packed is not None and packed.n_words > packing.in_memory_words else None
+
+
+def _opened(path: Path, files: Sequence[Path]) -> PackedDocs | None:
+    """The packed docs in the file; None if they are not on disk, or damaged. files: that they were read from."""
     try:
         arrays = Arrays(path)
         if arrays.about.get("format") != FORMAT or arrays.about.get("key") != path.stem:
             return None
-        packed = PackedDocs(arrays, [_file(data) for data, _ in files])
+        return PackedDocs(arrays, files)
     except (FileNotFoundError, NotADirectoryError, DamagedArrays):
         return None
     except OSError as error:
         raise _refused(path.parent, error) from error
-    return packed if packed.n_words > packing.in_memory_words else None
 
 
 def _refused(path: Path, error: OSError) -> RunnerError:

@@ -1,0 +1,52 @@
+"""Training data with the pseudo-labels of a teacher, written once, before training.
+
+    labelled, written = pseudo_labelled(examples, teacher, {"ner": Rule(0.9, frozenset(["LOC"]))}, key)
+
+Packed examples are packed again with the new labels; see corpus/packed/packing.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runner.components.predictor import Predictor
+from runner.components.pseudo_labels import Rule, Written
+from runner.corpus.doc import Doc
+from runner.corpus.example import Example
+from runner.corpus.packed.examples import PackedExamples
+from runner.corpus.packed.packing import repacked
+
+
+def annotated_labels(examples: Sequence[Example], teacher: Predictor, name: str) -> frozenset[str]:
+    """The labels that the examples annotate for a component of the teacher."""
+    shown = examples.covering() if isinstance(examples, PackedExamples) else examples
+    return frozenset(teacher.components[name].labels_in(shown))
+
+
+def pseudo_labelled(
+    examples: Sequence[Example], teacher: Predictor, rules: Mapping[str, Rule], key: str
+) -> tuple[Sequence[Example], dict[str, Written]]:
+    """The examples with the labels that the teacher is sure of; and for each component with a rule, what was written.
+
+    The teacher reads the words of the references. key: a text that changes whenever the teacher would write otherwise.
+    """
+    written = {name: Written() for name in rules}
+
+    def change(reference: Doc) -> Doc:
+        reference = reference.copy()
+        for name, one in teacher.pseudo_label(reference, rules).items():
+            one.n_docs = int(bool(one.labels))
+            written[name].add(one)
+        return reference
+
+    if not isinstance(examples, PackedExamples):
+        labelled = [Example(one.predicted, change(one.reference), alignment=one.alignment) for one in examples]
+        return labelled, written
+    text = f"{key} {sorted((name, rule.minimum, sorted(rule.annotated)) for name, rule in rules.items())}"
+    packed, told = repacked(examples, change, text, lambda: _plain(written))
+    return packed, {name: Written.of(one) for name, one in told.items()}
+
+
+def _plain(written: Mapping[str, Written]) -> dict[str, Any]:
+    return {name: one.as_dict() for name, one in written.items()}
