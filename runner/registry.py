@@ -127,7 +127,7 @@ components = Registry(
         "runner.components.textcat",
     ),
 )
-tok2vecs = Registry("tok2vecs", ("runner.model.tok2vec",))
+tok2vecs = Registry("tok2vecs", ("runner.model.tok2vec", "runner.model.encoder.encoder"))
 classifiers = Registry("classifiers", ("runner.model.classifiers",))
 optimizers = Registry("optimizers", ("runner.training.adam", "runner.training.optimizers"))
 schedules = Registry("schedules", ("runner.training.schedules",))

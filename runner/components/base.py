@@ -30,6 +30,7 @@ from runner.corpus.writers.jsonl import record_of
 from runner.errors import Diverged, RunFailed, RunnerError
 from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d
+from runner.model.tok2vec import HasFiles
 from runner.spacy_names import unknown
 
 Candidate = tuple[int, int, str, float]  # an entity: start, end, label, probability
@@ -106,6 +107,17 @@ class Component(ABC):
         if list(self._label_rows) != self.labels:
             self._label_rows = {label: i for i, label in enumerate(self.labels)}
         return self._label_rows
+
+    def files(self) -> dict[str, bytes]:
+        """Files, by name, that a saved model must hold beside the weights: those of a tok2vec that has any."""
+        return self.build_tok2vec.files() if isinstance(self.build_tok2vec, HasFiles) else {}
+
+    def take_files(self, files: Mapping[str, bytes]) -> None:
+        """Use these files of a saved model, before anything is built. Raises ValueError if others are needed."""
+        if isinstance(self.build_tok2vec, HasFiles):
+            self.build_tok2vec.take_files(files)
+        elif files:
+            raise ValueError(f"{self.name!r} has no use for files")
 
     def beliefs(self, batch: Batch) -> Floats2d:
         """The probability of each of its states, (n_states, n_tokens or n_docs): what it teaches as a teacher.

@@ -104,6 +104,7 @@ class Editable(Predictor):
             if not (self.shared_tok2vec and path.startswith(_SHARED)) or is_first
         }
         component = self._make(name, block)
+        component.take_files(given.files())
         component.add_labels(list(given.labels))
         if is_learned:
             self.network.take(name, {self._path(path, theirs, name): value for path, value in own.items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,4 +57,5 @@ class Batch:
         distinct, inverse = self.lexemes.distinct(self.rows)
         hashes = [self.lexemes.hashes(feature, distinct) for feature in features]
         counts = self.lexemes.counts(distinct) if self.known is None else self.lexemes.counts_in(self.known, distinct)
-        return Tokens(np.stack(hashes, axis=1), inverse, self.layout, counts)
+        words = partial(self.lexemes.spelled, distinct)
+        return Tokens(np.stack(hashes, axis=1), inverse, self.layout, counts, words)

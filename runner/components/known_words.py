@@ -6,7 +6,10 @@ to know the words that the others go on to learn: their rows of its tables have 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from runner.corpus.doc import Doc
 from runner.corpus.lexemes import Lexemes
@@ -41,3 +44,26 @@ class KnownWords:
             self.lexemes = Lexemes(dict(counts))
         elif counts != self.lexemes.frequencies:
             self.own[name] = dict(counts)
+
+
+def packed_counts(frequencies: Mapping[int, int]) -> dict[str, bytes]:
+    """Word counts as the file holds them, in the order of the hashes."""
+    return {
+        "norms": np.fromiter(sorted(frequencies), "<u8", len(frequencies)).tobytes(),
+        "counts": np.array([frequencies[norm] for norm in sorted(frequencies)], dtype="<u8").tobytes(),
+    }
+
+
+def own_counts(words: Mapping[str, Any], names: Collection[str]) -> dict[str, dict[int, int]]:
+    """The word counts of components that have some of their own. Raises ValueError for a component that is none."""
+    own = words.get("own", {})
+    if not isinstance(own, dict) or not own.keys() <= set(names):
+        raise ValueError("the words of a component are of none in the model")
+    return {name: read_counts(counts) for name, counts in own.items()}
+
+
+def read_counts(words: Mapping[str, Any]) -> dict[int, int]:
+    norms, counts = (np.frombuffer(words[key], dtype="<u8") for key in ("norms", "counts"))
+    if not (norms[:-1] < norms[1:]).all() or (counts >= 1 << 62).any():
+        raise ValueError("the words are not in order")
+    return dict(zip(norms.tolist(), counts.tolist(), strict=True))

@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 import srsly
 
+from runner.components.carried import CARRIED
 from runner.components.selection import Selection
 from runner.components.storage import FILES, Stored, contents, unpacked, write
 from runner.errors import RunnerError
@@ -84,7 +85,9 @@ def from_bytes(load: Callable[..., P], data: bytes, how: tuple[Any, ...]) -> P:
         raise RunnerError(f"the bytes of a pipeline are a {type(data).__name__}", hint=hint)
     try:
         files = unpacked(bytes(data))
-        if files.keys() != set(FILES) or not all(isinstance(content, bytes) for content in files.values()):
+        if not set(FILES) <= files.keys() <= {*FILES, CARRIED} or not all(
+            isinstance(content, bytes) for content in files.values()
+        ):
             raise ValueError("the names are others")
     except (TypeError, ValueError):
         raise RunnerError(f"these {len(data):,} bytes are no pipeline", hint=hint) from None

@@ -1,14 +1,15 @@
 """A model on disk is a folder that holds data and nothing that runs:
 
     config.json       the config that builds the pipeline
-    meta.json         labels, versions, what the trainer adds (scores, data digests), and checksums of all four files
+    meta.json         labels, versions, what the trainer adds (scores, data digests), and checksums of the files
     weights.msgpack   every parameter by its path: shape, and float32 values in little-endian order
     lexemes.msgpack   which words were seen in training, and how often: 64-bit hashes and counts, little-endian; `own` has
                       the same for components that have learned from other data than the rest
+    files.msgpack     where components need any, further files: the config and tokenizer of an encoder (carried.py)
 
 The folder is written under another name and renamed, so that a folder with the right name is complete. A damaged folder is
 refused as a whole. Checksums are no signature: the files of a stranger may fit together and still be made to do harm. So
-nothing in the folder is run, no file but these four is read, and sizes are checked against the config before anything is
+nothing in the folder is run, no file but these is read, and sizes are checked against the config before anything is
 allocated. If the config names files of `code:`, the caller must give them (`runner.load(path, code=[...])`).
 """
 
@@ -29,6 +30,8 @@ from srsly.msgpack import unpackb
 
 from runner.blocks import check
 from runner.components.base import Component
+from runner.components.carried import CARRIED, give_files, packed_files
+from runner.components.known_words import own_counts, packed_counts, read_counts
 from runner.components.network import Network
 from runner.corpus.lexemes import Lexemes
 from runner.errors import RunFailed, RunnerError
@@ -40,10 +43,12 @@ from runner.user_code import load_code
 
 CONFIG, META, WEIGHTS, LEXEMES = "config.json", "meta.json", "weights.msgpack", "lexemes.msgpack"
 FILES = (CONFIG, META, WEIGHTS, LEXEMES)
-_FORMAT = 5  # written where components have word counts of their own, which a reader of format 4 does not know; else 4
-_READ = (3, 4, 5)
+# 6: the model carries files, which a reader of format 5 does not know; 5: components have word counts of their own; else 4
+_FORMAT = 6
+_READ = (3, 4, 5, 6)
 _YAML_CONFIG = "config.yaml"  # of models of format 3
-_MAX_BYTES = {CONFIG: 4 << 20, META: 16 << 20, WEIGHTS: 4 << 30, LEXEMES: 1 << 27, _YAML_CONFIG: 1 << 20}
+_MAX_BYTES = {CONFIG: 4 << 20, META: 16 << 20, WEIGHTS: 4 << 30, LEXEMES: 1 << 27, CARRIED: 1 << 28}
+_MAX_BYTES[_YAML_CONFIG] = 1 << 20
 _MAX_PATHS = 10_000  # parameters of a model
 _OWN_META = ("labels", "format", "file_sha256", "meta_sha256", "versions", "lang")
 
@@ -85,7 +90,7 @@ def save(pipeline: Stored, path: Path) -> None:
 
 
 def contents(pipeline: Stored, place: str) -> dict[str, bytes]:
-    """The content of the four files by name. place: named in errors. Raises RunFailed as `save` does."""
+    """The content of the files by name. place: named in errors. Raises RunFailed as `save` does."""
     if not np.isfinite(pipeline.parameters.weights).all():
         raise RunFailed("a weight is not finite, so the model is not saved", place=place)
     views = pipeline.parameters.views(pipeline.parameters.weights)
@@ -95,12 +100,15 @@ def contents(pipeline: Stored, place: str) -> dict[str, bytes]:
             for name, view in sorted(views.items())
         }
     )
-    own = {name: _packed(counts) for name, counts in sorted(pipeline.network.words.own.items())}
-    lexemes = srsly.msgpack_dumps({**_packed(pipeline.lexemes.frequencies), **({"own": own} if own else {})})
+    own = {name: packed_counts(counts) for name, counts in sorted(pipeline.network.words.own.items())}
+    carried = packed_files(pipeline.components)
+    lexemes = srsly.msgpack_dumps({**packed_counts(pipeline.lexemes.frequencies), **({"own": own} if own else {})})
     files = {CONFIG: _as_json(pipeline.describe()), WEIGHTS: weights, LEXEMES: lexemes}
+    if carried is not None:
+        files[CARRIED] = carried
     meta = {
         **pipeline.meta,
-        "format": _FORMAT if own else 4,
+        "format": _FORMAT if carried is not None else 5 if own else 4,
         "lang": pipeline.lang,
         "labels": {name: component.labels for name, component in pipeline.components.items()},
         "weights_sha256": weights_sha256(pipeline),
@@ -152,9 +160,11 @@ def load_into(make: Callable[..., P], path: Path, code: Sequence[str | Path], op
         pipeline = make(lang, tokenizer=tokenizer, shared_tok2vec=shared, ops=ops, threads=threads)
         for name, block in blocks.items():
             pipeline.add_pipe(name, block).add_labels(_labels(meta["labels"][name]))
+        carried = unpacked(_verified(path, CARRIED, meta)) if _carries(meta) else {}
+        give_files(pipeline.components, carried)
         words = unpacked(_verified(path, LEXEMES, meta))
-        pipeline.network.lexemes = Lexemes(_frequencies(words))
-        pipeline.network.words.own.update(_own_words(words, blocks))
+        pipeline.network.lexemes = Lexemes(read_counts(words))
+        pipeline.network.words.own.update(own_counts(words, blocks))
         pipeline.network.build(given=lambda shapes: _weights(path, meta, shapes))
     except RunnerError as error:
         raise error if str(path) in (error.place or "") else _at(error, path / config_name) from error.__cause__
@@ -175,7 +185,8 @@ def verified_files(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str
     """
     meta = _read_meta(path)
     config_name = CONFIG if meta["format"] > 3 else _YAML_CONFIG
-    files = {name: _verified(path, name, meta) for name in (config_name, WEIGHTS, LEXEMES)}
+    names = (config_name, WEIGHTS, LEXEMES, *([CARRIED] if _carries(meta) else []))
+    files = {name: _verified(path, name, meta) for name in names}
     config = _mapping(path, config_name, files[config_name])
     try:
         if not isinstance(config["lang"], str) or set(_blocks(config["components"])) != set(meta["labels"]):
@@ -203,6 +214,11 @@ def _read_meta(path: Path) -> dict[str, Any]:
     if _meta_sha256(meta) != meta.get("meta_sha256"):
         raise _damaged(path / META, "its checksum is not the one that it holds")
     return meta
+
+
+def _carries(meta: Mapping[str, Any]) -> bool:
+    sums = meta.get("file_sha256")
+    return isinstance(sums, dict) and CARRIED in sums
 
 
 def _take_code(config: Mapping[str, Any], code: Sequence[str | Path], place: Path) -> None:
@@ -243,29 +259,6 @@ def _labels(labels: Any) -> list[str]:
     if len(set(labels)) < len(labels):
         raise ValueError("a label stands twice")
     return labels
-
-
-def _packed(frequencies: Mapping[int, int]) -> dict[str, bytes]:
-    """Word counts as the file holds them, in the order of the hashes."""
-    return {
-        "norms": np.fromiter(sorted(frequencies), "<u8", len(frequencies)).tobytes(),
-        "counts": np.array([frequencies[norm] for norm in sorted(frequencies)], dtype="<u8").tobytes(),
-    }
-
-
-def _own_words(words: Mapping[str, Any], names: Collection[str]) -> dict[str, dict[int, int]]:
-    """The word counts of components that have some of their own. Raises ValueError for a component that is none."""
-    own = words.get("own", {})
-    if not isinstance(own, dict) or not own.keys() <= set(names):
-        raise ValueError("the words of a component are of none in the model")
-    return {name: _frequencies(counts) for name, counts in own.items()}
-
-
-def _frequencies(words: Mapping[str, Any]) -> dict[int, int]:
-    norms, counts = (np.frombuffer(words[key], dtype="<u8") for key in ("norms", "counts"))
-    if not (norms[:-1] < norms[1:]).all() or (counts >= 1 << 62).any():
-        raise ValueError("the words are not in order")
-    return dict(zip(norms.tolist(), counts.tolist(), strict=True))
 
 
 def _weights(path: Path, meta: Mapping[str, Any], shapes: Mapping[str, Shape]) -> dict[str, NDArray[np.float32]]:
@@ -315,7 +308,7 @@ def _verified(folder: Path, name: str, meta: Mapping[str, Any]) -> bytes:
 
 
 def _size(folder: Path, name: str) -> int:
-    """Bytes of one of the four files. Raises RunnerError if it is no file, lies outside the folder or is too large."""
+    """Bytes of one of the files. Raises RunnerError if it is no file, lies outside the folder or is too large."""
     path = folder / name
     try:
         if path.resolve().parent != folder.resolve():

@@ -146,6 +146,10 @@ class LexemeTable:
             parts.append(cached[1])
         return np.concatenate(parts)
 
+    def spelled(self, rows: NDArray[np.int64]) -> list[str]:
+        """The words of these rows."""
+        return [self._words[row] for row in rows.tolist()]
+
     def hashes(self, attribute: str, rows: NDArray[np.int64]) -> LongLongs:
         """The attribute's hash for these rows: (n,) uint64."""
         column = self._hashes[attribute]

@@ -6,7 +6,7 @@ norm and dropout are long vector operations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,6 +59,7 @@ class Tokens(NamedTuple):
     counts: NDArray[np.int64] | None = (
         None  # (n_lexemes,) times the word was seen in training; None: all words are known
     )
+    words: Callable[[], list[str]] | None = None  # the lexemes as text, for layers that cut them into pieces
 
 
 def transposed(X: Floats2d, dtype: Any = None) -> Floats2d:

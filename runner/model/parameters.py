@@ -149,9 +149,13 @@ class Parameters:
                 value = loaded[path]
                 assert value.shape == shape, path
             else:
-                value = initial[path](np.random.default_rng([seed, zlib.crc32(path.encode("utf8"))]), shape)
-                if path in known:
-                    _keep(value, known[path])
+                old = known.get(path)
+                if old is None or old.shape != shape:  # else initial values would be overwritten, or read in vain
+                    value = initial[path](np.random.default_rng([seed, zlib.crc32(path.encode("utf8"))]), shape)
+                    if old is not None:
+                        _keep(value, old)
+                else:
+                    value = old
             values.append(value.ravel())
         self.layout = layout
         self.settle = _nothing

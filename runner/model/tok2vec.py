@@ -8,8 +8,8 @@ is exact: dropout before `gather` drops whole columns, the same for every token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from thinc.api import Model
@@ -27,6 +27,17 @@ FEATURES = ("norm", "prefix", "suffix", "shape", "prefix2", "prefix3", "suffix2"
 UNKNOWN_WORD = np.uint64(1)  # the hash of every unknown word
 
 BuildTok2Vec = Callable[[str, int, Dropout], "Model[Tokens, Packed]"]
+
+
+@runtime_checkable
+class HasFiles(Protocol):
+    """A builder that reads files which a trained model must hold, such as an encoder's config and tokenizer."""
+
+    def files(self) -> dict[str, bytes]:
+        """The files by name."""
+
+    def take_files(self, files: Mapping[str, bytes]) -> None:
+        """Build from these files from now on. Raises ValueError if others are needed."""
 
 
 @registry.tok2vecs("hash_embed_cnn")

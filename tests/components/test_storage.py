@@ -109,7 +109,7 @@ def test_a_changed_word_of_meta_json_is_told(model, tmp_path, key):
     meta["labels"]["ner"] = meta["labels"]["ner"][::-1] if key == "labels" else meta["labels"]["ner"]
     meta[key] = {"file_sha256": {}, "format": 1, "lang": "xx"}.get(key, meta[key])
     (folder / "meta.json").write_text(json.dumps(meta), "utf8")
-    with pytest.raises(runner.RunnerError, match=r"meta\.json: (the file is damaged|model format 1 is none of 3 to 5)"):
+    with pytest.raises(runner.RunnerError, match=r"meta\.json: (the file is damaged|model format 1 is none of 3 to 6)"):
         runner.load(folder)
 
 

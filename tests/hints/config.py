@@ -15,8 +15,12 @@ from runner.config.explain_overrides import group_needs_name
 from runner.config.kept import expanded
 from runner.config.recorded import recorded_config
 from runner.launch.search import Knobs
+from runner.model.dropout import Dropout
+from runner.model.encoder.encoder import encoder
 from runner.model.ops import make_ops
+from runner.model.parameters import Parameters
 from runner.user_code import load_code
+from tests.model.encoder.small import write_encoder
 
 from .data import takes_extra
 from .place import TINY, Place, prepare, takes
@@ -263,6 +267,18 @@ def numba_cannot_be_used(at: Place) -> None:
     takes_extra("numba")
     prepare(*TINY, "compute.ops=numpy")
     takes(["compute.ops"])
+
+
+@story("model/encoder/pieces", "declarative-runner[encoder]")
+def the_libraries_of_encoders_are_missing(at: Place) -> None:
+    folder = write_encoder(at.folder / "encoder", "bert")
+    Parameters().bind({"tok2vec": encoder(str(folder))("tok2vec", 0, Dropout())}, 0)
+    for library in ("tokenizers", "safetensors"):
+        with at.patch.context() as patch:
+            patch.setitem(sys.modules, library, None)
+            build = encoder(str(folder))
+            at.raised(lambda build=build: Parameters().bind({"tok2vec": build("tok2vec", 0, Dropout())}, 0))
+    takes_extra("encoder")
 
 
 @story("config/compose", "runs each of them.")

@@ -10,11 +10,12 @@ from runner.model.ops.embeddings import EmbeddingOps
 from runner.model.ops.ngrams import NgramOps
 from runner.model.ops.recurrent import RecurrentOps
 from runner.model.ops.sequences import SequenceOps
+from runner.model.ops.transformer import TransformerOps
 from runner.model.ops.trees import TreeOps
 from runner.model.ops.windows import WindowOps
 
 
-class Ops(WindowOps, EmbeddingOps, NgramOps, SequenceOps, RecurrentOps, TreeOps, AdamOps):
+class Ops(WindowOps, EmbeddingOps, NgramOps, SequenceOps, RecurrentOps, TreeOps, TransformerOps, AdamOps):
     """The interface, and its implementation in numpy. numba.py overrides it method by method.
 
     use_blis: whether matrix products are BLIS's, as in thinc, or numpy's BLAS's.

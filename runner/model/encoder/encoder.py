@@ -1,0 +1,212 @@
+"""`tok2vec.type: encoder`: token vectors of a pretrained transformer, tuned with the rest of the network.
+
+    word pieces → embeddings → layer0 … layerN → a vector a token → beside the vectors of another tok2vec
+
+The encoder is one of BERT's family in Hugging Face's layout (architecture.py). The tok2vec beside it sees what an uncased
+encoder does not, the case and shape of words, through hashed features. Source of the idea: Devlin et al. (2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import numpy as np
+from thinc.api import Model
+
+from runner import registry
+from runner.errors import RunnerError, suggest
+from runner.model.dropout import Dropout
+from runner.model.encoder.architecture import Architecture, read_architecture
+from runner.model.encoder.embeddings import embeddings
+from runner.model.encoder.layer import layer
+from runner.model.encoder.mixed import mixed
+from runner.model.encoder.pieces import WordTokenizer
+from runner.model.encoder.pool import POOLING, pool
+from runner.model.encoder.pretrained import CARRIED, CONFIG, KEYS, TOKENIZER, Pretrained, initializers
+from runner.model.encoder.sequences import Pieces, Sequences, sequences
+from runner.model.layout import Floats2d, Packed, Tokens, transposed
+from runner.model.tok2vec import HasFiles
+
+_NO_FEATURES = ("orth",)  # a batch's tokens have at least one
+Beside = Annotated[Any, registry.Block("tok2vecs")]
+
+
+@registry.tok2vecs("encoder")
+@registry.needs("tokenizers")
+def encoder(
+    model: Any,
+    pooling: str = "first",
+    mix: int = 1,
+    beside: Beside | None = None,
+    max_pieces: int | None = None,
+    overlap: int = 64,
+) -> Encoder:
+    """Return a builder of the tok2vec: `build(name, seed, dropout)` → Model[Tokens, Packed].
+
+    model: a folder that holds config.json, tokenizer.json and model.safetensors, or where each is, by its key
+    (pretrained.KEYS): a path, or {url, sha256, mirror}.
+    pooling: a word's vector is that of its first piece, of its last, or the mean. mix: the last `mix` layers are mixed by
+    learned shares (Peters et al., 2018); 1: the last layer. beside: a tok2vec whose vectors are put beside the encoder's.
+    max_pieces: the longest sequence that is read at once; None: as many as the encoder has positions for. overlap: pieces
+    that two windows of a longer text share.
+    """
+    if pooling not in POOLING:
+        raise RunnerError(f"unknown pooling {pooling!r:.60}; {suggest(pooling, POOLING)}")
+    if mix < 1:
+        raise RunnerError(f"mix is {mix}; it must be at least 1")
+    if max_pieces is not None and max_pieces < 16:
+        raise RunnerError(f"max_pieces is {max_pieces}; it must be at least 16")
+    if overlap < 0:
+        raise RunnerError(f"overlap is {overlap}; it must not be negative")
+    if not isinstance(model, str) and not (isinstance(model, Mapping) and set(model) == set(KEYS.values())):
+        hint = f"Give a folder, or a mapping of {', '.join(KEYS.values())} to a path or {{url: …, sha256: …}} each."
+        raise RunnerError(f"{model!r:.60} names no encoder", hint=hint)
+    if isinstance(beside, HasFiles):
+        raise RunnerError(
+            "an encoder cannot stand beside another", hint="Use beside.type=hash_embed_cnn, or beside=null."
+        )
+    return Encoder(Pretrained(model), pooling, mix, beside, max_pieces, overlap)
+
+
+class Encoder:
+    """Builds the tok2vec. Its files are read when it first builds, or come from a trained model, see `take_files`."""
+
+    def __init__(
+        self,
+        source: Pretrained,
+        pooling: str,
+        mix: int,
+        beside: Callable[[str, int, Dropout], Model[Tokens, Packed]] | None,
+        max_pieces: int | None,
+        overlap: int,
+    ) -> None:
+        self._source = source
+        self._pooling, self._mix, self._beside = pooling, mix, beside
+        self._max_pieces, self._overlap = max_pieces, overlap
+        self._files: dict[str, bytes] = {}
+        self._place = "the model"
+
+    def files(self) -> dict[str, bytes]:
+        """The files that a trained model must hold, by name."""
+        if not self._files:
+            self._place = str(self._source.path(CONFIG).parent)
+            self._files = {name: self._source.read(name) for name in CARRIED}
+        return dict(self._files)
+
+    def take_files(self, files: Mapping[str, bytes]) -> None:
+        """Use the files of a trained model, in place of those of the pretrained encoder."""
+        if files.keys() != set(CARRIED):
+            raise ValueError("the files of the encoder are not in the model")
+        self._files = dict(files)
+
+    def __call__(self, name: str, seed: int, dropout: Dropout) -> Model[Tokens, Packed]:
+        files = self.files()
+        a = read_architecture(files[CONFIG], f"{self._place}/{CONFIG}")
+        longest = min(a.longest, self._max_pieces or a.longest)
+        if self._mix > a.n_layers:
+            fact = f"mix is {self._mix}, and the encoder has {a.n_layers} layers"
+            raise RunnerError(fact, place="tok2vec.mix", hint="Give a smaller number.")
+        words = WordTokenizer(
+            files[TOKENIZER], n_pieces=a.n_pieces, most=longest // 4, place=f"{self._place}/{TOKENIZER}"
+        )
+        inner = f"{name}/encoder"
+        layers: list[Model[Any, Any]] = [
+            embeddings(f"{inner}/embeddings", a, dropout=dropout, init=initializers(self._source, a, "embeddings"))
+        ]
+        layers += [layer(f"{inner}/layer{i}", a, self._source, i, dropout) for i in range(a.n_layers)]
+        if self._mix > 1:
+            layers.append(mixed(f"{name}/mixed", n_layers=self._mix))
+        beside = self._beside(f"{name}/beside", seed, dropout) if self._beside is not None else None
+        if beside is not None:
+            layers.append(beside)
+        width = a.width + (beside.get_dim("nO") if beside is not None else 0)
+        return Model(
+            name,
+            forward,
+            layers=layers,
+            dims={"nO": width},
+            attrs={
+                "features": beside.attrs["features"] if beside is not None else _NO_FEATURES,
+                "architecture": a,
+                "words": words,
+                "longest": longest,
+                "overlap": self._overlap,
+                "pooling": self._pooling,
+                "mix": self._mix,
+                "beside": beside,
+                "dropout": dropout,
+            },
+        )
+
+
+def forward(
+    model: Model[Tokens, Packed], tokens: Tokens, is_train: bool
+) -> tuple[Packed, Callable[[Floats2d], Tokens]]:
+    """The encoder's vectors first, then those of the tok2vec beside it: (width, n_tokens)."""
+    T, backprop_encoder = _encode(model, _sequences(model, tokens), is_train)
+    mask = model.attrs["dropout"].mask(*T.shape) if is_train else None
+    if mask is not None:
+        T *= mask
+    X = transposed(T)  # (encoder's width, n_tokens)
+    beside = model.attrs["beside"]
+    packed, backprop_beside = beside(tokens, is_train) if beside is not None else (None, None)
+    width = len(X)
+
+    def backprop(dX: Floats2d) -> Tokens:
+        dT = transposed(dX[:width])
+        if mask is not None:
+            dT *= mask
+        backprop_encoder(dT)
+        if backprop_beside is not None:
+            backprop_beside(np.ascontiguousarray(dX[width:]))
+        return tokens
+
+    return Packed(X if packed is None else np.concatenate([X, packed.X]), tokens.layout), backprop
+
+
+def _sequences(model: Model[Tokens, Packed], tokens: Tokens) -> Sequences:
+    assert tokens.words is not None
+    words: WordTokenizer = model.attrs["words"]
+    return sequences(
+        words.pieces(tokens.words()), tokens.inverse, tokens.layout, before=words.before, after=words.after,
+        longest=model.attrs["longest"], overlap=model.attrs["overlap"],
+    )  # fmt: skip
+
+
+def _encode(
+    model: Model[Tokens, Packed], batch: Sequences, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Any]]:
+    """(n_tokens, width)"""
+    a: Architecture = model.attrs["architecture"]
+    how, n_mixed = model.attrs["pooling"], model.attrs["mix"]
+    embed, *layers = model.layers[: 1 + a.n_layers]
+    X, backprop_embed = embed(batch, is_train)
+    backprops, pooled = [], []
+    rows = (
+        batch.rows(how) if n_mixed == 1 else None
+    )  # of the last layer, those that no token's vector needs are left out
+    for i, one in enumerate(layers):
+        is_last = i == a.n_layers - 1
+        X, backprop_layer = one((Pieces(X, batch), rows if is_last else None), is_train)
+        if is_train:  # a backprop keeps its layer's arrays in memory
+            backprops.append(backprop_layer)
+        if i >= a.n_layers - n_mixed and rows is None:
+            pooled.append(pool(X, batch, how))
+    T, backprop_mixed = X, None
+    if n_mixed > 1:
+        T, backprop_mixed = model.layers[1 + a.n_layers]([vectors for vectors, _ in pooled], is_train)
+    elif rows is None:
+        T = pooled[0][0]
+
+    def backprop(dT: Floats2d) -> Any:
+        dTs = backprop_mixed(dT) if backprop_mixed is not None else [dT]
+        dX = None
+        for i in range(a.n_layers - 1, -1, -1):
+            if (place := i - (a.n_layers - n_mixed)) >= 0:
+                d_layer = pooled[place][1](dTs[place]) if pooled else dTs[place]
+                dX = d_layer if dX is None else dX + d_layer
+            dX = backprops[i](dX)
+        return backprop_embed(dX)
+
+    return T, backprop
