@@ -119,9 +119,14 @@ class Component(ABC):
         elif files:
             raise ValueError(f"{self.name!r} has no use for files")
 
-    def beliefs(self, batch: Batch) -> Floats2d:
-        """The probability of each of its states, (n_states, n_tokens or n_docs): what it teaches as a teacher.
+    def question(self, examples: Sequence[Example]) -> Any:
+        """What a teacher must be told of these examples, beside their words, before it tells its beliefs. Here: nothing."""
+        return None
 
+    def beliefs(self, batch: Batch) -> Any:
+        """What it teaches as a teacher: as a rule, the probability of each of its states, (n_states, n_tokens or n_docs).
+
+        `batch.question` is what the student's `question` returned.
         Raises RunnerError where it cannot teach.
         """
         raise self._cannot("teach")

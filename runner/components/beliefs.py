@@ -10,7 +10,7 @@ them" as it sees fit (Cermelli et al., 2020, "Modeling the background for increm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -24,13 +24,14 @@ Floats2d = NDArray[Any]
 
 @dataclass(frozen=True)
 class Beliefs:
-    """labels: that the teacher knows, in the order of its rows. P: (n_states, n) probabilities of tokens or docs.
+    """labels: that the teacher knows, in the order of its rows. P: what its `Component.beliefs` returned.
 
+    P is (n_states, n) probabilities of tokens or docs, but for the parser (parser_lessons.py).
     weight: of the teacher where there is annotation as well, 0 to 1.
     """
 
     labels: Sequence[str]
-    P: Floats2d
+    P: Any
     weight: float
 
 
@@ -40,8 +41,8 @@ class Teaching(Protocol):
     def knows(self, name: str) -> bool:
         """Whether it has a component of that name."""
 
-    def beliefs(self, name: str, docs: Sequence[Doc]) -> Beliefs:
-        """What its component of that name believes about the docs."""
+    def beliefs(self, name: str, docs: Sequence[Doc], question: Any = None) -> Beliefs:
+        """What its component of that name believes about the docs. question: of the student's component."""
 
 
 class Lesson(NamedTuple):
@@ -52,7 +53,7 @@ class Lesson(NamedTuple):
     dX: Floats2d | None  # gradient of the token vectors
 
 
-def rows_for(theirs: Sequence[str], rows: dict[str, int] | Any) -> NDArray[np.intp]:
+def rows_for(theirs: Sequence[str], rows: Mapping[str, int]) -> NDArray[np.intp]:
     """The student's row of each label of the teacher's; -1 for one that the student does not know."""
     return np.array([rows.get(label, -1) for label in theirs], dtype="intp")
 
@@ -68,6 +69,27 @@ def spread(P: Floats2d, places: NDArray[np.intp], n: int) -> Floats2d:
 def mixed(gold: Floats2d, taught: Floats2d, weight: float) -> Floats2d:
     """(1 - weight) gold + weight taught, column by column."""
     return (1 - weight) * gold + weight * taught
+
+
+def class_targets(gold: NDArray[np.integer[Any]], own: Floats2d, beliefs: Beliefs, rows: Mapping[str, int]) -> Floats2d:
+    """What the softmax over a token's classes should be: (n_labels, n_tokens), float64 or that of the beliefs.
+
+    A token without gold has the teacher's distribution over the labels that both know; one whose gold label the teacher
+    knows, a mixture; any other gold label stands alone. A token whose teacher believes in unknown labels only keeps its own.
+    gold: (n_tokens,) rows, -1 unknown. own: the student's distribution (n_labels, n_tokens). rows: label → its row.
+    """
+    places = rows_for(beliefs.labels, rows)
+    target = spread(beliefs.P, places, len(rows))
+    total = target.sum(axis=0)
+    target /= np.maximum(total, 1e-12)
+    is_silent = total < 1e-6
+    target[:, is_silent] = own[:, is_silent]
+    known = np.flatnonzero(gold >= 0)
+    exact = np.zeros((len(rows), len(known)), dtype=target.dtype)
+    exact[gold[known], np.arange(len(known))] = 1
+    is_theirs = np.isin(gold[known], places) & ~is_silent[known]
+    target[:, known] = np.where(is_theirs, mixed(exact, target[:, known], beliefs.weight), exact)
+    return target
 
 
 def cross_entropy_of(target: Floats2d, P: Floats2d, columns: NDArray[np.bool_]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ class Batch:
     other training; None: the pipeline's.
     temperature: divides the scores from which the component computes its confidence in what it predicts, and no other
     scores; None: nobody asks for confidence.
+    question: what a student asks beside the words, see Component.question.
     """
 
     docs: Sequence[Doc]
@@ -31,6 +33,7 @@ class Batch:
     vectors: Packed | None = None  # the tok2vec's, for components that have one
     temperature: float | None = None
     known: Mapping[int, int] | None = None
+    question: Any = None
 
     @classmethod
     def of(cls, docs: Sequence[Doc], lexemes: Lexemes) -> Batch:

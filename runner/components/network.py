@@ -234,11 +234,11 @@ class Network:
                 if likelihood is not None:
                     yield name, likelihood
 
-    def beliefs(self, docs: Sequence[Doc], name: str) -> tuple[list[str], NDArray[Any]]:
-        """The labels of a component, and what it believes about these docs: (n_states, n_tokens or n_docs)."""
+    def beliefs(self, docs: Sequence[Doc], name: str, question: Any = None) -> tuple[list[str], Any]:
+        """The labels of a component, and what it believes about these docs (`Component.beliefs`). question: of its student."""
         self.build()
         self.settle()
-        batch = Batch.of(docs, self.lexemes)
+        batch = replace(Batch.of(docs, self.lexemes), question=question)
         component = self.components[name]
         return list(component.labels), component.beliefs(replace(batch, vectors=self._vectors(name, batch, {})))
 
@@ -337,7 +337,8 @@ def _learn(
     """A component's loss and the gradient of its vectors, from the gold annotation and what its teacher believes."""
     if teacher is None or not teacher.knows(component.name):
         return component.update(batch, examples)
-    lesson = component.learn_from(batch, examples, teacher.beliefs(component.name, batch.docs))
+    beliefs = teacher.beliefs(component.name, batch.docs, component.question(examples))
+    lesson = component.learn_from(batch, examples, beliefs)
     if losses is not None:
         key = f"teach/{component.name}"
         losses[key] = losses.get(key, 0.0) + lesson.taught

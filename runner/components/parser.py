@@ -11,9 +11,9 @@ are always computed on the whole doc. In training, pieces are as long as possibl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
-from itertools import accumulate, pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -23,11 +23,14 @@ from thinc.api import Model
 from runner import registry
 from runner.components.advice import Advice, Size, between
 from runner.components.base import Component, Likelihood, PerType
+from runner.components.beliefs import Beliefs, Lesson, class_targets
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
 from runner.components.outcomes import Outcome, View
+from runner.components.parser_lessons import Question, TreeBeliefs, soft_arc_loss, soft_label_loss
+from runner.components.parser_pieces import MAX_LENGTH, Group, groups, tree_lengths
 from runner.components.parser_scores import arc_outcomes, count_arcs, deps, graded_arcs
 from runner.components.scores import Scores
 from runner.components.tree_faults import FAULTS, faults
@@ -35,19 +38,17 @@ from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import hash64
-from runner.corpus.pieces import piece_lengths, sentence_lengths
+from runner.corpus.pieces import sentence_lengths
 from runner.corpus.token_layers import confidence_record, set_confidence
 from runner.errors import RunnerError
 from runner.model import losses
-from runner.model.biaffine import Arcs, arc_loss, head_probabilities
+from runner.model.biaffine import Arcs, all_head_probabilities, arc_loss, head_probabilities
 from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Layout, Packed
 from runner.model.parse import KINDS, Parse, ParserShape, parser_head
 from runner.model.trees import sentence_starts
 
 MAX_DEPTH = 64  # recurrent layers
-MAX_LENGTH = 10_000  # tokens parsed at once; a training step of this length takes some 2 GB
-_WORDS_AT_ONCE = 3000  # words of cut docs parsed together; bounds the memory for arc scores
 TAG_CLASSES = 128  # classes of the auxiliary loss; a tag's class is its hash, so the model stores no tags
 
 
@@ -62,14 +63,6 @@ class Gold(NamedTuple):
     heads: Ints  # (n_tokens,) positions in the doc
     labels: Ints  # (n_tokens,) rows of `labels`
     tags: Ints  # (n_tokens,) classes
-
-
-class Group(NamedTuple):
-    """Columns of a batch that are parsed together, each piece as a separate doc."""
-
-    columns: slice
-    vectors: Packed
-    begins: Ints | None  # (n_tokens,) the doc position at which each token's piece begins; None: no doc is cut
 
 
 @lru_cache(maxsize=4096)
@@ -208,75 +201,78 @@ class DependencyParser(Component):
         n_known = int((heads >= 0).sum())
         if not n_known:
             return 0.0, None
-        groups = self._groups(batch.vectors, lambda doc: self._tree_lengths(examples[doc], golds[doc].heads))
-        results = [self._learn(group, heads, labels, tags, n_known) for group in groups]
-        total = sum(loss for loss, _ in results)
-        return total, results[0][1] if len(results) == 1 else np.concatenate([dX for _, dX in results], axis=1)
+        parts = groups(batch.vectors, self.max_length, lambda doc: self._pieces(examples[doc], golds[doc].heads))
+        results = [self._learn(group, heads, labels, tags, n_known) for group in parts]
+        return sum(loss for loss, _ in results), _joined([dX for _, dX in results])
 
     def _learn(self, group: Group, heads: Ints, labels: Ints, tags: Ints, n_known: int) -> tuple[float, Floats2d]:
         """The loss of a group and the gradient of the group's vectors. heads, labels, tags: gold of the whole batch."""
         assert self.head is not None
-        at = group.columns
-        heads, labels, tags = heads[at], labels[at], tags[at]
-        if group.begins is not None:
-            heads = np.where(heads >= 0, heads - group.begins, -1)
+        heads, labels, tags = group.in_pieces(heads), labels[group.columns], tags[group.columns]
         parse, backprop = self.head.begin_update((group.vectors, heads))
         loss, d_arcs = arc_loss(parse.arcs, heads)
         label_loss, d_labels = losses.cross_entropy(parse.labels, np.where(heads >= 0, labels, -1))
         scale = group.vectors.X.dtype.type(1 / n_known)
         for gradient in (*d_arcs, d_labels):
             gradient *= scale
-        d_tags = None
-        if parse.tags is not None and (tags >= 0).any():
-            _, d_tags = losses.cross_entropy(parse.tags, tags)
-            d_tags *= scale * self.tag_loss
-        return loss + label_loss, backprop(d_arcs, d_labels, d_tags)
+        return loss + label_loss, backprop(d_arcs, d_labels, self._tag_gradient(parse, tags, scale))
 
-    def _groups(self, vectors: Packed, pieces: Callable[[int], list[int]]) -> Iterator[Group]:
-        """Yield the whole batch as one group. If a doc is too long, cut long docs and yield a few pieces at a time.
+    def question(self, examples: Sequence[Example]) -> Question:
+        """The gold heads, and where this parser cuts docs that are too long for it."""
+        golds = [self._gold(example).heads for example in examples]
+        asked = Question.without_gold([example.predicted for example in examples], self.max_length)
+        for doc in asked.pieces:
+            if (golds[doc] >= 0).any():
+                asked.pieces[doc] = self._pieces(examples[doc], golds[doc])
+        return asked._replace(heads=np.concatenate(golds))
 
-        pieces: returns the lengths of a doc's pieces, given the doc's index in the batch.
-        """
-        X, layout = vectors
-        if not len(layout.lengths) or layout.lengths.max() <= self.max_length:
-            yield Group(slice(None), vectors, None)
-            return
-        lengths: list[int] = []
-        begins: list[int] = []  # doc position of each piece
-        for doc, n in enumerate(layout.lengths.tolist()):
-            some = pieces(doc) if n > self.max_length else [n]
-            lengths += some
-            begins += accumulate(some[:-1], initial=0)
-        start = first = 0
-        for i in range(len(lengths)):
-            is_last = i + 1 == len(lengths)
-            if is_last or sum(lengths[first : i + 2]) > _WORDS_AT_ONCE:
-                here = Layout(lengths[first : i + 1])
-                at = slice(start, start + here.n_tokens)
-                yield Group(
-                    at, Packed(np.ascontiguousarray(X[:, at]), here), np.repeat(begins[first : i + 1], here.lengths)
-                )
-                start, first = at.stop, i + 1
+    def beliefs(self, batch: Batch) -> Iterator[TreeBeliefs]:
+        """Distributions over heads, and over labels given one head, of each group of pieces; computed as they are asked for."""
+        assert self.head is not None
+        assert batch.vectors is not None
+        asked: Question = batch.question or Question.without_gold(batch.docs, self.max_length)
+        for group in groups(batch.vectors, asked.max_length, asked.pieces.__getitem__):
+            parse = self.head.predict((group.vectors, group.in_pieces(asked.heads)))
+            yield TreeBeliefs(parse.heads, all_head_probabilities(parse.arcs), losses.softmax(parse.labels))
 
-    def _tree_lengths(self, example: Example, heads: Ints) -> list[int]:
-        """Lengths of pieces that no gold arc leaves. Raises RunnerError if a piece would exceed max_length."""
-        n = len(heads)
-        tokens = np.flatnonzero(heads >= 0)
-        low, high = np.minimum(tokens, heads[tokens]), np.maximum(tokens, heads[tokens])
-        crossing = np.cumsum(np.bincount(low + 1, minlength=n + 2) - np.bincount(high + 1, minlength=n + 2))
-        starts = np.flatnonzero(crossing[:n] == 0)[1:].tolist()
-        for begin, end in pairwise([0, *starts, n]):
-            if end - begin > self.max_length:
-                hint = "It should be several sentences: end them in the data, or leave the text out."
-                if end - begin <= MAX_LENGTH:
-                    hint = f"End its sentences in the data, or set pipeline.components.{self.name}.max_length={end - begin}."
-                raise RunnerError(
-                    f"a tree spans {end - begin:,} tokens, from {' '.join(example.predicted.words[begin : begin + 5])!r:.80} on; "
-                    f"{self.name!r} takes {self.max_length:,} at once",
-                    place=example.reference.source,
-                    hint=hint,
-                )
-        return piece_lengths(n, self.max_length, starts)
+    def learn_from(self, batch: Batch, examples: Sequence[Example], beliefs: Beliefs) -> Lesson:
+        """A word without gold head has the teacher's distributions; gold heads, and labels that the teacher knows, a mixture."""
+        assert batch.vectors is not None
+        asked = self.question(examples)
+        gold = Gold(*(np.concatenate(values) for values in zip(*map(self._gold, examples), strict=True)))
+        parts = groups(batch.vectors, asked.max_length, asked.pieces.__getitem__)
+        lessons = [
+            self._learn_from(group, gold, believed, beliefs) for group, believed in zip(parts, beliefs.P, strict=True)
+        ]
+        learned, taught, gradients = zip(*lessons, strict=True)
+        return Lesson(sum(learned), sum(taught), _joined(gradients))
+
+    def _learn_from(self, group: Group, gold: Gold, believed: TreeBeliefs, beliefs: Beliefs) -> Lesson:
+        """The lesson of one group. gold: of the whole batch."""
+        assert self.head is not None
+        heads, labels, tags = group.in_pieces(gold.heads), gold.labels[group.columns], gold.tags[group.columns]
+        labels = np.where(heads >= 0, labels, -1)
+        parse, backprop = self.head.begin_update((group.vectors, believed.heads))
+        learned, taught, d_arcs = soft_arc_loss(parse.arcs, believed.arcs, heads, beliefs.weight)
+        own = losses.softmax(parse.labels)
+        target = class_targets(labels, own, replace(beliefs, P=believed.labels), self.label_rows)
+        more_learned, more_taught, d_labels = soft_label_loss(own, target, labels >= 0)
+        scale = own.dtype.type(1 / max(len(gold.heads), 1))
+        for gradient in (*d_arcs, d_labels):
+            gradient *= scale
+        dX = backprop(d_arcs, d_labels, self._tag_gradient(parse, tags, scale))
+        return Lesson(learned + more_learned, taught + more_taught, dX)
+
+    def _tag_gradient(self, parse: Parse, tags: Ints, scale: np.floating[Any]) -> Floats2d | None:
+        """The gradient of the auxiliary loss; None if no tag is known."""
+        if parse.tags is None or not (tags >= 0).any():
+            return None
+        _, d_tags = losses.cross_entropy(parse.tags, tags)
+        d_tags *= scale * self.tag_loss
+        return d_tags
+
+    def _pieces(self, example: Example, heads: Ints) -> list[int]:
+        return tree_lengths(self.name, example, heads, self.max_length)
 
     def _gold(self, example: Example) -> Gold:
         """The example's gold values under the current labels, cached in the example."""
@@ -299,7 +295,7 @@ class DependencyParser(Component):
         P = np.ones((2, batch.layout.n_tokens))  # of heads and labels
         for columns, docs, vectors in self._whole_and_cut(batch):
             pieces = [sentence_lengths(doc, self.max_length) for doc in docs if len(doc) > self.max_length]
-            for group in self._groups(vectors, pieces.__getitem__):
+            for group in groups(vectors, self.max_length, pieces.__getitem__):
                 at = columns[group.columns]
                 parse = self.head.predict((group.vectors, None))
                 for scores in (*parse.arcs.scores, parse.labels):
@@ -361,12 +357,9 @@ class DependencyParser(Component):
         if not (heads >= 0).any():
             return None
         parts = []
-        for group in self._groups(
-            batch.vectors, lambda doc: self._tree_lengths(examples[doc], np.array(per_doc[doc], dtype="intp"))
-        ):
-            here = heads[group.columns]
-            if group.begins is not None:
-                here = np.where(here >= 0, here - group.begins, -1)
+        pieces = lambda doc: self._pieces(examples[doc], np.array(per_doc[doc], dtype="intp"))  # noqa: E731
+        for group in groups(batch.vectors, self.max_length, pieces):
+            here = group.in_pieces(heads)
             parse = self.head.predict((group.vectors, here))
             parts.append((parse.arcs, here, parse.labels, np.where(here >= 0, labels[group.columns], -1)))
 
@@ -395,3 +388,8 @@ class DependencyParser(Component):
                 {"dep_uas": (n_attached, n_predicted, n_gold), "dep_las": (right.total(), n_predicted, n_gold)}
             )
         return counts
+
+
+def _joined(gradients: Sequence[Floats2d]) -> Floats2d:
+    """The gradient of a batch's vectors, of its groups' gradients."""
+    return gradients[0] if len(gradients) == 1 else np.concatenate(gradients, axis=1)

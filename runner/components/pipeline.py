@@ -161,8 +161,9 @@ class Pipeline(Editable):
             nlp.update(new_texts, annotations, sgd=sgd)
             nlp.rehearse(old_texts, sgd=sgd, losses=losses)     # losses["teach/ner"]
 
-        Components that were added since, and those without lessons (the parser), sit it out. Mixing updates and rehearsals:
-        Li and Hoiem (2016), "Learning without forgetting". Raises RunnerError where nothing had been learned by then.
+        Components that were added since, and those without lessons (`Component.has_lessons`), sit it out. Mixing updates
+        and rehearsals: Li and Hoiem (2016), "Learning without forgetting". Raises RunnerError where nothing
+        had been learned by then.
         """
         if self._memory is None and self._rehearsed is None:
             hint = "Call nlp.resume_training() on a trained pipeline first, before it is updated."
@@ -179,7 +180,7 @@ class Pipeline(Editable):
         able = [name for name in self.pipe_names if teacher.knows(name) and self.components[name].has_lessons]
         if not able:
             raise RunnerError(
-                "no component that takes part can rehearse", hint="Recognizers, taggers and classifiers can."
+                "no component that takes part can rehearse", hint="Recognizers, taggers, parsers and classifiers can."
             )
         with self.select_pipes(enable=able):
             return self.update(bare, drop=drop, sgd=sgd, losses=losses, teacher=teacher)

@@ -17,7 +17,7 @@ from thinc.api import Model
 from runner import registry
 from runner.components.advice import Advice, Size, between
 from runner.components.base import Component, Likelihood, PerType
-from runner.components.beliefs import Beliefs, Lesson, cross_entropy_of, mixed, rows_for, spread
+from runner.components.beliefs import Beliefs, Lesson, class_targets, cross_entropy_of
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
@@ -136,13 +136,7 @@ class Tagger(Component):
         gold = np.concatenate([self._gold(example) for example in examples])
         Y, backprop = self.head.begin_update(batch.vectors)
         own = losses.softmax(Y)
-        places = rows_for(beliefs.labels, self.label_rows)
-        target = spread(beliefs.P, places, len(self.labels))
-        target /= np.maximum(target.sum(axis=0), 1e-12)
-        known = np.flatnonzero(gold >= 0)
-        exact = np.zeros((len(self.labels), len(known)), dtype=target.dtype)
-        exact[gold[known], np.arange(len(known))] = 1
-        target[:, known] = np.where(np.isin(gold[known], places), mixed(exact, target[:, known], beliefs.weight), exact)
+        target = class_targets(gold, own, beliefs, self.label_rows)
         is_gold = gold >= 0
         learned, taught = cross_entropy_of(target, own, is_gold), cross_entropy_of(target, own, ~is_gold)
         n_tokens = Y.dtype.type(max(Y.shape[1], 1))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from runner.components.beliefs import Beliefs
 from runner.components.predictor import Predictor
@@ -32,7 +33,7 @@ class Teacher:
         """Whether it has a component of that name."""
         return name in self.nlp.components and self.nlp.components[name].has_weights
 
-    def beliefs(self, name: str, docs: Sequence[Doc]) -> Beliefs:
-        """What its component of that name believes about the docs, on their own tokens."""
-        labels, P = self.nlp.network.beliefs(docs, name)
+    def beliefs(self, name: str, docs: Sequence[Doc], question: Any = None) -> Beliefs:
+        """What its component of that name believes about the docs, on their own tokens. question: see Component.question."""
+        labels, P = self.nlp.network.beliefs(docs, name, question)
         return Beliefs(labels, P, self.weight)

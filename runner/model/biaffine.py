@@ -216,6 +216,18 @@ def head_probabilities(arcs: Arcs, heads: Ints, temperature: float = 1.0) -> NDA
     return P
 
 
+def all_head_probabilities(arcs: Arcs) -> list[Floats3d]:
+    """For each token a softmax over all heads and the root: (n_docs, longest, longest) a bucket, 0 past the docs' ends."""
+    result = []
+    for (_, _, inside), S in zip(*arcs, strict=True):
+        P = S - S.max(axis=2, keepdims=True)
+        np.exp(P, out=P)
+        P /= P.sum(axis=2, keepdims=True)
+        P[~inside] = 0
+        result.append(P)
+    return result
+
+
 def label_scores(
     name: str, *, n_labels: int, nO: int, nI: int, nP: int, dropout: Dropout
 ) -> Model[tuple[Packed, Ints], Floats2d]:

@@ -33,7 +33,7 @@ class Parse(NamedTuple):
     """The output of the head for a batch."""
 
     arcs: Arcs
-    heads: Ints  # (n_tokens,) positions in their docs: the given heads, or the best trees
+    heads: Ints  # (n_tokens,) positions in their docs: the given heads, or those of the best trees
     labels: Floats2d  # (n_labels, n_tokens) for these heads
     tags: Floats2d | None  # (n_tags, n_tokens)
 
@@ -54,7 +54,9 @@ class ParserShape:
 def parser_head(
     name: str, shape: ParserShape, *, nI: int, n_labels: int, n_tags: int, dropout: Dropout
 ) -> Model[tuple[Packed, Ints | None], Parse]:
-    """(Packed (nI, n_tokens), heads) → Parse. heads: positions in their docs, or None: decode.
+    """(Packed (nI, n_tokens), heads) → Parse. heads: positions in their docs, -1: unknown; None: all are unknown.
+
+    Where heads are unknown, a prediction takes those of the best trees, and so does training that is given no heads at all.
 
     n_tags: 0 for no auxiliary tags.
     """
@@ -103,9 +105,10 @@ def forward(
     both, backprop_project = project(packed, is_train)
     width = len(both.X) // 2
     arcs, backprop_arcs = arcs_layer((both.X[:width], both.X[width:], layout), is_train)
-    if heads is None:
-        heads = decode_arcs(model.ops, arcs, layout.n_tokens, single_root=model.attrs["single_root"])
-    # A token without a known head is scored as a root; the loss of its label is masked.
+    if heads is None or not (is_train or (heads >= 0).all()):
+        best = decode_arcs(model.ops, arcs, layout.n_tokens, single_root=model.attrs["single_root"])
+        heads = best if heads is None else np.where(heads < 0, best, heads)
+    # In training, a token without a known head is scored as a root; the loss of its label is masked.
     columns = np.where((heads == layout.position) | (heads < 0), -1, heads + np.repeat(layout.starts, layout.lengths))
     labels, backprop_labels = labels_layer((packed, columns), is_train)
     tags, backprop_tags = tag_layer(tokens, is_train) if tag_layer is not None and is_train else (None, None)

@@ -124,7 +124,7 @@ def test_groups_of_pieces_have_the_gradient_of_all_at_once(monkeypatch):
     examples = [Example.from_doc(gold(RECORDS))]
 
     def weights(words):
-        monkeypatch.setattr("runner.components.parser._WORDS_AT_ONCE", words)
+        monkeypatch.setattr("runner.components.parser_pieces._WORDS_AT_ONCE", words)
         nlp = parser(max_length=60)
         sgd = nlp.initialize(lambda: examples, sgd=runner.sgd(learn_rate=0.1, grad_clip=0))
         for _ in range(3):

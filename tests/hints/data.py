@@ -253,7 +253,7 @@ def tags_that_are_numbers(at: Place) -> None:
     prepare(*TINY, "corpus.reader.names=[O,B-PER]")
 
 
-@story("components/parser", "End its sentences in the data, or set")
+@story("components/parser_pieces", "End its sentences in the data, or set")
 def a_tree_that_is_too_long(at: Place) -> None:
     tree = {"words": ["Ada", "met", "Bo"], "heads": [1, 1, 1], "deps": ["nsubj", "root", "obj"]}
     at.write("train.jsonl", [tree] * 2)
