@@ -29,6 +29,7 @@ from runner.corpus.example import Example
 from runner.corpus.packed.examples import n_words
 from runner.errors import RunnerError, suggest
 from runner.launch.fingerprint import fingerprint
+from runner.launch.teachers import make_teacher
 from runner.model.allocator import keep_freed_memory
 from runner.model.ops import make_ops
 from runner.registry import Schedule
@@ -157,13 +158,25 @@ def _select(config: RunConfig, pipeline: Pipeline) -> None:
         pipeline.select_pipes(disable=off)
 
 
+def make_start(config: RunConfig) -> tuple[Pipeline | None, Teacher | None]:
+    """The model that the run starts from, and its teacher; None where it has none.
+
+    Called before any data are read. Raises RunnerError where either does not fit the pipeline.
+    """
+    initial = make_initial(config)
+    return initial, make_teacher(config, make_pipeline(config, initial=initial), initial)
+
+
 def make_learner(
-    config: RunConfig, train: Sequence[Example] = (), initial: Pipeline | None = None
+    config: RunConfig,
+    train: Sequence[Example] = (),
+    initial: Pipeline | None = None,
+    teacher: Teacher | None = None,
 ) -> tuple[Pipeline, Optimizer, Plan]:
     """The pipeline, the optimizer that turns its gradients into updates, and the plan of the loop.
 
     train: the examples that augmenters learn from, and by which numbers are chosen that the config leaves open; without
-    any, these numbers are nominal ones. initial: what `make_initial` gives; None: it is asked here.
+    any, these numbers are nominal ones. initial, teacher: what `make_start` gives; None: they are made here.
     """
     initial = initial if initial is not None else make_initial(config)
     numbers, lines = NOMINAL, {}
@@ -174,52 +187,13 @@ def make_learner(
         lines = told(config, numbers, words)
     pipeline = make_pipeline(config, numbers, initial)
     _set_dropouts(config, numbers, pipeline)
-    teacher = make_teacher(config, initial)
-    if teacher is not None:
-        check_teacher(pipeline, teacher, needs_lessons=config.teacher.has_beliefs)
+    teacher = teacher if teacher is not None else make_teacher(config, pipeline, initial)
     if not config.teacher.has_beliefs:
         teacher = None  # it has written its labels into the data (commands/teaching.py)
     _set_partial(config, pipeline, None if config.teacher.writes_labels else teacher, train)
     sgd: Optimizer = resolve(numbers.in_optimizer(config.optimizer), "optimizers", "optimizer")
     plan = make_plan(config, pipeline, train, numbers, lines)
     return pipeline, sgd, dataclasses.replace(plan, teacher=teacher)
-
-
-def make_teacher(config: RunConfig, initial: Pipeline | None) -> Teacher | None:
-    """The model that teaches; None without one. initial: see `make_initial`. Raises RunnerError where there is none."""
-    if config.teacher.type is None:
-        return None
-    nlp = initial
-    if config.teacher.model is not None:
-        source = initial_model(config.teacher.model, config.tracking.get("uri"), "teacher.model").source
-        nlp = load(source.folder, config.code, config.compute.ops, config.compute.threads)
-    if nlp is None:
-        hint = "Name the model that the run starts from, init.model=MODEL; or another one, teacher=model teacher.model=MODEL."
-        raise RunnerError("there is no model to learn from", place="teacher.model", hint=hint)
-    if nlp.tokenizer_block != config.pipeline.tokenizer:
-        fact = "the teacher was trained with another tokenizer than this run has"
-        raise RunnerError(fact, place="teacher.model", hint="Set pipeline.tokenizer.type to the teacher's.")
-    return Teacher(nlp, config.teacher.weight)
-
-
-def check_teacher(pipeline: Pipeline, teacher: Teacher, *, needs_lessons: bool) -> None:
-    """Raise RunnerError if the teacher has nothing for what learns, or a component cannot learn from it.
-
-    needs_lessons: whether components learn from what the teacher believes, and not from the labels that it writes alone.
-    """
-    taught = [name for name in pipeline.pipe_names if teacher.knows(name)]
-    if not taught:
-        fact = f"the teacher has none of the components that learn ({', '.join(pipeline.pipe_names)})"
-        raise RunnerError(fact, place="teacher.model", hint="Components learn from those of the same name.")
-    for name in taught:
-        one, theirs = pipeline.components[name], teacher.nlp.components[name]
-        if one.type != theirs.type or (needs_lessons and not one.has_lessons):
-            what = f"another kind there ({theirs.type})" if one.type != theirs.type else "of a kind that has no lessons"
-            raise RunnerError(
-                f"{name!r} ({one.type}) cannot learn from the teacher: it is {what}",
-                place="teacher",
-                hint="Leave it as it is with training.components=[…], or set teacher=none.",
-            )
 
 
 def _set_dropouts(config: RunConfig, numbers: Chosen, pipeline: Pipeline) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.assemble import make_corpus, make_initial, make_learner, set_compute
+from runner.assemble import make_corpus, make_learner, make_start, set_compute
 from runner.commands.degenerate import check_worth
 from runner.commands.teaching import taught
 from runner.config.schema import RunConfig
@@ -64,10 +64,10 @@ class Preflight:
 
 def rehearse(config: RunConfig, corpus: Corpus, *, needs_labels: bool) -> None:
     """Make one update and one evaluation. Raises RunnerError."""
-    initial = make_initial(config)
+    initial, teacher = make_start(config)
     if needs_labels:
-        corpus, _ = taught(config, corpus, initial)
-    pipeline, sgd, plan = make_learner(config, initial=initial)
+        corpus, _ = taught(config, corpus, initial, teacher)
+    pipeline, sgd, plan = make_learner(config, initial=initial, teacher=teacher)
     some = spread(corpus.train, FIRST_DOCS)
     pipeline.initialize(lambda: corpus.train if needs_labels else some, sgd=sgd, start_over=False)
     if needs_labels:

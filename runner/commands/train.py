@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from runner.assemble import make_corpus, make_initial, make_learner, make_pipeline, make_trackers, run_info, set_compute
+from runner.assemble import make_corpus, make_learner, make_start, make_trackers, run_info, set_compute
 from runner.commands.degenerate import check_worth
 from runner.commands.ending import ended
 from runner.commands.held_out import scores_on_test
@@ -54,16 +54,15 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
     """`run`, in a folder that is held against other processes."""
     config = start.config
     trackers = make_trackers(config)
-    initial = make_initial(config)
-    make_pipeline(config, initial=initial)  # what does not fit the model is told before anything is read
+    initial, teacher = make_start(config)  # what does not fit is told before anything is read
     corpus = make_corpus(config)
     print_remarks(corpus)
     if start.is_needless(corpus):
         return
     if check is not None:
         check(corpus)
-    corpus, written = taught(config, corpus, initial)
-    pipeline, sgd, plan = make_learner(config, corpus.train, initial)
+    corpus, written = taught(config, corpus, initial, teacher)
+    pipeline, sgd, plan = make_learner(config, corpus.train, initial, teacher)
     pipeline.initialize(lambda: corpus.train, sgd=sgd, start_over=False)
     check_worth(pipeline, corpus, plan.score_weights)
     training = Training(pipeline, corpus.train, corpus.dev, plan, sgd)

@@ -280,3 +280,31 @@ def test_a_teacher_that_cannot_teach_is_refused(place: Path, words: list[str], t
     assert ended.code == 2
     assert told in " ".join(ended.stderr.split())
     assert len(ended.stderr.splitlines()) <= 3
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["pipeline=textcat_bow"], "the teacher has none of the components"),
+        (["pipeline=ner", "pipeline.tokenizer.type=whitespace"], "another tokenizer"),
+        (
+            ["pipeline=tagger", "+pipeline.components.ner={type: tagger, tok2vec: {type: hash_embed_cnn}}"],
+            "'ner' (tagger) cannot learn from the teacher: it is another kind there (ner)",
+        ),
+    ],
+)
+def test_a_teacher_that_does_not_fit_is_told_before_the_corpus_is_read(
+    place: Path, words: list[str], told: str
+) -> None:
+    """The corpus could not be read at all; a teacher that fits lets the run get there."""
+    nowhere = (
+        "teacher=model",
+        "teacher.model=first",
+        "corpus=files",
+        "corpus.train=nowhere.jsonl",
+        "corpus.dev=nowhere.jsonl",
+    )
+    ended = train(place, "refused", *nowhere, *words)
+    assert ended.code == 2
+    assert told in " ".join(ended.stderr.split())
+    assert "nowhere.jsonl" in train(place, "refused", *nowhere, "pipeline=ner").stderr

@@ -327,7 +327,7 @@ def an_update_makes_it_worse(at: Place) -> None:
 
 
 @story(
-    "assemble",
+    "launch/teachers",
     "Name the model that the run starts from, init.model=MODEL",
     "Set pipeline.tokenizer.type to the teacher's.",
 )
@@ -343,7 +343,7 @@ def a_run_has_no_teacher_that_fits(at: Place) -> None:
 
 
 @story(
-    "assemble",
+    "launch/teachers",
     "Leave it as it is with training.components",
     components__base="Leave it as it is with training.components",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from runner.assemble import make_corpus, make_initial, make_learner, set_compute
+from runner.assemble import make_corpus, make_learner, make_start, set_compute
 from runner.commands.debug import findings as judge
 from runner.commands.debug.findings import Finding
 from runner.commands.degenerate import flaws
@@ -72,9 +72,9 @@ def _look_at_texts(config: RunConfig, corpus: Corpus, report: dict[str, Any]) ->
 
 def _rehearse(config: RunConfig, corpus: Corpus, report: dict[str, Any], findings: list[Finding]) -> None:
     """Build the pipeline, check each component's annotation, and time some updates unless an error was found."""
-    initial = make_initial(config)
-    corpus, _ = taught(config, corpus, initial)
-    pipeline, sgd, plan = make_learner(config, corpus.train, initial)
+    initial, teacher = make_start(config)
+    corpus, _ = taught(config, corpus, initial, teacher)
+    pipeline, sgd, plan = make_learner(config, corpus.train, initial, teacher)
     pipeline.initialize(lambda: corpus.train, sgd=sgd, start_over=False)
     report["config"]["parameters"] = int(pipeline.parameters.weights.size)
     for name, component in ((name, pipeline.components[name]) for name in pipeline.pipe_names):
