@@ -17,6 +17,7 @@ from typing import Any
 from runner.blocks import resolve, resolve_argument
 from runner.compare.reproduction import code_tags
 from runner.components.base import max_batch_size
+from runner.components.labelling import annotated_labels
 from runner.components.pipeline import Pipeline, load
 from runner.components.teacher import Teacher
 from runner.config.auto import NOMINAL, Chosen, is_left_open
@@ -213,7 +214,7 @@ def _set_partial(config: RunConfig, pipeline: Pipeline, teacher: Teacher | None,
     if not config.corpus.partial_labels:
         for name in pipeline.pipe_names if teacher is not None and len(train) else ():
             component = pipeline.components[name]
-            annotated = frozenset(component.labels_in(train))
+            annotated = annotated_labels(component, train)
             if teacher is not None and teacher.knows(name) and component.partial_labels is not None:
                 silent = [label for label in teacher.nlp.components[name].labels if label not in annotated]
                 if silent and annotated:
@@ -227,7 +228,7 @@ def _set_partial(config: RunConfig, pipeline: Pipeline, teacher: Teacher | None,
         raise RunnerError(
             fact, place="corpus.partial_labels", hint="An entity recognizer does; else leave the key out."
         )
-    known = {label for name in able for label in pipeline.components[name].labels_in(train)}
+    known = {label for name in able for label in annotated_labels(pipeline.components[name], train)}
     for label in config.corpus.partial_labels if len(train) else ():
         if label not in known:
             fact = f"the training data never annotate {label!r}; {suggest(label, known)}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from runner.components.base import Component
 from runner.components.predictor import Predictor
 from runner.components.pseudo_labels import Rule, Written
 from runner.corpus.doc import Doc
@@ -18,10 +19,10 @@ from runner.corpus.packed.examples import PackedExamples
 from runner.corpus.packed.packing import repacked
 
 
-def annotated_labels(examples: Sequence[Example], teacher: Predictor, name: str) -> frozenset[str]:
-    """The labels that the examples annotate for a component of the teacher."""
+def annotated_labels(component: Component, examples: Sequence[Example]) -> frozenset[str]:
+    """The labels that the examples annotate for the component. Packed examples are not made for it, but for a few."""
     shown = examples.covering() if isinstance(examples, PackedExamples) else examples
-    return frozenset(teacher.components[name].labels_in(shown))
+    return frozenset(component.labels_in(shown))
 
 
 def pseudo_labelled(

@@ -34,7 +34,7 @@ def with_pseudo_labels(
         if config.corpus.partial_labels and teacher.components[name].partial_labels is not None:
             annotated = frozenset(config.corpus.partial_labels)
         else:
-            annotated = annotated_labels(corpus.train, teacher, name)
+            annotated = annotated_labels(teacher.components[name], corpus.train)
         rules[name] = Rule(config.teacher.min_confidence, annotated)
     reference, key = (
         (config.teacher.model, "teacher.model") if config.teacher.model else (config.init.model, "init.model")

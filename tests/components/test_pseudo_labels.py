@@ -248,7 +248,7 @@ def test_examples_keep_their_tokens_and_count_what_was_written() -> None:
         Doc(["Ann", "saw", "Ro", "me", "."], [True, True, False, False, False]), Doc(WORDS, [True, True, False, False])
     )
     examples = [gold, raw, wide]
-    annotated = annotated_labels(examples, nlp, "ner")
+    annotated = annotated_labels(nlp.components["ner"], examples)
     assert annotated == {"LOC"}
     labelled, written = pseudo_labelled(examples, nlp, {"ner": Rule(0.6, annotated)}, "")
     assert [one.predicted for one in labelled] == [one.predicted for one in examples]

@@ -31,6 +31,7 @@ class PackedExamples(Sequence[Example]):
     def __init__(self, docs: PackedDocs, numbers: Ints | None = None) -> None:
         self.docs = docs
         self.numbers = np.arange(len(docs)) if numbers is None else numbers  # (n_examples,)
+        self._covering: PackedExamples | None = None
 
     @overload
     def __getitem__(self, i: int) -> Example: ...
@@ -82,7 +83,15 @@ class PackedExamples(Sequence[Example]):
         return [words.strings[i] for i in seen], times[seen].tolist()
 
     def covering(self) -> PackedExamples:
-        """A few of these examples that together hold every tag, universal tag, label and category of all of them."""
+        """A few of these examples that together hold every tag, universal tag, label and category of all of them.
+
+        The columns are read once; the answer is kept.
+        """
+        if self._covering is None:
+            self._covering = self._covered()
+        return self._covering
+
+    def _covered(self) -> PackedExamples:
         arrays, docs = self.docs.arrays, self.docs
         chosen: set[int] = set()
         for name in packer.LAYERS:
