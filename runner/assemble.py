@@ -30,7 +30,7 @@ from runner.corpus.example import Example
 from runner.corpus.packed.examples import n_words
 from runner.errors import RunnerError, suggest
 from runner.launch.fingerprint import fingerprint
-from runner.launch.teachers import make_teacher
+from runner.launch.teachers import make_teacher, teacher_weight
 from runner.model.allocator import keep_freed_memory
 from runner.model.ops import make_ops
 from runner.registry import Schedule
@@ -194,6 +194,8 @@ def make_learner(
     _set_partial(config, pipeline, None if config.teacher.writes_labels else teacher, train)
     sgd: Optimizer = resolve(numbers.in_optimizer(config.optimizer), "optimizers", "optimizer")
     plan = make_plan(config, pipeline, train, numbers, lines)
+    if teacher is not None:
+        teacher = dataclasses.replace(teacher, weight=teacher_weight(config, numbers))
     return pipeline, sgd, dataclasses.replace(plan, teacher=teacher)
 
 

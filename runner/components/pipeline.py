@@ -236,7 +236,8 @@ class Pipeline(Editable):
         names = self.pipe_names
         self.network.reset_masks(names, drop, optimizer.step)
         try:
-            self.network.add_gradient(batch, names, losses, optimizer.step + 1, teacher)
+            at = teacher.at(optimizer.step) if teacher is not None else None
+            self.network.add_gradient(batch, names, losses, optimizer.step + 1, at)
             self._freeze_disabled()
             used = optimizer(self.parameters)
         except BaseException:

@@ -59,6 +59,10 @@ class Chosen:
             stop = min(given, stop)  # a rate that someone lowers does not rise again
         return _filled(block, {**self._lengths, "start": start, "stop": stop, "value": start})
 
+    def in_weight(self, block: Any) -> Any:
+        """The block of the schedule of a teacher's weight, filled in with the length of the training."""
+        return _filled(block, self._lengths)
+
     def in_component(self, block: Any, name: str) -> Any:
         """The component's block; token vectors, architecture and its own dropout are filled in, where it has them."""
         if not isinstance(block, Mapping):

@@ -40,6 +40,10 @@ def check_config(config: Mapping[str, Any]) -> None:
         raise RunnerError(
             f"dropout must be at least 0 and below 1, got {share}", place="dropout", hint="0.1 is a common choice."
         )
+    weight = resolve_argument(NOMINAL.in_weight(config["teacher"]["weight"]), registry.Schedule, "teacher.weight")
+    if not 0 <= (first := weight(0)) <= 1:
+        hint = schema.described("teacher.weight")
+        raise RunnerError(f"must be from 0 to 1, got {first:g}", place="teacher.weight", hint=hint)
     for name, block in config["augmenters"].items():
         resolve(block, "augmenters", f"augmenters.{name}")
     check(tracker_block(config["tracking"]), "trackers", "tracking")

@@ -81,8 +81,10 @@ class TeacherConfig:
         one_of=("beliefs", "labels", "both"),
     )
     model: Optional[str] = key(None, "the model, named as for init.model; null: that of init.model")
-    weight: float = key(
-        0.5, "of its belief beside the data's annotation; where the data are silent, it counts alone", low=0, high=1
+    weight: Any = key(
+        0.5,
+        "of its belief beside the data's annotation, 0 to 1: number or block; where the data are silent, it counts alone",
+        block="schedules",
     )
     min_confidence: float = key(
         0.9,

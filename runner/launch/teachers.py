@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from runner.blocks import resolve_argument
 from runner.components.pipeline import Pipeline, load
 from runner.components.teacher import Teacher
+from runner.config.auto import NOMINAL, Chosen
 from runner.config.schema import RunConfig
 from runner.errors import RunnerError
+from runner.registry import Schedule
 from runner.tracking.initial import initial_model
 
 
@@ -26,9 +29,15 @@ def make_teacher(config: RunConfig, pipeline: Pipeline, initial: Pipeline | None
     if nlp.tokenizer_block != config.pipeline.tokenizer:
         fact = "the teacher was trained with another tokenizer than this run has"
         raise RunnerError(fact, place="teacher.model", hint="Set pipeline.tokenizer.type to the teacher's.")
-    teacher = Teacher(nlp, config.teacher.weight)
+    teacher = Teacher(nlp, teacher_weight(config, NOMINAL))
     _check(pipeline, teacher, needs_lessons=config.teacher.has_beliefs)
     return teacher
+
+
+def teacher_weight(config: RunConfig, numbers: Chosen) -> Schedule:
+    """The schedule of the teacher's weight. numbers: for what it leaves open."""
+    weight: Schedule = resolve_argument(numbers.in_weight(config.teacher.weight), Schedule, "teacher.weight")
+    return weight
 
 
 def _check(pipeline: Pipeline, teacher: Teacher, *, needs_lessons: bool) -> None:

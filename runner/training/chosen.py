@@ -101,13 +101,15 @@ def told(config: RunConfig, numbers: Chosen, n_words: Ints) -> dict[str, str]:
             lines["dropout"] = ", ".join(f"{_fall(block)} ({name})" for name, block in rates.items())
         else:
             lines["dropout"] = _fall(rates[""])
+    if config.teacher.has_beliefs and is_left_open(config.teacher.weight):
+        lines["teacher.weight"] = _fall(numbers.in_weight(config.teacher.weight))
     if not lines:
         return {}
     return {"corpus.train": f"{len(n_words):,} texts of {n_words.sum() / max(len(n_words), 1):.0f} words", **lines}
 
 
 def _fall(block: Mapping[str, Any]) -> str:
-    """The first and the last dropout rate.
+    """The first and the last value of a schedule.
 
     >>> _fall({"start": 0.35, "stop": 0.15, "steps": 100}), _fall({"start": 0.2, "stop": 0.2, "steps": 100})
     ('0.35 → 0.15', '0.2')

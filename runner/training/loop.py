@@ -170,8 +170,13 @@ class Training:
             evaluation=evaluation,
             best=self._chooser.best if is_better else None,
             rollbacks=rollbacks,
-            extra={"learn_rate_factor": 0.5**self._n_rollbacks} if plan.max_rollbacks else {},
+            extra=self._extra(step),
         )
+
+    def _extra(self, step: int) -> dict[str, float]:
+        """Further values that this update used. step: updates before it."""
+        factor = {"learn_rate_factor": 0.5**self._n_rollbacks} if self.plan.max_rollbacks else {}
+        return {**factor, **({"teacher_weight": self.plan.teacher.weight_at(step)} if self.plan.teacher else {})}
 
     def _evaluate(self, step: int) -> tuple[Evaluation, bool]:
         """The evaluation at that step, and whether it changed the best weights. Raises Diverged."""

@@ -266,7 +266,7 @@ def test_a_new_label_is_learned_from_data_without_the_old_one(place: Path, how: 
         (["teacher=model", "teacher.model=first", "pipeline=textcat_bow"], "the teacher has none of the components"),
         (
             ["teacher=model", "teacher.model=first", "teacher.weight=2", "pipeline=ner"],
-            "teacher.weight: must be at most 1",
+            "teacher.weight: must be from 0 to 1",
         ),
         (["corpus.partial_labels=[LOC]", "pipeline=tagger", *SMALL], "corpus.partial_labels: no component that learns"),
         (
