@@ -36,6 +36,7 @@ PROGRAMS = {  # take flags of their own
     "rerun": "runner.commands.rerun",
     "sync": "runner.commands.sync",
     "threshold": "runner.commands.threshold",
+    "vectors": "runner.commands.vectors",
 }
 
 

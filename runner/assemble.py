@@ -17,6 +17,7 @@ from typing import Any
 from runner.blocks import resolve, resolve_argument
 from runner.compare.reproduction import code_tags
 from runner.components.base import max_batch_size
+from runner.components.carried import check_files
 from runner.components.labelling import annotated_labels
 from runner.components.pipeline import Pipeline, load
 from runner.components.teacher import Teacher
@@ -162,10 +163,13 @@ def _select(config: RunConfig, pipeline: Pipeline) -> None:
 def make_start(config: RunConfig) -> tuple[Pipeline | None, Teacher | None]:
     """The model that the run starts from, and its teacher; None where it has none.
 
-    Called before any data are read. Raises RunnerError where either does not fit the pipeline.
+    Called before any data are read. Raises RunnerError where either does not fit the pipeline, or a file is missing that a
+    component needs: of word vectors, or of an encoder.
     """
     initial = make_initial(config)
-    return initial, make_teacher(config, make_pipeline(config, initial=initial), initial)
+    draft = make_pipeline(config, initial=initial)
+    check_files(draft.components.values())
+    return initial, make_teacher(config, draft, initial)
 
 
 def make_learner(
@@ -345,12 +349,7 @@ def run_info(
         ],
         components=components,
         columns=[
-            ScoreColumns(
-                component.name,
-                component.heading,
-                component.columns,
-                is_taught=plan.teacher is not None and plan.teacher.knows(component.name),
-            )
+            ScoreColumns(component.name, component.heading, component.columns)
             for component in (pipeline.components[name] for name in pipeline.pipe_names)
             if component.has_weights
         ],

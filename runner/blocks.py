@@ -185,7 +185,8 @@ def _argument(value: Any, hint: Any, place: str) -> Any:
     """Convert the value to the hint's type; return a `_Nested` if the hint marks a block."""
     block = _block_of(hint)
     if block is not None:
-        if value is None and _is_optional(hint):
+        is_none = value is None or (isinstance(value, Mapping) and "type" in value and value["type"] is None)
+        if is_none and _is_optional(hint):
             return None
         expanded = _expanded(value, block, place)
         factory, arguments = _prepare(expanded, block.kind, place, _NOTHING, bare=expanded is not value)

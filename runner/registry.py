@@ -116,6 +116,7 @@ class Block:
 Schedule = Annotated[Callable[[int], float], Block("schedules", shorthand=("constant", "value"))]
 Tok2VecBlock = Annotated[Callable[..., Any], Block("tok2vecs")]
 ClassifierBlock = Annotated[Any, Block("classifiers")]
+VectorsBlock = Annotated[Any, Block("vectors", shorthand=("file", "path"))]
 
 components = Registry(
     "components",
@@ -128,6 +129,7 @@ components = Registry(
     ),
 )
 tok2vecs = Registry("tok2vecs", ("runner.model.tok2vec", "runner.model.encoder.encoder"))
+vectors = Registry("vectors", ("runner.model.vectors.sources", "runner.model.vectors.pieces"))
 classifiers = Registry("classifiers", ("runner.model.classifiers",))
 optimizers = Registry("optimizers", ("runner.training.adam", "runner.training.optimizers"))
 schedules = Registry("schedules", ("runner.training.schedules",))
@@ -167,6 +169,7 @@ KINDS: dict[str, Registry] = {
     for table in (
         components,
         tok2vecs,
+        vectors,
         classifiers,
         optimizers,
         schedules,

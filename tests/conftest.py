@@ -68,6 +68,7 @@ def hash_embed_cnn(
     maxout_pieces: int = 3,
     features: list[str] | None = None,
     word_dropout: float = 0.0,
+    vectors: dict[str, Any] | None = None,
 ) -> Any:
     return dict(locals())
 

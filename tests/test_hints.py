@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from .hints import commands, config, data, place, tracking
+from .hints import commands, config, data, place, tracking, vectors
 from .hints.inventory import Advice, inventory
 from .hints.place import Place
 from .hints.story import STORIES, Told
 
 pytestmark = pytest.mark.slow
 
-__all__ = ["commands", "config", "data", "tracking"]
+__all__ = ["commands", "config", "data", "tracking", "vectors"]
 
 INVENTORY = inventory()
 

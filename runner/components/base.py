@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner.components.advice import Advice, Size, between
@@ -30,7 +31,7 @@ from runner.corpus.writers.jsonl import record_of
 from runner.errors import Diverged, RunFailed, RunnerError
 from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d
-from runner.model.tok2vec import HasFiles
+from runner.model.tok2vec import HasFiles, WithVectors
 from runner.spacy_names import unknown
 
 Candidate = tuple[int, int, str, float]  # an entity: start, end, label, probability
@@ -122,6 +123,10 @@ class Component(ABC):
     def question(self, examples: Sequence[Example]) -> Any:
         """What a teacher must be told of these examples, beside their words, before it tells its beliefs. Here: nothing."""
         return None
+
+    def have_vectors(self, words: Sequence[str]) -> NDArray[np.bool_] | None:
+        """Whether each word has a vector that was known before training, (n,); None if the tok2vec reads no such vectors."""
+        return self.build_tok2vec.vectors.knows(words) if isinstance(self.build_tok2vec, WithVectors) else None
 
     def beliefs(self, batch: Batch) -> Any:
         """What it teaches as a teacher: as a rule, the probability of each of its states, (n_states, n_tokens or n_docs).

@@ -7,14 +7,28 @@ components   component → file name → sha256
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import srsly
 
 from runner.components.base import Component
+from runner.errors import RunnerError
 
 CARRIED = "files.msgpack"
+MAX_CARRIED = 2 << 30  # bytes
+_REST = 1 << 20  # bytes of it for all but the contents
+
+
+def check_files(components: Iterable[Component]) -> None:
+    """Read the files that components need. Raises RunnerError if one is missing, or a model with all of them is too large."""
+    sizes = {content: len(content) for component in components for content in component.files().values()}
+    if (total := sum(sizes.values())) > MAX_CARRIED - _REST:
+        raise RunnerError(
+            f"the model would hold {total:,} bytes of files beside its weights; {MAX_CARRIED - _REST:,} at most are read again",
+            place="pipeline.components",
+            hint="Keep fewer word vectors, for example vectors.prune=100000.",
+        )
 
 
 def packed_files(components: Mapping[str, Component]) -> bytes | None:

@@ -73,6 +73,7 @@ class Editable(Predictor):
             if shared is not None:  # also in the saved config, in which another component may come first
                 block["tok2vec"] = copy.deepcopy(shared)
             block.setdefault("tok2vec", dict(DEFAULT_TOK2VEC))
+            block["tok2vec"] = _without_empty(block["tok2vec"])
         component = resolve(block, "components", f"pipeline.components.{name}", extra={"name": name})
         self._met = object()
         self.components[name] = component
@@ -215,6 +216,15 @@ class Editable(Predictor):
         for name in names:
             self.get_pipe(name)
         return Selection("enable" if enable is not None else "disable", names, self.selections)
+
+
+def _without_empty(block: Any) -> Any:
+    """The block without nested blocks of no type (`vectors: {type: null}`), which say no more than their absence."""
+    if not isinstance(block, Mapping):
+        return block
+    return {
+        key: value for key, value in block.items() if not (isinstance(value, Mapping) and value.get("type", "") is None)
+    }
 
 
 def _is_same_tok2vec(ours: Editable, theirs: Editable) -> bool:

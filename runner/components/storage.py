@@ -30,7 +30,7 @@ from srsly.msgpack import unpackb
 
 from runner.blocks import check
 from runner.components.base import Component
-from runner.components.carried import CARRIED, give_files, packed_files
+from runner.components.carried import CARRIED, MAX_CARRIED, give_files, packed_files
 from runner.components.known_words import own_counts, packed_counts, read_counts
 from runner.components.network import Network
 from runner.corpus.lexemes import Lexemes
@@ -47,7 +47,7 @@ FILES = (CONFIG, META, WEIGHTS, LEXEMES)
 _FORMAT = 6
 _READ = (3, 4, 5, 6)
 _YAML_CONFIG = "config.yaml"  # of models of format 3
-_MAX_BYTES = {CONFIG: 4 << 20, META: 16 << 20, WEIGHTS: 4 << 30, LEXEMES: 1 << 27, CARRIED: 1 << 28}
+_MAX_BYTES = {CONFIG: 4 << 20, META: 16 << 20, WEIGHTS: 4 << 30, LEXEMES: 1 << 27, CARRIED: MAX_CARRIED}
 _MAX_BYTES[_YAML_CONFIG] = 1 << 20
 _MAX_PATHS = 10_000  # parameters of a model
 _OWN_META = ("labels", "format", "file_sha256", "meta_sha256", "versions", "lang")

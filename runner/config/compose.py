@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from runner.config.schema import RunConfig
 
 # Config groups of which a run takes exactly one file. Files of other groups (pipeline, augmenters, presets) may be combined.
-ONE_FILE = ("optimizer", "tok2vec", "batch", "dropout", "corpus", "training", "tracking", "compute", "teacher")
+ONE_FILE = ("optimizer", "tok2vec", "vectors", "batch", "dropout", "corpus", "training", "tracking", "compute",
+            "teacher")  # fmt: skip
 
 
 def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> RunConfig:

@@ -231,6 +231,7 @@ class RootConfig:
     optimizer: dict[str, Any] = key(dict, "turns gradients into updates", block="optimizers")
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     tok2vec: dict[str, Any] = key(dict, "token vectors, shared as ${tok2vec}", block="tok2vecs")
+    vectors: dict[str, Any] = key(dict, "word vectors in the embedding, shared as ${vectors}", block="vectors")
     batch: dict[str, Any] = key(dict, "how examples become batches", block="batchers")
     dropout: Any = key(
         dict, "share of activations dropped while training, 0 to below 1: number or block", block="schedules"
@@ -246,7 +247,7 @@ class RootConfig:
 # Keys inside these are not in the schema: registry entries, components and score names decide them.
 OPEN = (
     "pipeline.components", "pipeline.score_weights", "pipeline.tokenizer",
-    "optimizer", "corpus.reader", "tok2vec", "batch", "dropout", "augmenters", "tracking",
+    "optimizer", "corpus.reader", "tok2vec", "vectors", "batch", "dropout", "augmenters", "tracking",
 )  # fmt: skip
 
 # Keys of `tracking` that every run has; a tracker is given only those that it takes.

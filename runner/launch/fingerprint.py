@@ -44,6 +44,7 @@ def settings(config: RunConfig) -> dict[str, Any]:
     if config.teacher.model is not None:
         teacher = initial_model(config.teacher.model, config.tracking.get("uri"), "teacher.model").digest
         plain["teacher"] = {**plain["teacher"], "model": teacher}
+    plain = _with_digests(plain)
     plain["code"] = [sha256_of(Path(path).expanduser()) for path in config.code]
     flat = dict(_flat(plain, ""))
     given = dict(_flat(config.resolved, ""))
@@ -55,6 +56,16 @@ def settings(config: RunConfig) -> dict[str, Any]:
         ):
             flat[key] = f"{value} = {hashlib.sha256(str(given.get(key)).encode('utf8')).hexdigest()[:8]}"
     return dict(json.loads(json.dumps(flat, sort_keys=True, default=str)))
+
+
+def _with_digests(value: Any) -> Any:
+    """The settings with the checksum of each file of word vectors in place of its path."""
+    if not isinstance(value, Mapping):
+        return value
+    path = value.get("path")
+    if value.get("type") == "file" and isinstance(path, str):
+        value = {**value, "path": sha256_of(Path(path))}
+    return {key: _with_digests(inner) for key, inner in value.items()}
 
 
 def fingerprint(config: RunConfig, sources: Iterable[SourceFile]) -> str:

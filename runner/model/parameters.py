@@ -2,9 +2,8 @@
 
 Clipping, L2, Adam and averaging are a few passes over memory, a checkpoint is a few arrays, and every value has a stable
 address: the path "ner/tok2vec/encode1/W". Layers are thinc models that declare their parameters in `attrs["init"]` as
-{name: (shape, initializer)}; a layer's `name` is its path. `attrs["grow"]` fills in what a layer that has learned gains when
-its labels become more: grow({name: values before}, {name: values now, with the old ones in place}). `attrs["tables"]` names
-the parameters that are read row by row (tables.py); `bind` puts their `Table` there.
+{name: (shape, initializer)}; a layer's `name` is its path. `attrs["tables"]` names the parameters that are read row by row
+(tables.py); `bind` puts their `Table` there.
 """
 
 from __future__ import annotations
@@ -144,7 +143,7 @@ class Parameters:
                     layout[path], initial[path] = (size, shape), init
                     size += prod(shape)
         loaded = given({path: shape for path, (_, shape) in layout.items()}) if given is not None else None
-        values: dict[str, NDArray[np.float32]] = {}
+        values: list[NDArray[np.float32]] = []
         for path, (_, shape) in layout.items():
             if loaded is not None:
                 value = loaded[path]
@@ -157,16 +156,12 @@ class Parameters:
                         _keep(value, old)
                 else:
                     value = old
-            values[path] = value
-        if loaded is None:
-            for node in {id(node): node for node, _, path in layers if path in known}.values():
-                if node.name.partition("/")[0] in self.learned - set(fresh):
-                    _grow(node, known, values)
+            values.append(value.ravel())
         self.layout = layout
         self.settle = _nothing
         self._weights, self._gradient = flat_zeros(size), flat_zeros(size)
         if values:
-            np.concatenate([value.ravel() for value in values.values()], out=self._weights)
+            np.concatenate(values, out=self._weights)
         self.is_gradient_seen = False
         self._layers = layers
         self.frozen = []
@@ -242,13 +237,3 @@ def _nothing() -> None:
 def _keep(value: NDArray[np.float32], old: NDArray[np.float32]) -> None:
     if old.ndim == value.ndim and all(a <= b for a, b in zip(old.shape, value.shape, strict=True)):
         value[tuple(slice(n) for n in old.shape)] = old
-
-
-def _grow(node: Model, known: Mapping[str, NDArray[np.float32]], values: Mapping[str, NDArray[np.float32]]) -> None:
-    """Let a layer fill in what it has gained since it learned."""
-    grow, names = node.attrs.get("grow"), list(node.attrs.get("init", ()))
-    before = {name: known[f"{node.name}/{name}"] for name in names if f"{node.name}/{name}" in known}
-    now = {name: values[f"{node.name}/{name}"] for name in names}
-    is_whole = len(before) == len(names) and all(value.size for value in before.values())
-    if grow is not None and is_whole and any(before[name].shape != now[name].shape for name in names):
-        grow(before, now)

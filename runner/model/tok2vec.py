@@ -1,6 +1,7 @@
 """Token vectors: hashed embeddings of a word's attributes, mixed, then a stack of convolutions.
 
-    embed (distinct attributes) → mix (distinct lexemes) → gather to tokens → dropout → encode1 … encodeN (residual)
+    embed (distinct attributes) → mix (distinct lexemes) + static (known vectors) → gather to tokens → dropout
+        → encode1 … encodeN (residual)
 
 The shape is spaCy's HashEmbedCNN. Everything up to `gather` runs once per distinct lexeme of the batch, or less often. That
 is exact: dropout before `gather` drops whole columns, the same for every token. Dropout by token comes after `gather`.
@@ -9,9 +10,11 @@ is exact: dropout before `gather` drops whole columns, the same for every token.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner import registry
@@ -22,6 +25,7 @@ from runner.model.layout import Floats2d, Packed, Tokens, transposed
 from runner.model.maxout_window import maxout_window
 from runner.model.mix import mix
 from runner.model.ops import Ops
+from runner.model.vectors.static import StaticVectors, static
 
 FEATURES = ("norm", "prefix", "suffix", "shape", "prefix2", "prefix3", "suffix2", "suffix4", "orth")
 UNKNOWN_WORD = np.uint64(1)  # the hash of every unknown word
@@ -49,13 +53,15 @@ def hash_embed_cnn(
     maxout_pieces: int = 2,
     features: Sequence[str] = ("norm", "prefix", "prefix3", "suffix2", "suffix", "shape"),
     word_dropout: float = 0.25,
+    vectors: registry.VectorsBlock | None = None,
 ) -> BuildTok2Vec:
     """Return a builder of the tok2vec: `build(name, seed, dropout)` → Model[Tokens, Packed].
 
     width: of a token's vector. depth: convolutions; each sees `window_size` tokens on either side. embed_size: rows of
     the norm's table (the other tables have half). maxout_pieces: linear pieces a unit chooses from; 1: a ReLU. features:
     the attributes of a word that are embedded. word_dropout: how often rare words are hidden while training, see
-    `hide_words`; 0: never, and unknown words are hashed like other words.
+    `hide_words`; 0: never, and unknown words are hashed like other words. vectors: of words, known before training
+    (vectors/static.py); hidden words keep theirs.
     """
     for name, value, low, high in (
         ("width", width, 1, 8192), ("depth", depth, 0, 64), ("embed_size", embed_size, 2, 10_000_000),
@@ -89,27 +95,56 @@ def hash_embed_cnn(
             )
             for i in range(depth)
         ]
+        known = [static(f"{name}/static", vectors, nO=width)] if vectors is not None else []
         return Model(
             name,
             forward,
-            layers=[embed, mixer, *encode],
+            layers=[embed, mixer, *encode, *known],
             dims={"nO": width},
-            attrs={"dropout": dropout, "word_dropout": word_dropout, "features": tuple(features)},
+            attrs={
+                "dropout": dropout,
+                "word_dropout": word_dropout,
+                "features": tuple(features),
+                "static": known[0] if known else None,
+            },
         )
 
-    return build
+    return build if vectors is None else WithVectors(build, vectors)
+
+
+@dataclass(frozen=True)
+class WithVectors:
+    """A builder whose models read static vectors, which a trained model must hold."""
+
+    build: BuildTok2Vec
+    vectors: StaticVectors
+
+    def __call__(self, name: str, seed: int, dropout: Dropout) -> Model[Tokens, Packed]:
+        return self.build(name, seed, dropout)
+
+    def files(self) -> dict[str, Any]:
+        return self.vectors.files()
+
+    def take_files(self, files: Mapping[str, Any]) -> None:
+        self.vectors.take_files(files)
 
 
 def forward(
     model: Model[Tokens, Packed], tokens: Tokens, is_train: bool
 ) -> tuple[Packed, Callable[[Floats2d], Tokens]]:
     dropout: Dropout = model.attrs["dropout"]
-    embed, mixer, *encode = model.layers
+    static_layer: Model[Sequence[str], Floats2d] | None = model.attrs["static"]
+    embed, mixer, *encode = model.layers if static_layer is None else model.layers[:-1]
     if model.attrs["word_dropout"] and tokens.counts is not None:
         features, rate = model.attrs["features"], model.attrs["word_dropout"]
         tokens = hide_words(model.ops, tokens, features, rate, dropout if is_train else None)
     values, backprop_embed = embed(tokens.features, is_train)
     L, backprop_mix = mixer(values, is_train)  # (width, n_lexemes)
+    backprop_static = None
+    if static_layer is not None:
+        assert tokens.words is not None
+        S, backprop_static = static_layer(tokens.words(), is_train)
+        L += S
     X = L.take(tokens.inverse, axis=1)  # (width, n_tokens)
     mask = dropout.mask(*X.shape) if is_train else None
     if mask is not None:
@@ -129,7 +164,10 @@ def forward(
         dL = np.zeros((L.shape[1], L.shape[0]), dtype=L.dtype)  # (n_lexemes, width)
         if len(dL):
             model.ops.scatter_add(dL, tokens.inverse.astype("int32"), transposed(dX))
-        backprop_embed(backprop_mix(transposed(dL)))
+        dL = transposed(dL)
+        if backprop_static is not None:
+            backprop_static(dL)
+        backprop_embed(backprop_mix(dL))
         return tokens
 
     return packed, backprop
@@ -159,4 +197,11 @@ def hide_words(
     hashes = tokens.features[variants % n] if n else tokens.features
     for i in whole:
         hashes[variants >= n, i] = UNKNOWN_WORD
-    return tokens._replace(features=hashes, inverse=inverse)
+    words = tokens.words
+    return tokens._replace(
+        features=hashes, inverse=inverse, words=(lambda: _taken(words(), variants % n)) if words is not None else None
+    )
+
+
+def _taken(words: Sequence[str], places: NDArray[np.integer[Any]]) -> list[str]:
+    return [words[place] for place in places.tolist()]

@@ -7,7 +7,7 @@ degenerate.py refuses, a failure of the rehearsal. Everything else that looks wr
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ Level = Literal["error", "warning", "note", "ok"]
 
 _SINGULAR = {"entities": "entity", "tagged words": "tagged word"}
 RARE = 10  # examples in train under which a label is rare
+UNKNOWN_VECTORS = 0.3  # share of words without a vector from which on the vectors look wrong
 MAX_NAMED = 8  # labels that a line lists by name
 
 
@@ -137,6 +138,20 @@ def of_component(
         yield Finding("note", name, f"{_percent(new / in_dev.spans.total())} of dev's {unit} are none of train's")
     for flaw in in_train.remarks:
         yield Finding("warning", name, flaw.fact, (), flaw.hint)
+
+
+def of_vectors(component: Component, words: Callable[[str], Sequence[str]]) -> Iterator[Finding]:
+    """Yield a finding on how many words have no vector, if the component reads static vectors. words: of "train" or "dev"."""
+    without = {}
+    for part in ("train", "dev"):
+        known = component.have_vectors(words(part)) if component.have_vectors([]) is not None else None
+        if known is None or not len(known):
+            return
+        without[part] = 1 - float(known.mean())
+    shares = " and ".join(f"{_percent(share)} of {part}'s words" for part, share in without.items())
+    is_odd = max(without.values()) > UNKNOWN_VECTORS
+    hint = "Are the vectors of this language, and of words as they are tokenized here?" if is_odd else None
+    yield Finding("warning" if is_odd else "note", component.name, f"{shares} have no vector", (), hint)
 
 
 def _of_fault(name: str, part: str, kind: str, fault: Fault, facts: Facts) -> Finding:

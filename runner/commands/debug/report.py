@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from runner.assemble import make_corpus, make_learner, make_start, set_compute
@@ -75,6 +76,11 @@ def _rehearse(config: RunConfig, corpus: Corpus, report: dict[str, Any], finding
     initial, teacher = make_start(config)
     corpus, _ = taught(config, corpus, initial, teacher)
     pipeline, sgd, plan = make_learner(config, corpus.train, initial, teacher)
+
+    @cache
+    def words(part: str) -> list[str]:
+        return [word for example in getattr(corpus, part) for word in example.predicted.words]
+
     pipeline.initialize(lambda: corpus.train, sgd=sgd, start_over=False)
     report["config"]["parameters"] = int(pipeline.parameters.weights.size)
     for name, component in ((name, pipeline.components[name]) for name in pipeline.pipe_names):
@@ -84,6 +90,7 @@ def _rehearse(config: RunConfig, corpus: Corpus, report: dict[str, Any], finding
             for part, counted in facts.items():
                 report["corpus"][part].setdefault("annotations", {})[name] = counted.as_dict()
             findings += judge.of_component(component, facts["train"], facts["dev"], corpus.train)
+            findings += judge.of_vectors(component, words)
     if not _has_error(findings):
         for place, flaw in flaws(pipeline, corpus, plan.score_weights):
             level: judge.Level = "error" if flaw.is_fatal else "warning"

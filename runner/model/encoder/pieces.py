@@ -42,7 +42,7 @@ class WordTokenizer:
         at = np.flatnonzero(~is_special)
         self.before: tuple[int, ...] = tuple(framed.ids[: at[0]]) if len(at) else ()
         self.after: tuple[int, ...] = tuple(framed.ids[at[-1] + 1 :]) if len(at) else ()
-        self._unknown = _unknown_piece(self._tokenizer, vocabulary)
+        self.unknown = _unknown_piece(self._tokenizer, vocabulary)
 
     def pieces(self, words: Sequence[str]) -> WordPieces:
         """The pieces of distinct words. A word that the tokenizer drops (a control character) is one unknown piece."""
@@ -53,7 +53,7 @@ class WordTokenizer:
             if word not in known:
                 text = _SURROGATES.sub("\ufffd", word)
                 ids = self._tokenizer.encode([text], is_pretokenized=True, add_special_tokens=False).ids
-                known[word] = tuple(ids[: self._most]) or (self._unknown,)
+                known[word] = tuple(ids[: self._most]) or (self.unknown,)
         found = [known[word] for word in words]
         counts = np.fromiter(map(len, found), "int64", len(found))
         return WordPieces(np.fromiter((i for ids in found for i in ids), "int32", int(counts.sum())), counts)

@@ -1,0 +1,102 @@
+"""Static word vectors from the embedding table of a pretrained encoder: a word's vector is the mean of its pieces'.
+
+    {type: pieces, model: FOLDER}            config.json, tokenizer.json and model.safetensors, as of tok2vec=encoder
+
+Every word has pieces, so that no word is without a vector but those of characters that the encoder does not know. Nothing of
+the encoder's layers is computed.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from threading import RLock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner import registry
+from runner.model.encoder.architecture import read_architecture
+from runner.model.encoder.pieces import WordTokenizer
+from runner.model.encoder.pretrained import CONFIG, TOKENIZER, Pretrained
+from runner.model.layout import Floats2d
+
+TABLE = "pieces.npy"  # in a trained model, beside TOKENIZER
+_MOST_PIECES = 64  # of a word that are averaged
+
+
+class PieceVectors:
+    """source: of the encoder, which is read when a vector is first asked for."""
+
+    def __init__(self, source: Pretrained) -> None:
+        self._source = source
+        self._files: dict[str, Any] = {}
+        self._read: tuple[Floats2d, np.float32, WordTokenizer] | None = None
+        self._lock = RLock()
+
+    @property
+    def dim(self) -> int:
+        return int(self._tables()[0].shape[1])
+
+    def of(self, words: Sequence[str]) -> Floats2d:
+        """(n, dim) float32, scaled so that the mean square of the whole table is 1."""
+        matrix, scale, tokenizer = self._tables()
+        if not words:
+            return np.zeros((0, matrix.shape[1]), dtype="float32")
+        ids, counts = tokenizer.pieces(words)
+        V = matrix.take(ids, axis=0).astype("float32")
+        if len(ids) > len(words):
+            V = np.add.reduceat(V, np.cumsum(counts) - counts, axis=0)
+            V *= (1 / counts).astype("float32")[:, None]
+        V *= scale
+        V[~self.knows(words)] = 0
+        return V
+
+    def knows(self, words: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether any piece of a word is known to the encoder: (n,)."""
+        tokenizer = self._tables()[2]
+        ids, counts = tokenizer.pieces(words)
+        if not len(ids):
+            return np.zeros(0, dtype=bool)
+        return np.logical_or.reduceat(ids != tokenizer.unknown, np.cumsum(counts) - counts)
+
+    def files(self) -> dict[str, Any]:
+        self._tables()
+        return dict(self._files)
+
+    def take_files(self, files: Mapping[str, Any]) -> None:
+        if set(files) != {TABLE, TOKENIZER}:
+            raise ValueError(f"the model has no files {TABLE} and {TOKENIZER} with its vectors")
+        self._files, self._read = dict(files), None
+
+    def _tables(self) -> tuple[Floats2d, np.float32, WordTokenizer]:
+        with self._lock:
+            if self._read is None:
+                place = "the model"
+                if not self._files:
+                    place = str(self._source.path(TOKENIZER).parent)
+                    self._files = _files_of(self._source)
+                matrix = np.load(io.BytesIO(self._files[TABLE]), allow_pickle=False)
+                if matrix.ndim != 2 or matrix.dtype != np.float16 or not matrix.size:
+                    raise ValueError(f"{TABLE} holds no table of vectors")
+                mean_square = float(np.square(matrix, dtype="float32").mean(dtype="float64"))
+                words = WordTokenizer(self._files[TOKENIZER], n_pieces=len(matrix), most=_MOST_PIECES, place=place)
+                self._read = matrix, np.float32(1 / sqrt(mean_square or 1.0)), words
+            return self._read
+
+
+def _files_of(source: Pretrained) -> dict[str, bytes]:
+    a = read_architecture(source.read(CONFIG), str(source.path(CONFIG)))
+    E = source.initializer(a.family, "embeddings/E", None)(np.random.default_rng(0), (a.n_pieces, a.embed_width))
+    table = io.BytesIO()
+    np.save(table, E.astype("float16"), allow_pickle=False)
+    return {TABLE: table.getvalue(), TOKENIZER: source.read(TOKENIZER)}
+
+
+@registry.vectors("pieces")
+@registry.needs("tokenizers")
+def vectors_of_pieces(model: Any) -> PieceVectors:
+    """Vectors of an encoder's word pieces (extra `encoder`). model: as of the tok2vec `encoder`."""
+    return PieceVectors(Pretrained(model))
