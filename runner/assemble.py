@@ -31,6 +31,7 @@ from runner.corpus.example import Example
 from runner.corpus.packed.examples import n_words
 from runner.errors import RunnerError, suggest
 from runner.launch.fingerprint import fingerprint
+from runner.launch.taught import take_labels
 from runner.launch.teachers import make_teacher, teacher_weight
 from runner.model.allocator import keep_freed_memory
 from runner.model.ops import make_ops
@@ -63,6 +64,7 @@ def make_corpus(config: RunConfig) -> Corpus:
         reader=resolve(config.corpus.reader, "readers", "corpus.reader"),
         tokenizer=resolve(config.pipeline.tokenizer, "tokenizers", "pipeline.tokenizer"),
         recipe=reading_recipe(config),
+        texts=config.teacher.texts,
     )
 
 
@@ -195,6 +197,8 @@ def make_learner(
     teacher = teacher if teacher is not None else make_teacher(config, pipeline, initial)
     if not config.teacher.has_beliefs:
         teacher = None  # it has written its labels into the data (commands/teaching.py)
+    if teacher is not None:
+        take_labels(pipeline, teacher)
     _set_partial(config, pipeline, None if config.teacher.writes_labels else teacher, train)
     sgd: Optimizer = resolve(numbers.in_optimizer(config.optimizer), "optimizers", "optimizer")
     plan = make_plan(config, pipeline, train, numbers, lines)

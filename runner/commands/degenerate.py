@@ -17,19 +17,20 @@ from runner.components.scores import final_score
 from runner.corpus.datasets import Corpus
 from runner.corpus.example import Example
 from runner.errors import RunnerError
+from runner.training.loop import Plan
 
 _OR_FOLDS = ", or hold back a part of the training data: corpus.dev=null corpus.folds=5"
 _NAMED = {"dev": "dev data", "test": "test data", "fold": "fold that is the dev data"}
 _ANOTHER = {"dev": f"another corpus.dev{_OR_FOLDS}", "test": "another corpus.test", "fold": "another corpus.fold"}
 
 
-def check_worth(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float], *, warn: bool = True) -> None:
+def check_worth(pipeline: Pipeline, corpus: Corpus, plan: Plan, *, warn: bool = True) -> None:
     """Raise RunnerError if nothing can be learned, or no score tells epochs apart.
 
-    The pipeline is initialized. weights: score → its weight in the final score. warn: print the other flaws on stderr.
+    The pipeline is initialized. warn: print the other flaws on stderr.
     """
     check_labels(pipeline, corpus.train)
-    for place, flaw in flaws(pipeline, corpus, weights):
+    for place, flaw in flaws(pipeline, corpus, plan):
         problem = RunnerError(flaw.fact, place=place, hint=flaw.hint)
         if flaw.is_fatal:
             raise problem
@@ -37,10 +38,15 @@ def check_worth(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]
             print(f"warning: {problem}", file=sys.stderr, flush=True)
 
 
-def flaws(pipeline: Pipeline, corpus: Corpus, weights: Mapping[str, float]) -> Iterator[tuple[str, Flaw]]:
-    """Yield (config key of the data, flaw) for each flaw that makes the result partly or wholly meaningless."""
+def flaws(pipeline: Pipeline, corpus: Corpus, plan: Plan) -> Iterator[tuple[str, Flaw]]:
+    """Yield (config key of the data, flaw) for each flaw that makes the result partly or wholly meaningless.
+
+    A component that learns from a teacher's beliefs may find nothing in the annotation.
+    """
+    weights = plan.score_weights
     for component in (pipeline.components[name] for name in pipeline.pipe_names):
-        for flaw in component.flaws(corpus.train) if component.labels else ():
+        is_taught = plan.teacher is not None and plan.teacher.knows(component.name)
+        for flaw in component.flaws(corpus.train) if component.labels and not is_taught else ():
             yield "corpus.train", flaw
     for flaw in gold_flaws(pipeline, corpus.dev, weights, "fold" if corpus.is_folded else "dev"):
         yield "corpus.dev", flaw
@@ -97,7 +103,7 @@ def _advice(absent: Sequence[str], part: str) -> str:
 
 def file_flaws(corpus: Corpus) -> Iterator[tuple[str, Flaw]]:
     """Yield a flaw for each file in two parts of the corpus. Folds are exempt: train and dev share their files."""
-    files: dict[str, dict[str, Path]] = {"train": {}, "dev": {}, "test": {}}
+    files: dict[str, dict[str, Path]] = {"train": {}, "dev": {}, "test": {}, "teacher": {}}
     for source in corpus.sources:
         files[source.split][source.sha256] = source.path
     for part in ("test",) if corpus.is_folded else ("dev", "test"):

@@ -52,7 +52,7 @@ class Preflight:
 
     def corpus(self, config: RunConfig) -> Corpus:
         """Return the job's corpus, or its beginning. Jobs with the same corpus share the object."""
-        key = _text({"corpus": config.resolved["corpus"], "tokenizer": config.pipeline.tokenizer})
+        key = _text([config.resolved["corpus"], config.teacher.texts, config.pipeline.tokenizer])
         if key not in self._corpora:
             folds = config.corpus.folds or 1
             most = FIRST_DOCS * folds
@@ -71,7 +71,7 @@ def rehearse(config: RunConfig, corpus: Corpus, *, needs_labels: bool) -> None:
     some = spread(corpus.train, FIRST_DOCS)
     pipeline.initialize(lambda: corpus.train if needs_labels else some, sgd=sgd, start_over=False)
     if needs_labels:
-        check_worth(pipeline, corpus, plan.score_weights, warn=False)
+        check_worth(pipeline, corpus, plan, warn=False)
     batch = sorted(some, key=lambda example: len(example.predicted))[:BATCH]
     pipeline.update(batch, drop=plan.dropout(0), sgd=sgd, teacher=plan.teacher)
     evaluate(pipeline, spread(corpus.dev, BATCH), plan.score_weights, sgd.averages)

@@ -64,7 +64,7 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
     corpus, written = taught(config, corpus, initial, teacher)
     pipeline, sgd, plan = make_learner(config, corpus.train, initial, teacher)
     pipeline.initialize(lambda: corpus.train, sgd=sgd, start_over=False)
-    check_worth(pipeline, corpus, plan.score_weights)
+    check_worth(pipeline, corpus, plan)
     training = Training(pipeline, corpus.train, corpus.dev, plan, sgd)
     result = start.restore(training)
     note_kernel(result, kernel(config.compute.ops))

@@ -15,7 +15,7 @@ from typing import Any
 
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
-from runner.corpus.packed.examples import PackedExamples
+from runner.corpus.packed.examples import StoredExamples
 from runner.errors import RunnerError
 
 _FORM = 'Give Examples, or texts and dicts: nlp.update(["Uber grows"], [{"entities": [(0, 4, "ORG")]}]).'
@@ -40,7 +40,7 @@ def examples_from(given: Any, make_doc: Callable[[str], Doc]) -> Sequence[Exampl
     items = given() if callable(given) else given
     if items is None:
         return []
-    return items if isinstance(items, PackedExamples) else as_examples(items, None, make_doc)
+    return items if isinstance(items, StoredExamples) else as_examples(items, None, make_doc)
 
 
 def _as_example(item: Any, make_doc: Callable[[str], Doc]) -> Example:

@@ -15,13 +15,13 @@ from runner.components.predictor import Predictor
 from runner.components.pseudo_labels import Rule, Written
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
-from runner.corpus.packed.examples import PackedExamples
+from runner.corpus.packed.examples import JoinedExamples, PackedExamples, StoredExamples
 from runner.corpus.packed.packing import repacked
 
 
 def annotated_labels(component: Component, examples: Sequence[Example]) -> frozenset[str]:
     """The labels that the examples annotate for the component. Packed examples are not made for it, but for a few."""
-    shown = examples.covering() if isinstance(examples, PackedExamples) else examples
+    shown = examples.covering() if isinstance(examples, StoredExamples) else examples
     return frozenset(component.labels_in(shown))
 
 
@@ -33,6 +33,11 @@ def pseudo_labelled(
     The teacher reads the words of the references. key: a text that changes whenever the teacher would write otherwise.
     """
     written = {name: Written() for name in rules}
+    if isinstance(examples, JoinedExamples):
+        parts = [pseudo_labelled(part, teacher, rules, key) for part in examples.parts]
+        for name, one in ((name, one) for _, found in parts for name, one in found.items()):
+            written[name].add(one)
+        return JoinedExamples([part for part, _ in parts]), written
 
     def change(reference: Doc) -> Doc:
         reference = reference.copy()

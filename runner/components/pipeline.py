@@ -36,7 +36,7 @@ from runner.components.teacher import Teacher
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
-from runner.corpus.packed.examples import PackedExamples
+from runner.corpus.packed.examples import StoredExamples
 from runner.errors import RunnerError
 from runner.languages import DEFAULT_TOKENIZER, in_language
 from runner.model.blas import with_own_threads
@@ -99,7 +99,7 @@ class Pipeline(Editable):
         Raises RunnerError where `sgd` has updated weights that begin again.
         """
         examples = examples_from(get_examples, self.make_doc)
-        packed = examples if isinstance(examples, PackedExamples) else None
+        packed = examples if isinstance(examples, StoredExamples) else None
         shown = list(packed.covering() if packed is not None else examples)
         fresh = self.network.unlearned(self.pipe_names, start_over=bool(start_over))
         if sgd is not None:

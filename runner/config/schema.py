@@ -86,6 +86,11 @@ class TeacherConfig:
         "of its belief beside the data's annotation, 0 to 1: number or block; where the data are silent, it counts alone",
         block="schedules",
     )
+    texts: Any = key(
+        None,
+        "path, or list of paths, of raw texts that are learned from the teacher alone, mixed into the batches; their annotation, "
+        "if any, is not read",
+    )
     min_confidence: float = key(
         0.9,
         "the lowest probability of a prediction that is written as a label; what is less sure stays unknown",
@@ -367,6 +372,12 @@ def check_ranges(config: Mapping[str, Any]) -> None:
                 f"a score's weight must be a finite number of at least 0, got {weight!s:.60}",
                 place=f"pipeline.score_weights.{name}",
             )
+    if config["teacher"]["texts"] is not None and config["teacher"]["type"] is None:
+        raise RunnerError(
+            "there are texts to learn from a teacher, and no teacher",
+            place="teacher.texts",
+            hint="Add teacher=model teacher.model=MODEL; or, with init.model=MODEL, teacher=itself or teacher=labels.",
+        )
     pipeline = config["pipeline"]
     if config["training"]["best_epoch"] == "each" and pipeline["shared_tok2vec"] and len(pipeline["components"]) > 1:
         raise RunnerError(

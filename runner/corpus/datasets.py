@@ -24,6 +24,7 @@ from runner.corpus.example import Example
 from runner.corpus.locate import locate
 from runner.corpus.packed.examples import PackedExamples, n_words
 from runner.corpus.packed.packing import Packing, read_or_pack
+from runner.corpus.raw import TEXTS, read_raw
 from runner.corpus.readers.archive import archive_of
 from runner.corpus.readers.reader import LeftOut, Reader, bind
 from runner.corpus.tokenizer import Tokenizer
@@ -35,7 +36,7 @@ class SourceFile:
     """One file that a part of a corpus was read from."""
 
     name: str  # of the corpus
-    split: str  # "train", "dev" or "test"
+    split: str  # "train", "dev", "test", or "teacher": raw texts that a teacher annotates
     path: Path
     sha256: str  # of the file, in hex
     n_docs: int  # read from the file into this part
@@ -144,7 +145,7 @@ class CorpusSpec:
         return Packing(self.in_memory_words, folder, f"{recipe} {self.limit} {self.gold_tokens}")
 
     def digest(self, sources: Sequence[SourceFile]) -> str:
-        """sha256, in hex, of the contents of the train and dev files and of how they are cut."""
+        """sha256, in hex, of the contents of the train and dev files, of raw texts, and of how they are cut."""
         files = [
             f"{source.split} {source.sha256} {(archive_of(source.path) or ('', '*'))[1]}"
             for source in sources
@@ -160,12 +161,13 @@ def load_corpus(
     reader: Reader | Callable[[Path], Iterator[Doc]],
     tokenizer: Tokenizer,
     recipe: str | None = None,
+    texts: Any = None,
 ) -> Corpus:
     """Find, verify and read a data set.
 
     reader: one file → docs; it is handed the tokenizer too if it takes two arguments. tokenizer: raw text → words.
     recipe: tells readers and tokenizers apart, so that packed training data is found again by it and by the files'
-    content; None keeps all data in memory.
+    content; None keeps all data in memory. texts: a part of raw texts (see raw.py); they follow the training data, unannotated.
     Raises RunnerError that names the key or file:line if a file is missing, altered, unreachable or at fault, or a part
     has no examples.
     """
@@ -195,9 +197,12 @@ def load_corpus(
     examples = {split: _examples(part, predict) for split, part in docs.items()}
     for split, some in examples.items():
         _check_is_some(split, some)
+    raw = read_raw(locate(texts, TEXTS), tokenizer, spec.limit, packing, left_out) if texts is not None else None
+    if raw is not None:
+        sources += [SourceFile(name, "teacher", *one) for one in raw.files]
     return Corpus(
         name=name,
-        train=examples["train"],
+        train=raw.after(examples["train"]) if raw is not None else examples["train"],
         dev=list(examples["dev"]),
         sources=sources,
         digest=spec.digest(sources),

@@ -19,6 +19,7 @@ from runner import registry
 from runner.corpus.annotations import CONFIDENCE, KEYS, UNALIGNED, read_annotations
 from runner.corpus.doc import Doc
 from runner.corpus.readers import conllu, iob
+from runner.corpus.readers.archive import archive_of
 from runner.corpus.readers.auto import JSON_SUFFIXES, SUFFIXES, format_of
 from runner.corpus.readers.jsonl import loads
 from runner.corpus.readers.lines import MAX_LINE
@@ -178,6 +179,11 @@ def find_inputs(
             raise RunnerError("there is no such file or folder", place=name, hint=hint)
         inputs += [Input(file, source or _format(file)) for file in files]
     return [Input(path, "file" if whole_files and form == "txt" else form) for path, form in inputs]
+
+
+def input_of(path: Path) -> Input:
+    """A file, or a path into an archive, as an input that is read by its name and content."""
+    return Input(path, "zipped_texts" if archive_of(path) is not None else _format(path))
 
 
 def _format(path: Path) -> str:

@@ -76,7 +76,8 @@ def fingerprint(config: RunConfig, sources: Iterable[SourceFile]) -> str:
     return hashlib.sha256(text.encode("utf8")).hexdigest()[:_DIGITS]
 
 
-PATHS = ("corpus.train", "corpus.dev", "corpus.test", "corpus.cache")  # left out: the files' checksums count instead
+# Left out: the files' checksums count instead.
+PATHS = ("corpus.train", "corpus.dev", "corpus.test", "corpus.cache", "teacher.texts")
 
 
 @cache

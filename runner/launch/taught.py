@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.components.labelling import annotated_labels, pseudo_labelled
+from runner.components.pipeline import Pipeline
 from runner.components.predictor import Predictor
 from runner.components.pseudo_labels import Rule, Written
+from runner.components.teacher import Teacher
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
 from runner.corpus.digests import sha256_of
@@ -47,6 +49,13 @@ def with_pseudo_labels(
     for name, one in written.items():
         print(f"{name}: {told(one)}", file=sys.stderr, flush=True)  # stdout may be JSON
     return replace(corpus, train=train), written
+
+
+def take_labels(pipeline: Pipeline, teacher: Teacher) -> None:
+    """Let the components that learn know all labels that the teacher tells them of; the data may have none of these."""
+    for name in pipeline.pipe_names:
+        for label in teacher.nlp.components[name].labels if teacher.knows(name) else ():
+            pipeline.components[name].add_label(label)
 
 
 def told(written: Written) -> str:

@@ -53,7 +53,7 @@ def judged(folder: Path, *overrides: str) -> None:
         corpus = make_corpus(config)
     pipeline, sgd, plan = make_learner(config, corpus.train)
     pipeline.initialize(lambda: corpus.train, sgd=sgd)
-    check_worth(pipeline, corpus, plan.score_weights)
+    check_worth(pipeline, corpus, plan)
 
 
 BOW = ("pipeline=textcat_bow",)

@@ -62,6 +62,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             parts["both"].append({"words": words, "entities": ["U-PER", "O", "O", "U-LOC", "O"]})
     for stem, records in parts.items():
         (folder / f"{stem}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records), "utf8")
+    names, towns = ("Zoe", "Max", "Ann"), ("Kiel", "Nice", "Rome")
+    raw = [f"{name} went to {town} .\n" for name in names for town in towns]
+    (folder / "raw.txt").write_text("".join(raw), "utf8")
+    (folder / "bare.jsonl").write_text('{"words": ["It", "rained", "."]}\n' * 3, "utf8")
     train(
         folder,
         "first",
@@ -171,3 +175,84 @@ def test_a_teacher_that_cannot_write_is_refused(place: Path, words: list[str], t
     ended = train(place, "refused", "corpus.train=places.jsonl", *words, code=2)
     assert told in " ".join(ended.stderr.split())
     assert len(ended.stderr.splitlines()) <= 3
+
+
+# Raw texts
+
+RAW = (*LABELS, "teacher.texts=raw.txt")
+
+
+def test_raw_texts_are_learned_from_what_the_teacher_writes(place: Path) -> None:
+    ended = train(place, "raw", *RAW)
+    assert "raw texts to learn from the teacher: 9 of 45 words" in ended.stderr
+    written = ended.summary["pseudo_labels"]["ner"]
+    assert set(written["labels"]) == {"PER"}
+    assert 12 <= written["texts"] <= 18  # the nine annotated texts, and at least those about Ann
+    assert ended.summary["train_words"] == 2 * (9 * 5 + 45)  # an epoch goes over both
+
+
+def test_the_size_of_the_data_counts_both(place: Path) -> None:
+    free = [word for word in RAW if not word.startswith("batch")]
+    ended = command(place, "corpus=files", "corpus.dev=both.jsonl", "tracking=none", "output_dir=free", *free)
+    assert ended.code == 0, ended.stderr
+    chosen = json.loads((place / "free" / "summary.json").read_text("utf8"))["chosen"]
+    assert chosen["corpus.train"] == "18 texts of 5 words"
+
+
+@pytest.mark.parametrize("teacher", ["labels", "itself", "both"])
+def test_packed_texts_give_the_same_weights(place: Path, teacher: str) -> None:
+    words = (*RAW, f"teacher={teacher}")
+    memory = train(place, f"raw_memory_{teacher}", *words).summary
+    for n in (0, 44):  # all is packed; 45 words of each are packed too, if 44 may stay
+        packed = ("corpus.cache=cache_raw", f"corpus.in_memory_words={n}")
+        for i in (0, 1):  # packed now, and found again
+            found = train(place, f"raw_packed_{teacher}_{n}_{i}", *words, *packed).summary
+            assert found["weights_sha256"] == memory["weights_sha256"]
+            assert found["pseudo_labels"] == memory["pseudo_labels"]
+
+
+def test_an_interrupted_run_on_raw_texts_goes_on_with_the_same_bits(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (*RAW, "teacher=both", "training.checkpoint_steps=1")
+    whole = train(place, "raw_whole", *words)
+    record = recorders.Checkpoints.record
+
+    def interrupt(self: Any, step: Any) -> None:
+        record(self, step)
+        if step.step == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recorders.Checkpoints, "record", interrupt)
+        train(place, "raw_halved", *words, code=130)
+    ended = train(place, "raw_halved", *words, "resume=auto")
+    assert "goes on after step 5" in ended.stdout
+    assert ended.summary["weights_sha256"] == whole.summary["weights_sha256"]
+
+
+def test_the_texts_are_part_of_the_fingerprint_by_their_content(place: Path) -> None:
+    (place / "copy.txt").write_bytes((place / "raw.txt").read_bytes())
+    (place / "other.txt").write_text("Ann saw Bob .\n", "utf8")
+    prints = [
+        train(place, f"texts{i}", *LABELS, f"teacher.texts={name}", "training.max_epochs=1").summary["fingerprint"]
+        for i, name in enumerate(("raw.txt", "copy.txt", "other.txt"))
+    ]
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_a_student_learns_all_from_the_teacher_where_nothing_is_annotated(place: Path) -> None:
+    """Distillation: the training data need no annotation of the component."""
+    words = ("pipeline=ner", *SMALL, "teacher=model", "teacher.model=first", "teacher.texts=raw.txt")
+    ended = train(place, "student", *words, "corpus.train=bare.jsonl", "training.max_epochs=25")
+    nlp = runner.load(ended.folder / "model-last")
+    assert nlp.get_pipe("ner").labels == ["PER"]
+    assert [ent.text for ent in nlp("Ann went to Rome .").ents] == ["Ann"]
+
+
+def test_texts_without_a_teacher_are_refused(place: Path) -> None:
+    words = ("init.model=first", "corpus.train=places.jsonl", "teacher.texts=raw.txt")
+    ended = train(place, "refused", *words, code=2)
+    assert "teacher.texts: there are texts to learn from a teacher, and no teacher" in ended.stderr
+    ended = train(place, "refused", *words, "teacher=itself", "teacher.texts=row.txt", code=2)
+    assert "teacher.texts: there is no file row.txt" in ended.stderr

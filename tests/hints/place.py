@@ -109,7 +109,7 @@ def prepare(*words: str) -> Any:
     corpus = make_corpus(config)
     pipeline, sgd, plan = make_learner(config, corpus.train)
     pipeline.initialize(lambda: corpus.train, sgd=sgd)
-    check_worth(pipeline, corpus, plan.score_weights, warn=False)
+    check_worth(pipeline, corpus, plan, warn=False)
     return config
 
 

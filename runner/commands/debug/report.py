@@ -92,7 +92,7 @@ def _rehearse(config: RunConfig, corpus: Corpus, report: dict[str, Any], finding
             findings += judge.of_component(component, facts["train"], facts["dev"], corpus.train)
             findings += judge.of_vectors(component, words)
     if not _has_error(findings):
-        for place, flaw in flaws(pipeline, corpus, plan.score_weights):
+        for place, flaw in flaws(pipeline, corpus, plan):
             level: judge.Level = "error" if flaw.is_fatal else "warning"
             findings.append(Finding(level, "text", flaw.fact, (place,), flaw.hint))
     if not _has_error(findings):

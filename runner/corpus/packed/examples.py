@@ -10,8 +10,12 @@ object: keep the object if changes and caches in it matter. writer.py writes the
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import overload
 
 import numpy as np
@@ -25,7 +29,68 @@ from runner.corpus.packed.docs import Ints, PackedDocs
 _SCAN = 1 << 20  # words that are scanned at once
 
 
-class PackedExamples(Sequence[Example]):
+class StoredExamples(Sequence[Example]):
+    """Examples that are made at each access, so that what must be known of all of them is asked at once."""
+
+    @property
+    @abstractmethod
+    def n_words(self) -> Ints:
+        """The number of predicted tokens of each example: (n_examples,)."""
+
+    @abstractmethod
+    def covering(self) -> Sequence[Example]:
+        """A few of these examples that together hold every tag, universal tag, label and category of all of them."""
+
+    @abstractmethod
+    def word_counts(self) -> tuple[list[str], list[int]]:
+        """(words, counts): the distinct predicted tokens, in order of first appearance, and how often each occurs."""
+
+
+class JoinedExamples(StoredExamples):
+    """The examples of several sequences, one after the other; some of them packed."""
+
+    def __init__(self, parts: Sequence[Sequence[Example]]) -> None:
+        self.parts = list(parts)
+        self._ends = np.cumsum([len(part) for part in self.parts]).tolist()
+
+    @overload
+    def __getitem__(self, i: int) -> Example: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> list[Example]: ...
+
+    def __getitem__(self, i: int | slice) -> Example | list[Example]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
+        i = range(len(self))[i]
+        at = bisect_right(self._ends, i)
+        return self.parts[at][i - (self._ends[at - 1] if at else 0)]
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if self._ends else 0
+
+    def __iter__(self) -> Iterator[Example]:
+        return chain.from_iterable(self.parts)
+
+    @cached_property
+    def n_words(self) -> Ints:
+        return np.concatenate([n_words(part) for part in self.parts])
+
+    def covering(self) -> list[Example]:
+        return [x for part in self.parts for x in (part.covering() if isinstance(part, StoredExamples) else part)]
+
+    def word_counts(self) -> tuple[list[str], list[int]]:
+        counts: Counter[str] = Counter()
+        for part in self.parts:
+            if isinstance(part, StoredExamples):
+                words, times = part.word_counts()
+                counts.update(dict(zip(words, times, strict=True)))
+            else:
+                counts.update(word for example in part for word in example.predicted.words)
+        return list(counts), list(counts.values())
+
+
+class PackedExamples(StoredExamples):
     """Examples of docs of a packed file. numbers: which docs, in this order; None: all."""
 
     def __init__(self, docs: PackedDocs, numbers: Ints | None = None) -> None:
@@ -135,6 +200,6 @@ class PackedExamples(Sequence[Example]):
 
 def n_words(examples: Sequence[Example]) -> Ints:
     """The number of predicted tokens of each example: (n_examples,)."""
-    if isinstance(examples, PackedExamples):
+    if isinstance(examples, StoredExamples):
         return examples.n_words
     return np.array([len(example.predicted) for example in examples], dtype="int64")
