@@ -326,6 +326,18 @@ def an_update_makes_it_worse(at: Place) -> None:
     assert "no epoch reached" not in told
 
 
+@story("config/schema", "Add teacher=model teacher.model=MODEL; or, with init.model=MODEL")
+def texts_have_no_teacher(at: Place) -> None:
+    at.command(*TINY, "output_dir=out")
+    at.write("raw.jsonl", [{"text": "Bo met Ada."}])
+    fresh = ("pipeline=ner", *MORE, *SIZES, "teacher.texts=raw.jsonl")
+    at.command(*fresh, "output_dir=two", code=2)
+    at.command(*fresh, "teacher=model", "teacher.model=out", "output_dir=two")
+    for teacher in ("itself", "labels"):
+        words = (*MORE, "teacher.texts=raw.jsonl", "init.model=out", f"teacher={teacher}")
+        at.command(*words, f"output_dir={teacher}")
+
+
 @story(
     "launch/teachers",
     "Name the model that the run starts from, init.model=MODEL",
