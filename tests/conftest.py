@@ -17,12 +17,12 @@ from runner.registry import Schedule, Tok2VecBlock
 
 def adam(learn_rate: Schedule = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8,
          L2: Schedule = 1e-6, L2_is_weight_decay: bool = True, grad_clip: Schedule = 1.0,
-         use_averages: bool = True) -> dict[str, Any]:  # fmt: skip
+         use_averages: bool = True, rates: dict[str, float] | None = None) -> dict[str, Any]:  # fmt: skip
     return dict(locals())
 
 
 def sgd(learn_rate: Schedule, L2: Schedule = 0.0, L2_is_weight_decay: bool = True, grad_clip: Schedule = 1.0,
-        use_averages: bool = True) -> dict[str, Any]:  # fmt: skip
+        use_averages: bool = True, rates: dict[str, float] | None = None) -> dict[str, Any]:  # fmt: skip
     return dict(locals())
 
 

@@ -65,3 +65,21 @@ class Dropout:
         """`size` independent draws from 0 (included) to 1."""
         draws: NDArray[np.uint64] = self._bits.random_raw(size)
         return draws / 2.0**64
+
+
+class OwnRate(Dropout):
+    """The masks of another source at a rate of one's own; none while the other source's rate is 0, as in an update without."""
+
+    def __init__(self, source: Dropout, rate: float) -> None:
+        super().__init__()
+        self._source, self._own = source, rate
+
+    def draw(self, *shape: int) -> Draws | None:
+        rate = self._source.rate
+        if not rate:
+            return None
+        self._source.rate = self._own
+        try:
+            return self._source.draw(*shape)
+        finally:
+            self._source.rate = rate

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod, sqrt
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from runner.errors import RunnerError
 from runner.model.ops.adam import AdamArrays, AdamStep, History
 from runner.model.parameters import Parameters
 from runner.model.tables import Touched
+from runner.training.groups import Group, name_of
 from runner.training.lazy_rows import LazyRows, RowState
 from runner.training.optimizers import Flat, Optimizer, clipping
 
@@ -52,9 +54,13 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
         self._betas = self._betas_now()  # the betas that the state is scaled by
         self._lazy: dict[str, LazyRows] = {}
-        self._history: History | None = None
+        self._histories: dict[float, History] = {}  # by factor of the learning rate
         self._bound: Parameters | None = None
         self._bound_weights: Flat | None = None
+        self._bound_rates: dict[str, float] = {}
+        self._groups: Mapping[str, Group] = {}
+        self._group_of: dict[str, str] = {}  # path of a table → name of its group
+        self._dense: dict[str, list[slice]] = {}  # group → its weights that are in no lazy table
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -90,33 +96,39 @@ class Adam(Optimizer):
         """Bring weights, moments and averages of all rows up to date."""
         for lazy in self._lazy.values():
             lazy.settle()
-        if self._history is not None:
-            self._history.restart(self.step)
-            for lazy in self._lazy.values():
-                lazy.last[...] = self.step
+        self._restart()
+
+    def _restart(self) -> None:
+        """All rows are up to date."""
+        for history in self._histories.values():
+            history.restart(self.step)
+        for lazy in self._lazy.values():
+            lazy.last[...] = self.step
 
     def snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         about, arrays = super().snapshot()
-        if self._history is not None:
-            about["origin"] = self._history.origin
-            arrays["history"] = self._history.coefficients.copy()
+        if self._histories:
+            about["origin"] = self._histories[1.0].origin  # of all: they restart together
+            arrays |= {_key(factor): history.coefficients.copy() for factor, history in self._histories.items()}
             arrays |= {f"last/{path}": lazy.last.copy() for path, lazy in self._lazy.items()}
         return about, arrays
 
     def restore(self, parameters: Parameters, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         super().restore(parameters, about, arrays)
-        self._bound, self._lazy, self._history = None, {}, None
+        self._bound, self._lazy, self._histories = None, {}, {}
         if not self.step:
             return
         self.step -= 1  # the state is scaled by the betas of the last update
         self._betas = self._betas_now()
         self.step += 1
         self._bind(parameters)
-        assert self._history is not None
-        self._history.restore(int(about["origin"]), self.step, arrays["history"])
+        for factor, history in self._histories.items():
+            if _key(factor) not in arrays:
+                raise RunnerError("the checkpoint is of a run with other optimizer.rates")
+            history.restore(int(about["origin"]), self.step, arrays[_key(factor)])
         for path, lazy in self._lazy.items():
             last = arrays[f"last/{path}"]
-            if last.shape != lazy.last.shape or not (self._history.origin <= last.min() <= last.max() <= self.step):
+            if last.shape != lazy.last.shape or not (lazy.history.origin <= last.min() <= last.max() <= self.step):
                 raise RunnerError(f"the rows of {path} in the checkpoint do not fit this model")
             lazy.last[...] = last
 
@@ -128,33 +140,38 @@ class Adam(Optimizer):
         if not self._lazy or parameters.is_gradient_seen or parameters.frozen or is_coupled:
             self.settle()
             used = super().__call__(parameters)
-            if self._history is not None:
-                self._history.restart(self.step)
-                for lazy in self._lazy.values():
-                    lazy.last[...] = self.step
+            self._restart()
             return used
         return self._update_lazily(parameters)
 
     def _bind(self, parameters: Parameters) -> None:
         """Take over the rows of this model's tables, after another optimizer has brought them up to date."""
         weights, _ = parameters.arrays()
-        if self._bound is parameters and self._bound_weights is weights and parameters.settle == self.settle:
+        is_bound = self._bound is parameters and self._bound_weights is weights and self._bound_rates == self.rates
+        if is_bound and parameters.settle == self.settle:
             return
         self.settle()
         parameters.settle()
         self._lazy = {}
         self._fit(parameters)
         beta1, beta2, eps = self._betas
-        self._history = history = History(beta1, beta2, eps / sqrt(1.0 - beta2), self.step)
+        self._groups = self._made_groups(parameters)
+        group_of = {path: name_of(path, self._groups, self.rates) for path in parameters.tables}
+        factors = {1.0, *(self._groups[name].factor for name in group_of.values())}
+        self._histories = {
+            factor: History(beta1, beta2, eps / sqrt(1.0 - beta2), self.step) for factor in sorted(factors)
+        }
         is_fading = beta1**2 < beta2  # else the update that moments carry on grows from step to step
         for path, table in parameters.tables.items() if is_fading else ():
             offset, shape = parameters.layout[path]
             arrays = self._arrays(weights, slice(offset, offset + prod(shape))).reshaped(*shape)
+            history = self._histories[self._groups[group_of[path]].factor]
             self._lazy[path] = table.lazy = LazyRows(parameters.ops, table, arrays, history)
         parameters.settle = self.settle
-        self._bound, self._bound_weights = parameters, weights
+        self._bound, self._bound_weights, self._bound_rates = parameters, weights, dict(self.rates)
         tables = [parameters.layout[path] for path in self._lazy]
-        self._dense = {owner: _complement(tables, span) for owner, span in parameters.owners().items()}
+        self._group_of = group_of
+        self._dense = {name: group.without(tables) for name, group in self._groups.items()}
 
     def _step_now(self, rate: float, decay: float, gradient_scale: float) -> AdamStep:
         """The numbers of update number `self.step`."""
@@ -173,9 +190,16 @@ class Adam(Optimizer):
             gradient_scale=f(gradient_scale),
         )
 
-    def _update(self, parameters: Parameters, rate: float, decay: float, scales: Mapping[str, float]) -> None:
-        for owner, span in parameters.owners().items():
-            self._update_spans(parameters, [span], self._step_now(rate, decay, scales[owner]))
+    def _update(
+        self,
+        parameters: Parameters,
+        rate: float,
+        decay: float,
+        made: Mapping[str, Group],
+        scales: Mapping[str, float],
+    ) -> None:
+        for name, group in made.items():
+            self._update_spans(parameters, group.spans, self._step_now(rate * group.factor, decay, scales[name]))
 
     def _update_spans(self, parameters: Parameters, spans: list[slice], step: AdamStep) -> None:
         weights, gradient = parameters.arrays()
@@ -188,29 +212,28 @@ class Adam(Optimizer):
         return AdamArrays(weights[span], self.state["mean"][span], self.state["variance"][span], averages)
 
     def _update_lazily(self, parameters: Parameters) -> Used:
-        assert self._history is not None
         _, gradient = parameters.arrays()
         touched = [_merged(table.touched, self._lazy[path]) for path, table in parameters.tables.items()]
         rate, L2, clip = self.now("learn_rate"), self.now("L2"), self.now("grad_clip")
         squares = {
-            owner: sum(float(np.dot(gradient[at], gradient[at])) for at in spans)
-            for owner, spans in self._dense.items()
+            name: sum(float(np.dot(gradient[at], gradient[at])) for at in spans) for name, spans in self._dense.items()
         }
         for one, path in zip(touched, parameters.tables, strict=True):
             if one is not None:
-                squares[path.partition("/")[0]] += float(np.dot(one.gradient.ravel(), one.gradient.ravel()))
+                squares[self._group_of[path]] += float(np.dot(one.gradient.ravel(), one.gradient.ravel()))
         norm, scales = clipping(squares, clip, self.step)
         self.step += 1
-        steps = {owner: self._step_now(rate, L2, scale) for owner, scale in scales.items()}
-        for owner, spans in self._dense.items():
-            self._update_spans(parameters, spans, steps[owner])
-        _, _, _, step_size, decay, catch_up, _ = next(iter(steps.values()))  # they differ in the gradient's scale alone
-        parameters.ops.advance(self._history, float(step_size), float(decay), float(catch_up or 0))
+        steps = {name: self._step_now(rate * group.factor, L2, scales[name]) for name, group in self._groups.items()}
+        for name, spans in self._dense.items():
+            self._update_spans(parameters, spans, steps[name])
+        for factor, history in self._histories.items():
+            _, _, _, step_size, decay, catch_up, _ = self._step_now(rate * factor, L2, 1.0)
+            parameters.ops.advance(history, float(step_size), float(decay), float(catch_up or 0))
         for one, (path, table) in zip(touched, parameters.tables.items(), strict=True):
             if one is not None:
-                self._lazy[path].update(one, steps[path.partition("/")[0]])
+                self._lazy[path].update(one, steps[self._group_of[path]])
             table.touched = []
-        if self._history.is_full:
+        if any(history.is_full for history in self._histories.values()):
             self.settle()
         return Used(rate, L2, clip, norm)
 
@@ -241,18 +264,9 @@ def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:
     return union
 
 
-def _complement(places: list[tuple[int, tuple[int, ...]]], within: slice) -> list[slice]:
-    """The parts of the slice `within` that are outside the given (offset, shape)s."""
-    spans, start = [], within.start
-    for offset, shape in sorted(places):
-        if not within.start <= offset < within.stop:
-            continue
-        if offset > start:
-            spans.append(slice(start, offset))
-        start = offset + prod(shape)
-    if start < within.stop:
-        spans.append(slice(start, within.stop))
-    return spans
+def _key(factor: float) -> str:
+    """The name of a history in a checkpoint."""
+    return "history" if factor == 1.0 else f"history/{factor!r}"
 
 
 @registry.optimizers("adam")
@@ -265,9 +279,13 @@ def adam(
     L2_is_weight_decay: bool = True,
     grad_clip: registry.Schedule = 1.0,  # type: ignore[assignment]
     use_averages: bool = True,
+    rates: Mapping[str, float] = MappingProxyType({}),
 ) -> Optimizer:
-    """Adam. learn_rate, L2, grad_clip: number or schedule (grad_clip 0: never clip). beta1, beta2: decay of the moments."""
+    """Adam. learn_rate, L2, grad_clip: number or schedule (grad_clip 0: never clip). beta1, beta2: decay of the moments.
+
+    rates: pattern of paths → factor of the learning rate of the weights that fit (groups.py).
+    """
     return Adam(
         beta1=beta1, beta2=beta2, eps=eps, learn_rate=learn_rate, L2=L2, L2_is_weight_decay=L2_is_weight_decay,
-        grad_clip=grad_clip, use_averages=use_averages,
+        grad_clip=grad_clip, use_averages=use_averages, rates=rates,
     )  # fmt: skip

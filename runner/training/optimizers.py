@@ -1,14 +1,16 @@
 """Optimizers over the flat parameters: their base class, and RAdam and SGD through thinc. Our own Adam is in adam.py.
 
-Every optimizer clips the gradient of each component by its own L2 norm (so that no component slows another down), applies
-L2 either decoupled (weight decay) or as part of the gradient, and keeps the moving average of all weights. Its numbers may
-be schedules of the step, and may be set between updates: `sgd.learn_rate = 0.01` (see settings.py).
+Every optimizer clips the gradient of each component by its own L2 norm (so that no component slows another down; with
+`rates`, each group of weights, see groups.py), applies L2 either decoupled (weight decay) or as part of the gradient, and
+keeps the moving average of all weights. Its numbers may be schedules of the step, and may be set between updates:
+`sgd.learn_rate = 0.01` (see settings.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite, prod, sqrt
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from runner import registry
 from runner.components.optimizer import Used
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunnerError
 from runner.model.parameters import Parameters, Shape, flat_zeros
+from runner.training.groups import Group, groups
 from runner.training.settings import Settings
 
 Flat = NDArray[np.float32]
@@ -29,8 +32,9 @@ _KEY = (0, "weights")  # thinc's key of the flat arrays
 class Optimizer(Settings):
     """Base of all optimizers: schedules, the step counter, clipping, averages, and state by path.
 
-    learn_rate, L2, grad_clip: a number or a schedule each; reading them gives a schedule. `averages` maps each
-    parameter's path to its moving average, for `nlp.use_params`.
+    learn_rate, L2, grad_clip: a number or a schedule each; reading them gives a schedule. rates: pattern of paths → factor
+    of the learning rate, and with it of weight decay; see groups.py. `averages` maps each parameter's path to its moving
+    average, for `nlp.use_params`.
     """
 
     learn_rate: Any
@@ -38,7 +42,14 @@ class Optimizer(Settings):
     grad_clip: Any
 
     def __init__(
-        self, *, learn_rate: Any, L2: Any, L2_is_weight_decay: bool, grad_clip: Any, use_averages: bool
+        self,
+        *,
+        learn_rate: Any,
+        L2: Any,
+        L2_is_weight_decay: bool,
+        grad_clip: Any,
+        use_averages: bool,
+        rates: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.step = 0  # updates done
         self.learn_rate = learn_rate
@@ -46,8 +57,10 @@ class Optimizer(Settings):
         self.L2_is_weight_decay = L2_is_weight_decay
         self.grad_clip = grad_clip
         self.use_averages = use_averages
+        self.rates: Mapping[str, float] = rates
         self.state: dict[str, Flat] = {}  # flat arrays, one value a weight
         self._layout: dict[str, tuple[int, Shape]] = {}
+        self._grouped: tuple[Any, Mapping[str, float], Mapping[str, Group]] = None, {}, {}  # layout, rates, groups
 
     @property
     def averages(self) -> dict[str, Flat]:
@@ -69,17 +82,27 @@ class Optimizer(Settings):
         gradient = parameters.gradient
         if L2 and not self.L2_is_weight_decay:
             gradient += np.float32(L2) * parameters.weights
-        squares = {owner: float(np.dot(gradient[at], gradient[at])) for owner, at in parameters.owners().items()}
+        made = self._made_groups(parameters)
+        squares = {
+            name: sum(float(np.dot(gradient[at], gradient[at])) for at in group.spans) for name, group in made.items()
+        }
         norm, scales = clipping(squares, clip, self.step)
         self.step += 1
         frozen = parameters.frozen
         kept = [[array[at].copy() for at in frozen] for array in (parameters.weights, *self.state.values())]
-        self._update(parameters, rate, L2 if self.L2_is_weight_decay else 0.0, scales)
+        self._update(parameters, rate, L2 if self.L2_is_weight_decay else 0.0, made, scales)
         for array, values in zip((parameters.weights, *self.state.values()), kept, strict=True):
             for at, value in zip(frozen, values, strict=True):
                 array[at] = value
         parameters.is_gradient_seen = False
         return Used(rate, L2, clip, norm)
+
+    def _made_groups(self, parameters: Parameters) -> Mapping[str, Group]:
+        layout, rates, made = self._grouped
+        if layout is not parameters.layout or rates != self.rates:
+            made = groups(parameters, self.rates)
+            self._grouped = parameters.layout, dict(self.rates), made
+        return made
 
     def settle(self) -> None:
         """Bring all weights and the state up to date."""
@@ -103,8 +126,15 @@ class Optimizer(Settings):
             self.state[name][...] = array
         self._layout = dict(parameters.layout)
 
-    def _update(self, parameters: Parameters, rate: float, decay: float, scales: Mapping[str, float]) -> None:
-        """Update weights and state. scales: owner → factor of its gradient, see Parameters.owners."""
+    def _update(
+        self,
+        parameters: Parameters,
+        rate: float,
+        decay: float,
+        made: Mapping[str, Group],
+        scales: Mapping[str, float],
+    ) -> None:
+        """Update weights and state. scales: name of a group → factor of its gradient."""
         raise NotImplementedError
 
     @property
@@ -156,23 +186,36 @@ class ThroughThinc(Optimizer):
         for name, attribute in self._moments.items() if self.step else ():
             getattr(self._thinc, attribute)[_KEY] = self.state[name]
 
-    def _update(self, parameters: Parameters, rate: float, decay: float, scales: Mapping[str, float]) -> None:
+    def _update(
+        self,
+        parameters: Parameters,
+        rate: float,
+        decay: float,
+        made: Mapping[str, Group],
+        scales: Mapping[str, float],
+    ) -> None:
         key = _KEY
         thinc = self._thinc
         for name, attribute in self._moments.items():
             getattr(thinc, attribute)[key] = self.state[name]
         thinc.nr_update[key] = self.step - 1
         thinc.learn_rate = rate
-        for owner, at in parameters.owners().items():
-            if scales[owner] != 1.0:
-                parameters.gradient[at] *= np.float32(scales[owner])
+        for name, group in made.items():
+            if scales[name] != 1.0:
+                for at in group.spans:
+                    parameters.gradient[at] *= np.float32(scales[name])
+        own_rates = [(at, group.factor) for group in made.values() if group.factor != 1.0 for at in group.spans]
+        before = [parameters.weights[at].copy() for at, _ in own_rates]
         weights, _ = thinc(key, parameters.weights, parameters.gradient)
         parameters.weights[...] = weights
         parameters.gradient[...] = 0
         for name, attribute in self._moments.items():
             self.state[name] = getattr(thinc, attribute)[key]
-        if decay:
-            parameters.weights -= np.float32(rate * decay) * parameters.weights
+        for (at, factor), old in zip(own_rates, before, strict=True):
+            parameters.weights[at] = old + np.float32(factor) * (parameters.weights[at] - old)
+        for group in made.values() if decay else ():
+            for at in group.spans:
+                parameters.weights[at] -= np.float32(rate * group.factor * decay) * parameters.weights[at]
         if self.use_averages:
             averages = self.state["averages"]
             averages += np.float32(1.0 - self._average_decay()) * (parameters.weights - averages)
@@ -206,11 +249,12 @@ def radam(
     L2_is_weight_decay: bool = True,
     grad_clip: registry.Schedule = 1.0,  # type: ignore[assignment]
     use_averages: bool = True,
+    rates: Mapping[str, float] = MappingProxyType({}),
 ) -> Optimizer:
     """Rectified Adam (Liu et al., 2020), thinc's own; arguments as for adam."""
     return RAdam(
         beta1=beta1, beta2=beta2, eps=eps, learn_rate=learn_rate, L2=L2, L2_is_weight_decay=L2_is_weight_decay,
-        grad_clip=grad_clip, use_averages=use_averages,
+        grad_clip=grad_clip, use_averages=use_averages, rates=rates,
     )  # fmt: skip
 
 
@@ -221,19 +265,20 @@ def sgd(
     L2_is_weight_decay: bool = True,
     grad_clip: registry.Schedule = 1.0,  # type: ignore[assignment]
     use_averages: bool = True,
+    rates: Mapping[str, float] = MappingProxyType({}),
 ) -> Optimizer:
     """Plain stochastic gradient descent, thinc's own."""
     thinc = ThincOptimizer(0.0, L2=0.0, beta1=0.0, beta2=0.0, grad_clip=0.0, use_averages=False)
     return ThroughThinc(
         thinc, {}, learn_rate=learn_rate, L2=L2, L2_is_weight_decay=L2_is_weight_decay, grad_clip=grad_clip,
-        use_averages=use_averages,
+        use_averages=use_averages, rates=rates,
     )  # fmt: skip
 
 
 def clipping(squares: Mapping[str, float], clip: float, step: int) -> tuple[float, dict[str, float]]:
-    """The norm of the whole gradient, and the factor that brings each owner's own norm down to `clip` (0: never).
+    """The norm of the whole gradient, and the factor that brings each group's own norm down to `clip` (0: never).
 
-    squares: owner → squared norm. step: updates done. Raises Diverged if a norm is not finite.
+    squares: group → squared norm. step: updates done. Raises Diverged if a norm is not finite.
 
     >>> clipping({"ner": 4.0, "tagger": 0.25}, 1.0, 0)[1]
     {'ner': 0.5, 'tagger': 1.0}

@@ -18,6 +18,7 @@ from typing import Any
 
 from runner.errors import RunFailed, RunnerError, suggest
 from runner.spacy_names import UnknownName, unknown
+from runner.training.groups import checked_rates
 from runner.training.schedules import Constant, constant
 
 _OWNER = "the optimizer"
@@ -59,6 +60,8 @@ class Settings(metaclass=_Sealing):
             raise self._refusal(name)
         if name in _FLAGS:
             self._check_flag(name, value)
+        if name == "rates":
+            value = checked_rates(value)
         if name not in _RULES:
             super().__setattr__(name, value)
             return

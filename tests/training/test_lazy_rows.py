@@ -68,7 +68,16 @@ def train_densely(n, look_at=(), **settings):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"L2": 0.0}, {"L2": 0.5}, {"grad_clip": 0.05}, {"use_averages": False}, {"beta1": 0.5, "beta2": 0.9}],
+    [
+        {"L2": 0.0},
+        {"L2": 0.5},
+        {"grad_clip": 0.05},
+        {"use_averages": False},
+        {"beta1": 0.5, "beta2": 0.9},
+        {"rates": {"layer/E": 0.1}, "L2": 0.5},
+        {"rates": {"layer/b": 3.0}},
+        {"rates": {"layer/E": 0.0}},
+    ],
 )
 def test_the_same_numbers_as_dense_updates(settings):
     lazy, lazily, _ = train(2300, **settings)  # longer than the history

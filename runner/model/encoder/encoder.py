@@ -9,14 +9,14 @@ encoder does not, the case and shape of words, through hashed features. Source o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from thinc.api import Model
 
 from runner import registry
 from runner.errors import RunnerError, suggest
-from runner.model.dropout import Dropout
+from runner.model.dropout import Dropout, OwnRate
 from runner.model.encoder.architecture import Architecture, read_architecture
 from runner.model.encoder.embeddings import embeddings
 from runner.model.encoder.layer import layer
@@ -41,6 +41,7 @@ def encoder(
     beside: Beside | None = None,
     max_pieces: int | None = None,
     overlap: int = 64,
+    dropout: float | None = None,
 ) -> Encoder:
     """Return a builder of the tok2vec: `build(name, seed, dropout)` → Model[Tokens, Packed].
 
@@ -49,7 +50,8 @@ def encoder(
     pooling: a word's vector is that of its first piece, of its last, or the mean. mix: the last `mix` layers are mixed by
     learned shares (Peters et al., 2018); 1: the last layer. beside: a tok2vec whose vectors are put beside the encoder's.
     max_pieces: the longest sequence that is read at once; None: as many as the encoder has positions for. overlap: pieces
-    that two windows of a longer text share.
+    that two windows of a longer text share. dropout: share of activations dropped inside of the encoder, in updates that
+    drop any; None: as elsewhere.
     """
     if pooling not in POOLING:
         raise RunnerError(f"unknown pooling {pooling!r:.60}; {suggest(pooling, POOLING)}")
@@ -59,6 +61,8 @@ def encoder(
         raise RunnerError(f"max_pieces is {max_pieces}; it must be at least 16")
     if overlap < 0:
         raise RunnerError(f"overlap is {overlap}; it must not be negative")
+    if dropout is not None and not 0 <= dropout < 1:
+        raise RunnerError(f"dropout is {dropout}; it must be at least 0 and less than 1")
     if not isinstance(model, str) and not (isinstance(model, Mapping) and set(model) == set(KEYS.values())):
         hint = f"Give a folder, or a mapping of {', '.join(KEYS.values())} to a path or {{url: …, sha256: …}} each."
         raise RunnerError(f"{model!r:.60} names no encoder", hint=hint)
@@ -66,7 +70,16 @@ def encoder(
         raise RunnerError(
             "an encoder cannot stand beside another", hint="Use beside.type=hash_embed_cnn, or beside=null."
         )
-    return Encoder(Pretrained(model), pooling, mix, beside, max_pieces, overlap)
+    return Encoder(Pretrained(model), Reading(pooling, mix, max_pieces, overlap), beside, dropout)
+
+
+class Reading(NamedTuple):
+    """How texts become the encoder's input, and its layers vectors; see `encoder`."""
+
+    pooling: str
+    mix: int
+    max_pieces: int | None
+    overlap: int
 
 
 class Encoder:
@@ -75,15 +88,11 @@ class Encoder:
     def __init__(
         self,
         source: Pretrained,
-        pooling: str,
-        mix: int,
+        reading: Reading,
         beside: Callable[[str, int, Dropout], Model[Tokens, Packed]] | None,
-        max_pieces: int | None,
-        overlap: int,
+        dropout: float | None,
     ) -> None:
-        self._source = source
-        self._pooling, self._mix, self._beside = pooling, mix, beside
-        self._max_pieces, self._overlap = max_pieces, overlap
+        self._source, self._reading, self._beside, self._dropout = source, reading, beside, dropout
         self._files: dict[str, bytes] = {}
         self._place = "the model"
 
@@ -103,20 +112,19 @@ class Encoder:
     def __call__(self, name: str, seed: int, dropout: Dropout) -> Model[Tokens, Packed]:
         files = self.files()
         a = read_architecture(files[CONFIG], f"{self._place}/{CONFIG}")
-        longest = min(a.longest, self._max_pieces or a.longest)
-        if self._mix > a.n_layers:
-            fact = f"mix is {self._mix}, and the encoder has {a.n_layers} layers"
+        how = self._reading
+        longest = min(a.longest, how.max_pieces or a.longest)
+        if how.mix > a.n_layers:
+            fact = f"mix is {how.mix}, and the encoder has {a.n_layers} layers"
             raise RunnerError(fact, place="tok2vec.mix", hint="Give a smaller number.")
         words = WordTokenizer(
             files[TOKENIZER], n_pieces=a.n_pieces, most=longest // 4, place=f"{self._place}/{TOKENIZER}"
         )
-        inner = f"{name}/encoder"
-        layers: list[Model[Any, Any]] = [
-            embeddings(f"{inner}/embeddings", a, dropout=dropout, init=initializers(self._source, a, "embeddings"))
-        ]
-        layers += [layer(f"{inner}/layer{i}", a, self._source, i, dropout) for i in range(a.n_layers)]
-        if self._mix > 1:
-            layers.append(mixed(f"{name}/mixed", n_layers=self._mix))
+        layers = self._layers(
+            f"{name}/encoder", a, OwnRate(dropout, self._dropout) if self._dropout is not None else dropout
+        )
+        if how.mix > 1:
+            layers.append(mixed(f"{name}/mixed", n_layers=how.mix))
         beside = self._beside(f"{name}/beside", seed, dropout) if self._beside is not None else None
         if beside is not None:
             layers.append(beside)
@@ -131,13 +139,19 @@ class Encoder:
                 "architecture": a,
                 "words": words,
                 "longest": longest,
-                "overlap": self._overlap,
-                "pooling": self._pooling,
-                "mix": self._mix,
+                "overlap": how.overlap,
+                "pooling": how.pooling,
+                "mix": how.mix,
                 "beside": beside,
                 "dropout": dropout,
             },
         )
+
+    def _layers(self, name: str, a: Architecture, dropout: Dropout) -> list[Model[Any, Any]]:
+        """The embeddings, and the layers after them."""
+        init = initializers(self._source, a, "embeddings")
+        first: Model[Any, Any] = embeddings(f"{name}/embeddings", a, dropout=dropout, init=init)
+        return [first, *(layer(f"{name}/layer{i}", a, self._source, i, dropout) for i in range(a.n_layers))]
 
 
 def forward(
