@@ -33,7 +33,7 @@ from runner.errors import RunnerError, suggest
 from runner.launch.fingerprint import fingerprint
 from runner.launch.taught import take_labels
 from runner.launch.teachers import make_teacher, teacher_weight
-from runner.model.allocator import keep_freed_memory
+from runner.model.allocator import IN_TRAINING, keep_freed_memory
 from runner.model.ops import make_ops
 from runner.registry import Schedule
 from runner.tracking.base import DatasetInfo, Resumed, RunInfo, ScoreColumns, Tracker, Trackers
@@ -54,7 +54,7 @@ def set_compute(config: RunConfig) -> None:
 
     make_ops(config.compute.ops)
     threadpool_limits(config.compute.threads)
-    keep_freed_memory()
+    keep_freed_memory(IN_TRAINING)
 
 
 def make_corpus(config: RunConfig) -> Corpus:

@@ -30,7 +30,7 @@ from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
 from runner.components.outcomes import Outcome, View
 from runner.components.parser_lessons import Question, TreeBeliefs, soft_arc_loss, soft_label_loss
-from runner.components.parser_pieces import MAX_LENGTH, Group, groups, tree_lengths
+from runner.components.parser_pieces import MAX_LENGTH, Group, cut, groups, tree_lengths
 from runner.components.parser_scores import arc_outcomes, count_arcs, deps, graded_arcs
 from runner.components.scores import Scores
 from runner.components.tree_faults import FAULTS, faults
@@ -38,15 +38,14 @@ from runner.corpus.diagnose import place_of
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import hash64
-from runner.corpus.pieces import sentence_lengths
 from runner.corpus.token_layers import confidence_record, set_confidence
 from runner.errors import RunnerError
 from runner.model import losses
 from runner.model.biaffine import Arcs, all_head_probabilities, arc_loss, head_probabilities
 from runner.model.dropout import Dropout
-from runner.model.layout import Floats2d, Layout, Packed
-from runner.model.parse import KINDS, Parse, ParserShape, parser_head
-from runner.model.trees import sentence_starts
+from runner.model.layout import Floats2d
+from runner.model.parse import KINDS, Parse, ParserShape, parser_head, parses
+from runner.model.trees import starts_in
 
 MAX_DEPTH = 64  # recurrent layers
 TAG_CLASSES = 128  # classes of the auxiliary loss; a tag's class is its hash, so the model stores no tags
@@ -290,48 +289,29 @@ class DependencyParser(Component):
     def annotate(self, batch: Batch) -> None:
         assert self.head is not None
         assert batch.vectors is not None
-        heads = np.empty(batch.layout.n_tokens, dtype="intp")
-        labels = np.zeros(batch.layout.n_tokens, dtype="intp")
+        vectors, begins = cut(batch.vectors.X, batch.docs, self.max_length)
+        heads, labels = (np.empty(batch.layout.n_tokens, dtype="intp") for _ in range(2))
         P = np.ones((2, batch.layout.n_tokens))  # of heads and labels
-        for columns, docs, vectors in self._whole_and_cut(batch):
-            pieces = [sentence_lengths(doc, self.max_length) for doc in docs if len(doc) > self.max_length]
-            for group in groups(vectors, self.max_length, pieces.__getitem__):
-                at = columns[group.columns]
-                parse = self.head.predict((group.vectors, None))
-                for scores in (*parse.arcs.scores, parse.labels):
-                    self.check_finite(scores)
-                heads[at] = parse.heads if group.begins is None else parse.heads + group.begins
+        for at, parse in parses(self.head, vectors):
+            for scores in (*parse.arcs.scores, parse.labels):
+                self.check_finite(scores)
+            heads[at] = parse.heads
+            labels[at] = parse.labels.argmax(axis=0) if self.labels else 0
+            if batch.temperature is not None:
+                P[0, at] = head_probabilities(parse.arcs, parse.heads, batch.temperature)
                 if self.labels:
-                    labels[at] = parse.labels.argmax(axis=0)
-                if batch.temperature is not None:
-                    P[0, at] = head_probabilities(parse.arcs, parse.heads, batch.temperature)
-                    if self.labels:
-                        P[1, at] = losses.best_probability(parse.labels, batch.temperature)
+                    P[1, at] = losses.best_probability(parse.labels, batch.temperature)
+        heads += begins
+        starts = starts_in(heads, batch.layout)
         names = self.labels or [""]
         for start, doc in zip(batch.layout.starts.tolist(), batch.docs, strict=True):
             end = start + len(doc)
             doc.heads = heads[start:end].tolist()
             doc.deps = [names[i] for i in labels[start:end].tolist()]
-            doc.sent_starts = sentence_starts(doc.heads)
+            doc.sent_starts = starts[start:end].tolist()
             if batch.temperature is not None:
                 set_confidence(doc, "heads", P[0, start:end].tolist())
                 set_confidence(doc, "deps", P[1, start:end].tolist())
-
-    def _whole_and_cut(self, batch: Batch) -> Iterator[tuple[Ints, list[Doc], Packed]]:
-        """Yield (columns, docs, vectors) of the docs that are parsed whole, then of those that are cut into sentences.
-
-        Apart, because the recurrent layers take as many steps as the longest piece of a group has words.
-        """
-        assert batch.vectors is not None
-        X, layout = batch.vectors
-        is_cut = layout.lengths > self.max_length
-        for some in (~is_cut, is_cut):
-            if some.all():
-                yield np.arange(layout.n_tokens), list(batch.docs), batch.vectors
-            elif some.any():
-                columns = np.flatnonzero(np.repeat(some, layout.lengths))
-                docs = [doc for doc, is_in in zip(batch.docs, some.tolist(), strict=True) if is_in]
-                yield columns, docs, Packed(X.take(columns, axis=1), Layout(layout.lengths[some]))
 
     def as_record(self, doc: Doc) -> dict[str, Any]:
         """`heads` (positions of words), `deps` and `sent_starts`, each with one value per word; if asked,

@@ -6,17 +6,18 @@ a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.corpus.doc import Doc
 from runner.corpus.example import Example
-from runner.corpus.pieces import piece_lengths
+from runner.corpus.pieces import piece_lengths, sentence_lengths
 from runner.errors import RunnerError
-from runner.model.layout import Layout, Packed
+from runner.model.layout import Floats2d, Layout, Packed
 
 MAX_LENGTH = 10_000  # tokens parsed at once; a training step of this length takes some 2 GB
 _WORDS_AT_ONCE = 3000  # words of cut docs parsed together; bounds the memory for arc scores
@@ -62,6 +63,21 @@ def groups(vectors: Packed, max_length: int, pieces: Callable[[int], list[int]])
                 at, Packed(np.ascontiguousarray(X[:, at]), here), np.repeat(begins[first : i + 1], here.lengths)
             )
             start, first = at.stop, i + 1
+
+
+def cut(X: Floats2d, docs: Sequence[Doc], max_length: int) -> tuple[Packed, Ints]:
+    """Token vectors of docs, with docs of more than `max_length` tokens cut into sentences, each of them laid out as a doc.
+
+    X: (width, n_tokens). Also returns where each token's piece begins, as a position in the doc: (n_tokens,).
+    """
+    lengths: list[int] = []
+    begins: list[int] = []  # of each piece
+    for doc in docs:
+        n = len(doc)
+        pieces = [n] if n <= max_length else sentence_lengths(doc, max_length)
+        lengths += pieces
+        begins += accumulate(pieces[:-1], initial=0)
+    return Packed(X, Layout(lengths)), np.repeat(np.array(begins, dtype="intp"), lengths)
 
 
 def tree_lengths(name: str, example: Example, heads: Ints, max_length: int) -> list[int]:

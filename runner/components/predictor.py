@@ -21,6 +21,7 @@ from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
 from runner.errors import RunnerError
+from runner.model.allocator import IN_PREDICTION, keep_freed_memory
 from runner.model.blas import with_own_threads
 from runner.model.parameters import Parameters
 
@@ -80,7 +81,11 @@ class Predictor:
             self._forget_scores()
 
     def _prepare(self) -> None:
-        """Build the missing models, and apply the weight updates that an optimizer has postponed."""
+        """Build the missing models, and apply the weight updates that an optimizer has postponed.
+
+        The process keeps some freed memory from now on (allocator.py).
+        """
+        keep_freed_memory(IN_PREDICTION)
         self._build()
         self.network.settle()
 

@@ -93,9 +93,10 @@ def forward_arcs(
 ) -> tuple[Arcs, Callable[[list[Floats3d]], tuple[Floats2d, Floats2d]]]:
     D, H, layout = inputs
     W, v, root, distance = (model.get_param(name) for name in ("W", "v", "root", "distance"))
-    Q = model.ops.gemm(W, D)  # (nI, n_tokens)
-    Q += v[:, None]
-    QT, HT = transposed(Q), transposed(H)  # (n_tokens, nI)
+    # (n_tokens, nI). Both products are equal up to rounding; only the second would change what a seed trains.
+    QT = transposed(model.ops.gemm(W, D)) if is_train else model.ops.gemm(D, W, trans1=True, trans2=True)
+    QT += v
+    HT = transposed(H)
     root_scores = QT @ root  # (n_tokens,)
     all_scores = []
     batch = buckets(layout)

@@ -63,11 +63,13 @@ class Tokens(NamedTuple):
 
 
 def transposed(X: Floats2d, dtype: Any = None) -> Floats2d:
-    """X.T in C order.
+    """X.T in C order; a view if X is in Fortran order.
 
     Copies some rows at a time. numpy would walk whole columns, and if rows are a power of two long, these share a few
     lines of the cache (2,800 rows of 256 take ten times as long).
     """
+    if X.flags.f_contiguous and dtype in (None, X.dtype):
+        return X.T
     Y: Floats2d = np.empty(X.shape[::-1], dtype=dtype or X.dtype)
     for start in range(0, len(X), _ROWS):
         Y[:, start : start + _ROWS] = X[start : start + _ROWS].T

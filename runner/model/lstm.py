@@ -13,6 +13,7 @@ Gal and Ghahramani (2016).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from math import sqrt
 
@@ -26,6 +27,8 @@ from runner.model.ops import Ops
 from runner.model.ops.recurrent import Floats3d, States
 from runner.model.parameters import Shape, uniform
 from runner.model.time_order import TimeOrder
+
+_ROWS_AHEAD = 1024  # tokens whose W x is computed at a time when predicting
 
 
 def bilstm(name: str, *, nO: int, nI: int, dropout: Dropout) -> Model[Packed, Packed]:
@@ -67,6 +70,8 @@ def forward(
     W, U, b = model.get_param("W"), model.get_param("U"), model.get_param("b")
     H, n = U.shape[2], layout.n_tokens
     order = TimeOrder(layout)
+    if not is_train:
+        return Packed(outputs(model.ops, transposed(X), (W, U, b), order), layout), _no_way_back
     columns = order.both_directions  # (2, n) columns in time order, forwards and backwards
     state_mask = dropout.mask(2, len(order.docs), H) if is_train else None
     In = np.ones((2, n, len(X) + 1), dtype=X.dtype)  # the ones are b's
@@ -103,6 +108,47 @@ def forward(
     return Packed(out, layout), backprop
 
 
+def _no_way_back(dY: Floats2d) -> Floats2d:
+    raise AssertionError("a prediction has no gradient")
+
+
+def outputs(ops: Ops, XT: Floats2d, parameters: tuple[Floats3d, Floats3d, Floats2d], order: TimeOrder) -> Floats2d:
+    """What `forward` returns, without what backward needs. XT: (n, nI). parameters: W, U and b. Returns (2 H, n).
+
+    W x is computed for some steps at a time, so that it is still in the cache when its step comes.
+    """
+    W, U, b = parameters
+    H, n = U.shape[2], order.layout.n_tokens
+    half = np.repeat(np.array([0.5, 1], dtype=XT.dtype), [3 * H, H])  # as in `forward`
+    WT, UT = (np.ascontiguousarray(A.transpose(0, 2, 1)) * half for A in (W, U))
+    bias = (b * half)[:, None]
+    columns, bounds = order.both_directions, order.bounds
+    n_docs = len(order.docs)
+    n_rows = max(_ROWS_AHEAD, n_docs)
+    Y = np.empty((2, n, H), dtype=XT.dtype)
+    C = np.empty((2, 2 * n_docs, H), dtype=XT.dtype)  # the memory of this step and of the step before
+    room, Z = (np.empty((2, rows, 4 * H), dtype=XT.dtype) for rows in (n_docs, n_rows))
+    before = start = first = ready = 0  # Z holds the rows from `first` to `ready`
+    for t, end in enumerate(bounds[1:], 1):
+        if end > ready:
+            first, ready = start, bounds[bisect_right(bounds, start + n_rows, lo=t) - 1]
+            ahead = np.matmul(XT.take(columns[:, first:ready], axis=0), WT, out=Z[:, : ready - first])
+            ahead += bias
+        z, h, k = Z[:, start - first : end - first], Y[:, start:end], end - start
+        if start:
+            z += np.matmul(Y[:, before : before + k], UT, out=room[:, :k])
+        np.tanh(z, out=z)
+        here, there = (n_docs, 0) if t % 2 else (0, n_docs)
+        ops.lstm_cells(Z, C, (start - first, here, there if start else -1), k)
+        np.tanh(C[:, here : here + k], out=h)
+        h *= z[..., :H]
+        before, start = start, end
+    out = np.empty((n, 2 * H), dtype=XT.dtype)
+    for direction, states in enumerate(Y):
+        out[columns[direction], direction * H : (direction + 1) * H] = states
+    return out.T
+
+
 def run(ops: Ops, Z: Floats3d, UT: Floats3d, order: TimeOrder, state_mask: Floats3d | None) -> States:
     """Run the cells step by step. Z: (2, n, 4 H), W x + b, halved for the gates; overwritten with the gates."""
     H = UT.shape[1]
@@ -115,7 +161,7 @@ def run(ops: Ops, Z: Floats3d, UT: Floats3d, order: TimeOrder, state_mask: Float
             h = Y[:, before : before + k]
             z += np.matmul(h if state_mask is None else h * state_mask[:, :k], UT, out=room[:, :k])
         np.tanh(z, out=z)
-        ops.lstm_cells(Z, C, start, end, before)
+        ops.lstm_cells(Z, C, (start, start, before if start else -1), k)
         np.tanh(C[:, start:end], out=T[:, start:end])
         np.multiply(z[..., :H], T[:, start:end], out=Y[:, start:end])
         before, start = start, end

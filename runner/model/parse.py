@@ -7,7 +7,7 @@ tokens ------------------→ tags (an auxiliary loss; the scores themselves are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,13 +18,14 @@ from thinc.api import Model
 
 from runner.model.biaffine import Arcs, arc_scores, decode_arcs, label_scores
 from runner.model.dropout import Dropout
-from runner.model.layout import Floats2d, Packed
+from runner.model.layout import Floats2d, Layout, Packed
 from runner.model.linear import linear
 from runner.model.lstm import bilstm
 from runner.model.parameters import glorot_uniform, zeros
 from runner.model.qrnn import biqrnn
 
 KINDS = ("lstm", "qrnn")  # of recurrent layers
+_WORDS_SCORED = 3000  # at once when predicting
 
 Ints = NDArray[np.intp]
 
@@ -89,19 +90,70 @@ def forward(
     model: Model[Any, Parse], inputs: tuple[Packed, Ints | None], is_train: bool
 ) -> tuple[Parse, Callable[[list[Any], Floats2d, Floats2d | None], Floats2d]]:
     tokens, heads = inputs
-    layout = tokens.layout
     dropout: Dropout = model.attrs["dropout"]
-    project, arcs_layer, labels_layer, *rest = model.layers
-    tag_layer = rest.pop(0) if model.attrs["n_tags"] else None
+    tag_layer, encode = _beside_scorers(model)
     packed = tokens
     backprops = []
-    for layer in rest:
+    for layer in encode:
         packed, backprop_mask = dropout_by_doc(packed, dropout if is_train else None)
         packed, backprop_layer = layer(packed, is_train)
         if is_train:  # backprops keep their layers' arrays in memory
             backprops += [backprop_mask, backprop_layer]
     packed, backprop_mask = dropout_by_doc(packed, dropout if is_train else None)
     backprops.append(backprop_mask)
+    parse, backprop_scores = _scored(model, packed, heads, is_train=is_train)
+    tags, backprop_tags = tag_layer(tokens, is_train) if tag_layer is not None and is_train else (None, None)
+
+    def backprop(d_arcs: list[Any], d_labels: Floats2d, d_tags: Floats2d | None) -> Floats2d:
+        dX = backprop_scores(d_arcs, d_labels)
+        for backprop_layer in reversed(backprops):
+            dX = backprop_layer(dX)
+        if backprop_tags is not None and d_tags is not None:
+            dX += backprop_tags(d_tags)
+        return dX
+
+    return parse._replace(tags=tags), backprop
+
+
+def parses(model: Model[Any, Parse], tokens: Packed) -> Iterator[tuple[slice, Parse]]:
+    """Predict: yield the parse of a few docs at a time, with their columns.
+
+    The recurrent layers read all docs together, because a step takes little longer for many docs than for one. Scores of
+    arcs and labels take the most memory, so they are computed for some docs at a time.
+    """
+    packed = tokens
+    for layer in _beside_scorers(model)[1]:
+        packed = layer.predict(packed)
+    lengths = tokens.layout.lengths
+    for docs, columns in _groups(lengths):
+        some = Packed(packed.X[:, columns], Layout(lengths[docs]))
+        yield columns, _scored(model, some, None, is_train=False)[0]
+
+
+def _groups(lengths: NDArray[np.integer[Any]]) -> Iterator[tuple[slice, slice]]:
+    """Cut docs into groups of up to _WORDS_SCORED words, or of one doc: (docs, columns) of each."""
+    first = start = end = 0
+    for doc, n in enumerate(lengths.tolist()):
+        if end > start and end + n - start > _WORDS_SCORED:
+            yield slice(first, doc), slice(start, end)
+            first, start = doc, end
+        end += n
+    if end > start:
+        yield slice(first, len(lengths)), slice(start, end)
+
+
+def _beside_scorers(model: Model[Any, Parse]) -> tuple[Model[Packed, Floats2d] | None, list[Model[Packed, Packed]]]:
+    """The layer of the auxiliary tags, if any, and the recurrent layers."""
+    _, _, _, *rest = model.layers
+    return (rest[0], rest[1:]) if model.attrs["n_tags"] else (None, rest)
+
+
+def _scored(
+    model: Model[Any, Parse], packed: Packed, heads: Ints | None, *, is_train: bool
+) -> tuple[Parse, Callable[[list[Any], Floats2d], Floats2d]]:
+    """Arcs and labels of encoded tokens. heads: None: decode."""
+    layout = packed.layout
+    project, arcs_layer, labels_layer, *_ = model.layers
     both, backprop_project = project(packed, is_train)
     width = len(both.X) // 2
     arcs, backprop_arcs = arcs_layer((both.X[:width], both.X[width:], layout), is_train)
@@ -111,18 +163,13 @@ def forward(
     # In training, a token without a known head is scored as a root; the loss of its label is masked.
     columns = np.where((heads == layout.position) | (heads < 0), -1, heads + np.repeat(layout.starts, layout.lengths))
     labels, backprop_labels = labels_layer((packed, columns), is_train)
-    tags, backprop_tags = tag_layer(tokens, is_train) if tag_layer is not None and is_train else (None, None)
 
-    def backprop(d_arcs: list[Any], d_labels: Floats2d, d_tags: Floats2d | None) -> Floats2d:
+    def backprop(d_arcs: list[Any], d_labels: Floats2d) -> Floats2d:
         dX = backprop_labels(d_labels)
         dX += backprop_project(np.concatenate(backprop_arcs(d_arcs)))
-        for backprop_layer in reversed(backprops):
-            dX = backprop_layer(dX)
-        if backprop_tags is not None and d_tags is not None:
-            dX += backprop_tags(d_tags)
         return dX
 
-    return Parse(arcs, heads, labels, tags), backprop
+    return Parse(arcs, heads, labels, None), backprop
 
 
 def dropout_by_doc(packed: Packed, dropout: Dropout | None) -> tuple[Packed, Callable[[Floats2d], Floats2d]]:
@@ -151,7 +198,8 @@ def forward_project(
 ) -> tuple[Packed, Callable[[Floats2d], Floats2d]]:
     X, layout = packed
     W = model.get_param("W")
-    Y = model.ops.gemm(W, X)  # (nO, n_tokens)
+    # (nO, n_tokens). The arcs read a token's values side by side; a prediction has them so from the start.
+    Y = model.ops.gemm(W, X) if is_train else model.ops.gemm(X, W, trans1=True, trans2=True).T
     Y += model.get_param("b")[:, None]
     leaked = np.maximum(Y, Y * Y.dtype.type(0.1))
     out, backprop_mask = dropout_by_doc(Packed(leaked, layout), model.attrs["dropout"] if is_train else None)

@@ -71,4 +71,4 @@ def forward(
         model.inc_grad("b", dWb[:, -1].reshape(3, nO))
         return ops.gemm(W, dZ, trans1=True, trans2=True)
 
-    return Packed(transposed(H), layout), backprop
+    return Packed(transposed(H) if is_train else H.T, layout), backprop

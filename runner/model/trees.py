@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.model.layout import Layout
 from runner.model.ops import Ops
 
 Ints = NDArray[np.intp]
@@ -47,10 +48,13 @@ def are_trees(heads: Ints) -> NDArray[np.bool_]:
     return (np.take_along_axis(heads, ancestors, axis=1) == ancestors).all(axis=1)
 
 
-def roots_of(heads: Ints) -> Ints:
-    """The root above each token of one doc. (n,) → (n,)."""
+def roots_of(heads: Ints, longest: int | None = None) -> Ints:
+    """The root above each token of one doc, or of several whose heads are positions among all tokens. (n,) → (n,).
+
+    longest: tokens of the longest doc; None: there is one doc.
+    """
     roots = heads
-    for _ in range(max(len(heads) - 1, 1).bit_length()):
+    for _ in range(max((longest or len(heads)) - 1, 1).bit_length()):
         roots = roots[roots]
     return roots
 
@@ -94,7 +98,7 @@ def _best_forest(ops: Ops, scores: NDArray[Any], penalty: float) -> Ints:
 
 
 def sentence_starts(heads: Sequence[int]) -> list[bool]:
-    """Whether a sentence starts at each token: the finest cut of the doc that cuts no tree.
+    """Whether a sentence starts at each token of one doc: the finest cut of the doc that cuts no tree.
 
     Trees side by side are a sentence each. A tree inside another tree (a bracket with its own root) shares its sentence,
     and so do trees that interleave. The heads must be trees.
@@ -104,12 +108,17 @@ def sentence_starts(heads: Sequence[int]) -> list[bool]:
     >>> sentence_starts([0, 1, 0])
     [True, False, False]
     """
-    n = len(heads)
-    if not n:
-        return []
-    roots = roots_of(np.asarray(heads, dtype="intp"))
-    positions = np.arange(n)
-    last = np.zeros(n, dtype="intp")
-    np.maximum.at(last, roots, positions)
+    starts: list[bool] = starts_in(np.asarray(heads, dtype="intp"), Layout([len(heads)])).tolist()
+    return starts
+
+
+def starts_in(heads: Ints, layout: Layout) -> NDArray[np.bool_]:
+    """`sentence_starts` of all docs of a batch. heads: (n_tokens,) positions in the docs. Returns (n_tokens,)."""
+    if not layout.n_tokens:
+        return np.zeros(0, dtype=bool)
+    tokens = np.arange(layout.n_tokens)
+    roots = roots_of(heads + np.repeat(layout.starts, layout.lengths), int(layout.lengths.max()))
+    last = np.zeros_like(tokens)
+    last[roots] = tokens  # the last token of each tree: of several values for one place the last one stays
     reach = np.maximum.accumulate(last[roots])  # the last token of all trees that began so far
-    return [True, *(reach[:-1] < positions[1:]).tolist()]
+    return np.concatenate([[True], reach[:-1] < tokens[1:]])

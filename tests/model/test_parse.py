@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import doctest
+from functools import partial
 
 import numpy as np
 import pytest
 
-from runner.model import biaffine
+from runner.model import biaffine, lstm, parse
 from runner.model.biaffine import arc_loss, arc_scores, buckets, label_scores
 from runner.model.dropout import Dropout
 from runner.model.layout import Layout, Packed
@@ -155,6 +156,40 @@ def test_distances_of_short_and_long_docs(longest):
             assert values[i, j] == table[row]
             gradient[row] += dS[i, j]
     np.testing.assert_allclose(biaffine._distance_gradient(dS, len(table)), gradient, atol=1e-9)
+
+
+@pytest.mark.parametrize("layer", [biqrnn, partial(bilstm, dropout=Dropout())], ids=["qrnn", "lstm"])
+@pytest.mark.parametrize("lengths", [[3, 1, 0, 4], [5], [0, 0], [], [1] * 40 + [13, 2, 9]])
+@pytest.mark.parametrize("ahead", [1, 7, 1024])
+def test_a_recurrent_layer_predicts_what_it_gives_in_training_without_dropout(layer, lengths, ahead, monkeypatch):
+    monkeypatch.setattr(lstm, "_ROWS_AHEAD", ahead)
+    model = layer("x", nO=8, nI=6)
+    in_float64(model)
+    layout = Layout(lengths)
+    packed = Packed(np.random.default_rng(1).normal(size=(6, layout.n_tokens)), layout)
+    learned, predicted = model(packed, True)[0].X, model.predict(packed).X
+    assert learned.shape == predicted.shape == (8, layout.n_tokens)
+    np.testing.assert_allclose(predicted, learned, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("rnn", KINDS)
+@pytest.mark.parametrize("words", [1, 4, 9, 3000])
+def test_docs_scored_some_at_a_time_have_the_trees_of_docs_scored_together(rnn, words, monkeypatch):
+    monkeypatch.setattr(parse, "_WORDS_SCORED", words)
+    shape = ParserShape(rnn, rnn_width=4, rnn_depth=2, arc_width=5, label_width=4, maxout_pieces=2, single_root=False)
+    head = parser_head("parser", shape, nI=6, n_labels=3, n_tags=4, dropout=Dropout())
+    in_float64(head)
+    layout = Layout([0, 3, 1, 0, 4, 9, 2, 0])
+    packed = Packed(np.random.default_rng(2).normal(size=(6, layout.n_tokens)), layout)
+    whole = head.predict((packed, None))
+    parts = list(parse.parses(head, packed))
+    assert [column for at, _ in parts for column in range(at.start, at.stop)] == list(range(layout.n_tokens))
+    assert np.concatenate([part.heads for _, part in parts]).tolist() == whole.heads.tolist()
+    labels = np.concatenate([part.labels for _, part in parts], axis=1)
+    np.testing.assert_allclose(labels, whole.labels, rtol=1e-12, atol=1e-12)
+    most = max(words, 9)
+    assert all(part.labels.shape[1] <= most for _, part in parts)
+    assert list(parse.parses(head, Packed(np.zeros((6, 0)), Layout([0, 0])))) == []
 
 
 def test_label_scores(X):

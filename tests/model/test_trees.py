@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.model import trees
+from runner.model.layout import Layout
 from runner.model.ops import Ops
-from runner.model.trees import are_trees, decode, roots_of, sentence_starts, spanning_tree
+from runner.model.trees import are_trees, decode, roots_of, sentence_starts, spanning_tree, starts_in
 
 OPS = Ops(use_blis=False)
 
@@ -147,6 +148,14 @@ def test_a_doc_of_a_thousand_words_of_noise_takes_no_time():
 )
 def test_sentences_are_the_finest_cut_that_crosses_no_tree(heads, starts):
     assert [i for i, is_start in enumerate(sentence_starts(heads)) if is_start] == starts
+
+
+def test_sentences_of_a_batch_are_those_of_each_doc():
+    docs = [[], [1, 1, 3, 3, 3], [0], [2, 3, 2, 3], [], [3, 1, 1, 3, 4], [0, 1, 2], [1, 2, 3, 4, 4]]
+    heads = np.array([head for doc in docs for head in doc])
+    batch = starts_in(heads, Layout([len(doc) for doc in docs])).tolist()
+    assert batch == [is_start for doc in docs for is_start in sentence_starts(doc)]
+    assert starts_in(heads[:0], Layout([0, 0])).tolist() == []
 
 
 def test_docstrings():

@@ -16,6 +16,7 @@ from runner.model.ops.embeddings import Places
 from runner.model.ops.ngrams import LongLongs, Ngrams
 from runner.model.ops.numpy import Ops
 from runner.model.ops.recurrent import Floats3d, States
+from runner.model.ops.recurrent import Rows as StepRows
 from runner.model.ops.sequences import FLOOR, Bools2d, Marginals
 from runner.model.ops.trees import Ints
 from runner.model.ops.windows import Activation, BackpropActivate, with_middle
@@ -124,8 +125,8 @@ class NumbaOps(Ops):
 
     # Recurrent layers
 
-    def lstm_cells(self, Z: Floats3d, C: Floats3d, start: int, end: int, before: int) -> None:
-        kernels.lstm_cells(Z, C, start, end, before)
+    def lstm_cells(self, Z: Floats3d, C: Floats3d, rows: StepRows, k: int) -> None:
+        kernels.lstm_cells(Z, C, *rows, k)
 
     def backprop_lstm_cells(
         self, dH: Floats3d, states: States, carried: Floats3d, order: TimeOrder

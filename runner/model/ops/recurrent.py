@@ -13,6 +13,7 @@ from runner.model.layout import Floats2d, Layout
 from runner.model.time_order import TimeOrder
 
 Floats3d = NDArray[Any]
+Rows = tuple[int, int, int]
 
 
 class States(NamedTuple):
@@ -27,18 +28,20 @@ class States(NamedTuple):
 class RecurrentOps(NumpyOps):
     """The cells of an LSTM and of a quasi-recurrent layer, forwards and backwards."""
 
-    def lstm_cells(self, Z: Floats3d, C: Floats3d, start: int, end: int, before: int) -> None:
-        """One step for both directions: writes the memory C (2, n, H), rows start to end, and turns Z into gates.
+    def lstm_cells(self, Z: Floats3d, C: Floats3d, rows: Rows, k: int) -> None:
+        """One step of k docs in both directions: write the memory C (2, …, H), and turn Z (2, …, 4 H) into gates.
 
-        Z: (2, n, 4 H), tanh of o / 2, i / 2, f / 2 and g. before: the first row of the step before; unused in the first.
+        Z: tanh of o / 2, i / 2, f / 2 and g. rows: the step's first row in Z, its first row in C, and the first row in C
+        of the step before; -1 if this is the first step.
         """
         H = C.shape[2]
-        z, c = Z[:, start:end], C[:, start:end]
+        at, start, before = rows
+        z, c = Z[:, at : at + k], C[:, start : start + k]
         z[..., : 3 * H] *= 0.5
         z[..., : 3 * H] += 0.5
         np.multiply(z[..., H : 2 * H], z[..., 3 * H :], out=c)
-        if start:
-            c += z[..., 2 * H : 3 * H] * C[:, before : before + end - start]
+        if before >= 0:
+            c += z[..., 2 * H : 3 * H] * C[:, before : before + k]
 
     def backprop_lstm_cells(
         self, dH: Floats3d, states: States, carried: Floats3d, order: TimeOrder

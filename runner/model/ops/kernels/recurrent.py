@@ -61,22 +61,22 @@ def backprop_qrnn(Z, starts, lengths, C, dY, dZ):
                     df[i] = (before[i] - v[i]) * f[i] * dc
 
 
-@njit(void(types.cube, types.cube, int64, int64, int64), **OPTIONS)
-def lstm_cells(Z, C, start, end, before):
-    """Compute one step of an LSTM (model/lstm.py), in both directions.
+@njit(void(types.cube, types.cube, int64, int64, int64, int64), **OPTIONS)
+def lstm_cells(Z, C, at, start, before, k):
+    """Compute one step of an LSTM (model/lstm.py), in both directions, for k docs.
 
-    Z (2, n, 4 H): tanh of o / 2, i / 2, f / 2 and g; the values of o, i and f are overwritten with gates.
-    start, end: the step's rows. before: the previous step's first row; unused in the first step.
+    Z (2, …, 4 H): tanh of o / 2, i / 2, f / 2 and g; the values of o, i and f are overwritten with gates.
+    at: the step's first row in Z. start: in C. before: in C, of the previous step; -1 in the first step.
     """
     H = C.shape[2]
     for direction in range(2):
-        for row in range(start, end):
-            z, c = Z[direction, row], C[direction, row]
+        for row in range(k):
+            z, c = Z[direction, at + row], C[direction, start + row]
             for j in range(3 * H):
                 z[j] = z[j] * HALF + HALF
             i, f, g = z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
-            if start:
-                past = C[direction, before + row - start]
+            if before >= 0:
+                past = C[direction, before + row]
                 for j in range(H):
                     c[j] = i[j] * g[j] + f[j] * past[j]
             else:
