@@ -52,8 +52,8 @@ def bag_of_ngrams(max_order: int = 2, rows: int = 2**19, scale: float = 30.0) ->
     """A linear model of n-grams of 1 to `max_order` words.
 
     rows: of the hashed table, which has a weight per row and label. Adam updates only the rows that a batch reads. Other
-    optimizers, L2 that is not weight decay, and frozen components make each update pass over the whole table; its size
-    then sets the speed. scale: of the inputs; larger learns faster.
+    optimizers, and L2 that is not weight decay, make each update pass over the whole table; its size then sets the speed.
+    scale: of the inputs; larger learns faster.
     """
     for key, value in (("max_order", max_order), ("rows", rows)):
         if value < 1:

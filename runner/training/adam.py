@@ -23,7 +23,7 @@ from runner.errors import RunnerError
 from runner.model.ops.adam import AdamArrays, AdamStep, History
 from runner.model.parameters import Parameters
 from runner.model.tables import Touched
-from runner.training.groups import Group, name_of
+from runner.training.groups import Group, name_of, outside
 from runner.training.lazy_rows import LazyRows, RowState
 from runner.training.optimizers import Flat, Optimizer, clipping
 
@@ -40,7 +40,7 @@ class Betas(NamedTuple):
 
 
 class Adam(Optimizer):
-    """Adam. Tables are updated row by row, unless a caller took the whole gradient, or L2 or frozen paths need it.
+    """Adam. Tables are updated row by row, unless a caller took the whole gradient, or coupled L2 needs it.
 
     beta1, beta2, eps: a number or a schedule each.
     """
@@ -60,7 +60,10 @@ class Adam(Optimizer):
         self._bound_rates: dict[str, float] = {}
         self._groups: Mapping[str, Group] = {}
         self._group_of: dict[str, str] = {}  # path of a table → name of its group
-        self._dense: dict[str, list[slice]] = {}  # group → its weights that are in no lazy table
+        self._frozen: list[slice] = []  # as `_free` and `_dense` know them
+        self._free: dict[str, list[slice]] = {}  # group → its weights that are not frozen
+        self._dense: dict[str, list[slice]] = {}  # group → its weights that are neither frozen nor in a lazy table
+        self._idle: list[slice] = []  # what is frozen, but for tables: of these a gradient is in `touched` alone
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -127,7 +130,7 @@ class Adam(Optimizer):
                 raise RunnerError("the checkpoint is of a run with other optimizer.rates")
             history.restore(int(about["origin"]), self.step, arrays[_key(factor)])
         for path, lazy in self._lazy.items():
-            last = arrays[f"last/{path}"]
+            last = arrays.get(f"last/{path}", lazy.last)  # without it, the table was frozen, and is up to date
             if last.shape != lazy.last.shape or not (lazy.history.origin <= last.min() <= last.max() <= self.step):
                 raise RunnerError(f"the rows of {path} in the checkpoint do not fit this model")
             lazy.last[...] = last
@@ -136,8 +139,9 @@ class Adam(Optimizer):
         """Update the weights from the gradient, and set the gradient to zero."""
         self._take_betas()
         self._bind(parameters)
+        self._freeze(parameters)
         is_coupled = not self.L2_is_weight_decay and self.L2(self.step) != 0
-        if not self._lazy or parameters.is_gradient_seen or parameters.frozen or is_coupled:
+        if not self._lazy or parameters.is_gradient_seen or is_coupled:
             self.settle()
             used = super().__call__(parameters)
             self._restart()
@@ -156,22 +160,50 @@ class Adam(Optimizer):
         self._fit(parameters)
         beta1, beta2, eps = self._betas
         self._groups = self._made_groups(parameters)
-        group_of = {path: name_of(path, self._groups, self.rates) for path in parameters.tables}
+        self._group_of = group_of = {path: name_of(path, self._groups, self.rates) for path in parameters.tables}
         factors = {1.0, *(self._groups[name].factor for name in group_of.values())}
         self._histories = {
             factor: History(beta1, beta2, eps / sqrt(1.0 - beta2), self.step) for factor in sorted(factors)
         }
-        is_fading = beta1**2 < beta2  # else the update that moments carry on grows from step to step
-        for path, table in parameters.tables.items() if is_fading else ():
-            offset, shape = parameters.layout[path]
-            arrays = self._arrays(weights, slice(offset, offset + prod(shape))).reshaped(*shape)
-            history = self._histories[self._groups[group_of[path]].factor]
-            self._lazy[path] = table.lazy = LazyRows(parameters.ops, table, arrays, history)
+        for path in parameters.tables if self._is_fading else ():
+            self._take_up(parameters, path)
         parameters.settle = self.settle
         self._bound, self._bound_weights, self._bound_rates = parameters, weights, dict(self.rates)
-        tables = [parameters.layout[path] for path in self._lazy]
-        self._group_of = group_of
-        self._dense = {name: group.without(tables) for name, group in self._groups.items()}
+        self._frozen = []
+        self._find_spans(parameters)
+
+    @property
+    def _is_fading(self) -> bool:
+        """Whether the update that moments carry on shrinks from step to step; else no table can be lazy."""
+        return self._betas.beta1**2 < self._betas.beta2
+
+    def _take_up(self, parameters: Parameters, path: str) -> None:
+        """Update a table row by row from now on. All of its rows are up to date."""
+        table, at = parameters.tables[path], _place(parameters, path)
+        arrays = self._arrays(parameters.arrays()[0], at).reshaped(*parameters.layout[path][1])
+        history = self._histories[self._groups[self._group_of[path]].factor]
+        self._lazy[path] = table.lazy = LazyRows(parameters.ops, table, arrays, history)
+
+    def _freeze(self, parameters: Parameters) -> None:
+        """Leave frozen tables alone from now on, and take up those that are free again. No other row is touched."""
+        if parameters.frozen == self._frozen:
+            return
+        self._frozen = list(parameters.frozen)
+        for path, table in parameters.tables.items() if self._is_fading else ():
+            is_frozen = not outside(self._frozen, _place(parameters, path))
+            if is_frozen and path in self._lazy:
+                self._lazy.pop(path).settle()
+                table.lazy = None
+            elif not is_frozen and path not in self._lazy:
+                self._take_up(parameters, path)
+        self._find_spans(parameters)
+
+    def _find_spans(self, parameters: Parameters) -> None:
+        tables = {path: _place(parameters, path) for path in parameters.tables}
+        lazy = [tables[path] for path in self._lazy]
+        self._free = {name: group.without(self._frozen) for name, group in self._groups.items()}
+        self._dense = {name: group.without([*self._frozen, *lazy]) for name, group in self._groups.items()}
+        self._idle = [part for span in self._frozen for part in outside([*tables.values()], span)]
 
     def _step_now(self, rate: float, decay: float, gradient_scale: float) -> AdamStep:
         """The numbers of update number `self.step`."""
@@ -190,7 +222,7 @@ class Adam(Optimizer):
             gradient_scale=f(gradient_scale),
         )
 
-    def _update(
+    def _update_free(
         self,
         parameters: Parameters,
         rate: float,
@@ -199,7 +231,8 @@ class Adam(Optimizer):
         scales: Mapping[str, float],
     ) -> None:
         for name, group in made.items():
-            self._update_spans(parameters, group.spans, self._step_now(rate * group.factor, decay, scales[name]))
+            self._update_spans(parameters, self._free[name], self._step_now(rate * group.factor, decay, scales[name]))
+        _forget(parameters, self._frozen)
 
     def _update_spans(self, parameters: Parameters, spans: list[slice], step: AdamStep) -> None:
         weights, gradient = parameters.arrays()
@@ -213,12 +246,12 @@ class Adam(Optimizer):
 
     def _update_lazily(self, parameters: Parameters) -> Used:
         _, gradient = parameters.arrays()
-        touched = [_merged(table.touched, self._lazy[path]) for path, table in parameters.tables.items()]
+        touched = {path: _merged(lazy.table.touched, lazy) for path, lazy in self._lazy.items()}
         rate, L2, clip = self.now("learn_rate"), self.now("L2"), self.now("grad_clip")
         squares = {
             name: sum(float(np.dot(gradient[at], gradient[at])) for at in spans) for name, spans in self._dense.items()
         }
-        for one, path in zip(touched, parameters.tables, strict=True):
+        for path, one in touched.items():
             if one is not None:
                 squares[self._group_of[path]] += float(np.dot(one.gradient.ravel(), one.gradient.ravel()))
         norm, scales = clipping(squares, clip, self.step)
@@ -229,10 +262,12 @@ class Adam(Optimizer):
         for factor, history in self._histories.items():
             _, _, _, step_size, decay, catch_up, _ = self._step_now(rate * factor, L2, 1.0)
             parameters.ops.advance(history, float(step_size), float(decay), float(catch_up or 0))
-        for one, (path, table) in zip(touched, parameters.tables.items(), strict=True):
+        for path, one in touched.items():
             if one is not None:
                 self._lazy[path].update(one, steps[self._group_of[path]])
+        for table in parameters.tables.values():
             table.touched = []
+        _forget(parameters, self._idle)
         if any(history.is_full for history in self._histories.values()):
             self.settle()
         return Used(rate, L2, clip, norm)
@@ -262,6 +297,19 @@ def _merged(touched: list[Touched], lazy: LazyRows) -> Touched | None:
     union = Touched(lazy.table, rows, _READ, *lazy.fetch(rows))
     union.gradient = gradient
     return union
+
+
+def _place(parameters: Parameters, path: str) -> slice:
+    """Where a parameter is in the flat arrays."""
+    offset, shape = parameters.layout[path]
+    return slice(offset, offset + prod(shape))
+
+
+def _forget(parameters: Parameters, spans: list[slice]) -> None:
+    """Set the gradient there to zero."""
+    _, gradient = parameters.arrays()
+    for at in spans:
+        gradient[at] = 0
 
 
 def _key(factor: float) -> str:

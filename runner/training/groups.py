@@ -16,7 +16,7 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 from runner.errors import RunnerError
-from runner.model.parameters import Parameters, Shape
+from runner.model.parameters import Parameters
 
 _PLACE = "optimizer.rates"
 
@@ -28,9 +28,9 @@ class Group(NamedTuple):
     factor: float
     spans: list[slice]
 
-    def without(self, places: list[tuple[int, Shape]]) -> list[slice]:
-        """The parts of the spans that are outside the given (offset, shape)s."""
-        return [part for span in self.spans for part in _complement(places, span)]
+    def without(self, places: list[slice]) -> list[slice]:
+        """The parts of the spans that are outside these places."""
+        return [part for span in self.spans for part in outside(places, span)]
 
 
 def checked_rates(rates: Any) -> dict[str, float]:
@@ -89,15 +89,19 @@ def _fits(pattern: str, path: str) -> bool:
     )
 
 
-def _complement(places: list[tuple[int, Shape]], within: slice) -> list[slice]:
-    """The parts of the slice `within` that are outside the given (offset, shape)s."""
+def outside(places: list[slice], within: slice) -> list[slice]:
+    """The parts of the slice `within` that are outside the places, which may reach over its ends.
+
+    >>> outside([slice(0, 3), slice(5, 6), slice(9, 20)], slice(2, 10))
+    [slice(3, 5, None), slice(6, 9, None)]
+    """
     spans, start = [], within.start
-    for offset, shape in sorted(places):
-        if not within.start <= offset < within.stop:
+    for at in sorted(places, key=lambda at: at.start):
+        if at.stop <= start or at.start >= within.stop:
             continue
-        if offset > start:
-            spans.append(slice(start, offset))
-        start = offset + prod(shape)
+        if at.start > start:
+            spans.append(slice(start, at.start))
+        start = at.stop
     if start < within.stop:
         spans.append(slice(start, within.stop))
     return spans

@@ -88,12 +88,7 @@ class Optimizer(Settings):
         }
         norm, scales = clipping(squares, clip, self.step)
         self.step += 1
-        frozen = parameters.frozen
-        kept = [[array[at].copy() for at in frozen] for array in (parameters.weights, *self.state.values())]
-        self._update(parameters, rate, L2 if self.L2_is_weight_decay else 0.0, made, scales)
-        for array, values in zip((parameters.weights, *self.state.values()), kept, strict=True):
-            for at, value in zip(frozen, values, strict=True):
-                array[at] = value
+        self._update_free(parameters, rate, L2 if self.L2_is_weight_decay else 0.0, made, scales)
         parameters.is_gradient_seen = False
         return Used(rate, L2, clip, norm)
 
@@ -126,6 +121,22 @@ class Optimizer(Settings):
             self.state[name][...] = array
         self._layout = dict(parameters.layout)
 
+    def _update_free(
+        self,
+        parameters: Parameters,
+        rate: float,
+        decay: float,
+        made: Mapping[str, Group],
+        scales: Mapping[str, float],
+    ) -> None:
+        """Update what is not frozen, and set the gradient to zero."""
+        frozen = parameters.frozen
+        kept = [[array[at].copy() for at in frozen] for array in (parameters.weights, *self.state.values())]
+        self._update(parameters, rate, decay, made, scales)
+        for array, values in zip((parameters.weights, *self.state.values()), kept, strict=True):
+            for at, value in zip(frozen, values, strict=True):
+                array[at] = value
+
     def _update(
         self,
         parameters: Parameters,
@@ -134,7 +145,7 @@ class Optimizer(Settings):
         made: Mapping[str, Group],
         scales: Mapping[str, float],
     ) -> None:
-        """Update weights and state. scales: name of a group → factor of its gradient."""
+        """Update all weights and their state. scales: name of a group → factor of its gradient."""
         raise NotImplementedError
 
     @property

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from thinc.api import Model
 
+from runner.model.ops import Ops
 from runner.model.parameters import Parameters, uniform, zeros
 from runner.training.adam import adam
 from runner.training.optimizers import sgd
@@ -176,3 +177,110 @@ def test_few_and_many_rows_before_one_update_add_up():
         optimizer(parameters)
         densely(dense)
     np.testing.assert_allclose(parameters.weights, dense.weights, rtol=0, atol=1e-6)
+
+
+def models_with_tables(names):
+    """A layer with a table and other weights for each name, one owner each."""
+    models = {}
+    for name in names:
+        init = {"E": ((N_ROWS, WIDTH), uniform(0.5)), "b": ((4,), uniform(0.5))}
+        params, attrs = dict.fromkeys(init), {"tables": {"E": None}, "init": init}
+        models[name] = Model(f"{name}/layer", lambda model, X, is_train: (X, lambda dX: dX), params=params, attrs=attrs)
+    parameters = Parameters()
+    parameters.bind(models, 0)
+    return parameters, models
+
+
+def train_one(names, n, *, optimizer=None, start=0, parts=None, look=False, frozen_from=0):
+    """Train "mine" while the others are frozen, from update `frozen_from` on; before that, all learn alike."""
+    parameters, models = parts or models_with_tables(names)
+    optimizer = optimizer or adam(learn_rate=0.01, grad_clip=0.0)
+    for i, (rows, gradient, rest) in enumerate(steps(n)):
+        if i < start:
+            continue
+        learning = ["mine"] if i >= frozen_from else names
+        for name in learning:
+            table = models[name].attrs["tables"]["E"]
+            touched, places = table.read(rows)
+            dW = np.zeros_like(touched.W)
+            dW[places] = gradient
+            touched.add(dW)
+            models[name].inc_grad("b", rest)
+        if look:
+            assert parameters.gradient.any()
+        parameters.freeze(path for path in parameters.layout if path.partition("/")[0] not in learning)
+        optimizer(parameters)
+    return parameters, optimizer, models
+
+
+def values(parameters, name):
+    return {
+        path: view.tobytes()
+        for path, view in parameters.views(parameters.weights).items()
+        if path.startswith(f"{name}/")
+    }
+
+
+@pytest.mark.parametrize("names", [["mine", "theirs"], ["theirs", "mine"], ["a", "theirs", "mine", "z"]])
+def test_beside_frozen_components_one_learns_the_same_bits_as_alone(names):
+    alone, _, _ = train_one(["mine"], 1200)
+    beside, optimizer, _ = train_one(names, 1200)
+    untouched, _ = models_with_tables(names)
+    assert values(beside, "mine") == values(alone, "mine")
+    for name in names:
+        if name != "mine":
+            assert values(beside, name) == values(untouched, name)
+            for path, average in optimizer.averages.items():
+                assert not path.startswith(f"{name}/") or average.tobytes() == values(untouched, name)[path]
+
+
+def test_rows_stay_lazy_beside_frozen_components(monkeypatch):
+    """No pass over the flat arrays is longer than what one component's other weights need."""
+    longest = []
+    adam_flat = Ops.adam_flat
+    monkeypatch.setattr(
+        Ops, "adam_flat", lambda self, a, g, step: (longest.append(len(g)), adam_flat(self, a, g, step))[1]
+    )
+    train_one(["theirs", "mine"], 40)
+    few = [length for length in longest if length < N_ROWS * WIDTH]
+    assert len(few) > len(longest) / 2
+    assert max(longest) <= N_ROWS * WIDTH  # one table, where many rows were read
+
+
+def test_components_that_are_frozen_on_the_way_keep_their_bits_from_then_on():
+    parameters, optimizer, models = train_one(["theirs", "mine"], 100, frozen_from=100)
+    before = values(parameters, "theirs")
+    optimizer.settle()
+    state = {name: array.copy() for name, array in optimizer.state.items()}
+    train_one(["theirs", "mine"], 150, start=100, optimizer=optimizer, parts=(parameters, models))
+    assert values(parameters, "theirs") == before
+    optimizer.settle()
+    at = parameters.owners()["theirs"]
+    for name, array in optimizer.state.items():
+        assert array[at].tobytes() == state[name][at].tobytes()
+    train_one(["theirs", "mine"], 160, start=150, optimizer=optimizer, parts=(parameters, models), frozen_from=999)
+    assert values(parameters, "theirs") != before
+
+
+@pytest.mark.parametrize("look", [False, True])
+def test_a_training_beside_frozen_components_is_taken_up_again_to_the_bit(look):
+    """look: the whole gradient is asked for, so that updates are dense."""
+    names = ["theirs", "mine"]
+    whole, _, _ = train_one(names, 60, look=look)
+    first, optimizer, _ = train_one(names, 25, look=look)
+    about, arrays = optimizer.snapshot()
+    parameters, models = models_with_tables(names)
+    parameters.arrays()[0][...] = first.arrays()[0]
+    again = adam(learn_rate=0.01, grad_clip=0.0)
+    again.restore(parameters, about, arrays)
+    train_one(names, 60, start=25, optimizer=again, parts=(parameters, models), look=look)
+    assert parameters.weights.tobytes() == whole.weights.tobytes()
+
+
+@pytest.mark.parametrize("rates", [{}, {"mine/layer/E": 0.1}, {"theirs": 0.5}])
+def test_lazy_and_dense_updates_beside_frozen_components_agree(rates):
+    lazily, dense = (
+        train_one(["theirs", "mine"], 1100, look=look, optimizer=adam(learn_rate=0.01, rates=rates))[0]
+        for look in (False, True)
+    )
+    np.testing.assert_allclose(lazily.weights, dense.weights, rtol=0, atol=2e-5)
