@@ -29,6 +29,7 @@ TINY = (
     "optimizer.learn_rate=0.01", "corpus.limit=40", "tok2vec=small", "tok2vec.width=16", "tok2vec.depth=1",
     "tok2vec.embed_size=300", "dropout=constant", "training.max_epochs=3", "training.checkpoint_steps=5",
 )  # fmt: skip
+TEACH = ("init.model=parent", "teacher=itself", "seed=3")
 KINDS = {
     "ner": ["pipeline=ner", "augmenters=noise"],
     "tagger": ["pipeline=tagger", "training.eval_every=7"],
@@ -36,12 +37,22 @@ KINDS = {
     "textcat": ["pipeline=textcat"],
     "full": ["pipeline=full", "training.best_epoch=each"],
     "numba": ["pipeline=full", "compute=numba"],
+    "taught": [*TEACH, "teacher.weight={type: linear, start: 0.9, stop: 0.1, steps: auto}"],
+    "frozen": [*TEACH, "training.components=[tagger]"],
 }
+PARENTS = {"taught": ["pipeline=[ner,parser]"], "frozen": ["pipeline=full"]}  # kind → of the model that it starts from
 TIMES = ("words_per_second", "train_words_per_second", "prediction_words_per_second", "tracking_share", "seconds")
 
 
 def command(*overrides: str) -> list[str]:
     return [sys.executable, "-m", "runner", *TINY, *overrides]
+
+
+def prepare(folder: Path, kind: str) -> None:
+    """Train the model that runs of this kind start from, in a folder where they look for it."""
+    if kind in PARENTS:
+        words = command(*PARENTS[kind], "tracking=none", "output_dir=parent")
+        subprocess.run(words, cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 def run(cwd: Path, *overrides: str) -> tuple[int, str, str]:
@@ -85,6 +96,7 @@ def no_surroundings() -> Any:
 def test_killed_at_random_moments(kind, tmp_path):
     if kind == "numba":
         pytest.importorskip("numba", reason="the extra numba is not installed")
+    prepare(tmp_path, kind)
     began = time.monotonic()
     subprocess.run(
         command(*KINDS[kind], "tracking=none", "output_dir=whole"), cwd=tmp_path, check=True, stdout=subprocess.DEVNULL
@@ -114,6 +126,26 @@ def test_killed_at_random_moments(kind, tmp_path):
     assert code == 0, err
     assert result(tmp_path / "killed") == result(tmp_path / "whole")
     assert not (tmp_path / "killed" / FOLDER).exists()
+
+
+def test_a_run_with_a_teacher_is_the_same_alone_and_as_a_job(tmp_path):
+    """Two jobs of one multirun, one after the other in one process, and each of them alone."""
+    prepare(tmp_path, "taught")
+    words = [*KINDS["taught"], "tracking=none", "training.max_epochs=2"]
+    code, _, err = run(tmp_path, "-m", *words, "seed=3,4", "output_dir=jobs", "hydra.sweep.dir=jobs")
+    assert code == 0, err
+    jobs = {
+        summary(path.parent)["weights_sha256"]
+        for path in tmp_path.glob("jobs/**/summary.json")
+        if (path.parent / "model-last").exists()
+    }
+    alone = set()
+    for seed in (3, 4):
+        code, _, err = run(tmp_path, *words, f"seed={seed}", f"output_dir=alone{seed}")
+        assert code == 0, err
+        alone.add(summary(tmp_path / f"alone{seed}")["weights_sha256"])
+    assert jobs == alone
+    assert len(alone) == 2
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -2,7 +2,8 @@
 
     python -m tests.stress.kills --kills 200 --seed 0
 
-Each trial is one run in MLflow (a store of its own) that is ended by SIGKILL once and then resumed. The suite does the same
+Each trial is one run in MLflow (a store of its own) that is ended by SIGKILL once and then resumed; kinds with a teacher go on
+from a model that is trained first (--kinds taught frozen). The suite does the same
 with 20 kills, without MLflow (tests/commands/test_resume.py).
 """
 
@@ -21,12 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from runner.training.keeper import FOLDER
-from tests.commands.test_resume import KINDS, command, history, result, summary
+from tests.commands.test_resume import KINDS, command, history, prepare, result, summary
 
 
 def train(folder: Path, kind: str, seconds: float | None = None) -> bool:
     """Run, or resume, in that folder; whether it came to its end before `seconds` had passed and it was killed."""
     folder.mkdir(exist_ok=True)
+    if (parent := folder.parent / f"parent-{kind}" / "parent").is_dir() and not (folder / "parent").exists():
+        shutil.copytree(parent, folder / "parent")
     with (folder / "log").open("a") as log:
         process = subprocess.Popen(
             command(*KINDS[kind], "output_dir=out", "resume=auto"), cwd=folder, stdout=log, stderr=log,
@@ -64,6 +67,8 @@ def main() -> int:
         root = Path(name)
         undisturbed, duration = {}, {}
         for kind in arguments.kinds:
+            (root / f"parent-{kind}").mkdir()
+            prepare(root / f"parent-{kind}", kind)
             began = time.monotonic()
             train(root / kind, kind)
             duration[kind] = time.monotonic() - began
