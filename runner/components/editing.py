@@ -230,11 +230,7 @@ def _without_empty(block: Any) -> Any:
 def _is_same_tok2vec(ours: Editable, theirs: Editable) -> bool:
     """Whether two pipelines share tok2vecs of equal weights and word counts."""
     shared = [
-        {
-            path: value
-            for path, value in nlp.parameters.views(nlp.parameters.weights).items()
-            if path.startswith(_SHARED)
-        }
+        {path: value for path, value in nlp.parameters.all_values().items() if path.startswith(_SHARED)}
         for nlp in (ours, theirs)
     ]
     return (

@@ -115,7 +115,7 @@ class Network:
         self.settle()
         tok2vec, head = self._tok2vecs.get(name), self.components[name].head
         owners = {node.name for model in (tok2vec, head) if model is not None for node in model.walk()}
-        views = self.parameters.views(self.parameters.weights)
+        views = self.parameters.all_values()
         return {path: view.copy() for path, view in views.items() if path.rpartition("/")[0] in owners}
 
     def take(self, name: str, values: Mapping[str, NDArray[np.float32]]) -> None:

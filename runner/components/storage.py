@@ -78,7 +78,7 @@ P = TypeVar("P", bound=Stored)
 def weights_sha256(pipeline: Stored) -> str:
     """Digest of all weights in the order of their paths."""
     digest = hashlib.sha256()
-    for path, view in sorted(pipeline.parameters.views(pipeline.parameters.weights).items()):
+    for path, view in sorted(pipeline.parameters.all_values().items()):
         digest.update(path.encode("utf8"))
         digest.update(np.ascontiguousarray(view, dtype="<f4").tobytes())
     return digest.hexdigest()
@@ -93,7 +93,7 @@ def contents(pipeline: Stored, place: str) -> dict[str, bytes]:
     """The content of the files by name. place: named in errors. Raises RunFailed as `save` does."""
     if not np.isfinite(pipeline.parameters.weights).all():
         raise RunFailed("a weight is not finite, so the model is not saved", place=place)
-    views = pipeline.parameters.views(pipeline.parameters.weights)
+    views = pipeline.parameters.all_values()
     weights = srsly.msgpack_dumps(
         {
             name: {"shape": list(view.shape), "data": np.ascontiguousarray(view, dtype="<f4").tobytes()}

@@ -62,6 +62,7 @@ class Parameters:
         self._weights = np.zeros(0, dtype="float32")
         self._gradient = np.zeros(0, dtype="float32")
         self.layout: dict[str, tuple[int, Shape]] = {}
+        self.fixed: dict[str, NDArray[np.float32]] = {}  # path → weights that never learn, outside of the flat arrays
         self.frozen: list[slice] = []  # ranges that no optimizer may change, see `freeze`
         self.tables: dict[str, Table] = {}
         self.settle: Callable[[], None] = (
@@ -123,28 +124,30 @@ class Parameters:
         A parameter that grew along its axes keeps its old values in the old corner. Initial values are a function of
         `seed` and the path alone. given: returns the values of all paths from their shapes; called before any array is
         made. fresh: owners whose values are forgotten. taken: values of some paths, as if they had been known.
+        Parameters of layers with `attrs["is_fixed"]` have no gradient, and no place in the flat arrays.
         """
-        views = self.views(self.weights)
+        views = self.all_values()
         known = {path: view.copy() for path, view in views.items() if path.partition("/")[0] not in fresh}
         known |= {path: value for path, value in taken.items() if path.partition("/")[0] not in fresh}
         layers: list[tuple[Model, str, str]] = []
-        layout: dict[str, tuple[int, Shape]] = {}
+        shapes: dict[str, Shape] = {}
         initial: dict[str, Initializer] = {}
-        size = 0
+        fixed: set[str] = set()
         for model in models.values():
             for node in model.walk():
                 node.ops = self.ops
                 for name, (shape, init) in node.attrs.get("init", {}).items():
                     path = f"{node.name}/{name}"
                     layers.append((node, name, path))
-                    if path in layout:
-                        assert layout[path][1] == shape, f"two layers are called {node.name}"
+                    if path in shapes:
+                        assert shapes[path] == shape, f"two layers are called {node.name}"
                         continue  # a layer that components share
-                    layout[path], initial[path] = (size, shape), init
-                    size += prod(shape)
-        loaded = given({path: shape for path, (_, shape) in layout.items()}) if given is not None else None
-        values: list[NDArray[np.float32]] = []
-        for path, (_, shape) in layout.items():
+                    shapes[path], initial[path] = shape, init
+                    if node.attrs.get("is_fixed"):
+                        fixed.add(path)
+        loaded = given(shapes) if given is not None else None
+        values: dict[str, NDArray[np.float32]] = {}
+        for path, shape in shapes.items():
             if loaded is not None:
                 value = loaded[path]
                 assert value.shape == shape, path
@@ -156,22 +159,27 @@ class Parameters:
                         _keep(value, old)
                 else:
                     value = old
-            values.append(value.ravel())
-        self.layout = layout
+            values[path] = value
+        self.fixed = {path: values.pop(path) for path in sorted(fixed)}
+        self.layout, size = _placed({path: value.shape for path, value in values.items()})
         self.settle = _nothing
         self._weights, self._gradient = flat_zeros(size), flat_zeros(size)
         if values:
-            np.concatenate(values, out=self._weights)
+            np.concatenate([value.ravel() for value in values.values()], out=self._weights)
         self.is_gradient_seen = False
         self._layers = layers
         self.frozen = []
-        self.learned = set(self.owners()) if given is not None else self.learned - set(fresh)
+        owners = {path.partition("/")[0] for path in shapes}
+        self.learned = owners if given is not None else self.learned - set(fresh)
         self._attach()
 
     def _attach(self) -> None:
         weights, gradients = self.views(self._weights), self.views(self._gradient)
         self.tables = {}
         for node, name, path in self._layers:
+            if path in self.fixed:
+                node.set_param(name, self.fixed[path])
+                continue
             node.set_param(name, weights[path])
             node.set_grad(name, gradients[path])
             if name in node.attrs.get("tables", ()):
@@ -190,6 +198,10 @@ class Parameters:
         return {
             path: flat[offset : offset + prod(shape)].reshape(shape) for path, (offset, shape) in self.layout.items()
         }
+
+    def all_values(self) -> dict[str, NDArray[np.float32]]:
+        """Path → values of all weights, up to date, with those that never learn."""
+        return {**self.views(self.weights), **self.fixed}
 
     def owners(self) -> dict[str, slice]:
         """Component, or "tok2vec" if it is shared → its slice of the flat arrays."""
@@ -220,6 +232,15 @@ class Parameters:
             yield
         finally:
             self.weights[...] = raw
+
+
+def _placed(shapes: Mapping[str, Shape]) -> tuple[dict[str, tuple[int, Shape]], int]:
+    """Path → (offset, shape) one after the other, and the size of all."""
+    layout, size = {}, 0
+    for path, shape in shapes.items():
+        layout[path] = (size, shape)
+        size += prod(shape)
+    return layout, size
 
 
 def flat_zeros(n: int) -> NDArray[np.float32]:

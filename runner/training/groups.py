@@ -49,7 +49,7 @@ def groups(parameters: Parameters, rates: Mapping[str, float]) -> dict[str, Grou
     """The groups by name, in the order of their first weights. Raises RunnerError if a pattern fits no weight's path."""
     factors = {path: _factor(path, rates) for path in parameters.layout}
     for pattern in rates:
-        if not any(_fits(pattern, path) for path in factors):
+        if not any(_fits(pattern, path) for path in (*factors, *parameters.fixed)):
             beginnings = list(dict.fromkeys("/".join(path.split("/")[:3]) for path in factors))[:4]
             hint = f"Paths of this model begin with {', '.join(beginnings)}."
             raise RunnerError(f"no weight's path fits {pattern!r:.60}", place=_PLACE, hint=hint)

@@ -118,3 +118,25 @@ def test_the_same_seed_gives_the_same_bits(nlp: Any, tmp_path: Path) -> None:
         for _ in range(3):
             pipeline.update(TEXTS, drop=0.2)
     assert np.array_equal(nlp.parameters.weights, other.parameters.weights)
+
+
+def test_an_encoder_that_does_not_learn_is_saved_and_loaded_like_any(tmp_path: Path) -> None:
+    folder = write_encoder(tmp_path / "encoder", "bert")
+    nlp = runner.blank("en")
+    nlp.add_pipe("ner", {"tok2vec": {"type": "encoder", "model": str(folder), "train": [1]}})
+    sgd = nlp.initialize(lambda: TEXTS)
+    before = {path: value.copy() for path, value in nlp.parameters.all_values().items()}
+    for _ in range(3):
+        nlp.update(TEXTS, drop=0.1, sgd=sgd)
+    after = nlp.parameters.all_values()
+    moved = {path.split("/")[3] for path, value in after.items() if "encoder" in path and (value != before[path]).any()}
+    assert moved == {"layer1"}
+    nlp.to_disk(tmp_path / "model")
+    again = runner.load(tmp_path / "model")
+    assert weights_sha256(again) == weights_sha256(nlp)
+    other = runner.blank("en")
+    other.add_pipe("ner", source=again)
+    assert weights_sha256(other) == weights_sha256(nlp)
+    with nlp.use_params(sgd.averages):
+        nlp.to_disk(tmp_path / "averaged")
+    assert weights_sha256(runner.load(tmp_path / "averaged")) != weights_sha256(nlp)

@@ -49,7 +49,7 @@ def forward(
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
     X, sequences = pieces
     n, width = X.shape
-    n_heads = model.attrs["n_heads"]
+    n_heads, is_fixed = model.attrs["n_heads"], model.attrs.get("is_fixed", False)
     scale = np.float32((width // n_heads) ** -0.5)
     W, W_O = model.get_param("W"), model.get_param("W_O")
     QKV = X @ W.T  # (n, 3 width)
@@ -69,8 +69,9 @@ def forward(
     Y += model.get_param("b_O")
 
     def backprop(dY: Floats2d) -> Floats2d:
-        model.inc_grad("W_O", dY.T @ C)
-        model.inc_grad("b_O", dY.sum(axis=0))
+        if not is_fixed:
+            model.inc_grad("W_O", dY.T @ C)
+            model.inc_grad("b_O", dY.sum(axis=0))
         dC = dY @ W_O
         # The sum over j of P_ij dP_ij is dC_i · C_i, whatever was dropped (Dao et al., 2022).
         along = np.einsum("ij,ij->i", dC.reshape(n * n_heads, -1), C.reshape(n * n_heads, -1)).reshape(n, n_heads)
@@ -88,8 +89,9 @@ def forward(
             np.matmul(dP, K, out=dQ)
             np.matmul(dP.swapaxes(2, 3), Q, out=dK)
         dQKV[:, :width] *= scale
-        model.inc_grad("W", dQKV.T @ X)
-        model.inc_grad("b", dQKV.sum(axis=0))
+        if not is_fixed:
+            model.inc_grad("W", dQKV.T @ X)
+            model.inc_grad("b", dQKV.sum(axis=0))
         return dQKV @ W
 
     return Y, backprop

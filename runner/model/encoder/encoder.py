@@ -28,6 +28,7 @@ from runner.model.encoder.sequences import Pieces, Sequences, sequences
 from runner.model.layout import Floats2d, Packed, Tokens, transposed
 from runner.model.tok2vec import HasFiles
 
+EMBEDDINGS = "embeddings"
 _NO_FEATURES = ("orth",)  # a batch's tokens have at least one
 Beside = Annotated[Any, registry.Block("tok2vecs")]
 
@@ -42,6 +43,7 @@ def encoder(
     max_pieces: int | None = None,
     overlap: int = 64,
     dropout: float | None = None,
+    train: Any = True,
 ) -> Encoder:
     """Return a builder of the tok2vec: `build(name, seed, dropout)` → Model[Tokens, Packed].
 
@@ -51,7 +53,8 @@ def encoder(
     learned shares (Peters et al., 2018); 1: the last layer. beside: a tok2vec whose vectors are put beside the encoder's.
     max_pieces: the longest sequence that is read at once; None: as many as the encoder has positions for. overlap: pieces
     that two windows of a longer text share. dropout: share of activations dropped inside of the encoder, in updates that
-    drop any; None: as elsewhere.
+    drop any; None: as elsewhere. train: whether the encoder learns: true, false, or a list of the layers that do, from 0, and
+    "embeddings". What does not learn has no gradient and is in no checkpoint.
     """
     if pooling not in POOLING:
         raise RunnerError(f"unknown pooling {pooling!r:.60}; {suggest(pooling, POOLING)}")
@@ -63,6 +66,7 @@ def encoder(
         raise RunnerError(f"overlap is {overlap}; it must not be negative")
     if dropout is not None and not 0 <= dropout < 1:
         raise RunnerError(f"dropout is {dropout}; it must be at least 0 and less than 1")
+    _check_train(train)
     if not isinstance(model, str) and not (isinstance(model, Mapping) and set(model) == set(KEYS.values())):
         hint = f"Give a folder, or a mapping of {', '.join(KEYS.values())} to a path or {{url: …, sha256: …}} each."
         raise RunnerError(f"{model!r:.60} names no encoder", hint=hint)
@@ -70,7 +74,7 @@ def encoder(
         raise RunnerError(
             "an encoder cannot stand beside another", hint="Use beside.type=hash_embed_cnn, or beside=null."
         )
-    return Encoder(Pretrained(model), Reading(pooling, mix, max_pieces, overlap), beside, dropout)
+    return Encoder(Pretrained(model), Reading(pooling, mix, max_pieces, overlap), beside, dropout, train)
 
 
 class Reading(NamedTuple):
@@ -91,8 +95,10 @@ class Encoder:
         reading: Reading,
         beside: Callable[[str, int, Dropout], Model[Tokens, Packed]] | None,
         dropout: float | None,
+        train: bool | list[Any],
     ) -> None:
         self._source, self._reading, self._beside, self._dropout = source, reading, beside, dropout
+        self._train = train
         self._files: dict[str, bytes] = {}
         self._place = "the model"
 
@@ -149,9 +155,32 @@ class Encoder:
 
     def _layers(self, name: str, a: Architecture, dropout: Dropout) -> list[Model[Any, Any]]:
         """The embeddings, and the layers after them."""
-        init = initializers(self._source, a, "embeddings")
+        train = (
+            self._train if isinstance(self._train, list) else [EMBEDDINGS, *range(a.n_layers)] if self._train else []
+        )
+        for number in train:
+            if number != EMBEDDINGS and not 0 <= number < a.n_layers:
+                fact = f"there is no layer {number}; the encoder has layers 0 to {a.n_layers - 1}"
+                raise RunnerError(fact, place="tok2vec.train", hint="Name layers of the encoder.")
+        init = initializers(self._source, a, EMBEDDINGS)
         first: Model[Any, Any] = embeddings(f"{name}/embeddings", a, dropout=dropout, init=init)
-        return [first, *(layer(f"{name}/layer{i}", a, self._source, i, dropout) for i in range(a.n_layers))]
+        first.attrs["is_fixed"] = EMBEDDINGS not in train
+        rest = (
+            layer(f"{name}/layer{i}", a, self._source, i, dropout, is_fixed=i not in train) for i in range(a.n_layers)
+        )
+        return [first, *rest]
+
+
+def _check_train(train: Any) -> None:
+    """Raise RunnerError unless `train` is true, false or a list of layer numbers and "embeddings"."""
+    if isinstance(train, bool):
+        return
+    are_layers = isinstance(train, list) and all(
+        one == EMBEDDINGS or (isinstance(one, int) and not isinstance(one, bool)) for one in train
+    )
+    if not are_layers:
+        hint = "Give true, false, or a list of layers, such as [embeddings, 0, 1]."
+        raise RunnerError(f"train is {train!r:.60}", place="tok2vec.train", hint=hint)
 
 
 def forward(
@@ -190,20 +219,21 @@ def _sequences(model: Model[Tokens, Packed], tokens: Tokens) -> Sequences:
 
 def _encode(
     model: Model[Tokens, Packed], batch: Sequences, is_train: bool
-) -> tuple[Floats2d, Callable[[Floats2d], Any]]:
+) -> tuple[Floats2d, Callable[[Floats2d], None]]:
     """(n_tokens, width)"""
     a: Architecture = model.attrs["architecture"]
     how, n_mixed = model.attrs["pooling"], model.attrs["mix"]
     embed, *layers = model.layers[: 1 + a.n_layers]
-    X, backprop_embed = embed(batch, is_train)
+    lowest = _lowest(embed, layers)  # from here on there is a gradient; what is below computes the same in every update
+    X, backprop_embed = embed(batch, is_train and lowest < 0)
     backprops, pooled = [], []
     rows = (
         batch.rows(how) if n_mixed == 1 else None
     )  # of the last layer, those that no token's vector needs are left out
     for i, one in enumerate(layers):
         is_last = i == a.n_layers - 1
-        X, backprop_layer = one((Pieces(X, batch), rows if is_last else None), is_train)
-        if is_train:  # a backprop keeps its layer's arrays in memory
+        X, backprop_layer = one((Pieces(X, batch), rows if is_last else None), is_train and lowest <= i)
+        if is_train and lowest <= i:  # a backprop keeps its layer's arrays in memory
             backprops.append(backprop_layer)
         if i >= a.n_layers - n_mixed and rows is None:
             pooled.append(pool(X, batch, how))
@@ -213,14 +243,22 @@ def _encode(
     elif rows is None:
         T = pooled[0][0]
 
-    def backprop(dT: Floats2d) -> Any:
+    def backprop(dT: Floats2d) -> None:
         dTs = backprop_mixed(dT) if backprop_mixed is not None else [dT]
         dX = None
-        for i in range(a.n_layers - 1, -1, -1):
+        for i in range(a.n_layers - 1, max(lowest, 0) - 1, -1):
             if (place := i - (a.n_layers - n_mixed)) >= 0:
                 d_layer = pooled[place][1](dTs[place]) if pooled else dTs[place]
                 dX = d_layer if dX is None else dX + d_layer
-            dX = backprops[i](dX)
-        return backprop_embed(dX)
+            dX = backprops[i - max(lowest, 0)](dX)
+        if lowest < 0:
+            backprop_embed(dX)
 
     return T, backprop
+
+
+def _lowest(embed: Model[Any, Any], layers: list[Model[Any, Any]]) -> int:
+    """The first layer that learns; -1 if the embeddings learn, and the number of layers if nothing does."""
+    if not embed.attrs["is_fixed"]:
+        return -1
+    return next((i for i, one in enumerate(layers) if not one.layers[0].attrs["is_fixed"]), len(layers))

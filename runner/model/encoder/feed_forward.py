@@ -38,12 +38,13 @@ def forward(
     Y += model.get_param("b_D")
 
     def backprop(dY: Floats2d) -> Floats2d:
-        model.inc_grad("D", dY.T @ H)
-        model.inc_grad("b_D", dY.sum(axis=0))
         dH = dY @ D
         dH *= slope
-        model.inc_grad("U", dH.T @ X)
-        model.inc_grad("b_U", dH.sum(axis=0))
+        if not model.attrs.get("is_fixed", False):
+            model.inc_grad("D", dY.T @ H)
+            model.inc_grad("b_D", dY.sum(axis=0))
+            model.inc_grad("U", dH.T @ X)
+            model.inc_grad("b_U", dH.sum(axis=0))
         return dH @ U
 
     return Y, backprop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +24,18 @@ Backprop = Callable[[Floats2d], Floats2d]
 
 
 def layer(
-    name: str, a: Architecture, source: Pretrained, number: int, dropout: Dropout
+    name: str, a: Architecture, source: Pretrained, number: int, dropout: Dropout, *, is_fixed: bool
 ) -> Model[tuple[Pieces, Rows | None], Floats2d]:
-    """(Pieces (n, width), rows) → (n, width), or (n_rows, width) of the asked rows. number: of the layer, from 0."""
+    """(Pieces (n, width), rows) → (n, width), or (n_rows, width) of the asked rows. number: of the layer, from 0.
+
+    is_fixed: its weights do not learn.
+    """
 
     def init(part: str) -> dict[str, Initializer]:
         return initializers(source, a, part, number)
 
     width, norm_init = a.width, init("attention_norm")
-    return Model(
+    made: Model[Any, Any] = Model(
         name,
         forward,
         layers=[
@@ -46,6 +50,9 @@ def layer(
         ],
         dims={"nO": width},
     )
+    for part in made.layers:
+        part.attrs["is_fixed"] = is_fixed
+    return made
 
 
 def forward(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from thinc.api import Model
 
 from runner.model.dropout import Dropout
@@ -41,7 +42,10 @@ def forward(
 
     def backprop(dY: Floats2d) -> tuple[Floats2d, Floats2d]:
         """dY → (dX, gradient of the branch)"""
-        dX = backprop_norm(dY, model.get_grad("G"), model.get_grad("b"))
+        if model.attrs.get("is_fixed", False):
+            dX = backprop_norm(dY, np.zeros_like(dY[0]), np.zeros_like(dY[0]))
+        else:
+            dX = backprop_norm(dY, model.get_grad("G"), model.get_grad("b"))
         return dX, dX * mask if mask is not None else dX.copy()
 
     return Y, backprop

@@ -91,7 +91,9 @@ def test_empty_texts_have_no_vectors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [("bert", {}), ("bert", {"pooling": "mean"}), ("bert", {"mix": 2, "pooling": "last"}), ("roberta", {}),
-     ("electra", {"pooling": "mean"}), ("distilbert", {}), ("bert", {"rate": 0.3}), ("bert", {"max_pieces": 16, "overlap": 6})],
+     ("electra", {"pooling": "mean"}), ("distilbert", {}), ("bert", {"rate": 0.3}), ("bert", {"train": [0]}),
+     ("bert", {"train": [1], "mix": 2}), ("bert", {"train": ["embeddings"], "dropout": 0.5, "rate": 0.1}),
+     ("bert", {"max_pieces": 16, "overlap": 6})],
 )  # fmt: skip
 def test_gradients_are_those_of_finite_differences(kind: str, settings: dict[str, Any], tmp_path: Path) -> None:
     """In float64: every kind of layer, several weights of each parameter."""
@@ -134,11 +136,30 @@ def _in_float64(model: Any) -> list[tuple[Any, str, np.ndarray]]:
         for name in node.attrs.get("init", {}):
             value = node.get_param(name).astype("float64")
             node.set_param(name, value)
+            if node.attrs.get("is_fixed"):
+                continue
             node.set_grad(name, np.zeros_like(value))
             if name in node.attrs.get("tables", ()):
                 node.attrs["tables"][name] = Table(value, np.zeros_like(value))
             weights.append((node, name, value))
     return weights
+
+
+@pytest.mark.parametrize(
+    ("train", "n_moving"), [(True, 29), (False, 0), ([], 0), ([1], 12), (["embeddings", 0], 17), ([0, 1], 24)]
+)
+def test_what_does_not_learn_is_not_in_the_flat_arrays(train: Any, n_moving: int, tmp_path: Path) -> None:
+    """The embeddings have 5 parameters, and each of the two layers has 12."""
+    folder = write_encoder(tmp_path, "bert")
+    model, parameters = made(folder, train=train)
+    assert (len(parameters.layout), len(parameters.fixed)) == (n_moving, 29 - n_moving)
+    whole = made(folder)[0]
+    np.testing.assert_array_equal(model.predict(tokens(*TEXTS)).X, whole.predict(tokens(*TEXTS)).X)
+    X, backprop = model(tokens(*TEXTS), True)
+    backprop(np.ones_like(X.X))
+    moving = {path.split("/")[2] for path, view in parameters.views(parameters.gradient).items() if view.any()}
+    named = {f"layer{one}" if isinstance(one, int) else one for one in (train if isinstance(train, list) else [])}
+    assert moving == (named if train is not True else {"embeddings", "layer0", "layer1"})
 
 
 def test_a_long_text_is_read_in_overlapping_windows(tmp_path: Path) -> None:
@@ -237,6 +258,9 @@ def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
         ({"mix": 3}, "mix is 3, and the encoder has 2 layers"),
         ({"max_pieces": 8}, "max_pieces is 8"),
         ({"overlap": -1}, "overlap is -1"),
+        ({"dropout": 1.0}, "dropout is 1.0"),
+        ({"train": [2]}, "there is no layer 2; the encoder has layers 0 to 1"),
+        ({"train": "all"}, "train is 'all'"),
     ],
 )
 def test_settings_are_checked(settings: dict[str, Any], fact: str, tmp_path: Path) -> None:
