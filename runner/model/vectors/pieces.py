@@ -46,12 +46,12 @@ class PieceVectors:
         if not words:
             return np.zeros((0, matrix.shape[1]), dtype="float32")
         ids, counts = tokenizer.pieces(words)
+        starts = np.cumsum(counts) - counts
         V = matrix.take(ids, axis=0).astype("float32")
         if len(ids) > len(words):
-            V = np.add.reduceat(V, np.cumsum(counts) - counts, axis=0)
-            V *= (1 / counts).astype("float32")[:, None]
-        V *= scale
-        V[~self.knows(words)] = 0
+            V = np.add.reduceat(V, starts, axis=0)
+        V *= (scale / counts).astype("float32")[:, None]
+        V[~_is_known(ids, starts, tokenizer)] = 0
         return V
 
     def knows(self, words: Sequence[str]) -> NDArray[np.bool_]:
@@ -60,7 +60,7 @@ class PieceVectors:
         ids, counts = tokenizer.pieces(words)
         if not len(ids):
             return np.zeros(0, dtype=bool)
-        return np.logical_or.reduceat(ids != tokenizer.unknown, np.cumsum(counts) - counts)
+        return _is_known(ids, np.cumsum(counts) - counts, tokenizer)
 
     def files(self) -> dict[str, Any]:
         self._tables()
@@ -85,6 +85,12 @@ class PieceVectors:
                 words = WordTokenizer(self._files[TOKENIZER], n_pieces=len(matrix), most=_MOST_PIECES, place=place)
                 self._read = matrix, np.float32(1 / sqrt(mean_square or 1.0)), words
             return self._read
+
+
+def _is_known(ids: NDArray[np.int32], starts: NDArray[np.int64], tokenizer: WordTokenizer) -> NDArray[np.bool_]:
+    """Whether any piece of each word is known. starts: (n_words,) of its pieces among `ids`."""
+    known: NDArray[np.bool_] = np.logical_or.reduceat(ids != tokenizer.unknown, starts)
+    return known
 
 
 def _files_of(source: Pretrained) -> dict[str, bytes]:
