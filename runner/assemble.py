@@ -353,7 +353,12 @@ def run_info(
         ],
         components=components,
         columns=[
-            ScoreColumns(component.name, component.heading, component.columns)
+            ScoreColumns(
+                component.name,
+                component.heading,
+                component.columns,
+                is_taught=plan.teacher is not None and plan.teacher.knows(component.name),
+            )
             for component in (pipeline.components[name] for name in pipeline.pipe_names)
             if component.has_weights
         ],

@@ -46,11 +46,16 @@ class Teaching(Protocol):
 
 
 class Lesson(NamedTuple):
-    """The outcome of an update with a teacher."""
+    """The outcome of an update with a teacher. Beside annotation, both losses count with their weights."""
 
-    learned: float  # loss of the part that the data annotate
-    taught: float  # loss of the part that only the teacher knows
+    learned: float  # loss against what the data annotate
+    taught: float  # loss against what the teacher believes
     dX: Floats2d | None  # gradient of the token vectors
+
+
+def taught_key(name: str) -> str:
+    """The name of the loss of a component against its teacher's beliefs, among the losses by component."""
+    return f"teach/{name}"
 
 
 def rows_for(theirs: Sequence[str], rows: Mapping[str, int]) -> NDArray[np.intp]:
@@ -71,9 +76,12 @@ def mixed(gold: Floats2d, taught: Floats2d, weight: float) -> Floats2d:
     return (1 - weight) * gold + weight * taught
 
 
-def class_targets(gold: NDArray[np.integer[Any]], own: Floats2d, beliefs: Beliefs, rows: Mapping[str, int]) -> Floats2d:
-    """What the softmax over a token's classes should be: (n_labels, n_tokens), float64 or that of the beliefs.
+def class_targets(
+    gold: NDArray[np.integer[Any]], own: Floats2d, beliefs: Beliefs, rows: Mapping[str, int]
+) -> tuple[Floats2d, NDArray[np.float64]]:
+    """(what the softmax over a token's classes should be, the part of it that the gold label gives).
 
+    The first is (n_labels, n_tokens), the second (n_tokens,) from 0 to 1, see `losses_apart`.
     A token without gold has the teacher's distribution over the labels that both know; one whose gold label the teacher
     knows, a mixture; any other gold label stands alone. A token whose teacher believes in unknown labels only keeps its own.
     gold: (n_tokens,) rows, -1 unknown. own: the student's distribution (n_labels, n_tokens). rows: label → its row.
@@ -89,12 +97,39 @@ def class_targets(gold: NDArray[np.integer[Any]], own: Floats2d, beliefs: Belief
     exact[gold[known], np.arange(len(known))] = 1
     is_theirs = np.isin(gold[known], places) & ~is_silent[known]
     target[:, known] = np.where(is_theirs, mixed(exact, target[:, known], beliefs.weight), exact)
-    return target
+    return target, gold_share(gold, is_theirs, beliefs.weight)
 
 
-def cross_entropy_of(target: Floats2d, P: Floats2d, columns: NDArray[np.bool_]) -> float:
-    """-Σ target log P over these columns, (n_states, n) both."""
-    if not columns.any():
-        return 0.0
-    q, p = target[:, columns], np.maximum(P[:, columns], 1e-12)
-    return float(-(q * np.log(p, dtype="float64")).sum())
+def gold_share(gold: NDArray[np.integer[Any]], is_theirs: NDArray[np.bool_], weight: float) -> NDArray[np.float64]:
+    """The part of each token's target that its gold state gives: (n_tokens,).
+
+    gold: (n_tokens,) states, negative where unknown. is_theirs: for each known one, whether the teacher knows it too.
+
+    >>> gold_share(np.array([2, -1, 0]), np.array([True, False]), 0.25).tolist()
+    [0.75, 0.0, 1.0]
+    """
+    share = np.zeros(len(gold))
+    share[gold >= 0] = np.where(is_theirs, 1 - weight, 1.0)
+    return share
+
+
+def losses_apart(
+    target: Floats2d, P: Floats2d, gold: NDArray[np.integer[Any]], share: NDArray[np.float64]
+) -> tuple[float, float]:
+    """-Σ target log P as (loss against the gold states, loss against the teacher's beliefs).
+
+    target, P: (n_states, n_tokens). gold: (n_tokens,) states, negative where unknown. share: see `gold_share`.
+
+    >>> target, P = np.array([[0.75, 0.5], [0.25, 0.5]]), np.array([[0.5, 0.5], [0.5, 0.5]])
+    >>> [round(loss / float(np.log(2)), 2) for loss in losses_apart(target, P, np.array([0, -1]), np.array([0.5, 0.0]))]
+    [0.5, 1.5]
+    """
+    known = np.flatnonzero(gold >= 0)
+    of_gold = np.maximum(P[gold[known], known], 1e-12)
+    learned = -float((share[known] * np.log(of_gold, dtype="float64")).sum())
+    return learned, cross_entropy_of(target, P) - learned
+
+
+def cross_entropy_of(target: Floats2d, P: Floats2d) -> float:
+    """-Σ target log P, (n_states, n) both."""
+    return -float((target * np.log(np.maximum(P, 1e-12), dtype="float64")).sum())

@@ -12,7 +12,7 @@ from thinc.api import Model
 from runner import registry
 from runner.components.advice import Advice, Size, between
 from runner.components.base import Candidate, Component, Likelihood, PerType
-from runner.components.beliefs import Beliefs, Lesson, cross_entropy_of, mixed, rows_for, spread
+from runner.components.beliefs import Beliefs, Lesson, gold_share, losses_apart, mixed, rows_for, spread
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
@@ -154,8 +154,8 @@ class EntityRecognizer(Component):
         own = self.head.ops.crf_marginals(scores, batch.layout).probabilities
         target = self._target(gold, own, beliefs)
         n_docs = scores.dtype.type(max(len(batch.docs), 1))
-        is_gold = gold >= 0
-        learned, taught = cross_entropy_of(target, own, is_gold), cross_entropy_of(target, own, ~is_gold)
+        share = gold_share(gold, self._is_theirs(gold[gold >= 0], beliefs), beliefs.weight)
+        learned, taught = losses_apart(target, own, gold, share)
         return Lesson(learned, taught, backprop((own - target.astype(own.dtype)) / n_docs))
 
     def _target(self, gold: NDArray[np.int16], own: Floats2d, beliefs: Beliefs) -> Floats2d:
@@ -183,9 +183,14 @@ class EntityRecognizer(Component):
         known = np.flatnonzero(gold >= 0)
         exact = np.zeros((n_states, len(known)), dtype=target.dtype)
         exact[gold[known], np.arange(len(known))] = 1
-        is_theirs = ~new[gold[known]] | (gold[known] == 0)
+        is_theirs = self._is_theirs(gold[known], beliefs)
         target[:, known] = np.where(is_theirs, mixed(exact, taught[:, known], beliefs.weight), exact)
         return target
+
+    def _is_theirs(self, states: NDArray[np.int16], beliefs: Beliefs) -> NDArray[np.bool_]:
+        """Whether the teacher knows these states: O, and those of its labels."""
+        n_labels = max(len(self.labels), 1)
+        return (states == 0) | np.isin((states - 1) % n_labels, rows_for(beliefs.labels, self.label_rows))
 
     def _others(self) -> NDArray[np.bool_] | None:
         """Which states a word in no entity may have where only some labels are annotated: (n_sets, n_states), see crf.loss."""

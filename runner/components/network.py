@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner.components.base import Candidate, Component, Likelihood
-from runner.components.beliefs import Teaching
+from runner.components.beliefs import Teaching, taught_key
 from runner.components.inputs import Batch
 from runner.components.known_words import KnownWords
 from runner.components.pseudo_labels import Rule, Written
@@ -275,7 +275,7 @@ class Network:
     ) -> None:
         """Add the examples' gradient to the parameters' gradient, and each loss to `losses`. step: for error messages.
 
-        teacher: of the components that it knows; the loss of what it alone tells is called "teach/NAME".
+        teacher: of the components that it knows; the loss against what it believes is called "teach/NAME".
         Raises Diverged if a loss is not finite.
         """
         inputs = Batch.of([example.predicted for example in examples], self.lexemes)
@@ -340,7 +340,7 @@ def _learn(
     beliefs = teacher.beliefs(component.name, batch.docs, component.question(examples))
     lesson = component.learn_from(batch, examples, beliefs)
     if losses is not None:
-        key = f"teach/{component.name}"
+        key = taught_key(component.name)
         losses[key] = losses.get(key, 0.0) + lesson.taught
     return lesson.learned, lesson.dX
 

@@ -23,13 +23,13 @@ from thinc.api import Model
 from runner import registry
 from runner.components.advice import Advice, Size, between
 from runner.components.base import Component, Likelihood, PerType
-from runner.components.beliefs import Beliefs, Lesson, class_targets
+from runner.components.beliefs import Beliefs, Lesson, class_targets, losses_apart
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
 from runner.components.inputs import Batch
 from runner.components.outcomes import Outcome, View
-from runner.components.parser_lessons import Question, TreeBeliefs, soft_arc_loss, soft_label_loss
+from runner.components.parser_lessons import Question, TreeBeliefs, soft_arc_loss
 from runner.components.parser_pieces import MAX_LENGTH, Group, cut, groups, tree_lengths
 from runner.components.parser_scores import arc_outcomes, count_arcs, deps, graded_arcs
 from runner.components.scores import Scores
@@ -254,8 +254,9 @@ class DependencyParser(Component):
         parse, backprop = self.head.begin_update((group.vectors, believed.heads))
         learned, taught, d_arcs = soft_arc_loss(parse.arcs, believed.arcs, heads, beliefs.weight)
         own = losses.softmax(parse.labels)
-        target = class_targets(labels, own, replace(beliefs, P=believed.labels), self.label_rows)
-        more_learned, more_taught, d_labels = soft_label_loss(own, target, labels >= 0)
+        target, share = class_targets(labels, own, replace(beliefs, P=believed.labels), self.label_rows)
+        more_learned, more_taught = losses_apart(target, own, labels, share)
+        d_labels = own - target.astype(own.dtype)
         scale = own.dtype.type(1 / max(len(gold.heads), 1))
         for gradient in (*d_arcs, d_labels):
             gradient *= scale

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.components.beliefs import cross_entropy_of
 from runner.corpus.doc import Doc
 from runner.corpus.pieces import sentence_lengths
 from runner.model.biaffine import Arcs, Floats3d
@@ -50,7 +49,7 @@ def soft_arc_loss(
 
     believed: probabilities in the same buckets. gold: (n_tokens,) positions, -1 for unknown heads. The target of a token is
     its gold head and the teacher's belief, mixed by `weight`; without gold head it is the belief.
-    Returns (loss of tokens with gold heads, loss of the others, gradient of the scores).
+    Returns (loss against the gold heads, loss against the beliefs, gradient of the scores).
     """
     learned = taught = 0.0
     gradients = []
@@ -63,16 +62,11 @@ def soft_arc_loss(
         target = B.astype(P.dtype)
         target[is_gold] *= weight
         target[(*np.nonzero(is_gold), heads[is_gold])] += 1 - weight
-        losses = -(target * np.log(np.maximum(P, 1e-30), dtype="float64")).sum(axis=2)  # (n_pieces, longest)
-        learned += float(losses[is_gold].sum())
-        taught += float(losses[inside & ~is_gold].sum())
+        losses = -np.log(np.maximum(P, 1e-30), dtype="float64")
+        of_gold = (1 - weight) * float(losses[(*np.nonzero(is_gold), heads[is_gold])].sum())
+        learned += of_gold
+        taught += float((target * losses)[inside].sum()) - of_gold
         P -= target
         P[~inside] = 0
         gradients.append(P)
     return learned, taught, gradients
-
-
-def soft_label_loss(P: Floats2d, target: Floats2d, is_gold: NDArray[np.bool_]) -> tuple[float, float, Floats2d]:
-    """(loss of tokens with gold labels, loss of the others, gradient of the scores). P, target: (n_labels, n_tokens)."""
-    learned, taught = cross_entropy_of(target, P, is_gold), cross_entropy_of(target, P, ~is_gold)
-    return learned, taught, P - target.astype(P.dtype)

@@ -17,7 +17,7 @@ from thinc.api import Model
 from runner import registry
 from runner.components.advice import Advice, Size, between
 from runner.components.base import Component, Likelihood, PerType
-from runner.components.beliefs import Beliefs, Lesson, class_targets, cross_entropy_of
+from runner.components.beliefs import Beliefs, Lesson, class_targets, losses_apart
 from runner.components.calibration import Graded
 from runner.components.counts import Counts
 from runner.components.facts import Facts, Flaw
@@ -136,9 +136,8 @@ class Tagger(Component):
         gold = np.concatenate([self._gold(example) for example in examples])
         Y, backprop = self.head.begin_update(batch.vectors)
         own = losses.softmax(Y)
-        target = class_targets(gold, own, beliefs, self.label_rows)
-        is_gold = gold >= 0
-        learned, taught = cross_entropy_of(target, own, is_gold), cross_entropy_of(target, own, ~is_gold)
+        target, share = class_targets(gold, own, beliefs, self.label_rows)
+        learned, taught = losses_apart(target, own, gold, share)
         n_tokens = Y.dtype.type(max(Y.shape[1], 1))
         return Lesson(learned, taught, backprop((own - target.astype(own.dtype)) / n_tokens))
 

@@ -253,18 +253,21 @@ class TextCategorizer(Component):
             target = np.where(is_gold & held_by_new, gold, mixed(gold, theirs, beliefs.weight))
             target = np.where(is_gold, target, theirs)
             loss, dY = losses.categorical_cross_entropy(Y, target)
+            part = np.where(held_by_new, 1.0, 1 - beliefs.weight)  # of a doc's target that is gold
+            learned, _ = losses.categorical_cross_entropy(Y, gold * part)
         else:
             is_known = ~np.isnan(gold)
-            is_gold = np.asarray(is_known.any(axis=0))
             target = np.where(
                 is_known,
                 np.where(is_theirs[:, None], mixed(np.nan_to_num(gold), theirs, beliefs.weight), gold),
                 np.where(is_theirs[:, None], theirs, np.nan),
             )
             loss, dY = losses.binary_cross_entropy(Y, target)
+            shared, alone = (np.where(rows[:, None], gold, np.nan) for rows in (is_theirs, ~is_theirs))
+            learned, more = (losses.binary_cross_entropy(Y, one)[0] for one in (shared, alone))
+            learned = (1 - beliefs.weight) * learned + more
         dY /= dY.dtype.type(max(len(examples), 1))
-        share = float(np.mean(is_gold)) if examples else 1.0
-        return Lesson(loss * share, loss * (1 - share), backprop(dY))
+        return Lesson(learned, loss - learned, backprop(dY))
 
     def _texts(self, batch: Batch) -> Texts:
         return Texts(Keys(batch.lexemes.hashes(ATTRIBUTE, batch.rows), batch.layout), batch.vectors)

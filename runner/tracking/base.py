@@ -34,6 +34,7 @@ class ScoreColumns(NamedTuple):
     component: str
     heading: str  # of its loss: "NER"
     scores: Mapping[str, str]  # score → heading: {"ents_f": "NER F"}
+    is_taught: bool = False  # it has a teacher, and two losses: what it learns of the data, and what it is taught
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The table of evaluations as text: the columns of a run, and one aligned line for each evaluation.
 
-Each component names its columns. Shares are shown as percentages with two decimals. If the columns do not fit a terminal,
+Each component names its columns. With a teacher, its loss has two: Learn against what the data annotate, Teach against what
+the teacher believes. Shares are shown as percentages with two decimals. If the columns do not fit a terminal,
 columns are left out in this order: Token %, the speed, the losses, each component's scores except its last, the last scores.
 console.py prints the lines.
 """
@@ -11,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from runner.components.beliefs import taught_key
 from runner.foreign import shown_name
 from runner.tracking.base import RunInfo, ScoreColumns
 from runner.training.step import Evaluation, Step
@@ -36,8 +38,9 @@ class TextColumn:
         return cls(heading, max(6, _width(heading)), lambda _, evaluation: percent(evaluation.scores.get(key)), kept)
 
     @classmethod
-    def of_loss(cls, component: str, heading: str) -> TextColumn:
-        heading = f"{shown_name(heading)} Loss"
+    def of_loss(cls, component: str, heading: str, kind: str = "Loss") -> TextColumn:
+        """component: the key of the loss. kind: the last word of the heading."""
+        heading = f"{shown_name(heading)} {kind}"
         return cls(heading, max(9, _width(heading)), lambda _, evaluation: _number(evaluation.losses.get(component)), 2)
 
 
@@ -53,8 +56,10 @@ class EvaluationTable:
             TextColumn("Epoch", 5, lambda step, _: str(step.epoch)),
             TextColumn("Step", 7, lambda step, _: str(step.step)),
         ]
-        for name, heading, scores in components:
-            columns.append(TextColumn.of_loss(name, heading))
+        for name, heading, scores, is_taught in components:
+            columns.append(TextColumn.of_loss(name, heading, "Learn" if is_taught else "Loss"))
+            if is_taught:
+                columns.append(TextColumn.of_loss(taught_key(name), heading, "Teach"))
             last = list(scores)[-1:]
             columns += [TextColumn.of_score(key, scores[key], kept=4 if key in last else 3) for key in scores]
         columns += [

@@ -1,7 +1,8 @@
-"""A run with a teacher from the command line: its weight as a schedule."""
+"""A run with a teacher from the command line: its weight as a schedule, its losses apart."""
 
 from __future__ import annotations
 
+import doctest
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from runner.assemble import make_corpus, make_learner, make_start
 from runner.config.compose import compose
 from runner.launch.initial import with_pipeline_of_model
+from runner.tracking.mlflow import metrics
+from runner.tracking.mlflow.metrics import RunMetrics
 from runner.training.loop import Training
 from tests.commands.test_init_model import TINY, data, place, train
 
@@ -77,3 +80,29 @@ def test_a_weight_out_of_range_is_refused(place: Path, word: str, told: str) -> 
     ended = train(place, "refused", "init.model=first", "teacher=itself", *data("people"), word)
     assert ended.code in (1, 2)
     assert told in " ".join(ended.stderr.split())
+
+
+def test_the_losses_stand_apart_in_the_table_and_in_the_metrics(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    ended = train(place, "apart", "init.model=first", "teacher=itself", *data("both"))
+    assert ended.code == 0, ended.stderr
+    head = next(line for line in ended.stdout.splitlines() if line.startswith("Epoch"))
+    assert [f"{name} {kind}" in head for name in ("NER", "Tag") for kind in ("Learn", "Teach", "Loss")] == [
+        True,
+        True,
+        False,
+    ] * 2
+    last = list(training(place))[-1]
+    assert last.evaluation is not None
+    keys, values = RunMetrics().of_step(last)
+    numbers = dict(zip(keys, values, strict=True))
+    for name in ("ner", "tagger"):
+        assert numbers[f"learn/{name}"] == last.losses[name] > 0
+        assert numbers[f"teach/{name}"] == last.losses[f"teach/{name}"] > 0
+    assert not {key for key in keys if key.startswith("loss_")}
+    assert numbers["loss"] == pytest.approx(sum(last.losses.values()))
+    assert {"ner_loss", "teach/ner_loss"} <= RunMetrics().of_evaluation(last, last.evaluation).keys()
+
+
+def test_docstrings() -> None:
+    assert doctest.testmod(metrics).failed == 0

@@ -127,18 +127,19 @@ def test_heads_of_a_teacher_beside_gold_by_hand() -> None:
     believed = [np.array([[[0.8, 0.2], [0.1, 0.9]]])]
     learned, taught, (gradient,) = soft_arc_loss(arcs, believed, np.array([1, -1]), 0.25)
     assert gradient[0].tolist() == pytest.approx(np.array([[0.5 - 0.2, 0.5 - 0.8], [0.5 - 0.1, 0.5 - 0.9]]))
-    assert learned == taught == pytest.approx(np.log(2))
+    assert learned == pytest.approx(0.75 * np.log(2))  # of the first word's target, three quarters are gold
+    assert taught == pytest.approx(1.25 * np.log(2))
 
 
 def test_labels_that_one_side_alone_knows() -> None:
     """Columns: no gold; gold that both know; gold that the student alone knows; a teacher that is sure of an unknown label."""
     P = np.array([[0.3, 0.3, 0.3, 0.0], [0.5, 0.5, 0.5, 1.0], [0.2, 0.2, 0.2, 0.0]])  # of b, theirs, a
     own = np.full((3, 4), 1 / 3)
-    target = class_targets(
-        np.array([-1, 0, 2, -1]), own, Beliefs(["b", "theirs", "a"], P, 0.5), {"a": 0, "b": 1, "new": 2}
-    )
+    gold = np.array([-1, 0, 2, -1])
+    target, share = class_targets(gold, own, Beliefs(["b", "theirs", "a"], P, 0.4), {"a": 0, "b": 1, "new": 2})
+    assert share.tolist() == [0, 0.6, 1, 0]
     assert target[:, 0] == pytest.approx([0.4, 0.6, 0])
-    assert target[:, 1] == pytest.approx([0.7, 0.3, 0])
+    assert target[:, 1] == pytest.approx([0.76, 0.24, 0])
     assert target[:, 2] == pytest.approx([0, 0, 1])
     assert target[:, 3] == pytest.approx([1 / 3] * 3)
 

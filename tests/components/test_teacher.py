@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
 from typing import Any
 
 import numpy as np
 import pytest
 
 import runner
+from runner.components import beliefs
 from runner.components.base import Component
 from runner.components.beliefs import Beliefs
 from runner.components.pipeline import Pipeline
@@ -172,6 +174,20 @@ def test_a_weight_outside_its_range_and_a_component_without_lessons_are_refused(
         nlp.update(*RAW, teacher=Teacher(nlp))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_losses_against_the_data_and_against_the_teacher_stand_apart(kind: str) -> None:
+    """At weight 0 annotated texts have no loss against the teacher, at weight 1 none against the data. Both are linear in it."""
+    found = {}
+    for weight in (0.0, 0.25, 1.0):
+        nlp, losses = trained(kind, epochs=1), {}
+        nlp.update(*zip(*data(kind), strict=True), losses=losses, teacher=Teacher(trained(kind), weight))
+        found[weight] = losses[kind], losses[f"teach/{kind}"]
+    assert found[0.0][1] == pytest.approx(0, abs=1e-5)
+    assert found[1.0][0] == pytest.approx(0, abs=1e-5)
+    assert found[0.25] == pytest.approx((0.75 * found[0.0][0], 0.25 * found[1.0][1]), rel=1e-4)
+    assert found[0.25][0] > 0 < found[0.25][1]
+
+
 def test_rehearsing_keeps_what_an_update_alone_forgets() -> None:
     """The recipe of spaCy's rehearse: updates on new texts, steps on old ones in between."""
     new = ("Rome left .", {"words": ["Rome", "left", "."], "entities": ["U-LOC", "O", "O"]})
@@ -195,3 +211,7 @@ def test_a_pipeline_that_has_learned_nothing_has_nothing_to_rehearse() -> None:
     nlp.resume_training()
     with pytest.raises(runner.RunnerError, match="nothing to rehearse"):
         nlp.rehearse("Ann saw Rome .")
+
+
+def test_docstrings() -> None:
+    assert doctest.testmod(beliefs).failed == 0

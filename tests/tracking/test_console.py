@@ -87,6 +87,13 @@ def test_columns_that_do_not_fit_the_terminal_are_left_out(
     assert all(len(line) <= width for line in (head, rule, *rows))
 
 
+def test_a_component_with_a_teacher_has_two_losses() -> None:
+    table = EvaluationTable([NER._replace(is_taught=True)])
+    assert table.lines[0].split()[2:6] == ["NER", "Learn", "NER", "Teach"]
+    evaluation = dataclasses.replace(make_evaluation(0.4), losses={"ner": 12.5, "teach/ner": 3.25})
+    assert table.add(make_step(2, evaluation=evaluation)).split()[2:4] == ["12.50", "3.25"]
+
+
 def test_wide_letters_take_two_places() -> None:
     head, rule = EvaluationTable([ScoreColumns("人名", "人名の認識器", {})]).lines
     assert head.split()[2:4] == ["人名の認識器", "Loss"]

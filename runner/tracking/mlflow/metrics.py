@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 
+from runner.components.beliefs import taught_key
 from runner.tracking.mlflow.limits import clean_name
 from runner.training.step import Best, Evaluation, Step
 
@@ -79,7 +80,7 @@ class RunMetrics:
         return self._admitted({clean_name(f"test/{key}"): value for key, value in test.items() if value is not None})
 
     def _step_keys(self, step: Step) -> tuple[str, ...]:
-        more = [f"loss_{clean_name(name)}" for name in step.losses] if len(step.losses) > 1 else []
+        more = list(map(clean_name, _loss_keys(step.losses))) if len(step.losses) > 1 else []
         more = [*more, *map(clean_name, step.extra)][:MAX_EXTRA_KEYS]
         admitted = self._admitted(dict.fromkeys(more, 0.0))
         return (*STEP_KEYS, *itertools.takewhile(lambda key: key in admitted, more))  # values are matched by position
@@ -92,6 +93,17 @@ class RunMetrics:
                 self._keys.add(key)
                 admitted[key] = float(value)
         return admitted
+
+
+def _loss_keys(losses: Mapping[str, float]) -> list[str]:
+    """The metrics of the losses by component. A component with a teacher has two, learn/NAME and teach/NAME.
+
+    >>> _loss_keys({"ner": 1.0, "teach/tagger": 0.2, "tagger": 0.5})
+    ['loss_ner', 'teach/tagger', 'learn/tagger']
+    """
+    taught = {taught_key(name): name for name in losses if taught_key(name) in losses}
+    learn = {name: f"learn/{name}" for name in taught.values()}
+    return [name if name in taught else learn.get(name, f"loss_{name}") for name in losses]
 
 
 def _scores(scored: Evaluation | Best) -> dict[str, float]:
