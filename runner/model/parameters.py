@@ -2,8 +2,9 @@
 
 Clipping, L2, Adam and averaging are a few passes over memory, a checkpoint is a few arrays, and every value has a stable
 address: the path "ner/tok2vec/encode1/W". Layers are thinc models that declare their parameters in `attrs["init"]` as
-{name: (shape, initializer)}; a layer's `name` is its path. `attrs["tables"]` names the parameters that are read row by row
-(tables.py); `bind` puts their `Table` there.
+{name: (shape, initializer)}; a layer's `name` is its path. `attrs["grow"]` fills in what a layer that has learned gains when
+its labels become more: grow({name: values before}, {name: values now, with the old ones in place}). `attrs["tables"]` names
+the parameters that are read row by row (tables.py); `bind` puts their `Table` there.
 """
 
 from __future__ import annotations
@@ -160,6 +161,10 @@ class Parameters:
                 else:
                     value = old
             values[path] = value
+        if loaded is None:
+            for node in {id(node): node for node, _, path in layers if path in known}.values():
+                if node.name.partition("/")[0] in self.learned - set(fresh):
+                    _grow(node, known, values)
         self.fixed = {path: values.pop(path) for path in sorted(fixed)}
         self.layout, size = _placed({path: value.shape for path, value in values.items()})
         self.settle = _nothing
@@ -258,3 +263,13 @@ def _nothing() -> None:
 def _keep(value: NDArray[np.float32], old: NDArray[np.float32]) -> None:
     if old.ndim == value.ndim and all(a <= b for a, b in zip(old.shape, value.shape, strict=True)):
         value[tuple(slice(n) for n in old.shape)] = old
+
+
+def _grow(node: Model, known: Mapping[str, NDArray[np.float32]], values: Mapping[str, NDArray[np.float32]]) -> None:
+    """Let a layer fill in what it has gained since it learned."""
+    grow, names = node.attrs.get("grow"), list(node.attrs.get("init", ()))
+    before = {name: known[f"{node.name}/{name}"] for name in names if f"{node.name}/{name}" in known}
+    now = {name: values[f"{node.name}/{name}"] for name in names}
+    is_whole = len(before) == len(names) and all(value.size for value in before.values())
+    if grow is not None and is_whole and any(before[name].shape != now[name].shape for name in names):
+        grow(before, now)

@@ -7,7 +7,7 @@ import pytest
 
 from runner.model.dropout import Dropout
 from runner.model.layout import Layout, Packed, Tokens, transposed
-from runner.model.linear import linear
+from runner.model.linear import linear, linear_biluo
 from runner.model.maxout_window import maxout_window
 from runner.model.ops import Ops
 from runner.model.ops.windows import backprop_maxout, maxout
@@ -189,6 +189,22 @@ def test_growing_a_layer_keeps_what_it_knew():
     large = linear("s", nO=4, nI=3)
     parameters.bind({"s": large}, 0)
     assert large.get_param("W").tolist() == [[7] * 3, [7] * 3, [0] * 3, [0] * 3]
+
+
+def test_an_entity_label_that_a_learned_layer_gains_starts_below_O():
+    draw = np.random.default_rng(0)
+    X = Packed(draw.normal(size=(3, 500)).astype("float32"), Layout([500]))
+    parameters = Parameters()
+    small, large = (linear_biluo("s", n_labels=n, nI=3) for n in (3, 5))
+    parameters.bind({"s": small}, 0)
+    parameters.weights[...] = draw.normal(size=len(parameters.weights))
+    parameters.learned.add("s")
+    before = small.predict(X)
+    parameters.bind({"s": large}, 0)
+    after = large.predict(X)
+    states = after[1:].reshape(4, 5, -1)
+    np.testing.assert_allclose(np.concatenate([after[:1], states[:, :3].reshape(12, -1)]), before, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(states[:, 3:], np.broadcast_to(before[0] - 2, (4, 2, 500)), rtol=1e-4, atol=1e-4)
 
 
 def test_other_weights_are_borrowed_and_given_back_even_after_an_error():
