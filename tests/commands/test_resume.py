@@ -22,6 +22,7 @@ import pytest
 from runner.__main__ import main
 from runner.commands import train
 from runner.training.keeper import FOLDER, checkpoints, is_locked, lock
+from tests.model.encoder.small import write_encoder
 
 pytestmark = [pytest.mark.slow, pytest.mark.mlflow]
 
@@ -39,6 +40,12 @@ KINDS = {
     "numba": ["pipeline=full", "compute=numba"],
     "taught": [*TEACH, "teacher.weight={type: linear, start: 0.9, stop: 0.1, steps: auto}"],
     "frozen": [*TEACH, "training.components=[tagger]"],
+    "encoder": [
+        "pipeline=ner",
+        "optimizer.rates={tok2vec/encoder: 0.1}",
+        "dropout.value=0.1",
+        "pipeline.components.ner.tok2vec={type: encoder, model: encoder, train: [embeddings, 1]}",
+    ],
 }
 PARENTS = {"taught": ["pipeline=[ner,parser]"], "frozen": ["pipeline=full"]}  # kind → of the model that it starts from
 TIMES = ("words_per_second", "train_words_per_second", "prediction_words_per_second", "tracking_share", "seconds")
@@ -49,7 +56,9 @@ def command(*overrides: str) -> list[str]:
 
 
 def prepare(folder: Path, kind: str) -> None:
-    """Train the model that runs of this kind start from, in a folder where they look for it."""
+    """Make what runs of this kind start from, in a folder where they look for it: a trained model, an encoder's files."""
+    if kind == "encoder":
+        write_encoder(folder / "encoder", "bert")
     if kind in PARENTS:
         words = command(*PARENTS[kind], "tracking=none", "output_dir=parent")
         subprocess.run(words, cwd=folder, check=True, stdout=subprocess.DEVNULL)
