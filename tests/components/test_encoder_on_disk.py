@@ -120,6 +120,23 @@ def test_the_same_seed_gives_the_same_bits(nlp: Any, tmp_path: Path) -> None:
     assert np.array_equal(nlp.parameters.weights, other.parameters.weights)
 
 
+def test_word_vectors_beside_the_encoder_go_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = write_encoder(tmp_path / "encoder", "bert")
+    (tmp_path / "words.vec").write_text("cat 0.1 0.2\ndog 0.3 -0.4\n")
+    beside = {"type": "hash_embed_cnn", "width": 8, "depth": 1, "vectors": str(tmp_path / "words.vec")}
+    nlp = runner.blank("en")
+    nlp.add_pipe("ner", {"tok2vec": {"type": "encoder", "model": str(folder), "beside": beside}})
+    nlp.initialize(lambda: TEXTS)
+    nlp.update(TEXTS)
+    nlp.to_disk(tmp_path / "model")
+    shutil.rmtree(tmp_path / "encoder")
+    (tmp_path / "words.vec").unlink()
+    assert weights_sha256(runner.load(tmp_path / "model")) == weights_sha256(nlp)
+    for text, _ in TEXTS:
+        assert runner.load(tmp_path / "model")(text).to_json() == nlp(text).to_json()
+
+
 def test_an_encoder_that_does_not_learn_is_saved_and_loaded_like_any(tmp_path: Path) -> None:
     folder = write_encoder(tmp_path / "encoder", "bert")
     nlp = runner.blank("en")

@@ -29,6 +29,7 @@ from runner.model.layout import Floats2d, Packed, Tokens, transposed
 from runner.model.tok2vec import HasFiles
 
 EMBEDDINGS = "embeddings"
+_BESIDE = "beside/"  # before the names of its files
 _NO_FEATURES = ("orth",)  # a batch's tokens have at least one
 Beside = Annotated[Any, registry.Block("tok2vecs")]
 
@@ -70,7 +71,7 @@ def encoder(
     if not isinstance(model, str) and not (isinstance(model, Mapping) and set(model) == set(KEYS.values())):
         hint = f"Give a folder, or a mapping of {', '.join(KEYS.values())} to a path or {{url: …, sha256: …}} each."
         raise RunnerError(f"{model!r:.60} names no encoder", hint=hint)
-    if isinstance(beside, HasFiles):
+    if isinstance(beside, Encoder):
         raise RunnerError(
             "an encoder cannot stand beside another", hint="Use beside.type=hash_embed_cnn, or beside=null."
         )
@@ -102,21 +103,31 @@ class Encoder:
         self._files: dict[str, bytes] = {}
         self._place = "the model"
 
-    def files(self) -> dict[str, bytes]:
-        """The files that a trained model must hold, by name."""
+    def files(self) -> dict[str, Any]:
+        """The files that a trained model must hold, by name; those of the tok2vec beside it too."""
+        own = self._own_files()
+        theirs: Mapping[str, Any] = self._beside.files() if isinstance(self._beside, HasFiles) else {}
+        return {**own, **{f"{_BESIDE}{name}": content for name, content in theirs.items()}}
+
+    def _own_files(self) -> dict[str, bytes]:
         if not self._files:
             self._place = str(self._source.path(CONFIG).parent)
             self._files = {name: self._source.read(name) for name in CARRIED}
         return dict(self._files)
 
-    def take_files(self, files: Mapping[str, bytes]) -> None:
+    def take_files(self, files: Mapping[str, Any]) -> None:
         """Use the files of a trained model, in place of those of the pretrained encoder."""
-        if files.keys() != set(CARRIED):
+        theirs = {name.removeprefix(_BESIDE): files[name] for name in files if name.startswith(_BESIDE)}
+        if files.keys() - {f"{_BESIDE}{name}" for name in theirs} != set(CARRIED):
             raise ValueError("the files of the encoder are not in the model")
-        self._files = dict(files)
+        if isinstance(self._beside, HasFiles):
+            self._beside.take_files(theirs)
+        elif theirs:
+            raise ValueError("the model holds files that its encoder has no use for")
+        self._files = {name: bytes(files[name]) for name in CARRIED}
 
     def __call__(self, name: str, seed: int, dropout: Dropout) -> Model[Tokens, Packed]:
-        files = self.files()
+        files = self._own_files()
         a = read_architecture(files[CONFIG], f"{self._place}/{CONFIG}")
         how = self._reading
         longest = min(a.longest, how.max_pieces or a.longest)

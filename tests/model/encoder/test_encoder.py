@@ -279,3 +279,8 @@ def test_a_source_is_a_folder_or_three_files(tmp_path: Path) -> None:
         encoder({"config": "config.json"})
     with pytest.raises(RunnerError, match="there is no folder"):
         made(tmp_path / "two")
+
+
+def test_an_encoder_does_not_stand_beside_another() -> None:
+    with pytest.raises(RunnerError, match="cannot stand beside another"):
+        encoder("a", beside=encoder("b"))
