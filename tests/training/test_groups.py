@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runner.errors import RunnerError
 from runner.model.chain import chain
 from runner.model.linear import linear
 from runner.model.parameters import Parameters
 from runner.training.adam import adam
-from runner.training.groups import groups
+from runner.training.groups import groups, outside
 from runner.training.optimizers import radam, sgd
 
 
@@ -89,3 +91,16 @@ def test_rates_may_be_set_between_updates() -> None:
     assert (parameters.weights[8:] != before[8:]).all()
     with pytest.raises(RunnerError, match="no mapping"):
         optimizer.rates = 0.1
+
+
+SLICES = st.tuples(st.integers(0, 30), st.integers(0, 8)).map(lambda at: slice(at[0], at[0] + at[1]))
+
+
+@given(places=st.lists(SLICES, max_size=5), within=SLICES)
+def test_what_is_outside_of_places_is_what_sets_say(places: list[slice], within: slice) -> None:
+    def numbers(spans: list[slice]) -> list[int]:
+        return [i for span in spans for i in range(span.start, span.stop)]
+
+    spans = outside(places, within)
+    assert numbers(spans) == sorted(set(numbers([within])) - set(numbers(places)))
+    assert all(span.start < span.stop for span in spans)
