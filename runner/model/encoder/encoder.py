@@ -8,6 +8,7 @@ encoder does not, the case and shape of words, through hashed features. Source o
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
@@ -22,9 +23,9 @@ from runner.model.encoder.embeddings import embeddings
 from runner.model.encoder.layer import layer
 from runner.model.encoder.mixed import mixed
 from runner.model.encoder.pieces import WordTokenizer
-from runner.model.encoder.pool import POOLING, pool
+from runner.model.encoder.pool import POOLING
 from runner.model.encoder.pretrained import CARRIED, CONFIG, KEYS, TOKENIZER, Pretrained, initializers
-from runner.model.encoder.sequences import Pieces, Sequences, sequences
+from runner.model.encoder.vectors import Kept, encode, encode_fixed, lowest_learning
 from runner.model.layout import Floats2d, Packed, Tokens, transposed
 from runner.model.tok2vec import HasFiles
 
@@ -155,6 +156,8 @@ class Encoder:
                 "features": beside.attrs["features"] if beside is not None else _NO_FEATURES,
                 "architecture": a,
                 "words": words,
+                "tokenizer_sha256": hashlib.sha256(files[TOKENIZER]).hexdigest(),
+                "kept": None if lowest_learning(layers[0], layers[1 : 1 + a.n_layers]) < a.n_layers else Kept(),
                 "longest": longest,
                 "overlap": how.overlap,
                 "pooling": how.pooling,
@@ -198,7 +201,8 @@ def forward(
     model: Model[Tokens, Packed], tokens: Tokens, is_train: bool
 ) -> tuple[Packed, Callable[[Floats2d], Tokens]]:
     """The encoder's vectors first, then those of the tok2vec beside it: (width, n_tokens)."""
-    T, backprop_encoder = _encode(model, _sequences(model, tokens), is_train)
+    run = encode if model.attrs["kept"] is None else encode_fixed
+    T, backprop_encoder = run(model, tokens, is_train)
     mask = model.attrs["dropout"].mask(*T.shape) if is_train else None
     if mask is not None:
         T *= mask
@@ -217,59 +221,3 @@ def forward(
         return tokens
 
     return Packed(X if packed is None else np.concatenate([X, packed.X]), tokens.layout), backprop
-
-
-def _sequences(model: Model[Tokens, Packed], tokens: Tokens) -> Sequences:
-    assert tokens.words is not None
-    words: WordTokenizer = model.attrs["words"]
-    return sequences(
-        words.pieces(tokens.words()), tokens.inverse, tokens.layout, before=words.before, after=words.after,
-        longest=model.attrs["longest"], overlap=model.attrs["overlap"],
-    )  # fmt: skip
-
-
-def _encode(
-    model: Model[Tokens, Packed], batch: Sequences, is_train: bool
-) -> tuple[Floats2d, Callable[[Floats2d], None]]:
-    """(n_tokens, width)"""
-    a: Architecture = model.attrs["architecture"]
-    how, n_mixed = model.attrs["pooling"], model.attrs["mix"]
-    embed, *layers = model.layers[: 1 + a.n_layers]
-    lowest = _lowest(embed, layers)  # from here on there is a gradient; what is below computes the same in every update
-    X, backprop_embed = embed(batch, is_train and lowest < 0)
-    backprops, pooled = [], []
-    rows = (
-        batch.rows(how) if n_mixed == 1 else None
-    )  # of the last layer, those that no token's vector needs are left out
-    for i, one in enumerate(layers):
-        is_last = i == a.n_layers - 1
-        X, backprop_layer = one((Pieces(X, batch), rows if is_last else None), is_train and lowest <= i)
-        if is_train and lowest <= i:  # a backprop keeps its layer's arrays in memory
-            backprops.append(backprop_layer)
-        if i >= a.n_layers - n_mixed and rows is None:
-            pooled.append(pool(X, batch, how))
-    T, backprop_mixed = X, None
-    if n_mixed > 1:
-        T, backprop_mixed = model.layers[1 + a.n_layers]([vectors for vectors, _ in pooled], is_train)
-    elif rows is None:
-        T = pooled[0][0]
-
-    def backprop(dT: Floats2d) -> None:
-        dTs = backprop_mixed(dT) if backprop_mixed is not None else [dT]
-        dX = None
-        for i in range(a.n_layers - 1, max(lowest, 0) - 1, -1):
-            if (place := i - (a.n_layers - n_mixed)) >= 0:
-                d_layer = pooled[place][1](dTs[place]) if pooled else dTs[place]
-                dX = d_layer if dX is None else dX + d_layer
-            dX = backprops[i - max(lowest, 0)](dX)
-        if lowest < 0:
-            backprop_embed(dX)
-
-    return T, backprop
-
-
-def _lowest(embed: Model[Any, Any], layers: list[Model[Any, Any]]) -> int:
-    """The first layer that learns; -1 if the embeddings learn, and the number of layers if nothing does."""
-    if not embed.attrs["is_fixed"]:
-        return -1
-    return next((i for i, one in enumerate(layers) if not one.layers[0].attrs["is_fixed"]), len(layers))

@@ -26,6 +26,11 @@ needs_minilm = pytest.mark.skipif(
 )
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def made(folder: Path | str, seed: int = 0, rate: float = 0.0, **settings: Any) -> tuple[Any, Parameters]:
     dropout = Dropout()
     dropout.reset(rate, seed)
@@ -154,7 +159,10 @@ def test_what_does_not_learn_is_not_in_the_flat_arrays(train: Any, n_moving: int
     model, parameters = made(folder, train=train)
     assert (len(parameters.layout), len(parameters.fixed)) == (n_moving, 29 - n_moving)
     whole = made(folder)[0]
-    np.testing.assert_array_equal(model.predict(tokens(*TEXTS)).X, whole.predict(tokens(*TEXTS)).X)
+    is_rounded = not n_moving  # to float16, as it is kept
+    np.testing.assert_allclose(
+        model.predict(tokens(*TEXTS)).X, whole.predict(tokens(*TEXTS)).X, rtol=1e-3 * is_rounded, atol=1e-3 * is_rounded
+    )
     X, backprop = model(tokens(*TEXTS), True)
     backprop(np.ones_like(X.X))
     moving = {path.split("/")[2] for path, view in parameters.views(parameters.gradient).items() if view.any()}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.errors import RunnerError
@@ -61,6 +61,7 @@ def test_pieces_beyond_the_table_are_refused(folders: dict[str, Path]) -> None:
         WordTokenizer(content, n_pieces=10, most=5, place="tokenizer.json")
 
 
+@settings(deadline=None)  # the first word waits for the tokenizer
 @given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=8))
 def test_any_text_has_pieces(words: list[str]) -> None:
     folder = Path(os.environ.get("RUNNER_DATA_MIRROR", ""), "encoders/all-MiniLM-L6-v2")
