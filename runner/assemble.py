@@ -100,6 +100,11 @@ def make_initial(config: RunConfig) -> Pipeline | None:
     Raises RunnerError if there is no such model, or the config has another language, tokenizer or layout than it.
     """
     if config.init.model is None:
+        if config.corpus.old_dev is not None:
+            fact = "there are old dev data, and no model that could forget what they hold"
+            raise RunnerError(
+                fact, place="corpus.old_dev", hint="Name the model that the run starts from: init.model=MODEL."
+            )
         return None
     source = initial_model(config.init.model, config.tracking.get("uri")).source
     initial = load(source.folder, config.code, config.compute.ops, config.compute.threads)

@@ -103,7 +103,7 @@ def _advice(absent: Sequence[str], part: str) -> str:
 
 def file_flaws(corpus: Corpus) -> Iterator[tuple[str, Flaw]]:
     """Yield a flaw for each file in two parts of the corpus. Folds are exempt: train and dev share their files."""
-    files: dict[str, dict[str, Path]] = {"train": {}, "dev": {}, "test": {}, "teacher": {}}
+    files: dict[str, dict[str, Path]] = {"train": {}, "dev": {}, "test": {}, "teacher": {}, "old_dev": {}}
     for source in corpus.sources:
         files[source.split][source.sha256] = source.path
     for part in ("test",) if corpus.is_folded else ("dev", "test"):

@@ -50,6 +50,8 @@ class Models:
             with pipeline.use_params(step.best.params):
                 result.best = {**_about(step.best, step.best), "epochs": dict(step.best.epochs)}
                 pipeline.meta = {**result.best, **self._made_from}
+                if step.best.forgetting:
+                    result.best |= {"old_dev": dict(step.best.old_scores), "forgetting": dict(step.best.forgetting)}
                 pipeline.to_disk(self._folder / BEST)
                 predictions.save(self._folder / predictions.FILE_NAME, pipeline, self._dev)
                 result.answer = record_of(pipeline, pipeline(example_text(pipeline.lang), confidence=False))

@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from runner.commands.result import Result
 from runner.components.pipeline import Pipeline
 from runner.components.scores import final_score
 from runner.config.schema import RunConfig
 from runner.corpus.example import Example
 from runner.errors import RunnerError
 from runner.tracking.initial import initial_model
+from runner.tracking.table import percent
+from runner.training.loop import Plan
+from runner.training.old_dev import OldDev
 
 
 def starting_point(
@@ -21,14 +25,15 @@ def starting_point(
     initial: Pipeline,
     learning: Sequence[str],
     dev: Sequence[Example],
-    weights: Mapping[str, float],
+    plan: Plan,
 ) -> dict[str, Any]:
     """Score the model before anything is learned, and print it. For summary.json.
 
-    learning: the components that the run trains. weights: score → its weight in the run's final score. The score is that
-    of the run's only where the model gives all of its scores; else None.
+    learning: the components that the run trains. The score is that of the run's only where the model gives all of its
+    scores; else None.
     """
     assert config.init.model is not None
+    weights = plan.score_weights
     names = [name for name in learning if initial.has_pipe(name)]
     scores: dict[str, Any] = {}
     if names:
@@ -36,14 +41,18 @@ def starting_point(
             scores = {key: value for key, value in initial.evaluate(dev).items() if isinstance(value, float)}
     scores.pop("speed", None)
     score = final_score(scores, weights) if weights.keys() <= scores.keys() else None
-    told = [
-        f"{heading} {100 * scores[key]:.2f}"
-        for name in names
-        for key, heading in initial.components[name].columns.items()
-        if key in scores
-    ]
     source = initial_model(config.init.model, config.tracking.get("uri")).source
-    print(f"starts from {source.name}" + (f", on the dev set: {', '.join(told)}" if told else ""), flush=True)
+    line = f"starts from {source.name}"
+    old = plan.old_dev.before if plan.old_dev is not None else {}
+    for where, known in (("dev set", scores), ("old dev set", old)):
+        told = [
+            f"{heading} {percent(known[key])}"
+            for name in names
+            for key, heading in initial.components[name].columns.items()
+            if known.get(key) is not None
+        ]
+        line += f", on the {where}: {', '.join(told)}" if told else ""
+    print(line, flush=True)
     frozen = [name for name, component in initial.components.items() if component.has_weights and name not in learning]
     kept = [name for name in frozen if name in config.pipeline.components]
     if kept:
@@ -53,7 +62,16 @@ def starting_point(
         "weights_sha256": initial.meta.get("weights_sha256"),
         "score": score,
         "scores": scores,
+        **({"old_dev": plan.old_dev.record()} if plan.old_dev is not None else {}),
     }
+
+
+def check_old_dev(result: Result, old_dev: OldDev | None) -> None:
+    """Raise RunnerError if a resumed run has other old dev data than before: what it forgot could not be compared."""
+    before = (result.init or {}).get("old_dev")
+    if result.init is not None and before != (old_dev.record() if old_dev is not None else None):
+        fact = "the old dev data has changed since the run was interrupted"
+        raise RunnerError(fact, place="corpus.old_dev", hint="Start again, without resume.")
 
 
 def tell_if_worse(start: Mapping[str, Any] | None, best: Mapping[str, Any] | None) -> None:

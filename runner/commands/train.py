@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 
@@ -13,7 +14,7 @@ from runner.commands.recorders import Checkpoints, Judge, Models
 from runner.commands.result import note_kernel
 from runner.commands.run_page import write_page
 from runner.commands.start import Start, begun
-from runner.commands.starting import starting_point, tell_if_worse
+from runner.commands.starting import check_old_dev, starting_point, tell_if_worse
 from runner.commands.teaching import taught
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
@@ -25,6 +26,7 @@ from runner.model.kernel import kernel
 from runner.tracking.past_run import BEST, KERNEL
 from runner.training.interrupts import Interrupts
 from runner.training.loop import Training
+from runner.training.old_dev import OldDev
 from runner.user_code import load_code
 
 
@@ -65,14 +67,18 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
     pipeline, sgd, plan = make_learner(config, corpus.train, initial, teacher)
     pipeline.initialize(lambda: corpus.train, sgd=sgd, start_over=False)
     check_worth(pipeline, corpus, plan)
+    if initial is not None and corpus.old_dev:
+        old_dev = OldDev(initial, pipeline.pipe_names, corpus.old_dev, plan.score_weights)
+        plan = dataclasses.replace(plan, old_dev=old_dev)
     training = Training(pipeline, corpus.train, corpus.dev, plan, sgd)
     result = start.restore(training)
+    check_old_dev(result, plan.old_dev)
     note_kernel(result, kernel(config.compute.ops))
     result.chosen = dict(plan.chosen)
     result.fingerprint = fingerprint(config, corpus.sources)
     result.pseudo_labels = {name: one.as_dict() for name, one in written.items()} or None
     if initial is not None and start.resumed is None:
-        result.init = starting_point(config, initial, pipeline.pipe_names, corpus.dev, plan.score_weights)
+        result.init = starting_point(config, initial, pipeline.pipe_names, corpus.dev, plan)
     start.open_folder()
     checkpoints = Checkpoints(start, corpus.digest, training, result, trackers)
     judge = Judge(make_judge(config), result)

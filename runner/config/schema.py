@@ -117,6 +117,11 @@ class CorpusConfig:
     train: Any = key(None, "path, or list of paths, of the training data")
     dev: Any = key(None, "path, or list of paths, of the data that picks the best epoch")
     test: Any = key(None, "path, or list of paths, of held-out data, which influences no choice")
+    old_dev: Any = key(
+        None,
+        "path, or list of paths, of dev data of what init.model knew before: scored beside the new, to see what is forgotten; "
+        "it decides nothing",
+    )
     score_test: bool = key(
         True, "score model-best on corpus.test once, when the run ends; false: do not read the test data, as for tuning"
     )

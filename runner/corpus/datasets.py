@@ -36,7 +36,7 @@ class SourceFile:
     """One file that a part of a corpus was read from."""
 
     name: str  # of the corpus
-    split: str  # "train", "dev", "test", or "teacher": raw texts that a teacher annotates
+    split: str  # "train", "dev", "test", "old_dev", or "teacher": raw texts that a teacher annotates
     path: Path
     sha256: str  # of the file, in hex
     n_docs: int  # read from the file into this part
@@ -55,6 +55,7 @@ class Corpus:
     is_folded: bool = False  # whether train and dev are parts of the same files
     left_out: LeftOut = field(default_factory=LeftOut)  # annotations that a Doc cannot hold, and how many
     test: list[Example] = field(default_factory=list)  # held-out examples
+    old_dev: list[Example] = field(default_factory=list)  # of what the model that the run starts from knew
 
     @property
     def n_train_words(self) -> int:
@@ -85,12 +86,13 @@ class Corpus:
 class CorpusSpec:
     """The files of a data set and how they are cut: the keys of conf/corpus without the reader.
 
-    train, dev, test: the parts, see locate.py; relative paths start at the current folder.
+    train, dev, test, old_dev: the parts, see locate.py; relative paths start at the current folder.
     """
 
     train: Any
     dev: Any = None
     test: Any = None
+    old_dev: Any = None
     name: str | None = None  # for tables; None: "files"
     score_test: bool = True  # false: do not read the test data
     gold_tokens: bool = True  # predict on the reference's tokens; false: on the tokenizer's, made from its text
@@ -135,6 +137,8 @@ class CorpusSpec:
             paths["dev"] = locate(self.dev, "corpus.dev")
         if self.test is not None and self.score_test:
             paths["test"] = locate(self.test, "corpus.test")
+        if self.old_dev is not None:
+            paths["old_dev"] = locate(self.old_dev, "corpus.old_dev")
         return paths
 
     def packing(self, recipe: str | None) -> Packing | None:
@@ -149,7 +153,7 @@ class CorpusSpec:
         files = [
             f"{source.split} {source.sha256} {(archive_of(source.path) or ('', '*'))[1]}"
             for source in sources
-            if source.split != "test"
+            if source.split not in ("test", "old_dev")
         ]
         cut = f"{self.folds},{self.fold or 0},{self.limit},{self.gold_tokens}"
         return hashlib.sha256("\n".join([cut, *files]).encode()).hexdigest()
@@ -209,6 +213,7 @@ def load_corpus(
         is_folded=spec.folds is not None,
         left_out=left_out,
         test=list(examples.get("test", ())),
+        old_dev=list(examples.get("old_dev", ())),
     )
 
 

@@ -21,7 +21,7 @@ class DatasetInfo:
     """One file of the corpus."""
 
     name: str  # of the corpus
-    split: str  # "train", "dev", "test" or "teacher"
+    split: str  # "train", "dev", "test", "teacher" or "old_dev"
     source: str  # path or URL
     digest: str  # sha256 of the file, in hex
     n_docs: int

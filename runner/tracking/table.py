@@ -47,11 +47,18 @@ class TextColumn:
 class EvaluationTable:
     """The table of one run.
 
-    components: each component's columns, in order. is_gpu: whether predictions are timed on a GPU. width: the terminal's
-    width in characters; None: show all columns.
+    components: each component's columns, in order. has_old_dev: whether to show what was forgotten, in points. is_gpu: whether
+    predictions are timed on a GPU. width: the terminal's width in characters; None: show all columns.
     """
 
-    def __init__(self, components: Sequence[ScoreColumns], *, is_gpu: bool = False, width: int | None = None) -> None:
+    def __init__(
+        self,
+        components: Sequence[ScoreColumns],
+        *,
+        has_old_dev: bool = False,
+        is_gpu: bool = False,
+        width: int | None = None,
+    ) -> None:
         columns = [
             TextColumn("Epoch", 5, lambda step, _: str(step.epoch)),
             TextColumn("Step", 7, lambda step, _: str(step.step)),
@@ -62,6 +69,10 @@ class EvaluationTable:
                 columns.append(TextColumn.of_loss(taught_key(name), heading, "Teach"))
             last = list(scores)[-1:]
             columns += [TextColumn.of_score(key, scores[key], kept=4 if key in last else 3) for key in scores]
+        if has_old_dev:
+            columns.append(
+                TextColumn("Forgot", 6, lambda _, evaluation: percent(evaluation.forgetting.get("score")), kept=5)
+            )
         columns += [
             TextColumn.of_score("token_acc", "Token %", kept=0),
             TextColumn(
@@ -78,7 +89,8 @@ class EvaluationTable:
         """Build the table for a run. width: as in the constructor."""
         compute = run.config.get("compute") or {}
         device = str(compute.get("device", "cpu")) if isinstance(compute, Mapping) else "cpu"
-        return cls(run.columns, is_gpu=device.startswith(("cuda", "gpu")), width=width)
+        has_old_dev = any(one.split == "old_dev" for one in run.datasets)
+        return cls(run.columns, has_old_dev=has_old_dev, is_gpu=device.startswith(("cuda", "gpu")), width=width)
 
     def header(self) -> list[str]:
         """The headings and the rule under them."""

@@ -47,7 +47,7 @@ class Chooser:
             if before is not None and (evaluation.score is None or not evaluation.score > before):
                 return False
             epochs = {name: epoch for name in self._pipeline.pipe_names if self._pipeline.components[name].has_weights}
-            self.best = Best(step, epoch, evaluation.score, evaluation.scores, evaluation.per_type, epochs, params)
+            self.best = _best(step, epoch, evaluation, epochs, params)
             return True
         own = {name: final_score(evaluation.scores, weights) for name, weights in self._weights_of.items()}
         known = {name: score for name, score in own.items() if score is not None}
@@ -62,7 +62,7 @@ class Chooser:
         mixed |= {path: np.array(value) for path, value in params.items() if path.partition("/")[0] in better}
         if len(better) < len(own):
             evaluation = evaluate(mixed)
-        self.best = Best(step, epoch, evaluation.score, evaluation.scores, evaluation.per_type, epochs, mixed)
+        self.best = _best(step, epoch, evaluation, epochs, mixed)
         return True
 
     def snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -81,3 +81,17 @@ class Chooser:
             params = {path.removeprefix("best/"): array for path, array in arrays.items() if path.startswith("best/")}
             self.best = Best(**about["values"], params=params)
             self._own_scores = dict(about["own_scores"])
+
+
+def _best(step: int, epoch: int, evaluation: Evaluation, epochs: Mapping[str, int], params: Weights) -> Best:
+    return Best(
+        step=step,
+        epoch=epoch,
+        score=evaluation.score,
+        scores=evaluation.scores,
+        per_type=evaluation.per_type,
+        epochs=epochs,
+        params=params,
+        old_scores=evaluation.old_scores,
+        forgetting=evaluation.forgetting,
+    )

@@ -28,6 +28,7 @@ from runner.corpus.packed.examples import n_words
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunFailed, RunnerError
 from runner.registry import Schedule
 from runner.training.best import Chooser
+from runner.training.old_dev import Old, OldDev
 from runner.training.optimizers import Optimizer
 from runner.training.step import Evaluation, Rollback, Step, Weights
 
@@ -39,7 +40,8 @@ class Plan:
     eval_every: steps between evaluations, None for each epoch. patience: evaluations without a better score before
     the loop stops, None for never. max_steps: None for no limit but the epochs. best_epoch: "shared" or "each", see
     best.py. max_rollbacks: see rollback.py. augment: (example, epoch, its place in the training data) → the example to
-    learn from. teacher: a trained model to learn from too. chosen: key of the config → what the run chose, in words.
+    learn from. teacher: a trained model to learn from too. old_dev: scored beside the dev data, see old_dev.py. chosen: key
+    of the config → what the run chose, in words.
     """
 
     batcher: Batcher
@@ -54,6 +56,7 @@ class Plan:
     seed: int = 0
     augment: Callable[[Example, int, int], Example] | None = None
     teacher: Teacher | None = None
+    old_dev: OldDev | None = None
     chosen: Mapping[str, str] = field(default_factory=dict)
 
     def examples(self, train: Sequence[Example], epoch: int, indices: Sequence[int]) -> list[Example]:
@@ -181,7 +184,7 @@ class Training:
     def _evaluate(self, step: int) -> tuple[Evaluation, bool]:
         """The evaluation at that step, and whether it changed the best weights. Raises Diverged."""
         self._check_weights(step)
-        score = partial(evaluate, self.pipeline, self.dev, self.plan.score_weights)
+        score = partial(evaluate, self.pipeline, self.dev, self.plan.score_weights, old_dev=self.plan.old_dev)
         try:
             evaluation = score(self.sgd.averages, self._losses)
             is_better = self._chooser.is_better(evaluation, step, self._epoch, self.sgd.averages, score)
@@ -277,10 +280,12 @@ def evaluate(
     score_weights: Mapping[str, float],
     params: Weights,
     losses: Mapping[str, float] = MappingProxyType({}),
+    old_dev: OldDev | None = None,
 ) -> Evaluation:
-    """Score these parameters, `sgd.averages` as a rule, on the dev set."""
+    """Score these parameters, `sgd.averages` as a rule, on the dev set, and on the old one if there is one."""
     with pipeline.use_params(params), np.errstate(all="ignore"):
         scores: dict[str, Any] = pipeline.evaluate(dev)
+        old = old_dev.score(pipeline) if old_dev is not None else Old({}, {})
     per_type = scores.pop("per_type")
     speed = scores.pop("speed")
     return Evaluation(
@@ -290,6 +295,8 @@ def evaluate(
         losses=dict(losses),
         words_per_second=speed,
         excluded_entities=sum(example.excluded_ents for example in dev),
+        old_scores=old.scores,
+        forgetting=old.forgetting,
     )
 
 

@@ -24,6 +24,10 @@ class Evaluation:
     words_per_second: float  # prediction speed
     device: str = "cpu"
     excluded_entities: int = 0  # gold entities that do not align with the predicted tokens
+    old_scores: Scores = field(default_factory=dict)  # on corpus.old_dev, the final one as "score"; empty without it
+    forgetting: Scores = field(
+        default_factory=dict
+    )  # "score" and labels → score of the initial model there, less this one
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Best:
     per_type: PerType
     epochs: Mapping[str, int]  # component → the epoch that its weights are of
     params: Weights
+    old_scores: Scores = field(default_factory=dict)  # as in Evaluation
+    forgetting: Scores = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

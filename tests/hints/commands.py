@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import sys
 
 import runner
 from runner.commands.convert import own_spelling
+from runner.commands.result import Result
+from runner.commands.starting import check_old_dev
 from runner.compare.reproduction import refusal
 from runner.components.pipeline import load
 from runner.tracking.past_run import PastRun, from_folder
@@ -336,6 +339,35 @@ def texts_have_no_teacher(at: Place) -> None:
     for teacher in ("itself", "labels"):
         words = (*MORE, "teacher.texts=raw.jsonl", "init.model=out", f"teacher={teacher}")
         at.command(*words, f"output_dir={teacher}")
+
+
+@story(
+    "training/old_dev",
+    "Leave corpus.old_dev out.",
+    "Annotate some of them.",
+    assemble="Name the model that the run starts from: init.model=MODEL",
+    commands__starting="Start again, without resume.",
+)
+def old_data_tell_nothing(at: Place) -> None:
+    at.command(*TINY, "output_dir=out")
+    at.command("pipeline=ner", *MORE, *SIZES, "corpus.old_dev=dev.jsonl", "output_dir=two", code=2)
+    old = (*MORE, "init.model=out", "corpus.old_dev=dev.jsonl")
+    at.command(*old, "output_dir=two")
+    summary = json.loads((at.folder / "two/summary.json").read_text("utf8"))
+    at.raised(check_old_dev, Result(init=summary["init"]), None)
+    at.command(*old, "output_dir=three")
+    tagger = ("pipeline=tagger", "training.components=[tagger]", *SIZES)
+    at.write("tags.jsonl", [{"words": ["Ada", "left"], "tags": ["N", "V"]}] * 4)
+    files = (
+        "corpus=files",
+        "corpus.train=tags.jsonl",
+        "corpus.dev=tags.jsonl",
+        "tracking=none",
+        "training.max_epochs=1",
+    )
+    at.command(*files, *tagger, "init.model=out", "corpus.old_dev=dev.jsonl", "output_dir=four", code=2)
+    at.command(*files, *tagger, "init.model=out", "output_dir=four")
+    at.command(*MORE, "init.model=out", "corpus.old_dev=tags.jsonl", "output_dir=five", code=2)
 
 
 @story(

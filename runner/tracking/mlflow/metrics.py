@@ -10,6 +10,7 @@ from runner.tracking.mlflow.limits import clean_name
 from runner.training.step import Best, Evaluation, Step
 
 MAX_KEYS = 59  # metric keys a run
+MAX_FORGETTING_KEYS = 12  # of these for labels, the most frequent ones
 MAX_EXTRA_KEYS = 20  # of these for losses by component and `Step.extra`
 
 STEP_KEYS = ("loss", "learn_rate", "L2", "grad_clip", "batch_size", "dropout", "grad_norm", "words", "words_per_second")
@@ -52,6 +53,7 @@ class RunMetrics:
             **{clean_name(f"{name}_loss"): loss for name, loss in evaluation.losses.items()},
             "prediction_words_per_second": evaluation.words_per_second,
             "excluded_entities": evaluation.excluded_entities,
+            **_old(evaluation),
         })  # fmt: skip
 
     def of_best(self, best: Best) -> dict[str, float]:
@@ -110,3 +112,10 @@ def _scores(scored: Evaluation | Best) -> dict[str, float]:
     """The final score, and every other; those without gold are absent."""
     scores = {"score": scored.score, **{clean_name(key): value for key, value in scored.scores.items()}}
     return {key: value for key, value in scores.items() if isinstance(value, int | float)}
+
+
+def _old(evaluation: Evaluation) -> dict[str, float]:
+    """Scores on the old dev data, and what was forgotten: of the final score, and of the most frequent labels."""
+    lost = list(evaluation.forgetting.items())[: MAX_FORGETTING_KEYS + 1]
+    named = [("old_dev", evaluation.old_scores.items()), ("forgetting", lost)]
+    return {clean_name(f"{what}/{key}"): value for what, items in named for key, value in items if value is not None}
