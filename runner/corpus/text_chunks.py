@@ -28,7 +28,7 @@ from runner.corpus.tokenizer import Tokenizer
 from runner.errors import RunnerError
 from runner.files import is_handed_over, open_file
 
-CHUNK_BYTES = 1 << 17  # 20,000 words: few chunks, each with more than the work of a batch
+CHUNK_BYTES = 1 << 16  # 12,000 words: the work of a batch; with more, workers would end at different times
 CHUNK_TEXTS = 256  # texts of a chunk that are gathered one by one
 _MAX_CELL = 10_000_000  # characters
 _BOM = b"\xef\xbb\xbf"

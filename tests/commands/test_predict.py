@@ -144,11 +144,32 @@ def test_standard_streams(predict, monkeypatch, given):
     assert err.startswith("standard output: 3 texts")
 
 
-def test_two_workers_write_the_same_bytes(predict, monkeypatch):
+@pytest.mark.parametrize("way", ["as they come", "spawned"])
+def test_two_workers_write_the_same_bytes(predict, monkeypatch, way):
+    if way == "spawned":
+        monkeypatch.setattr(annotator, "can_fork", lambda: False)
     Path("many.txt").write_text("".join(f"Ada {i} lives in Oslo.\n" for i in range(900)), "utf8")
     predict("run", "many.txt", "-o", "one.jsonl")
     assert predict("run", "many.txt", "-o", "two.jsonl", "--workers", 2)[0] == 0
     assert Path("one.jsonl").read_bytes() == Path("two.jsonl").read_bytes()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are forked on Linux alone")
+def test_a_process_is_forked_only_if_it_has_no_threads_of_its_own():
+    """In a process of its own, because this one may have threads."""
+    code = """
+import threading
+from runner.commands.predict.annotator import can_fork
+print(can_fork())
+end = threading.Event()
+threading.Thread(target=end.wait).start()
+print(can_fork())
+end.set()
+"""
+    for threads in ("1", "2"):  # of BLAS, which ends its own for a fork
+        env = {**os.environ, "OPENBLAS_NUM_THREADS": threads}
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+        assert result.stdout.split() == ["True", "False"]
 
 
 BAD = b'{"text": "Ada lives."}\n{"text": 3}\n{"txt": "x"}\nnonsense\n{"text": "Caf\xe9"}\n{"text": "Bo works."}\n'

@@ -209,8 +209,8 @@ def _annotate(
         output.write(Table(nlp, setting.columns, confidence=setting.confidence).header.encode(), done.as_dict())
     between = separator(setting.form)
     with (
+        answers(nlp, setting, chunks, options.workers, is_skipping=options.skip_errors) as answered,
         progress() as advance,
-        contextlib.closing(answers(nlp, setting, chunks, options.workers, is_skipping=options.skip_errors)) as answered,
     ):
         for answer in answered:
             gap = between if done.texts and answer.n_texts else b""

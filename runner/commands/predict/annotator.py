@@ -1,18 +1,23 @@
 """Chunks of units in, encoded predictions out: in this process, or in workers that share one map of the weights.
 
-Workers are spawned. Each loads the model's config and words, and then looks at the weights through a file that all of them
-map: the pages are in memory once.
+Workers are forks of this process, where that is safe: they begin at once, with its model. Elsewhere workers are spawned. Each
+loads the model's config and words, and then looks at the weights through a file that all of them map. Either way the
+weights are in memory once.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from multiprocessing import get_context
@@ -20,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 from runner.blocks import resolve
 from runner.commands.predict.formats import encoder
@@ -30,6 +36,7 @@ from runner.corpus.readers.reader import LeftOut
 from runner.corpus.text_chunks import Chunk, units
 from runner.corpus.texts import doc_of, is_tokenized
 from runner.errors import RunFailed, RunnerError
+from runner.signals import CODES
 
 _AHEAD = 2  # chunks that wait for each worker
 
@@ -123,53 +130,81 @@ def _one_line(error: RunnerError) -> str:
     return f"{error.place}: {error.fact}" if error.place else error.fact
 
 
+@contextmanager
 def answers(
     nlp: Pipeline, setting: Setting, chunks: Iterator[Chunk], n_workers: int, *, is_skipping: bool
-) -> Generator[Answer, None, None]:
-    """The answers to all chunks, in order. Raises RunFailed if a worker dies."""
+) -> Iterator[Iterator[Answer]]:
+    """The answers to all chunks, in order. Workers have begun when the block begins: it may start threads, a fork must not.
+
+    Raises RunFailed if a worker dies.
+    """
     if n_workers == 1:
         annotate = Annotator(nlp, setting)
-        for chunk in chunks:
-            yield annotate(chunk, is_skipping=is_skipping)
+        yield (annotate(chunk, is_skipping=is_skipping) for chunk in chunks)
         return
-    from concurrent.futures import Future, ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
+    try:
+        with _workers(nlp, setting, n_workers) as pool:
+            begun = (pool.submit(_annotate, chunk, is_skipping) for chunk in chunks)
+            waiting = deque(islice(begun, _AHEAD * n_workers))
+            yield _in_order(waiting, begun)
+    except BrokenProcessPool:
+        hint = "Was it killed for memory? Fewer workers need less."
+        raise RunFailed("a worker process has ended", place="--workers", hint=hint) from None
 
-    with tempfile.TemporaryDirectory(prefix="runner-weights-") as folder:
-        path = Path(folder) / "weights.f32"
-        try:
-            nlp.parameters.weights.tofile(path)
-        except OSError as error:
-            hint = "Set TMPDIR to a folder with more space."
-            raise RunFailed(f"the weights cannot be shared: {error.strerror}", place=folder, hint=hint) from None
-        shared = replace(setting, weights=path)
-        pool = ProcessPoolExecutor(n_workers, get_context("spawn"), _begin, (shared, os.getpid()))
-        waiting: deque[Future[Answer]] = deque()
-        try:
-            for chunk in islice(chunks, _AHEAD * n_workers):
-                waiting.append(pool.submit(_annotate, chunk, is_skipping))
-            while waiting:
-                answer = waiting.popleft().result()
-                for chunk in islice(chunks, 1):
-                    waiting.append(pool.submit(_annotate, chunk, is_skipping))
-                yield answer
-        except BrokenProcessPool:
-            hint = "Was it killed for memory? Fewer workers need less."
-            raise RunFailed("a worker process has ended", place="--workers", hint=hint) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
+
+def _in_order(waiting: deque[Future[Answer]], begun: Iterator[Future[Answer]]) -> Iterator[Answer]:
+    """The answers, in order. For each that is given out the next chunk is handed to the workers."""
+    while waiting:
+        answer = waiting.popleft().result()
+        waiting.extend(islice(begun, 1))
+        yield answer
+
+
+@contextmanager
+def _workers(nlp: Pipeline, setting: Setting, n: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of n processes. At the end, what is not begun is cancelled."""
+    with ExitStack() as stack:
+        if can_fork():
+            pool = ProcessPoolExecutor(n, get_context("fork"), _begin, (setting, os.getpid(), nlp))
+        else:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="runner-weights-"))
+            shared = replace(setting, weights=Path(folder) / "weights.f32")
+            try:
+                nlp.parameters.weights.tofile(str(shared.weights))
+            except OSError as error:
+                hint = "Set TMPDIR to a folder with more space."
+                raise RunFailed(f"the weights cannot be shared: {error.strerror}", place=folder, hint=hint) from None
+            pool = ProcessPoolExecutor(n, get_context("spawn"), _begin, (shared, os.getpid()))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        yield pool
+
+
+def can_fork() -> bool:
+    """Whether this process may be forked: on Linux, if it has no threads but those of BLAS, which ends them for a fork.
+
+    A fork has one thread. Locks that other threads hold at that moment are never released in it. macOS's own libraries do
+    not outlive a fork.
+    """
+    if not sys.platform.startswith("linux") or threading.active_count() > 1:
+        return False
+    of_blas = sum(max(0, library["num_threads"] - 1) for library in threadpool_info())
+    try:
+        return len(os.listdir("/proc/self/task")) <= 1 + of_blas
+    except OSError:
+        return False
 
 
 _annotator: Annotator | None = None  # of this worker
 
 
-def _begin(setting: Setting, parent: int) -> None:
-    """Set up a worker."""
+def _begin(setting: Setting, parent: int, nlp: Pipeline | None = None) -> None:
+    """Set up a worker. nlp: the parent's, in a fork."""
     global _annotator
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in CODES:
         signal.signal(number, signal.SIG_IGN)  # the parent ends its workers
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-    nlp = load(setting.folder, setting.code, setting.ops)
+    if nlp is None:
+        nlp = load(setting.folder, setting.code, setting.ops)
     if setting.weights is not None:
         nlp.parameters.look_at(np.memmap(setting.weights, dtype="float32", mode="c"))
     _annotator = Annotator(nlp, setting)
