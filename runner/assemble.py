@@ -20,6 +20,7 @@ from runner.components.base import max_batch_size
 from runner.components.carried import check_files
 from runner.components.labelling import annotated_labels
 from runner.components.pipeline import Pipeline, load
+from runner.components.selection import check_annotating
 from runner.components.teacher import Teacher
 from runner.config.auto import NOMINAL, Chosen, is_left_open
 from runner.config.kept import expanded_all
@@ -119,13 +120,14 @@ def make_initial(config: RunConfig) -> Pipeline | None:
                 place=f"pipeline.{key}",
                 hint="Leave the key as it is: on the command line, init.model=MODEL brings the model's pipeline along.",
             )
+    initial.annotating = [name for name in config.training.annotating or () if initial.has_pipe(name)]
     return initial
 
 
 def make_pipeline(config: RunConfig, numbers: Chosen = NOMINAL, initial: Pipeline | None = None) -> Pipeline:
     """The components, not yet initialized. numbers: for what their blocks leave open. initial: see `make_initial`.
 
-    Only the components that learn take part (`training.components`).
+    Only the components that learn take part (`training.components`); those that annotate for them stand before them.
     """
     pipeline = Pipeline(
         config.pipeline.lang,
@@ -135,10 +137,17 @@ def make_pipeline(config: RunConfig, numbers: Chosen = NOMINAL, initial: Pipelin
         ops=config.compute.ops,
         threads=config.compute.threads,
     )
-    for name, block in config.pipeline.components.items():
+    annotating = config.training.annotating or []
+    for name in sorted(
+        config.pipeline.components, key=lambda name: name not in annotating
+    ):  # those that annotate: first
+        block = config.pipeline.components[name]
         is_known = initial is not None and initial.has_pipe(name)
         pipeline.add_pipe(name, numbers.in_component(block, name), source=initial if is_known else None)
     _select(config, pipeline)
+    learning = [name for name in pipeline.pipe_names if pipeline.components[name].has_weights]
+    check_annotating(annotating, pipeline.components, learning)
+    pipeline.annotating = list(annotating)
     return pipeline
 
 

@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.corpus.doc import Doc
-from runner.corpus.lexemes import Lexemes, LexemeTable
+from runner.corpus.lexemes import Lexemes, LexemeTable, hash64
+from runner.errors import RunnerError
 from runner.model.layout import Layout, Packed, Tokens
+
+LAYERS = {"tag": "tags", "pos": "pos"}  # features of a token that another component has written → layer of the doc
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,35 @@ class Batch:
     def tokens(self, features: Sequence[str]) -> Tokens:
         """The distinct lexemes with the hashes of the asked attributes, and where they stand."""
         distinct, inverse = self.lexemes.distinct(self.rows)
-        hashes = [self.lexemes.hashes(feature, distinct) for feature in features]
+        layers = [feature for feature in features if feature in LAYERS]
+        written: dict[str, NDArray[np.uint64]] = {}
+        for feature in layers:  # what is distinct from here on is a lexeme with what was written at its place
+            values = self._layer(feature)  # (n_tokens,)
+            kinds, kind = np.unique(values, return_inverse=True)
+            pairs, inverse = np.unique(inverse * len(kinds) + kind, return_inverse=True)
+            at = pairs // max(len(kinds), 1)
+            distinct = distinct[at]
+            written = {known: column[at] for known, column in written.items()}
+            written[feature] = kinds[pairs % max(len(kinds), 1)]
+        hashes = [
+            written[feature] if feature in written else self.lexemes.hashes(feature, distinct) for feature in features
+        ]
         counts = self.lexemes.counts(distinct) if self.known is None else self.lexemes.counts_in(self.known, distinct)
         words = partial(self.lexemes.spelled, distinct)
         return Tokens(np.stack(hashes, axis=1), inverse, self.layout, counts, words)
+
+    def _layer(self, feature: str) -> NDArray[np.uint64]:
+        """The hashes of what stands in a layer of the docs: (n_tokens,). Raises RunnerError where the layer is missing."""
+        layer = LAYERS[feature]
+        values: list[str | None] = []
+        for doc in self.docs:
+            own: list[str | None] | None = getattr(doc, layer)
+            if own is None and len(doc):
+                raise RunnerError(
+                    f"the feature {feature!r} reads {layer} that another component has written, and a text has none",
+                    place="tok2vec.features",
+                    hint="Let a trained component before it write them while it learns: training.annotating=[tagger].",
+                )
+            values += own or ()
+        hashes = {value: hash64(value or "") for value in set(values)}
+        return np.array([hashes[value] for value in values], dtype="uint64")

@@ -5,7 +5,8 @@
       merge: {type: merge, phrases: [good wifi]}
       parser: {type: parser, …}
 
-Merging has no weights. Training merges the gold entities; prediction merges the entities of the component before.
+Merging has no weights. Training merges the gold entities, or those of a component that annotates (`training.annotating`);
+prediction merges the entities of the component before.
 A merged token takes the annotations of its head token (corpus/example.py).
 """
 
@@ -52,10 +53,17 @@ class Merger(Component):
         self._longest = max(map(len, self.phrases), default=0)
 
     def retokenized(self, example: Example) -> Example:
-        """The example with merged predicted tokens, cached in the example. Gold entities decide what is merged."""
+        """The example with merged predicted tokens, cached in the example.
+
+        Gold entities decide what is merged; if another component has annotated the predicted doc (`annotating`), its
+        entities do, as in prediction.
+        """
         if self.name not in example.targets:
-            doc = example.predicted.copy_unannotated()
+            is_annotated = example.predicted.has_ents
+            doc = example.predicted.copy() if is_annotated else example.predicted.copy_unannotated()
             ents = [(start, end) for start, end, _ in example.aligned_ents()]
+            if is_annotated:
+                ents = [(ent.start, ent.end) for ent in doc.ents]
             doc.retokenize(self.spans(doc, ents))
             example.targets[self.name] = Example(doc, example.reference, is_augmented=example.is_augmented)
         merged: Example = example.targets[self.name]

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import takewhile
 from math import isfinite
 from threading import RLock
 from typing import Any
@@ -20,7 +21,7 @@ from thinc.api import Model
 
 from runner.components.base import Candidate, Component, Likelihood
 from runner.components.beliefs import Teaching, taught_key
-from runner.components.inputs import Batch
+from runner.components.inputs import LAYERS, Batch
 from runner.components.known_words import KnownWords
 from runner.components.pseudo_labels import Rule, Written
 from runner.corpus.doc import Doc
@@ -198,9 +199,19 @@ class Network:
         if tok2vec is None:
             return None
         if id(tok2vec) not in known:
-            batch = replace(batch, known=self.words.own.get(name))
+            batch = replace(batch, docs=self._with_layers(batch.docs, name), known=self.words.own.get(name))
             known[id(tok2vec)] = tok2vec.predict(batch.tokens(tok2vec.attrs["features"]))
         return known[id(tok2vec)]
+
+    def _with_layers(self, docs: Sequence[Doc], name: str) -> Sequence[Doc]:
+        """The docs, with what this component reads of the components before it: copies, annotated, if any of it is missing."""
+        layers = [LAYERS[feature] for feature in self._tok2vecs[name].attrs["features"] if feature in LAYERS]
+        if not any(getattr(doc, layer) is None for layer in layers for doc in docs):
+            return docs
+        before = list(takewhile(lambda other: other != name, self.components))
+        copies = [doc.copy_unannotated() for doc in docs]
+        self.annotate(copies, [other for other in before if self.components[other].has_weights])
+        return copies
 
     def ent_candidates(self, docs: Sequence[Doc], names: Sequence[str], threshold: float) -> list[list[Candidate]]:
         """Return, for each doc, the named components' entities with a probability of at least `threshold`."""

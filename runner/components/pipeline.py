@@ -30,7 +30,7 @@ from runner.components.given import as_examples, check_drop, check_optimizer, ex
 from runner.components.network import Network
 from runner.components.optimizer import Updates, Used
 from runner.components.pickled import from_bytes, reduced, restored, to_bytes
-from runner.components.selection import Selection, disabled
+from runner.components.selection import Selection, check_annotating, disabled
 from runner.components.storage import load_into, save
 from runner.components.teacher import Teacher
 from runner.corpus.doc import Doc
@@ -42,6 +42,7 @@ from runner.languages import DEFAULT_TOKENIZER, in_language
 from runner.model.blas import with_own_threads
 from runner.model.ops import make_ops
 
+_ANNOTATED = "\0"  # key in Example.targets, no component's name: the mark of what was written into its predicted doc
 _MET = ""  # key in Example.targets, no component's name: the pipeline that has learned the example's labels and words
 
 
@@ -51,6 +52,9 @@ class Pipeline(Editable):
     lang: of the texts; a tokenizer that takes a language follows it. tokenizer: `type:` block. seed: of the initial
     weights and dropout. shared_tok2vec: one tok2vec, the first component's, for all; else one each. ops: "numpy", "blis"
     or "numba", see model/ops/__init__.py. threads: of BLAS, while the pipeline predicts or learns; None: as the process has them.
+
+    annotating: trained components that are disabled (`select_pipes`) and predict nevertheless: what they write into a doc is
+    there when the components after them learn from it, as it is when these predict.
     """
 
     def __init__(
@@ -73,12 +77,14 @@ class Pipeline(Editable):
         self.blocks: dict[str, dict[str, Any]] = {}
         self.meta: dict[str, Any] = {}
         self.network = Network(self.components, make_ops(ops), seed=seed, is_shared=shared_tok2vec)
+        self.annotating: list[str] = []
         self.selections: list[Selection] = []  # in force, see `select_pipes`
         self._tokenize: Callable[[str], tuple[list[str], list[bool]]] | None = None
         self._sgd: Updates | None = None
         self._memory: tuple[Any, ...] | None = None  # the pipeline when it went on learning, packed
         self._rehearsed: Teacher | None = None  # the same, unpacked
         self._met = object()  # what an example is marked with once its labels and words are learned
+        self._annotated = object()  # what an example is marked with that `annotating` has written into
         self._warned: set[object] = set()  # warnings given
 
     # Learning
@@ -234,6 +240,7 @@ class Pipeline(Editable):
         self._meet([example for example in batch if example.targets.get(_MET) is not self._met])
         optimizer = sgd if sgd is not None else self._sgd or self.resume_training()
         names = self.pipe_names
+        self._annotate_for(batch, names)
         self.network.reset_masks(names, drop, optimizer.step)
         try:
             at = teacher.at(optimizer.step) if teacher is not None else None
@@ -247,6 +254,16 @@ class Pipeline(Editable):
         if self.meta:
             self._forget_scores()
         return used
+
+    def _annotate_for(self, examples: Sequence[Example], learning: Sequence[str]) -> None:
+        """Let `annotating` write into the predicted docs, once an example."""
+        new = [example for example in examples if example.targets.get(_ANNOTATED) is not self._annotated]
+        if not self.annotating or not new:
+            return
+        check_annotating(self.annotating, self.components, learning)
+        self.network.annotate([example.predicted for example in new], self.annotating)
+        for example in new:
+            example.targets[_ANNOTATED] = self._annotated
 
     def _meet(self, examples: Sequence[Example]) -> None:
         """Learn the labels and the words of examples not seen before."""

@@ -40,6 +40,7 @@ class Predictor:
     lang: str
     meta: dict[str, Any]
     network: Network
+    annotating: list[str]  # see `Pipeline`
     selections: list[Selection]  # the active selections, see `Pipeline.select_pipes`
     threads: int | None
     tokenizer_block: Mapping[str, Any]
@@ -70,6 +71,12 @@ class Predictor:
             return list(self.components)
         off = disabled(self.selections, self.components)
         return [name for name in self.components if name not in off]
+
+    @property
+    def predicting(self) -> list[str]:
+        """The names of the components that predict: those that take part, and those that annotate for them."""
+        taking_part = self.pipe_names
+        return [name for name in self.components if name in taking_part or name in self.annotating]
 
     def _repr_html_(self) -> str:
         """The pipeline as a table, for notebooks."""
@@ -143,7 +150,7 @@ class Predictor:
             raise RunnerError(
                 "nlp.pipe takes many texts, and was given one", hint="Write nlp(text), or nlp.pipe([text])."
             )
-        names = self.pipe_names
+        names = self.predicting
         if not as_tuples:
             return self._stream(texts, batch_size, names, confidence=confidence)
         contexts: deque[Any] = deque()  # of the texts held
@@ -167,13 +174,13 @@ class Predictor:
 
     @with_own_threads
     def predict(self, docs: Sequence[Doc], names: Sequence[str] | None = None, *, confidence: bool = False) -> None:
-        """Annotate docs in place. names: the components that predict, in order; None: all that take part.
+        """Annotate docs in place. names: the components that predict, in order; None: `predicting`.
 
         confidence: as in `pipe`.
         """
         self._prepare()
         temperatures = self.meta.get(TEMPERATURES, {}) if confidence else None
-        self.network.annotate(docs, self.pipe_names if names is None else names, temperatures)
+        self.network.annotate(docs, self.predicting if names is None else names, temperatures)
 
     @with_own_threads
     def ent_candidates(self, docs: Sequence[Doc], threshold: float) -> list[list[Candidate]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Literal
 
-from runner.errors import RunnerError
+from runner.errors import RunnerError, suggest
 
 
 class Selection:
@@ -44,6 +44,25 @@ class Selection:
 
     def __repr__(self) -> str:
         return f"select_pipes({self.kind}={list(self.names)})"
+
+
+def check_annotating(names: Iterable[str], components: Collection[str], learning: Collection[str]) -> None:
+    """Raise RunnerError unless these components exist, do not learn, and stand before those that do. All as names, in order."""
+    place, order = "training.annotating", list(components)
+    for name in names:
+        if name not in components:
+            fact = f"there is no component {name!r}; {suggest(name, components)}"
+            raise RunnerError(fact, place=place, hint="The components are those of pipeline.components.")
+        if name in learning:
+            raise RunnerError(
+                f"{name!r} learns, and so cannot annotate for others",
+                place=place,
+                hint="Name the components that learn: training.components=[…].",
+            )
+        late = [other for other in learning if order.index(other) < order.index(name)]
+        if late:
+            fact = f"{name!r} stands behind {', '.join(late)}, which cannot read what it writes"
+            raise RunnerError(fact, place=place, hint="Put it before them: nlp.add_pipe(NAME, first=True).")
 
 
 def disabled(active: Iterable[Selection], components: Collection[str]) -> frozenset[str]:

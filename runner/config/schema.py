@@ -147,6 +147,11 @@ class TrainingConfig:
     components: Optional[list[str]] = key(
         None, "components that learn; the others keep their weights, and are not scored while these learn; null: all"
     )
+    annotating: Optional[list[str]] = key(
+        None,
+        "trained components that do not learn, and predict for those that do: features tag and pos read tags, merge reads "
+        "entities; null: none",
+    )
     max_epochs: Optional[int] = key(None, "passes over the training data; null: by components and data", low=1)
     max_steps: Optional[int] = key(None, "updates of the weights; null: only max_epochs ends the run", low=1)
     patience: Optional[int] = key(

@@ -27,7 +27,7 @@ from runner.model.mix import mix
 from runner.model.ops import Ops
 from runner.model.vectors.static import StaticVectors, static
 
-FEATURES = ("norm", "prefix", "suffix", "shape", "prefix2", "prefix3", "suffix2", "suffix4", "orth")
+FEATURES = ("norm", "prefix", "suffix", "shape", "prefix2", "prefix3", "suffix2", "suffix4", "orth", "tag", "pos")
 UNKNOWN_WORD = np.uint64(1)  # the hash of every unknown word
 
 BuildTok2Vec = Callable[[str, int, Dropout], "Model[Tokens, Packed]"]

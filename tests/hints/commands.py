@@ -329,6 +329,32 @@ def an_update_makes_it_worse(at: Place) -> None:
     assert "no epoch reached" not in told
 
 
+@story(
+    "components/selection",
+    "The components are those of pipeline.components",
+    "Name the components that learn: training.components",
+    components__inputs="training.annotating=[tagger]",
+)
+def a_component_cannot_annotate(at: Place) -> None:
+    at.command("pipeline=tagger", *MORE, *SIZES, "output_dir=out")
+    reads = (*MORE, *SIZES, "init.model=out", "pipeline=ner", "tok2vec.features=[norm,tag]", "output_dir=two")
+    at.command(*reads, "training.components=[ner]", code=2)
+    at.command(*reads, "training.annotating=[tagger]", code=2)
+    at.command(*reads, "training.annotating=[tager]", "training.components=[ner]", code=2)
+    at.command(*reads, "training.annotating=[tagger]", "training.components=[ner]")
+    tagger = runner.load(at.folder / "out")
+    nlp = runner.blank("en")
+    nlp.add_pipe("ner", {"tok2vec": {"type": "hash_embed_cnn", "width": 8, "features": ["tag"]}})
+    nlp.add_pipe("tagger", source=tagger)
+    nlp.annotating = ["tagger"]
+    nlp.select_pipes(disable="tagger")
+    data = ["Ada left"], [{"entities": [(0, 3, "PER")]}]
+    at.raised(nlp.update, *data)
+    nlp.remove_pipe("tagger")
+    nlp.add_pipe("tagger", source=tagger, first=True)
+    nlp.update(*data)
+
+
 @story("config/schema", "Add teacher=model teacher.model=MODEL; or, with init.model=MODEL")
 def texts_have_no_teacher(at: Place) -> None:
     at.command(*TINY, "output_dir=out")
