@@ -248,18 +248,31 @@ def keep(stream: BinaryIO, path: Path) -> Path:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int], None]]:
-    """Yield a function of (file, words so far) that draws progress on stderr, if stderr is a terminal."""
+def progress(total: int | None = None) -> Iterator[Callable[..., None]]:
+    """Yield a function of (name, words so far, done so far) that draws progress on stderr, if stderr is a terminal.
+
+    total: of `done`, in any unit; then the bar fills, and the time that is left is told. None: the bar only moves.
+    """
     if not sys.stderr.isatty():
-        yield lambda name, n_words: None
+        yield lambda name, n_words, done=0: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.table import Column
 
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None, words="")
-        yield lambda name, n_words: bar.update(task, description=name, words=f"{n_words:,} words")
+    columns: list[ProgressColumn] = [
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[words]}", table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(),
+    ]
+    if total is not None:
+        columns += [TimeRemainingColumn(), TextColumn("left")]
+    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
+        task = bar.add_task("", total=total, words="")
+        yield lambda name, n_words, done=0: bar.update(
+            task, description=name, words=f"{n_words:,} words", completed=done
+        )
 
 
 def _because(left_out: LeftOut) -> str:

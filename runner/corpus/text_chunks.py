@@ -12,6 +12,7 @@ import gzip
 import re
 import sys
 import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -138,6 +139,23 @@ def after(chunks: Iterator[Chunk], n_units: int) -> Iterator[Chunk]:
             n_units -= min(n_units, len(here))
             if not chunk:
                 continue
+        yield chunk
+
+
+def total_size(inputs: Sequence[Input]) -> int | None:
+    """The bytes that `measured` will count; None if that is not known before the end."""
+    total = 0
+    for path, form in inputs:
+        if form not in ("txt", "jsonl", *SENTENCES) or path.name.endswith(".gz") or not path.is_file():
+            return None
+        total += path.stat().st_size
+    return total
+
+
+def measured(chunks: Iterator[Chunk], sizes: deque[int]) -> Iterator[Chunk]:
+    """The chunks. Appends the bytes of each to `sizes`: 0 if it is no piece of a file."""
+    for chunk in chunks:
+        sizes.append(len(chunk.content) if isinstance(chunk, Lines) else 0)
         yield chunk
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+from collections import deque
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,7 @@ from runner.corpus import text_chunks
 from runner.corpus.readers.conllu import conllu
 from runner.corpus.readers.iob import iob
 from runner.corpus.readers.reader import LeftOut
-from runner.corpus.text_chunks import after, read_chunks, units
+from runner.corpus.text_chunks import after, measured, read_chunks, total_size, units
 from runner.corpus.texts import Input, doc_of
 from runner.errors import RunnerError
 
@@ -123,3 +125,17 @@ def test_a_sentence_that_does_not_end_is_not_held_for_ever(tmp_path, monkeypatch
     (path := tmp_path / "a.iob").write_text("Ada O\n" * 40)
     with pytest.raises(RunnerError, match="the sentence is longer than 100 bytes"):
         chunks_of(path, "iob")
+
+
+def test_the_size_that_is_told_before_is_counted_to_the_last_byte(tmp_path):
+    lines, sentences, packed = tmp_path / "a.txt", tmp_path / "b.conllu", tmp_path / "c.txt.gz"
+    lines.write_bytes("Ada sleeps.\r\n\nÉmile works.".encode())
+    sentences.write_bytes(b"1\tAda\t_\t_\t_\t_\t0\troot\t_\t_\n\n" * 3)
+    packed.write_bytes(gzip.compress(b"Ada sleeps.\n"))
+    inputs = [Input(lines, "txt"), Input(sentences, "conllu")]
+    sizes = deque()
+    chunks = list(measured(read_chunks(inputs, LeftOut(), str.split), sizes))
+    assert len(sizes) == len(chunks)
+    assert sum(sizes) == total_size(inputs) == lines.stat().st_size + sentences.stat().st_size
+    assert total_size([*inputs, Input(packed, "txt")]) is None
+    assert total_size([Input(Path("-"), "stream")]) is None

@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -200,17 +200,18 @@ def _annotate(
     from runner.commands.predict.annotator import answers
     from runner.commands.predict.formats import Table, separator
     from runner.corpus.readers.reader import LeftOut
-    from runner.corpus.text_chunks import after, read_chunks
+    from runner.corpus.text_chunks import after, measured, read_chunks, total_size
     from runner.corpus.writers.docbin import MAX_WORDS
 
     started, words_before, left_out = time.perf_counter(), done.words, LeftOut()
-    chunks = after(read_chunks(inputs, left_out, _tokenizer(nlp)), done.units)
+    sizes: deque[int] = deque()  # of chunks that are not answered yet
+    chunks = measured(after(read_chunks(inputs, left_out, _tokenizer(nlp)), done.units), sizes)
     if setting.form == "csv" and not done.units:
         output.write(Table(nlp, setting.columns, confidence=setting.confidence).header.encode(), done.as_dict())
-    between = separator(setting.form)
+    between, n_bytes = separator(setting.form), 0
     with (
         answers(nlp, setting, chunks, options.workers, is_skipping=options.skip_errors) as answered,
-        progress() as advance,
+        progress(None if done.units else total_size(inputs)) as advance,
     ):
         for answer in answered:
             gap = between if done.texts and answer.n_texts else b""
@@ -223,7 +224,8 @@ def _annotate(
                 raise RunnerError(f"a DocBin holds at most {MAX_WORDS:,} words", place=options.output, hint=hint)
             if answer.error is not None:
                 raise _with_next_move(answer.error)
-            advance(f"{done.texts:,} texts", done.words)
+            n_bytes += sizes.popleft()
+            advance(f"{done.texts:,} texts", done.words, n_bytes)
     if not done.texts:
         raise RunnerError(
             "there is no text in the input", place=options.inputs[0], hint="Check the file and its format."
