@@ -157,3 +157,10 @@ def test_an_encoder_that_does_not_learn_is_saved_and_loaded_like_any(tmp_path: P
     with nlp.use_params(sgd.averages):
         nlp.to_disk(tmp_path / "averaged")
     assert weights_sha256(runner.load(tmp_path / "averaged")) != weights_sha256(nlp)
+
+
+def test_a_package_of_it_names_the_library_that_reads_its_tokenizer(nlp: Any, tmp_path: Path) -> None:
+    from runner.tracking.mlflow.carried import config_of, libraries_of
+
+    nlp.to_disk(tmp_path / "model")
+    assert list(libraries_of(config_of(tmp_path / "model"))) == ["tokenizers"]

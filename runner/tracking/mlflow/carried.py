@@ -14,6 +14,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import runner
@@ -50,17 +51,25 @@ def config_of(model: Path) -> dict[str, object]:
 
 
 def libraries_of(config: Mapping[str, object]) -> Iterator[str]:
-    """The distributions that a model's tokenizer names beyond what every model needs. config: of the model folder."""
+    """The distributions that a model's tokenizer and token vectors need beyond what every model needs, each once.
+
+    config: of the model folder.
+    """
     from runner import registry
     from runner.errors import RunnerError
 
-    block = config.get("tokenizer")
-    if isinstance(block, dict):
-        try:
-            factory = registry.tokenizers.get(str(block.get("type")))
-        except RunnerError:  # an entry of the user's own
-            return
-        yield from registry.libraries_of(factory)
+    components = config.get("components")
+    blocks = [block for block in components.values() if isinstance(block, dict)] if isinstance(components, dict) else []
+    named = [
+        (registry.tokenizers, config.get("tokenizer")),
+        *((registry.tok2vecs, one.get("tok2vec")) for one in blocks),
+    ]
+    found: dict[str, None] = {}
+    for table, block in named:
+        if isinstance(block, dict):
+            with suppress(RunnerError):  # an entry of the user's own
+                found |= dict.fromkeys(registry.libraries_of(table.get(str(block.get("type")))))
+    yield from found
 
 
 @functools.cache
