@@ -11,6 +11,7 @@ later one's annotation stands. On disk it is a model folder of ours inside spaCy
 
 # No `from __future__ import annotations` here: spaCy reads the annotations of the factory as objects.
 
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,16 @@ def make_pipe(
     """The component. model: any MODEL of the command line; None: it comes from spaCy's folder. enable: the components of
     the model that predict; None: all. confidence: keep probabilities in `doc.user_data["runner_confidence"]`, which takes
     several times as long.
+
+    Warns if there is no such model here. It is no error yet: spaCy calls this for a folder that it loads as well, and such a
+    folder brings its own model, wherever the first one was. An address in MLflow is asked at the first text alone.
     """
+    if model is not None and ":/" not in model:
+        try:
+            find_model(model)
+        except RunnerError as error:
+            place = f"{error.place}: " if error.place else ""
+            warnings.warn(f"{place}{error.fact}; {name!r} needs it, unless spaCy's folder brings a model", stacklevel=2)
     return SpacyPipe(name, model, enable, ops, confidence=confidence)
 
 

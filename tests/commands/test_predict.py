@@ -353,6 +353,14 @@ def test_refused_in_a_few_lines(predict, words, told):
     assert sorted(Path().iterdir()) == before  # nothing to go on from is left behind
 
 
+def test_a_table_without_texts_is_the_wrong_file_whatever_is_skipped(predict):
+    Path("in.csv").write_text("id,body\n1,Ada lives.\n", "utf8")
+    code, _, err = predict("run", "a.txt", "in.csv", "-o", "out.jsonl", "--skip-errors")
+    assert code == 2
+    assert "in.csv:1: there is no column 'text' (columns: id, body)" in err
+    assert not Path("out.jsonl").exists()
+
+
 def test_help_is_short(predict):
     code, out, _ = predict("--help")
     assert code == 0

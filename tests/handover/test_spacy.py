@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
+import warnings
 from pathlib import Path
 
 import pytest
@@ -255,15 +257,29 @@ def test_the_folder_holds_no_code(full_run, tmp_path):
     assert suffixes <= {".cfg", ".json", ".bin", ".msgpack", ""}
 
 
-def test_a_model_that_is_not_there_is_told_at_the_first_text():
+def test_a_model_that_is_not_there_is_told_at_once_and_at_the_first_text():
     nlp = spacy.blank("en")
-    nlp.add_pipe("runner", config={"model": "no-such-model"})
+    with pytest.warns(UserWarning, match="no-such-model: there is no such model.*'names' needs it"):
+        nlp.add_pipe("runner", name="names", config={"model": "no-such-model"})
     with pytest.raises(RunnerError, match="there is no such model"):
         nlp("Ada")
     nlp = spacy.blank("en")
     nlp.add_pipe("runner")
     with pytest.raises(RunnerError, match="the component has no model"):
         nlp("Ada")
+
+
+def test_a_folder_of_spacy_brings_its_model_where_the_first_one_is_gone(full_run, tmp_path):
+    shutil.copytree(full_run, tmp_path / "mine")
+    nlp = spacy.blank("en")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        nlp.add_pipe("runner", config={"model": str(tmp_path / "mine")})
+    nlp.to_disk(tmp_path / "folder")
+    shutil.rmtree(tmp_path / "mine")
+    with pytest.warns(UserWarning, match="unless spaCy's folder brings a model"):
+        again = spacy.load(tmp_path / "folder")
+    assert layers_of(again(TEXTS[0])) == layers_of(nlp(TEXTS[0]))
 
 
 def test_a_damaged_folder_is_told(full_run, tmp_path):
