@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import forgetting, predict, roofline, scale, startup
+from benchmarks import predict, roofline, scale, startup
 from benchmarks.defaults import command as defaults
+from benchmarks.forgetting import command as forgetting
 from benchmarks.jobs import JOBS, REGIMES, SIDES
 from benchmarks.report import Record, Table, accuracy_table, load, measures, speed_table
 from benchmarks.turns import Options, in_process, plan, run_all, run_once, say, work_folder
@@ -27,7 +28,7 @@ COMMANDS = {
     "roofline": "how near tagger training comes to what its matrix products alone would take",
     "startup": "--help, the first update from the shell, what recording costs",
     "defaults": "what a user gets who names data and nothing else (defaults --help)",
-    "forgetting": "a recognizer learns one label after the other (forgetting --help)",
+    "forgetting": "what a model forgets while it learns more (forgetting --help)",
     "scale": "cost by size of the corpus and by length of a doc (ours alone; --sizes, --words)",
     "report": "the tables again, from the files of --save",
 }
@@ -146,7 +147,11 @@ def sides_of(asked: Sequence[str] | None) -> Sequence[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     if words[:1] == ["forgetting"]:
-        return forgetting.main(words[1:])
+        try:
+            return forgetting.main(words[1:])
+        except RunnerError as error:
+            print(error, file=sys.stderr)
+            return error.exit_code
     if words[:1] == ["defaults"]:
         return defaults.main(words[1:])
     args = arguments(words)

@@ -6,23 +6,28 @@ step hold all labels so far; the best epoch is picked on dev and scored on test 
     finetune   nothing is said: what is not annotated counts as no entity
     partial    corpus.partial_labels: any other label is unknown there
     itself     teacher=itself: the model before tells the labels before
+    labels     teacher=labels: the model before writes what it is sure of into the data
+    both       teacher=both: its labels where it is sure, its beliefs where it is not
+    spacy      spaCy: nlp.rehearse beside nlp.update, on the same texts (peer.py; not by default)
     joint      one training on everything at once, what the others are measured by
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import statistics
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-WAYS = ("finetune", "partial", "itself", "joint")
+from benchmarks.defaults.corpora import CORPORA
+from benchmarks.forgetting.peer import Rehearsed
+from benchmarks.forgetting.runs import Results, train, write
+
+WAYS = ("finetune", "partial", "itself", "labels", "both", "spacy", "joint")
 ORDERS = ("PER,LOC,ORG,MISC", "MISC,ORG,PER,LOC", "LOC,MISC,ORG,PER")
 
 
@@ -35,35 +40,35 @@ class Run:
     seed: int
 
 
-def main(argv: Sequence[str]) -> int:
-    """Train what is missing, one line of FOLDER/forgetting.jsonl a chain, and print the table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks forgetting",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--data", required=True, help="folder with train.jsonl, dev.jsonl and test.jsonl")
-    parser.add_argument("--folder", required=True, help="where runs and results go")
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", help="folder with train.jsonl, dev.jsonl and test.jsonl (default: Wikigold)")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=[way for way in WAYS if way != "spacy"])
     parser.add_argument("--orders", nargs="+", default=ORDERS, help="labels joined by commas")
-    parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2))
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="overrides of every training")
-    args = parser.parse_args(argv)
-    folder, results = Path(args.folder), Path(args.folder) / "forgetting.jsonl"
-    folder.mkdir(parents=True, exist_ok=True)
-    done = [json.loads(line) for line in results.read_text("utf8").splitlines()] if results.exists() else []
-    known = {Run(one["way"], one["order"], one["seed"]) for one in done}
+
+
+def run(args: argparse.Namespace) -> str:
+    """Train what is missing, one line of FOLDER/forgetting.jsonl a chain; return the table."""
+    folder = Path(args.folder)
+    data = Path(args.data) if args.data else wikigold(folder / "wikigold")
+    results = Results(folder / "forgetting.jsonl", ("way", "order", "seed"))
     orders = {"joint": args.orders[:1]}
-    wanted = [Run(w, o, s) for s in args.seeds for w in args.ways for o in orders.get(w, args.orders)]
-    for run in wanted:
-        if run not in known:
-            print(f"{run.way} {run.order} seed {run.seed}", file=sys.stderr, flush=True)
-            record = {**asdict(run), "steps": list(chain(run, Path(args.data), folder, args.set))}
-            with results.open("a", encoding="utf8") as file:
-                file.write(json.dumps(record) + "\n")
-            done.append(record)
-    print(table(done))
-    return 0
+    for seed in args.seeds:
+        for way in args.ways:
+            for order in orders.get(way, args.orders):
+                one = Run(way, order, seed)
+                results.measure(asdict(one), partial(_steps, one, data, folder, args.set))
+    return table(results.records)
+
+
+def wikigold(folder: Path) -> Path:
+    """Write Wikigold's three parts into the folder: three fifths, a fifth, a fifth, in the file's order."""
+    for name, docs in CORPORA["wikigold"].read()._asdict().items():
+        write(folder / f"{name}.jsonl", docs)
+    return folder
+
+
+def _steps(run: Run, data: Path, folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    return {"steps": list(chain(run, data, folder, overrides))}
 
 
 def chain(run: Run, data: Path, folder: Path, overrides: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -72,32 +77,25 @@ def chain(run: Run, data: Path, folder: Path, overrides: Sequence[str]) -> Itera
     steps = [labels] if run.way == "joint" else [labels[: k + 1] for k in range(len(labels))]
     place = folder / f"{run.way}-{run.order.replace(',', '-')}-{run.seed}"
     before: Path | None = None
+    peer = Rehearsed(run.seed) if run.way == "spacy" else None
     for number, seen in enumerate(steps):
         here = place / str(number)
         here.mkdir(parents=True, exist_ok=True)
         annotated = seen if run.way == "joint" else seen[-1:]
         for part, kept in (("train", annotated), ("dev", seen), ("test", seen)):
             (here / f"{part}.jsonl").write_text("".join(_only(data / f"{part}.jsonl", kept)), "utf8")
+        if peer is not None:
+            peer.learn(here, annotated[0])
+            yield {"labels": seen, **{part: peer.scores(here / f"{part}.jsonl") for part in ("dev", "test")}}
+            continue
         words = [f"corpus.{part}={here / part}.jsonl" for part in ("train", "dev", "test")]
         if before is not None:
             words.append(f"init.model={before}")
-            words += {"partial": [f"corpus.partial_labels={json.dumps(annotated)}"], "itself": ["teacher=itself"]}.get(
-                run.way, []
-            )
-        train(["corpus=files", *words, f"seed={run.seed}", f"output_dir={here / 'run'}", "tracking=none", *overrides])
+            words += [f"teacher={run.way}"] if run.way in ("itself", "labels", "both") else []
+            words += [f"corpus.partial_labels={json.dumps(annotated)}"] if run.way == "partial" else []
+        train(["corpus=files", *words, f"seed={run.seed}", f"output_dir={here / 'run'}", *overrides])
         before = here / "run"
         yield {"labels": seen, **{part: scores(before, here / f"{part}.jsonl") for part in ("dev", "test")}}
-
-
-def train(words: list[str]) -> None:
-    """One run in this process. Raises SystemExit with what it said where it fails."""
-    from runner.__main__ import main as runner_main
-
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        code = runner_main(words)
-    if code:
-        raise SystemExit(said.getvalue()[-2000:])
 
 
 def scores(run: Path, path: Path) -> dict[str, Any]:
