@@ -7,7 +7,7 @@ Packed examples are packed again with the new labels; see corpus/packed/packing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.components.base import Component
@@ -17,6 +17,8 @@ from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.corpus.packed.examples import JoinedExamples, PackedExamples, StoredExamples
 from runner.corpus.packed.packing import repacked
+
+_WORDS_HELD = 12_000  # labelled at once
 
 
 def annotated_labels(component: Component, examples: Sequence[Example]) -> frozenset[str]:
@@ -39,20 +41,36 @@ def pseudo_labelled(
             written[name].add(one)
         return JoinedExamples([part for part, _ in parts]), written
 
-    def change(reference: Doc) -> Doc:
-        reference = reference.copy()
-        for name, one in teacher.pseudo_label(reference, rules).items():
-            one.n_docs = int(bool(one.labels))
-            written[name].add(one)
-        return reference
+    def label(references: Iterable[Doc]) -> Iterator[Doc]:
+        for some in _held(reference.copy() for reference in references):
+            for of_doc in teacher.pseudo_label(some, rules):
+                for name, one in of_doc.items():
+                    one.n_docs = int(bool(one.labels))
+                    written[name].add(one)
+            yield from some
 
     if not isinstance(examples, PackedExamples):
-        labelled = [Example(one.predicted, change(one.reference), alignment=one.alignment) for one in examples]
-        return labelled, written
+        references = label(one.reference for one in examples)
+        pairs = zip(examples, references, strict=True)
+        return [Example(one.predicted, reference, alignment=one.alignment) for one, reference in pairs], written
     text = f"{key} {sorted((name, rule.minimum, sorted(rule.annotated)) for name, rule in rules.items())}"
-    packed, told = repacked(examples, change, text, lambda: _plain(written))
+    packed, told = repacked(examples, label, text, lambda: _plain(written))
     return packed, {name: Written.of(one) for name, one in told.items()}
 
 
 def _plain(written: Mapping[str, Written]) -> dict[str, Any]:
     return {name: one.as_dict() for name, one in written.items()}
+
+
+def _held(docs: Iterable[Doc]) -> Iterator[list[Doc]]:
+    """The docs, in order, in lists of about _WORDS_HELD words."""
+    held: list[Doc] = []
+    n_words = 0
+    for doc in docs:
+        held.append(doc)
+        n_words += len(doc)
+        if n_words >= _WORDS_HELD:
+            yield held
+            held, n_words = [], 0
+    if held:
+        yield held

@@ -254,18 +254,24 @@ class Network:
         return list(component.labels), component.beliefs(replace(batch, vectors=self._vectors(name, batch, {})))
 
     def pseudo_label(
-        self, reference: Doc, rules: Mapping[str, Rule], temperatures: Mapping[str, float]
-    ) -> Iterator[tuple[str, Written]]:
-        """Let the components with a rule write into the doc; yield what each has written. temperatures: as of `annotate`.
+        self, references: Sequence[Doc], rules: Mapping[str, Rule], temperatures: Mapping[str, float]
+    ) -> list[dict[str, Written]]:
+        """Let the components with a rule write into the docs; return what each has written into each.
 
-        One doc at a time, so that what is written does not depend on its neighbours, nor on their order.
+        temperatures: as of `annotate`. Docs share batches, in order; the last bits of a probability depend on these.
         """
-        vectors: dict[int, Packed] = {}
-        for name, rule in rules.items():
-            batch = Batch.of([reference.copy_unannotated()], self.lexemes)
-            batch = replace(batch, vectors=self._vectors(name, batch, vectors), temperature=temperatures.get(name, 1.0))
-            for written in self.components[name].pseudo_label(batch, [reference], rule):
-                yield name, written
+        told: list[dict[str, Written]] = []
+        for some in _by_words(references):
+            here: list[dict[str, Written]] = [{} for _ in some]
+            batch, vectors = Batch.of([doc.copy_unannotated() for doc in some], self.lexemes), dict[int, Packed]()
+            for name, rule in rules.items():
+                read = replace(
+                    batch, vectors=self._vectors(name, batch, vectors), temperature=temperatures.get(name, 1.0)
+                )
+                for of_doc, written in zip(here, self.components[name].pseudo_label(read, some, rule), strict=True):
+                    of_doc[name] = written
+            told += here
+        return told
 
     # Learning
 

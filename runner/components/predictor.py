@@ -192,13 +192,13 @@ class Predictor:
         return self.network.ent_candidates(docs, self.pipe_names, threshold)
 
     @with_own_threads
-    def pseudo_label(self, reference: Doc, rules: Mapping[str, Rule]) -> dict[str, Written]:
-        """Write into an annotated doc, where it has gaps, what the components with a rule are sure of (pseudo_labels.py).
+    def pseudo_label(self, references: Sequence[Doc], rules: Mapping[str, Rule]) -> list[dict[str, Written]]:
+        """Write into annotated docs, where they have gaps, what the components with a rule are sure of (pseudo_labels.py).
 
-        Returns component → what it has written. Raises RunnerError for a component that tells no confidence.
+        Returns, for each doc, component → what it has written. Raises RunnerError for a component that tells no confidence.
         """
         self._prepare()
-        return dict(self.network.pseudo_label(reference, rules, self.meta.get(TEMPERATURES, {})))
+        return self.network.pseudo_label(references, rules, self.meta.get(TEMPERATURES, {}))
 
     def evaluate(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Predict and score the examples. Return every component's scores, token_acc, speed (words/s) and per_type.

@@ -33,9 +33,7 @@ class RawTexts:
     files: list[tuple[Path, str, int, int]]
 
     def after(self, train: Sequence[Example]) -> Sequence[Example]:
-        """The training data and these examples behind them."""
-        if isinstance(train, list) and isinstance(self.examples, list):
-            return [*train, *self.examples]
+        """The training data and these examples behind them; kept apart, so that a teacher annotates either in its own batches."""
         return JoinedExamples([train, self.examples])
 
 

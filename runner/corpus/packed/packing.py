@@ -15,7 +15,7 @@ import errno
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -150,12 +150,16 @@ def _pack(
 
 
 def repacked(
-    examples: PackedExamples, change: Callable[[Doc], Doc], key: str, tell: Callable[[], dict[str, Any]]
+    examples: PackedExamples,
+    change: Callable[[Iterable[Doc]], Iterator[Doc]],
+    key: str,
+    tell: Callable[[], dict[str, Any]],
 ) -> tuple[PackedExamples, dict[str, Any]]:
     """Packed examples whose references are changed, and what `tell` tells when all are, a mapping of JSON values.
 
-    change: reference → reference, on the same tokens. key: a text that changes whenever `change` would change docs otherwise;
-    what was packed under the same key is not made again. Raises RunFailed if the cache folder cannot be written.
+    change: references → references in the same order, on the same tokens. key: a text that changes whenever `change` would
+    change docs otherwise; what was packed under the same key is not made again. Raises RunFailed if the cache folder cannot be
+    written.
     """
     docs = examples.docs
     numbers = hashlib.sha256(np.ascontiguousarray(examples.numbers, dtype="int64").tobytes()).hexdigest()
@@ -169,10 +173,12 @@ def repacked(
     try:
         with ArrayWriter(path.parent) as writer:
             packer = Packer(writer)
-            for file, data in enumerate(paths):
+            numbers_of = [(data, examples.numbers[files == file].tolist()) for file, data in enumerate(paths)]
+            changed = change(docs.reference(number) for _, of_file in numbers_of for number in of_file)
+            for data, of_file in numbers_of:
                 packer.open(data)
-                for number in examples.numbers[files == file].tolist():
-                    packer.add(change(docs.reference(number)), docs.predicted(number) if is_own else None)
+                for number in of_file:
+                    packer.add(next(changed), docs.predicted(number) if is_own else None)
             told = tell()
             packer.finish(path, {"format": FORMAT, "key": path.stem, "told": told})
     except OSError as error:
