@@ -19,6 +19,7 @@ from runner.model.dropout import Dropout
 from runner.model.encoder.encoder import encoder
 from runner.model.ops import make_ops
 from runner.model.parameters import Parameters
+from runner.training.adam import adam
 from runner.user_code import load_code
 from tests.model.encoder.small import write_encoder
 
@@ -322,3 +323,21 @@ def a_password_that_was_not_kept(at: Place) -> None:
     recorded_config(record, ["tracking.uri='http://ada:word@host'"])
     at.patch.setenv("MLFLOW_TRACKING_URI", "http://ada:word@host")
     recorded_config(record)
+
+
+@story(
+    "training/groups",
+    "Give a mapping such as {tok2vec/encoder: 0.05}.",
+    training__adam="the checkpoint is of a run with other optimizer.rates",
+)
+def factors_of_the_rate(at: Place) -> None:
+    at.raised(adam, rates=0.05)
+    kept = adam(rates={"tok2vec": 0.05})
+    nlp = Pipeline("en")
+    nlp.add_pipe("tagger", {"tok2vec": {"type": "hash_embed_cnn", "width": 16, "depth": 1, "embed_size": 50}})
+    example = ("Ada left", {"tags": ["N", "V"]})
+    nlp.update([example], sgd=adam())
+    nlp.update([example], sgd=kept)
+    other = adam(rates={"tok2vec": 0.1})
+    at.raised(other.restore, nlp.parameters, *kept.snapshot())
+    adam(rates={"tok2vec": 0.05}).restore(nlp.parameters, *kept.snapshot())
