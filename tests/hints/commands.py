@@ -370,9 +370,7 @@ def texts_have_no_teacher(at: Place) -> None:
 @story(
     "training/old_dev",
     "Leave corpus.old_dev out.",
-    "Annotate some of them.",
     assemble="Name the model that the run starts from: init.model=MODEL",
-    commands__starting="Start again, without resume.",
 )
 def old_data_tell_nothing(at: Place) -> None:
     at.command(*TINY, "output_dir=out")
