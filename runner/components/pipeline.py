@@ -161,7 +161,7 @@ class Pipeline(Editable):
         sgd: Updates | None = None,
         losses: dict[str, float] | None = None,
     ) -> Used:
-        """One step on texts without annotation that keeps what the pipeline believed when `resume_training` was called.
+        """One step on texts that keeps what the pipeline believed when `resume_training` was called; annotation is ignored.
 
             sgd = nlp.resume_training()
             nlp.update(new_texts, annotations, sgd=sgd)
@@ -180,8 +180,9 @@ class Pipeline(Editable):
         teacher = self._rehearsed
         assert isinstance(teacher, Teacher)
         listed = [texts] if isinstance(texts, str | Doc) else list(texts)
+        docs = [one.predicted if isinstance(one, Example) else one for one in listed]  # spaCy 3 gives Examples
         bare = [
-            Example.from_doc(one.copy_unannotated() if isinstance(one, Doc) else self.make_doc(one)) for one in listed
+            Example.from_doc(one.copy_unannotated() if isinstance(one, Doc) else self.make_doc(one)) for one in docs
         ]
         able = [name for name in self.pipe_names if teacher.knows(name) and self.components[name].has_lessons]
         if not able:

@@ -50,6 +50,21 @@ def test_entities_and_then_a_new_type(run, tmp_path):
     assert all(labels.count(label) == 2 for label in ("BIRD", "LOC", "PERSON")), labels
 
 
+def test_a_new_type_beside_rehearsed_ones(run, tmp_path):
+    run("train_ner")
+    lines = run("rehearsal", str(tmp_path / "train_ner"))
+    assert lines[-6:] == [
+        "[('heron', 'BIRD')]",
+        "[('Jonas Falk', 'PERSON'), ('Oslo', 'LOC')]",
+        "[('Mara Lindt', 'PERSON')]",
+        "[('Porto', 'LOC'), ('Vigo', 'LOC')]",
+        "[]",
+        "Saved ['owl']",
+    ]
+    assert "'ner'" in lines[-8]
+    assert "'teach/ner'" in lines[-7]
+
+
 def test_trees(run):
     lines = run("train_parser")
     assert lines[-1] == (
@@ -78,7 +93,7 @@ def test_categories(run):
 
 
 def test_the_scripts_import_runner_and_the_standard_library_alone():
-    for script in HERE.glob("train_*.py"):
+    for script in (HERE / "rehearsal.py", *HERE.glob("train_*.py")):
         lines = script.read_text("utf-8").splitlines()
         imported = {line.split()[1].split(".")[0] for line in lines if line.startswith(("import ", "from "))}
         assert imported <= {"__future__", "random", "sys", "pathlib", "runner"}, script.name
