@@ -13,7 +13,7 @@ OPTIONS = sorted(
     f"{file.parent.name}={file.stem}" for file in conf_dir().glob("*/*.yaml") if not file.name.startswith("_")
 )
 # A value that a file leaves to the user.
-NEEDED = {"corpus=files": ["corpus.train=a.iob", "corpus.dev=b.iob"]}
+NEEDED = {"corpus=files": ["corpus.train=a.iob", "corpus.dev=b.iob"], "vectors=file": ["vectors.path=a.vec"]}
 
 
 @pytest.fixture(autouse=True)
