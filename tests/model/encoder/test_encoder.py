@@ -12,6 +12,7 @@ import pytest
 
 from runner.errors import RunnerError
 from runner.model.dropout import Dropout
+from runner.model.encoder import vectors as vectors_module
 from runner.model.encoder.encoder import encoder
 from runner.model.layout import Layout, Tokens
 from runner.model.ops import make_ops
@@ -83,6 +84,15 @@ def test_neighbours_change_nothing_but_last_bits(tmp_path: Path) -> None:
     alone = [model.predict(tokens(text)).X for text in TEXTS]
     together = model.predict(tokens(*TEXTS)).X
     np.testing.assert_allclose(together, np.concatenate(alone, axis=1), atol=1e-5)
+
+
+def test_many_texts_are_predicted_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = made(write_encoder(tmp_path, "bert"))
+    texts = ("", *TEXTS, "", TEXTS[0], "")
+    whole = model.predict(tokens(*texts)).X
+    for n in (1, 5, 9):
+        monkeypatch.setattr(vectors_module, "WORDS_AT_ONCE", n)
+        np.testing.assert_allclose(model.predict(tokens(*texts)).X, whole, atol=1e-5)
 
 
 def test_empty_texts_have_no_vectors(tmp_path: Path) -> None:
