@@ -127,7 +127,7 @@ class Adam(Optimizer):
         self._bind(parameters)
         for factor, history in self._histories.items():
             if _key(factor) not in arrays:
-                raise RunnerError("the checkpoint is of a run whose weights learn at other rates")
+                raise RunnerError("the checkpoint is of a run with other optimizer.rates")
             history.restore(int(about["origin"]), self.step, arrays[_key(factor)])
         for path, lazy in self._lazy.items():
             last = arrays.get(f"last/{path}", lazy.last)  # without it, the table was frozen, and is up to date

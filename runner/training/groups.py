@@ -36,7 +36,7 @@ class Group(NamedTuple):
 def checked_rates(rates: Any) -> dict[str, float]:
     """A copy of `rates`. Raises RunnerError unless they are a mapping of patterns to factors of at least 0."""
     if not isinstance(rates, Mapping):
-        hint = "Give a mapping such as {tok2vec: 0.1}."
+        hint = "Give a mapping such as {tok2vec/encoder: 0.05}."
         raise RunnerError(f"rates is {rates!r:.80}, which is no mapping", place=_PLACE, hint=hint)
     for pattern, factor in rates.items():
         if isinstance(factor, bool) or not isinstance(factor, Real) or not isfinite(factor) or factor < 0:
