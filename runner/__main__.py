@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runner.launch.runs import Command
 
 TRAIN = "train"  # takes overrides
+PRETRAIN = "pretrain"  # takes texts and overrides
 PROGRAMS = {  # take flags of their own
     "bootstrap": "runner.commands.bootstrap",
     "compare": "runner.commands.compare",
@@ -59,10 +60,12 @@ def _run(words: list[str]) -> int:
     code = words.pop(0) if len(words) > 1 and words[0].startswith("code=") and words[1].isidentifier() else None
     if words and words[0].isidentifier():
         command = words.pop(0)
-    if command != TRAIN and command not in PROGRAMS:
+    if command not in (TRAIN, PRETRAIN) and command not in PROGRAMS:
         return _run_own(command, words, code)
     if code:
         words.insert(0, code)
+    if command == PRETRAIN:
+        return _run_pretraining(words)
     if command in PROGRAMS:
         exit_code: int = importlib.import_module(PROGRAMS[command]).main(words)
         return exit_code
@@ -70,6 +73,21 @@ def _run(words: list[str]) -> int:
     from runner.launch.program import run_app
 
     return run_app(words, _train())
+
+
+def _run_pretraining(words: list[str]) -> int:
+    from runner.commands.pretrain import HELP, as_overrides
+    from runner.launch.program import run_app
+
+    if "--help" in words or "-h" in words:
+        print(HELP, end="")
+        return 0
+    try:
+        overrides = as_overrides(words)
+    except RunnerError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return run_app(overrides, _train())
 
 
 def _run_own(command: str, words: list[str], code: str | None) -> int:
@@ -81,7 +99,7 @@ def _run_own(command: str, words: list[str], code: str | None) -> int:
         load_code(path.strip(" '\"") for path in (code or "").removeprefix("code=").strip("[]").split(",") if path)
         if command not in registry.commands.names():
             hint = "python -m runner pipeline=ner optimizer=adam trains; see python -m runner --help."
-            known = [TRAIN, *PROGRAMS, *registry.commands.names()]
+            known = [TRAIN, PRETRAIN, *PROGRAMS, *registry.commands.names()]
             raise RunnerError(f"unknown command; {suggest(command, known)}", place=command, hint=hint)
         code_of_own: int | None = registry.commands.get(command)(words)
         return code_of_own

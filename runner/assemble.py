@@ -32,6 +32,7 @@ from runner.corpus.example import Example
 from runner.corpus.packed.examples import n_words
 from runner.errors import RunnerError, suggest
 from runner.launch.fingerprint import fingerprint
+from runner.launch.pretrained import check_pretrained, pretrained_tags, shaped
 from runner.launch.taught import take_labels
 from runner.launch.teachers import make_teacher, teacher_weight
 from runner.model.allocator import IN_TRAINING, keep_freed_memory
@@ -129,6 +130,7 @@ def make_pipeline(config: RunConfig, numbers: Chosen = NOMINAL, initial: Pipelin
 
     Only the components that learn take part (`training.components`); those that annotate for them stand before them.
     """
+    numbers = shaped(config, numbers)
     pipeline = Pipeline(
         config.pipeline.lang,
         tokenizer=config.pipeline.tokenizer,
@@ -184,6 +186,7 @@ def make_start(config: RunConfig) -> tuple[Pipeline | None, Teacher | None]:
     """
     initial = make_initial(config)
     draft = make_pipeline(config, initial=initial)
+    check_pretrained(config, draft)
     check_files(draft.components.values())
     return initial, make_teacher(config, draft, initial)
 
@@ -204,7 +207,7 @@ def make_learner(
     if len(train):
         words = n_words(train)
         draft = make_pipeline(config, initial=initial)
-        numbers = chosen(config, {name: draft.components[name] for name in draft.pipe_names}, words)
+        numbers = shaped(config, chosen(config, {name: draft.components[name] for name in draft.pipe_names}, words))
         lines = told(config, numbers, words)
     pipeline = make_pipeline(config, numbers, initial)
     _set_dropouts(config, numbers, pipeline)
@@ -352,6 +355,7 @@ def run_info(
             **code_tags(config),
             **{f"chosen.{key}": text for key, text in plan.chosen.items()},
             **(initial_model(config.init.model, config.tracking.get("uri")).tags() if config.init.model else {}),
+            **(pretrained_tags(config) if config.init.tok2vec else {}),
             **(tags or {}),
         },
         datasets=[

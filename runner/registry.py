@@ -126,6 +126,7 @@ components = Registry(
         "runner.components.tagger",
         "runner.components.parser",
         "runner.components.textcat",
+        "runner.components.word_vectors",
     ),
 )
 tok2vecs = Registry("tok2vecs", ("runner.model.tok2vec", "runner.model.encoder.encoder"))
@@ -147,6 +148,7 @@ readers = Registry(
         "runner.corpus.readers.docbin",
         "runner.corpus.readers.prodigy",
         "runner.corpus.readers.auto",
+        "runner.corpus.readers.raw_texts",
     ),
 )
 writers = Registry(

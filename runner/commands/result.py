@@ -33,6 +33,9 @@ class Result:
     chosen: dict[str, str] = dataclasses.field(default_factory=dict)  # see Plan.chosen
     answer: dict[str, Any] | None = None  # model-best's record of an example sentence
     init: dict[str, Any] | None = None  # the model that the run started from: model, weights_sha256, score, scores
+    init_tok2vec: dict[str, Any] | None = (
+        None  # the pretrained token vectors that it started from, see launch/pretrained.py
+    )
     pseudo_labels: dict[str, Any] | None = None  # component → labels, open_words, texts that its teacher has written
     kernel: str = ""  # model/kernel.py's; " → " stands between those of a run that was resumed on another
 
@@ -73,6 +76,7 @@ def write_summary(
         "model_last": _folder(config.output_dir / LAST),
         "rollbacks": result.rollbacks,
         "init": result.init,
+        "init_tok2vec": result.init_tok2vec,
         "chosen": result.chosen,
         "pseudo_labels": result.pseudo_labels,
         "train_words": result.train_words,

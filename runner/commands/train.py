@@ -20,6 +20,7 @@ from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
 from runner.launch.fingerprint import fingerprint
 from runner.launch.folders import remove_empty_run
+from runner.launch.pretrained import start_from_pretrained
 from runner.launch.prune import make_judge
 from runner.launch.taught import pseudo_label_tags
 from runner.model.kernel import kernel
@@ -66,6 +67,7 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
     corpus, written = taught(config, corpus, initial, teacher)
     pipeline, sgd, plan = make_learner(config, corpus.train, initial, teacher)
     pipeline.initialize(lambda: corpus.train, sgd=sgd, start_over=False)
+    init_tok2vec = start_from_pretrained(config, pipeline)
     check_worth(pipeline, corpus, plan)
     if initial is not None and corpus.old_dev:
         old_dev = OldDev(initial, pipeline.pipe_names, corpus.old_dev, plan.score_weights)
@@ -75,6 +77,7 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
     check_old_dev(result, plan.old_dev)
     note_kernel(result, kernel(config.compute.ops))
     result.chosen = dict(plan.chosen)
+    result.init_tok2vec = init_tok2vec
     result.fingerprint = fingerprint(config, corpus.sources)
     result.pseudo_labels = {name: one.as_dict() for name, one in written.items()} or None
     if initial is not None and start.resumed is None:

@@ -30,7 +30,7 @@ from runner.corpus.no_labels import unread_keys
 from runner.corpus.writers.jsonl import record_of
 from runner.errors import Diverged, RunFailed, RunnerError
 from runner.model.dropout import Dropout
-from runner.model.layout import Floats2d
+from runner.model.layout import Floats2d, Tokens
 from runner.model.tok2vec import HasFiles, WithVectors
 from runner.spacy_names import unknown
 
@@ -58,6 +58,7 @@ class Component(ABC):
     outcome_view: how the error page draws its outcomes (outcomes.py).
     adjustable: settings that may differ when its training goes on from a trained model; all others say what it is.
     partial_labels: see `corpus.partial_labels`; a component that has this attribute can learn from such data.
+    hides_words: whether it has `hide`. Its tok2vec then runs for it alone, also where others share it.
     has_weights: False for a step that changes the tokens of the components after it (merge.py).
     """
 
@@ -70,6 +71,7 @@ class Component(ABC):
     annotation: ClassVar[tuple[str, ...] | None] = None
     outcome_view: ClassVar[View] = "words"
     adjustable: ClassVar[tuple[str, ...]] = ("dropout",)
+    hides_words = False
     has_weights = True
     partial_labels: frozenset[str] | None = None
 
@@ -156,6 +158,13 @@ class Component(ABC):
             if len(doc) and not any(layer in (doc.confidence or {}) for layer in layers):
                 raise self._cannot("say how sure it is of each word")
             yield Written(fill_words(reference, doc, layers, rule.minimum))
+
+    def hide(self, tokens: Tokens, batch: Batch, *, is_train: bool) -> tuple[Tokens, NDArray[np.intp]]:
+        """Return what its tok2vec reads in place of a batch's tokens, and the positions of the words that it does not see.
+
+        Asked only if `hides_words`. is_train: draw at random, from `masks` alone; else choose by each text alone.
+        """
+        return tokens, np.zeros(0, dtype="intp")
 
     @property
     def has_lessons(self) -> bool:

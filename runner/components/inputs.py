@@ -27,6 +27,7 @@ class Batch:
     temperature: divides the scores from which the component computes its confidence in what it predicts, and no other
     scores; None: nobody asks for confidence.
     question: what a student asks beside the words, see Component.question.
+    hidden: positions of the words that the tok2vec did not read, for a component that hides some.
     """
 
     docs: Sequence[Doc]
@@ -37,6 +38,7 @@ class Batch:
     temperature: float | None = None
     known: Mapping[int, int] | None = None
     question: Any = None
+    hidden: NDArray[np.intp] | None = None  # (n_hidden,)
 
     @classmethod
     def of(cls, docs: Sequence[Doc], lexemes: Lexemes) -> Batch:

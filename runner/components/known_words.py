@@ -38,6 +38,21 @@ class KnownWords:
             for counts in own:
                 counts.setdefault(norm, 1)
 
+    def add(self, counts: Mapping[str, Mapping[int, int]], readers: Collection[str]) -> None:
+        """Add counts of earlier training to those of some components. counts: by component. readers: all that have a tok2vec.
+
+        A word of the earlier training is not hidden as unknown then, although these components have not learned from it.
+        """
+        some = list(counts.values())
+        if not self.own and set(counts) == set(readers) and all(one == some[0] for one in some):
+            self.lexemes.add(some[0])
+            return
+        for name, earlier in counts.items():
+            own = dict(self.of(name))
+            for norm, n in earlier.items():
+                own[norm] = own.get(norm, 0) + n
+            self.own[name] = own
+
     def take(self, name: str, counts: dict[int, int], *, is_first: bool) -> None:
         """Give a component the counts of its past training. is_first: no component here has learned anything yet."""
         if is_first:

@@ -21,6 +21,7 @@ from thinc.api import Model
 
 from runner.components.base import Candidate, Component, Likelihood
 from runner.components.beliefs import Teaching, taught_key
+from runner.components.doc_batches import by_words
 from runner.components.inputs import LAYERS, Batch
 from runner.components.known_words import KnownWords
 from runner.components.pseudo_labels import Rule, Written
@@ -29,12 +30,10 @@ from runner.corpus.example import Example
 from runner.corpus.lexemes import Lexemes
 from runner.errors import AFTER_DIVERGENCE, Diverged
 from runner.model.dropout import Dropout
-from runner.model.layout import Floats2d, Packed
+from runner.model.layout import Floats2d, Packed, Tokens
 from runner.model.ops import Ops
 from runner.model.parameters import Given, Parameters
 
-_WORDS_PER_BATCH = 3000  # when predicting: the fastest or nearly so for every component, of 1,000 to 4,000
-_MOST_WORDS = 12_000  # in a batch of a component that predicts several docs at once
 _SHARED = "tok2vec"  # owner of a shared tok2vec's weights
 
 
@@ -126,6 +125,13 @@ class Network:
         if self.is_shared:
             self.parameters.learned.add(_SHARED)
 
+    def tok2vec_values(self, name: str) -> dict[str, NDArray[np.float32]]:
+        """Views of the weights of the tok2vec that a component reads, by their paths below the tok2vec's own."""
+        self.build()
+        prefix = f"{self._tok2vecs[name].name}/"
+        values = self.parameters.all_values().items()
+        return {path.removeprefix(prefix): value for path, value in values if path.startswith(prefix)}
+
     def remove(self, name: str) -> None:
         """Forget a component that is no longer among `components`; its weights are gone."""
         self._tok2vecs.pop(name, None)
@@ -175,15 +181,15 @@ class Network:
         so each doc is a batch of its own if its confidence is asked for.
         """
         at_once = max((self.components[name].docs_at_once for name in names), default=1)
-        for held in _by_words(docs, at_once) if temperatures is None else ([doc] for doc in docs):
+        for held in by_words(docs, at_once) if temperatures is None else ([doc] for doc in docs):
             parts: list[tuple[Batch, dict[int, Packed]]] = [
-                (Batch.of(some, self.lexemes), {}) for some in _by_words(held)
+                (Batch.of(some, self.lexemes), {}) for some in by_words(held)
             ]
             for doc in held:
                 doc.confidence = None if temperatures is None else {}
             for name in names:
                 component = self.components[name]
-                batches = [replace(batch, vectors=self._vectors(name, batch, known)) for batch, known in parts]
+                batches = [self._read(name, batch, known) for batch, known in parts]
                 if component.docs_at_once > 1:
                     batches = [Batch.joined(batches)]
                 for batch in batches:
@@ -193,15 +199,30 @@ class Network:
                 if not component.has_weights:  # the component has changed the tokens
                     parts = [(Batch.of(batch.docs, self.lexemes), {}) for batch, _ in parts]
 
-    def _vectors(self, name: str, batch: Batch, known: dict[int, Packed]) -> Packed | None:
-        """Return a component's token vectors. known: vectors by tok2vec, so that a shared tok2vec runs once."""
+    def _read(self, name: str, batch: Batch, known: dict[int, Packed]) -> Batch:
+        """Return the batch with a component's token vectors. known: vectors by tok2vec, so that a shared tok2vec runs once."""
         tok2vec = self._tok2vecs.get(name)
         if tok2vec is None:
-            return None
-        if id(tok2vec) not in known:
-            batch = replace(batch, docs=self._with_layers(batch.docs, name), known=self.words.own.get(name))
-            known[id(tok2vec)] = tok2vec.predict(batch.tokens(tok2vec.attrs["features"]))
-        return known[id(tok2vec)]
+            return replace(batch, vectors=None)
+        key, hidden = self._reading(name), None
+        if key not in known:
+            shown = replace(batch, docs=self._with_layers(batch.docs, name))
+            tokens, hidden = self._tokens(name, tok2vec, shown, is_train=False)
+            known[key] = tok2vec.predict(tokens)
+        return replace(batch, vectors=known[key], hidden=hidden)
+
+    def _reading(self, name: str) -> int:
+        """What tells a component's token vectors apart from others' of the same batch: its tok2vec, unless it hides words."""
+        component = self.components[name]
+        return id(component) if component.hides_words else id(self._tok2vecs[name])
+
+    def _tokens(
+        self, name: str, tok2vec: Model, batch: Batch, *, is_train: bool
+    ) -> tuple[Tokens, NDArray[np.intp] | None]:
+        """Return what a component's tok2vec reads of the batch, and the positions of the words that it does not see."""
+        component = self.components[name]
+        tokens = replace(batch, known=self.words.own.get(name)).tokens(tok2vec.attrs["features"])
+        return component.hide(tokens, batch, is_train=is_train) if component.hides_words else (tokens, None)
 
     def _with_layers(self, docs: Sequence[Doc], name: str) -> Sequence[Doc]:
         """The docs, with what this component reads of the components before it: copies, annotated, if any of it is missing."""
@@ -217,12 +238,12 @@ class Network:
         """Return, for each doc, the named components' entities with a probability of at least `threshold`."""
         candidates: list[list[Candidate]] = []
         finders = [self.components[name] for name in names if "entities" in (self.components[name].annotation or ())]
-        for some in _by_words(docs):
+        for some in by_words(docs):
             batch = Batch.of(some, self.lexemes)
             vectors: dict[int, Packed] = {}
             here: list[list[Candidate]] = [[] for _ in some]
             for finder in finders:
-                read = replace(batch, vectors=self._vectors(finder.name, batch, vectors))
+                read = self._read(finder.name, batch, vectors)
                 for all_of_doc, own in zip(here, finder.candidates(read, threshold), strict=True):
                     all_of_doc += own
             candidates += here
@@ -231,7 +252,7 @@ class Network:
     def likelihoods(self, examples: Sequence[Example], names: Sequence[str]) -> Iterator[tuple[str, Likelihood]]:
         """Yield the likelihood of the gold annotation for the named components, one a batch of the examples."""
         start = 0
-        for docs in _by_words([example.predicted for example in examples]):
+        for docs in by_words([example.predicted for example in examples]):
             some = examples[start : start + len(docs)]
             start += len(docs)
             batch, vectors = Batch.of(docs, self.lexemes), dict[int, Packed]()
@@ -241,7 +262,7 @@ class Network:
                     some = [component.retokenized(example) for example in some]
                     batch, vectors = Batch.of([example.predicted for example in some], self.lexemes), {}
                     continue
-                likelihood = component.likelihood(replace(batch, vectors=self._vectors(name, batch, vectors)), some)
+                likelihood = component.likelihood(self._read(name, batch, vectors), some)
                 if likelihood is not None:
                     yield name, likelihood
 
@@ -251,7 +272,7 @@ class Network:
         self.settle()
         batch = replace(Batch.of(docs, self.lexemes), question=question)
         component = self.components[name]
-        return list(component.labels), component.beliefs(replace(batch, vectors=self._vectors(name, batch, {})))
+        return list(component.labels), component.beliefs(self._read(name, batch, {}))
 
     def pseudo_label(
         self, references: Sequence[Doc], rules: Mapping[str, Rule], temperatures: Mapping[str, float]
@@ -261,13 +282,11 @@ class Network:
         temperatures: as of `annotate`. Docs share batches, in order; the last bits of a probability depend on these.
         """
         told: list[dict[str, Written]] = []
-        for some in _by_words(references):
+        for some in by_words(references):
             here: list[dict[str, Written]] = [{} for _ in some]
             batch, vectors = Batch.of([doc.copy_unannotated() for doc in some], self.lexemes), dict[int, Packed]()
             for name, rule in rules.items():
-                read = replace(
-                    batch, vectors=self._vectors(name, batch, vectors), temperature=temperatures.get(name, 1.0)
-                )
+                read = replace(self._read(name, batch, vectors), temperature=temperatures.get(name, 1.0))
                 for of_doc, written in zip(here, self.components[name].pseudo_label(read, some, rule), strict=True):
                     of_doc[name] = written
             told += here
@@ -310,11 +329,11 @@ class Network:
             if tok2vec is None:
                 loss, _ = learn(inputs)
             else:
-                key = id(tok2vec)
+                key, hidden = self._reading(name), None
                 if key not in vectors:
-                    read = replace(inputs, known=self.words.own.get(name))
-                    vectors[key] = tok2vec.begin_update(read.tokens(tok2vec.attrs["features"]))
-                loss, dX = learn(replace(inputs, vectors=vectors[key][0]))
+                    tokens, hidden = self._tokens(name, tok2vec, inputs, is_train=True)
+                    vectors[key] = tok2vec.begin_update(tokens)
+                loss, dX = learn(replace(inputs, vectors=vectors[key][0], hidden=hidden))
                 if dX is not None:
                     gradients[key] = dX if key not in gradients else gradients[key] + dX
             if not isfinite(loss):
@@ -365,25 +384,3 @@ def _learn(
 def _backprop(vectors: Mapping[int, tuple[Packed, Callable[[Any], Any]]], gradients: Mapping[int, Floats2d]) -> None:
     for key, dX in gradients.items():
         vectors[key][1](dX)
-
-
-def _by_words(docs: Sequence[Doc], at_once: int = 1) -> Iterator[list[Doc]]:
-    """Cut docs into batches of at most _WORDS_PER_BATCH words; of more, if they are fewer than `at_once` docs.
-
-    A doc of more words makes a batch of its own. No batch of several docs has more than _MOST_WORDS words.
-    """
-    batch: list[Doc] = []
-    words = 0
-    for doc in docs:
-        total = words + len(doc)
-        if (
-            batch
-            and total > _WORDS_PER_BATCH
-            and (len(batch) >= at_once or total > _MOST_WORDS or max(len(doc), len(batch[0])) > _WORDS_PER_BATCH)
-        ):
-            yield batch
-            batch, words = [], 0
-        batch.append(doc)
-        words += len(doc)
-    if batch:
-        yield batch

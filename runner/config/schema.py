@@ -68,6 +68,11 @@ class InitConfig:
         None,
         "a trained model to go on with: its pipeline, labels, weights and words; a folder, runs:/…, models:/… or a package",
     )
+    tok2vec: Optional[str] = key(
+        None,
+        "a pretrained model, named likewise: token vectors start from its weights and words, in components that have learned "
+        "nothing yet",
+    )
 
 
 @dataclass

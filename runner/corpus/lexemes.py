@@ -210,6 +210,12 @@ class LexemeTable:
         self._n_counted = len(self._words)
         self._forget_counts()
 
+    def add(self, counts: Mapping[int, int]) -> None:
+        """Add the counts of earlier training: hash of a norm → times seen. The rows of the training corpus stay."""
+        for norm, n in counts.items():
+            self._frequencies[norm] = self._frequencies.get(norm, 0) + n
+        self._forget_counts()
+
     def norms(self, docs: Sequence[Doc]) -> list[int]:
         """The hash of the norm of each distinct word of the docs."""
         return self.hashes("norm", np.unique(self.rows(docs))).tolist()
@@ -260,3 +266,7 @@ class Lexemes:
     def learn(self, docs: Sequence[Doc]) -> None:
         """Set the count of each word never seen to 1."""
         self.table.learn(docs)
+
+    def add(self, counts: Mapping[int, int]) -> None:
+        """Add the counts of earlier training: hash of a norm → times seen."""
+        self.table.add(counts)

@@ -47,7 +47,7 @@ def read_raw(
     """
 
     def read(path: Path) -> Iterator[Doc]:
-        return islice(_docs(path, tokenizer, left_out), limit)
+        return islice(raw_docs(path, tokenizer, left_out), limit)
 
     cache = packing.cache if packing is not None else None
     files = [(path, sha256_of(path, cache)) for path in paths]
@@ -64,8 +64,8 @@ def read_raw(
     return RawTexts(examples, [(*file, *size) for file, size in zip(files, sizes, strict=True) if size[0]])
 
 
-def _docs(path: Path, tokenizer: Tokenizer, left_out: LeftOut) -> Iterator[Doc]:
-    """The texts of one file as docs without annotation and meta."""
+def raw_docs(path: Path, tokenizer: Tokenizer, left_out: LeftOut) -> Iterator[Doc]:
+    """The texts of one file as docs without annotation and meta. A line of a .txt file is a text."""
     try:
         for chunk in read_chunks([input_of(path)], left_out, tokenizer):
             for unit in units(chunk):

@@ -41,6 +41,9 @@ def settings(config: RunConfig) -> dict[str, Any]:
     plain["corpus"] = {key: value for key, value in plain["corpus"].items() if key != "score_test"}
     if config.init.model is not None:  # the model counts, not its name
         plain["init"] = {**plain["init"], "model": initial_model(config.init.model, config.tracking.get("uri")).digest}
+    if config.init.tok2vec is not None:
+        source = initial_model(config.init.tok2vec, config.tracking.get("uri"), "init.tok2vec")
+        plain["init"] = {**plain["init"], "tok2vec": source.digest}
     if config.teacher.model is not None:
         teacher = initial_model(config.teacher.model, config.tracking.get("uri"), "teacher.model").digest
         plain["teacher"] = {**plain["teacher"], "model": teacher}

@@ -26,12 +26,12 @@ class Initial:
     config: Mapping[str, Any]
     weights_sha256: str
 
-    def tags(self) -> dict[str, str]:
-        """What a run tells of the model that it started from."""
+    def tags(self, key: str = "init.model") -> dict[str, str]:
+        """What a run tells of the model that it started from. key: of the config, by which it named the model."""
         known = {"model": self.source.name, "run_id": self._run_id(), "model_id": self.source.model_id}
-        return {f"init.{key}": value for key, value in known.items() if value} | {
-            "init.weights_sha256": self.weights_sha256
-        }
+        prefix = "init" if key == "init.model" else key
+        told = {f"{prefix}.{name}": value for name, value in known.items() if value}
+        return {**told, f"{prefix}.weights_sha256": self.weights_sha256}
 
     def _run_id(self) -> str | None:
         """The id in MLflow of the run that trained the model, where it is known."""

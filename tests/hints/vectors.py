@@ -81,3 +81,55 @@ def too_many_vectors(at: Place) -> None:
     at.command(*words, code=2)
     at.patch.setattr(carried, "MAX_CARRIED", 1 << 22)
     at.command(*words, "vectors.prune=100000")
+
+
+SHAPE = ("tok2vec.width=16", "tok2vec.depth=1", "tok2vec.embed_size=100")
+
+
+@story(
+    "commands/pretrain", "Name them: python -m runner pretrain raw.txt", components__word_vectors="0.15 hides every seventh word",
+)  # fmt: skip
+def pretraining_without_texts(at: Place) -> None:
+    at.command("pretrain", "seed=1", code=2)
+    at.write("raw.txt", "Ada met Bo .\n" * 30)
+    quick = (*SHAPE, "tracking=none", "training.max_epochs=1")
+    at.command("pretrain", "raw.txt", *quick)
+    at.command("pretrain", "raw.txt", *quick, "pipeline.components.words.hidden=1.5", code=2)
+    at.command("pretrain", "raw.txt", *quick, "pipeline.components.words.hidden=0.15")
+
+
+@story("components/word_vectors", "0.1 each is usual.")
+def shares_of_hidden_words_above_one(at: Place) -> None:
+    at.write("raw.txt", "Ada met Bo .\n" * 30)
+    words = (
+        "pretrain",
+        "raw.txt",
+        *SHAPE,
+        "tracking=none",
+        "training.max_epochs=1",
+        "pipeline.components.words.kept=0.1",
+    )
+    at.command(*words, "pipeline.components.words.other=0.95", code=2)
+    at.command(*words, "pipeline.components.words.other=0.1")
+
+
+@story(
+    "launch/pretrained", "Name a model that has some: python -m runner pretrain TEXTS makes one.",
+    "Leave init.tok2vec out; init.model brings token vectors of its own.", "or pretrain with this setting",
+)  # fmt: skip
+def token_vectors_that_do_not_fit(at: Place) -> None:
+    at.write("raw.txt", "Ada met Bo .\n" * 30)
+    at.command("pretrain", "raw.txt", *SHAPE, "tracking=none", "training.max_epochs=1", "output_dir=pre")
+    at.write("cats.jsonl", [{"text": f"Ada met Bo {i}", "cats": {"A": i % 2, "B": 1 - i % 2}} for i in range(6)])
+    cats = ("corpus=files", "corpus.train=cats.jsonl", "corpus.dev=cats.jsonl", "pipeline=textcat_bow")
+    at.command(*cats, "tracking=none", "training.max_epochs=1", "output_dir=bow")
+    at.refused("init.tok2vec=bow")
+    at.command(*TINY, "init.tok2vec=pre", "output_dir=out")
+    again = (*TINY[:3], "tracking=none", "training.max_epochs=1", "init.model=out")
+    at.command(*again, "init.tok2vec=pre", code=2)
+    at.command(*again)
+    at.command(*TINY, "init.tok2vec=pre", "tok2vec.width=32", code=2)
+    at.command(
+        "pretrain", "raw.txt", *SHAPE, "tok2vec.width=32", "tracking=none", "training.max_epochs=1", "output_dir=wide"
+    )
+    at.command(*TINY, "init.tok2vec=wide", "tok2vec.width=32")
