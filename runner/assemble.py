@@ -32,6 +32,7 @@ from runner.corpus.example import Example
 from runner.corpus.packed.examples import n_words
 from runner.errors import RunnerError, suggest
 from runner.launch.fingerprint import fingerprint
+from runner.launch.initial import refuse_unused_tok2vec
 from runner.launch.pretrained import check_pretrained, pretrained_tags, shaped
 from runner.launch.taught import take_labels
 from runner.launch.teachers import make_teacher, teacher_weight
@@ -121,6 +122,7 @@ def make_initial(config: RunConfig) -> Pipeline | None:
                 place=f"pipeline.{key}",
                 hint="Leave the key as it is: on the command line, init.model=MODEL brings the model's pipeline along.",
             )
+    refuse_unused_tok2vec(config, initial.components)
     initial.annotating = [name for name in config.training.annotating or () if initial.has_pipe(name)]
     return initial
 

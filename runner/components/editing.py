@@ -92,9 +92,9 @@ class Editable(Predictor):
         block = {**copy.deepcopy(source.blocks[theirs]), **changes}
         for key in changes:
             if key not in given.adjustable and block[key] != source.blocks[theirs].get(key):
-                ours, before = _short(block[key]), _short(source.blocks[theirs].get(key))
-                fact = f"{key} of {name!r} is {before} in the trained model, and cannot become {ours}"
-                raise RunnerError(fact, place=f"pipeline.components.{name}.{key}", hint="Leave it as it is.")
+                where, before, ours = _first_difference(key, source.blocks[theirs].get(key), block[key])
+                fact = f"{where} of {name!r} is {_short(before)} in the trained model, and cannot become {_short(ours)}"
+                raise RunnerError(fact, place=f"pipeline.components.{name}.{where}", hint="Leave it as it is.")
         self._check_source(theirs, source)
         is_first = not self.parameters.learned
         is_learned = theirs in source.parameters.learned
@@ -242,3 +242,12 @@ def _is_same_tok2vec(ours: Editable, theirs: Editable) -> bool:
 
 def _short(value: Any) -> str:
     return json.dumps(value, default=str)[:80]
+
+
+def _first_difference(key: str, before: Any, now: Any) -> tuple[str, Any, Any]:
+    """(dotted key, value before, value now) of the first difference inside two blocks; of the whole where they are none."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for inner in (*before, *now):
+            if before.get(inner) != now.get(inner):
+                return _first_difference(f"{key}.{inner}", before.get(inner), now.get(inner))
+    return key, before, now

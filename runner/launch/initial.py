@@ -6,12 +6,16 @@ The model's blocks become a file of the group `pipeline`, so that overrides reac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from runner.config.auto import AUTO
 from runner.errors import RunnerError
 
 if TYPE_CHECKING:
+    from runner.config.schema import RunConfig
     from runner.tracking.initial import Initial
 
 OPTION = "of_init_model"  # of the group pipeline
@@ -73,3 +77,26 @@ def _literal(value: Any) -> Any:
     if isinstance(value, list):
         return [_literal(inner) for inner in value]
     return value.replace("${", "\\${") if isinstance(value, str) else value
+
+
+def refuse_unused_tok2vec(config: RunConfig, known: Collection[str]) -> None:
+    """Raise RunnerError if the command line sets a tok2vec that no component takes: all bring a trained one along.
+
+    known: names of the model's components.
+    """
+    blocks = {name: block["tok2vec"] for name, block in config.pipeline.components.items() if "tok2vec" in block}
+    words = [word.lstrip("+") for word in config.overrides if word.lstrip("+").startswith(("tok2vec=", "tok2vec."))]
+    for word in words if all(name in known for name in blocks) else ():
+        key = word.partition("=")[0].removeprefix("tok2vec").lstrip(".").partition(".")[0]
+        asked = (
+            [key]
+            if key
+            else [k for k, value in config.tok2vec.items() if value != AUTO and not isinstance(value, Mapping)]
+        )
+        for one, (name, block) in product(asked, blocks.items()):
+            if isinstance(block, Mapping) and block.get(one, config.tok2vec.get(one)) != config.tok2vec.get(one):
+                had, wanted = (json.dumps(of.get(one), default=str)[:80] for of in (block, config.tok2vec))
+                fact = (
+                    f"{one} of the token vectors of {name!r} is {had} in the trained model, and cannot become {wanted}"
+                )
+                raise RunnerError(fact, place=word[:80], hint="Leave it out, or train a new model, without init.model.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -185,7 +186,7 @@ def test_new_rows_begin_beside_what_was_learned(place: Path) -> None:
         (["init.model=first", "pipeline.lang=de"], ['pipeline.lang: "de" does not fit the model', "Leave the key"]),
         (
             ["init.model=first", "pipeline.components.ner.tok2vec.width=32"],
-            ["pipeline.components.ner.tok2vec: tok2vec of 'ner' is", "Leave it as it is."],
+            ["pipeline.components.ner.tok2vec.width: tok2vec.width of 'ner' is", "Leave it as it is."],
         ),
         (
             ["init.model=first", "training.components=[nre]"],
@@ -206,6 +207,57 @@ def test_what_does_not_fit_is_refused_before_anything_is_read(place: Path, words
     for text in told:
         assert text in message
     assert len(ended.stderr.splitlines()) <= 3
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["tok2vec.width=24"],
+            "tok2vec.width=24: width of the token vectors of 'ner' is 16 in the trained model, and cannot",
+        ),
+        (
+            ["tok2vec=large"],
+            "tok2vec=large: width of the token vectors of 'ner' is 16 in the trained model, and cannot",
+        ),
+        (
+            ["pipeline.components.ner.tok2vec.width=24"],
+            "pipeline.components.ner.tok2vec.width: tok2vec.width of 'ner' is 16 in the trained model, and cannot become 24",
+        ),
+        (
+            ["pipeline.components.ner.hidden_width=8"],
+            "pipeline.components.ner.hidden_width: hidden_width of 'ner' is 64 in the trained model, and cannot become 8",
+        ),
+    ],
+)
+def test_another_width_is_refused_in_two_lines(place: Path, words: list[str], told: str) -> None:
+    ended = train(place, "refused", "init.model=first", *words, "corpus.train=nowhere", "corpus.dev=nowhere")
+    assert ended.code == 2
+    assert ended.stderr.startswith(told)
+    assert len(ended.stderr.splitlines()) == 2
+
+
+def test_the_width_that_the_model_has_may_be_said_again_and_a_new_component_takes_another(place: Path) -> None:
+    assert train(place, "said", "init.model=first", "tok2vec.width=16", *data("people")).code == 0
+    words = ("init.model=first", "~pipeline.components.tagger", "~pipeline.components.ner", "pipeline=textcat_cnn")
+    ended = train(place, "beside", *words, "tok2vec=small", "tok2vec.width=24", *data("more"))
+    assert ended.code == 0, ended.stderr
+    assert ended.nlp.blocks["textcat"]["tok2vec"]["width"] == 24
+
+
+def test_a_model_of_spacy_or_of_a_newer_version_is_refused_in_two_lines(place: Path) -> None:
+    spacy = pytest.importorskip("spacy")
+    theirs = spacy.blank("en")
+    theirs.add_pipe("sentencizer")
+    theirs.to_disk(place / "theirs")
+    shutil.copytree(place / "first/model-best", place / "newer")
+    meta = json.loads((place / "newer/meta.json").read_text("utf8"))
+    (place / "newer/meta.json").write_text(json.dumps({**meta, "format": 99}), "utf8")
+    for name, told in (("theirs", "this is a model of spaCy"), ("newer", "was written by a newer version of runner")):
+        ended = train(place, "refused", f"init.model={name}", "corpus.train=nowhere", "corpus.dev=nowhere")
+        assert ended.code == 2
+        assert told in ended.stderr.splitlines()[0]
+        assert len(ended.stderr.splitlines()) == 2
 
 
 def test_components_that_share_a_tok2vec_are_not_frozen(place: Path) -> None:

@@ -367,6 +367,14 @@ def texts_have_no_teacher(at: Place) -> None:
         at.command(*words, f"output_dir={teacher}")
 
 
+@story("launch/initial", "Leave it out, or train a new model, without init.model.")
+def a_width_that_no_component_takes(at: Place) -> None:
+    at.command(*TINY, "output_dir=out")
+    at.command(*MORE, "init.model=out", "tok2vec.width=40", "output_dir=two", code=2)
+    at.command(*MORE, "init.model=out", "output_dir=two")
+    at.command(*MORE, "pipeline=ner", "tok2vec.width=40", "output_dir=three")
+
+
 @story(
     "training/old_dev",
     "Leave corpus.old_dev out.",
