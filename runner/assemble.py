@@ -32,7 +32,7 @@ from runner.corpus.example import Example
 from runner.corpus.packed.examples import n_words
 from runner.errors import RunnerError, suggest
 from runner.launch.fingerprint import fingerprint
-from runner.launch.initial import refuse_unused_tok2vec
+from runner.launch.initial import refuse_old_dev, refuse_unused_tok2vec
 from runner.launch.pretrained import check_pretrained, pretrained_tags, shaped
 from runner.launch.taught import take_labels
 from runner.launch.teachers import make_teacher, teacher_weight
@@ -103,11 +103,7 @@ def make_initial(config: RunConfig) -> Pipeline | None:
     Raises RunnerError if there is no such model, or the config has another language, tokenizer or layout than it.
     """
     if config.init.model is None:
-        if config.corpus.old_dev is not None:
-            fact = "there are old dev data, and no model that could forget what they hold"
-            raise RunnerError(
-                fact, place="corpus.old_dev", hint="Name the model that the run starts from: init.model=MODEL."
-            )
+        refuse_old_dev(config)
         return None
     source = initial_model(config.init.model, config.tracking.get("uri")).source
     initial = load(source.folder, config.code, config.compute.ops, config.compute.threads)

@@ -79,6 +79,15 @@ def _literal(value: Any) -> Any:
     return value.replace("${", "\\${") if isinstance(value, str) else value
 
 
+def refuse_old_dev(config: RunConfig) -> None:
+    """Raise RunnerError if a run from initial weights has old dev data."""
+    if config.corpus.old_dev is not None:
+        fact = "there are old dev data, and no model that could forget what they hold"
+        raise RunnerError(
+            fact, place="corpus.old_dev", hint="Name the model that the run starts from: init.model=MODEL."
+        )
+
+
 def refuse_unused_tok2vec(config: RunConfig, known: Collection[str]) -> None:
     """Raise RunnerError if the command line sets a tok2vec that no component takes: all bring a trained one along.
 

@@ -378,7 +378,7 @@ def a_width_that_no_component_takes(at: Place) -> None:
 @story(
     "training/old_dev",
     "Leave corpus.old_dev out.",
-    assemble="Name the model that the run starts from: init.model=MODEL",
+    launch__initial="Name the model that the run starts from: init.model=MODEL",
 )
 def old_data_tell_nothing(at: Place) -> None:
     at.command(*TINY, "output_dir=out")
