@@ -30,7 +30,7 @@ from runner.model.linear import linear
 from runner.model.vectors.static import StaticVectors
 from runner.model.word_targets import LetterTargets, VectorTargets, WordTargets
 
-TOLD = "hidden_words"  # key in Doc.meta: [hidden words that have a target, sum of their likeness]
+TOLD = "hidden"  # key in Doc.meta, and of the record in its place: [hidden words that have a target, sum of their likeness]
 _LABEL = "word"  # every text has it: there is always something to learn
 _OWN = "target/"  # begins the names of its own files, beside those of its tok2vec
 

@@ -18,6 +18,7 @@ from runner.commands.pretrain import as_overrides
 from runner.components.inputs import Batch
 from runner.corpus.doc import Doc
 from runner.errors import RunnerError
+from runner.tracking.initial import initial_model
 
 SMALL = ("tok2vec.width=16", "tok2vec.depth=1", "tok2vec.embed_size=100", "tracking=none", "training.errors=false")
 NAMES, TOWNS, VERBS = ("Ann", "Bob", "Eve"), ("Rome", "Oslo", "Bonn"), ("went", "walked", "flew")
@@ -165,3 +166,20 @@ def test_a_model_without_token_vectors_is_refused(place: Path) -> None:
 
 def test_help() -> None:
     assert "usage: python -m runner pretrain TEXTS..." in command(Path(), "pretrain", "--help").stdout
+
+
+def test_trackers_are_told_of_the_parent(place: Path) -> None:
+    tags = initial_model(str(place / "pre"), key="init.tok2vec").tags("init.tok2vec")
+    best = json.loads((place / "pre" / "model-best" / "meta.json").read_text("utf8"))
+    assert tags["init.tok2vec.weights_sha256"] == best["weights_sha256"]
+    assert tags["init.tok2vec.model"].endswith("model-best")
+    assert all(key.startswith("init.tok2vec.") for key in tags)
+
+
+def test_predictions_of_a_pretrained_model_are_records(place: Path) -> None:
+    (place / "two.txt").write_text("Ann flew to Rome .\nBob went .\n", "utf8")
+    command(place, "predict", "pre", "two.txt", "-o", "two.jsonl")
+    lines = (place / "two.jsonl").read_text("utf8").splitlines()
+    for line in lines:
+        assert list(json.loads(line)) == ["text", "words", "hidden", "hidden_sim"]
+    assert len(lines) == 2

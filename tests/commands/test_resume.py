@@ -40,6 +40,8 @@ KINDS = {
     "numba": ["pipeline=full", "compute=numba"],
     "taught": [*TEACH, "teacher.weight={type: linear, start: 0.9, stop: 0.1, steps: auto}"],
     "frozen": [*TEACH, "training.components=[tagger]"],
+    "pretraining": ["pipeline=pretrain"],
+    "pretrained": ["pipeline=tagger", "init.tok2vec=parent", "seed=3"],
     "encoder": [
         "pipeline=ner",
         "optimizer.rates={tok2vec/encoder: 0.1}",
@@ -47,7 +49,11 @@ KINDS = {
         "pipeline.components.ner.tok2vec={type: encoder, model: encoder, train: [embeddings, 1]}",
     ],
 }
-PARENTS = {"taught": ["pipeline=[ner,parser]"], "frozen": ["pipeline=full"]}  # kind → of the model that it starts from
+PARENTS = {  # kind → of the model that it starts from
+    "taught": ["pipeline=[ner,parser]"],
+    "frozen": ["pipeline=full"],
+    "pretrained": ["pipeline=pretrain"],
+}
 TIMES = ("words_per_second", "train_words_per_second", "prediction_words_per_second", "tracking_share", "seconds")
 
 
