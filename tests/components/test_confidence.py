@@ -50,7 +50,7 @@ def confidences(docs):
 def test_each_entity_of_a_text_has_its_probability(nlp):
     doc = nlp("Ada met Bo in Rome")
     batch = Batch.of([doc], nlp.lexemes)
-    vectors = nlp.network._vectors("ner", batch, {})
+    vectors = nlp.network._read("ner", batch, {}).vectors
     scores = nlp.components["ner"].head.predict(vectors)
     P = nlp.parameters.ops.crf_marginals(scores.astype("float64"), batch.layout).probabilities
     labels = nlp.components["ner"].labels
@@ -190,7 +190,7 @@ def layers():
 
 def scores_of(nlp, name, doc):
     batch = Batch.of([doc], nlp.lexemes)
-    return nlp.components[name].head, nlp.network._vectors(name, batch, {})
+    return nlp.components[name].head, nlp.network._read(name, batch, {}).vectors
 
 
 def test_a_tag_has_its_softmax_probability(layers):

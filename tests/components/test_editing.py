@@ -53,7 +53,7 @@ def scores_of(nlp: Pipeline, name: str) -> np.ndarray:
 
     nlp._prepare()
     batch = Batch.of([nlp.make_doc(text) for text in TEXTS], nlp.lexemes)
-    vectors = nlp.network._vectors(name, batch, {})
+    vectors = nlp.network._read(name, batch, {}).vectors
     assert vectors is not None
     return np.array(vectors.X)
 
