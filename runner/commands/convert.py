@@ -53,6 +53,7 @@ Formats (--from: all of them; --to: the ones with a *; `.gz` may follow any suff
   prodigy      .jsonl                  Prodigy's answers: entities, categories, choices
   table *      .csv .tsv .tab          texts and their categories, with a header; written as CSV
   zipped_texts .zip                    one text a file, its folder the category
+  texts        .txt                    raw text: one text a line; of other formats the words alone
 
 What the target has no place for is left out, and the summary says how much of what. Exit codes: 0 done, 1 it could not
 be written, 2 an input or option is wrong, 130 or 143 interrupted."""
