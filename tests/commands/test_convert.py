@@ -275,3 +275,11 @@ def test_the_bar_of_progress_fits_a_terminal_and_cuts_no_number(total, monkeypat
     assert last.startswith("10,126,026 texts ")
     assert " 123,456,789 words 0:00:0" in last
     assert last.endswith(" left") == (total is not None)
+
+
+def test_a_line_of_raw_text_is_a_text(run):
+    Path("raw.txt").write_text("Ada met Bo.\n\nIt rained.\n", "utf8")
+    code, _, err = run("raw.txt", "raw.jsonl", "--from", "texts")
+    assert (code, err) == (0, "")
+    texts = [json.loads(line)["text"] for line in Path("raw.jsonl").read_text("utf8").splitlines()]
+    assert texts == ["Ada met Bo.", "It rained."]

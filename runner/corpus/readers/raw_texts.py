@@ -5,17 +5,22 @@ Other formats are read for their words (../raw.py); their annotation is left out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from runner.corpus.doc import Doc
 from runner.corpus.raw import raw_docs
-from runner.corpus.readers.reader import LeftOut
-from runner.corpus.tokenizer import Tokenizer
+from runner.corpus.readers.reader import LeftOut, Reader
+from runner.corpus.tokenizer import Tokenizer, syntok
 from runner.registry import readers
 
 
 @readers("texts")
-def texts() -> Callable[[Path, Tokenizer, LeftOut], Iterator[Doc]]:
+def texts() -> Reader:
     """A reader of raw texts."""
-    return raw_docs
+
+    def read(path: Path, tokenizer: Tokenizer | None = None, left_out: LeftOut | None = None) -> Iterator[Doc]:
+        """The texts of one file. tokenizer: None is the default one."""
+        yield from raw_docs(path, tokenizer or syntok(), left_out if left_out is not None else LeftOut())
+
+    return read
