@@ -181,3 +181,17 @@ def test_shares_that_cannot_be_are_refused():
         nlp.add_pipe("word_vectors", {"tok2vec": TOK2VEC, "hidden": 1.5})
     with pytest.raises(RunnerError, match="shares that make at most 1"):
         nlp.add_pipe("word_vectors", {"tok2vec": TOK2VEC, "other": 0.6, "kept": 0.6})
+
+
+def test_a_tagger_that_shares_its_token_vectors_reads_every_word():
+    nlp = runner.Pipeline("en", seed=0, shared_tok2vec=True)
+    nlp.add_pipe("tagger", {"tok2vec": TOK2VEC})
+    nlp.add_pipe("word_vectors", {"tok2vec": TOK2VEC, "hidden": 0.5})
+    examples = [Example.from_doc(Doc(text.split(), tags=["T" + word[0] for word in text.split()])) for text in TEXTS]
+    sgd = nlp.initialize(lambda: examples)
+    sgd.learn_rate = lambda step: 0.01
+    for _ in range(40):
+        nlp.update(examples, sgd=sgd)
+    scores = nlp.evaluate(examples)
+    assert scores["tag_acc"] == 1  # a hidden word's tag would be a guess
+    assert scores["hidden_sim"] > 0.4
