@@ -34,6 +34,7 @@ TINY = (
 SUMMARY_KEYS = {
     "status", "run_id", "error", "best", "test", "model_best", "model_last", "train_words", "seconds", "train_words_per_second",
     "weights_sha256", "checkpoint_seconds", "fingerprint", "pruned", "rollbacks", "kernel", "chosen", "init",
+    "init_tok2vec", "pseudo_labels",
 }  # fmt: skip
 
 

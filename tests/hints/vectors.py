@@ -86,9 +86,7 @@ def too_many_vectors(at: Place) -> None:
 SHAPE = ("tok2vec.width=16", "tok2vec.depth=1", "tok2vec.embed_size=100")
 
 
-@story(
-    "commands/pretrain", "Name them: python -m runner pretrain raw.txt", components__word_vectors="0.15 hides every seventh word",
-)  # fmt: skip
+@story("commands/pretrain", "Name them: python -m runner pretrain raw.txt")
 def pretraining_without_texts(at: Place) -> None:
     at.command("pretrain", "seed=1", code=2)
     at.write("raw.txt", "Ada met Bo .\n" * 30)
@@ -98,24 +96,9 @@ def pretraining_without_texts(at: Place) -> None:
     at.command("pretrain", "raw.txt", *quick, "pipeline.components.words.hidden=0.15")
 
 
-@story("components/word_vectors", "0.1 each is usual.")
-def shares_of_hidden_words_above_one(at: Place) -> None:
-    at.write("raw.txt", "Ada met Bo .\n" * 30)
-    words = (
-        "pretrain",
-        "raw.txt",
-        *SHAPE,
-        "tracking=none",
-        "training.max_epochs=1",
-        "pipeline.components.words.kept=0.1",
-    )
-    at.command(*words, "pipeline.components.words.other=0.95", code=2)
-    at.command(*words, "pipeline.components.words.other=0.1")
-
-
 @story(
     "launch/pretrained", "Name a model that has some: python -m runner pretrain TEXTS makes one.",
-    "Leave init.tok2vec out; init.model brings token vectors of its own.", "or pretrain with this setting",
+    "Leave init.tok2vec out; init.model brings token vectors of its own.",
 )  # fmt: skip
 def token_vectors_that_do_not_fit(at: Place) -> None:
     at.write("raw.txt", "Ada met Bo .\n" * 30)
