@@ -199,7 +199,7 @@ def test_conf_files_fit_the_spec(path):
         "cache",
         "old_dev",
     }  # a run's, not a corpus'
-    assert set(config) == keys | {"reader"}
+    assert set(config) - {"old_dev"} == keys | {"reader"}
     assert config["name"] == path.stem
     block = dict(config["reader"])
     readers.get(block.pop("type"))(**block)
