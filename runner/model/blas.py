@@ -41,7 +41,7 @@ class BlasThreads:
             self._ours = n
             for library, n_now in zip(self._libraries, now, strict=True):
                 if n_now != n:
-                    library.set_num_threads(n)
+                    _set(library, n)
 
     def end(self) -> None:
         """End a call. After the last call each library has its old number back, unless other code changed it."""
@@ -51,7 +51,16 @@ class BlasThreads:
                 return
             for library, before in zip(self._libraries or (), self._before, strict=True):
                 if before != self._ours and library.get_num_threads() == self._ours:
-                    library.set_num_threads(before)
+                    _set(library, before)
+
+
+def _set(library: Any, n: int) -> None:
+    """Set the number of threads, whichever thread asks.
+
+    From version 3.8 on, threadpoolctl leaves an OpenBLAS to the first thread that has set its number: what others ask for
+    is silently not done as long as that thread lives. Here a lock and a count keep calls apart.
+    """
+    getattr(library, "_real_set_num_threads", library.set_num_threads)(n)
 
 
 BLAS = BlasThreads()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -83,3 +85,18 @@ def test_the_number_comes_back_after_an_error_and_what_the_host_set_meanwhile_st
 def test_no_threads_are_refused():
     with pytest.raises(runner.RunnerError, match="threads is 0; it must be at least 1"):
         runner.blank(threads=0)
+
+
+def test_a_thread_beside_the_main_one_has_its_number_too(host):
+    """threadpoolctl gives a library to the first thread that sets its number, which here is the main one."""
+    found = []
+
+    def work():
+        with blas_threads(1):
+            found.append(now())
+        found.append(now())
+
+    thread = Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [{1}, {3}]
