@@ -40,7 +40,8 @@ COMMON = (
     "batch.size=40",
 )
 DROPPED = tuple(
-    f"~optimizer.{key}" for key in ("beta1", "beta2", "eps", "L2", "L2_is_weight_decay", "grad_clip", "use_averages")
+    f"~optimizer.{key}"
+    for key in ("beta1", "beta2", "eps", "L2", "L2_is_weight_decay", "grad_clip", "use_averages", "rates")
 )
 
 
