@@ -18,6 +18,7 @@ from runner.config.schema import RunConfig
 from runner.corpus.datasets import SourceFile
 from runner.corpus.digests import sha256_of
 from runner.files import read_file
+from runner.model.encoder.pretrained import KEYS as ENCODER_FILES
 from runner.secrets import is_secret_name
 from runner.tracking.initial import initial_model
 
@@ -62,13 +63,27 @@ def settings(config: RunConfig) -> dict[str, Any]:
 
 
 def _with_digests(value: Any) -> Any:
-    """The settings with the checksum of each file of word vectors in place of its path."""
+    """The settings with checksums in place of the paths of word vectors, and of the folders of encoders."""
     if not isinstance(value, Mapping):
         return value
-    path = value.get("path")
-    if value.get("type") == "file" and isinstance(path, str):
-        value = {**value, "path": sha256_of(Path(path))}
-    return {key: _with_digests(inner) for key, inner in value.items()}
+    value = {key: _with_digests(inner) for key, inner in value.items()}
+    if value.get("type") == "file":
+        value["path"] = _content(value.get("path"))
+    elif value.get("type") in ("encoder", "pieces"):
+        value["model"] = _content(value.get("model"))
+    if "vectors" in value:  # the bare value of a block of type file
+        value["vectors"] = _content(value["vectors"])
+    return value
+
+
+def _content(path: Any) -> Any:
+    """The checksum of a file, or those of a folder's encoder. What is not there stays: a trained model holds what it needs."""
+    if not isinstance(path, str):
+        return path
+    place = Path(path).expanduser()
+    if place.is_dir():
+        return [sha256_of(file) for name in ENCODER_FILES if (file := place / name).is_file()]
+    return sha256_of(place) if place.is_file() else path
 
 
 def fingerprint(config: RunConfig, sources: Iterable[SourceFile]) -> str:

@@ -44,3 +44,21 @@ def test_code_counts(monkeypatch):
     before = fingerprint(compose([]), SOURCES)
     monkeypatch.setattr(module, "code_digest", lambda: "another")
     assert fingerprint(compose([]), SOURCES) != before
+
+
+def test_files_of_vectors_and_encoders_count_by_content_wherever_they_lie(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    for words, file in (
+        (["vectors=file", "vectors.path=a.vec"], tmp_path / "a.vec"),
+        (["tok2vec.vectors=a.vec"], tmp_path / "a.vec"),
+        (["tok2vec=encoder", "tok2vec.model=encoder"], folder / "model.safetensors"),
+    ):
+        seen = []
+        for content in ("the 1 2", "the 1 3", "the 1 2"):
+            file.write_text(content)
+            seen.append(module.settings(compose(words)))
+        assert seen[0] == seen[2] != seen[1]
+        file.unlink()
+        assert module.settings(compose(words))  # a trained model holds what it needs

@@ -78,9 +78,7 @@ class PieceVectors:
                 if not self._files:
                     place = str(self._source.path(TOKENIZER).parent)
                     self._files = _files_of(self._source)
-                matrix = np.load(io.BytesIO(self._files[TABLE]), allow_pickle=False)
-                if matrix.ndim != 2 or matrix.dtype != np.float16 or not matrix.size:
-                    raise ValueError(f"{TABLE} holds no table of vectors")
+                matrix = _table(self._files[TABLE])
                 mean_square = float(np.square(matrix, dtype="float32").mean(dtype="float64"))
                 words = WordTokenizer(self._files[TOKENIZER], n_pieces=len(matrix), most=_MOST_PIECES, place=place)
                 self._read = matrix, np.float32(1 / sqrt(mean_square or 1.0)), words
@@ -91,6 +89,17 @@ def _is_known(ids: NDArray[np.int32], starts: NDArray[np.int64], tokenizer: Word
     """Whether any piece of each word is known. starts: (n_words,) of its pieces among `ids`."""
     known: NDArray[np.bool_] = np.logical_or.reduceat(ids != tokenizer.unknown, starts)
     return known
+
+
+def _table(content: bytes) -> Floats2d:
+    """The array of a .npy file, a view. Raises ValueError unless it holds as many numbers as it says, before any is copied."""
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError(f"{TABLE} is of another version")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if len(shape) != 2 or is_fortran or dtype != np.float16 or 0 in shape:
+        raise ValueError(f"{TABLE} holds no table of vectors")
+    return np.frombuffer(content, "<f2", offset=file.tell()).reshape(shape)
 
 
 def _files_of(source: Pretrained) -> dict[str, bytes]:

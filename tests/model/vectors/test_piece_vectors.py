@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from safetensors import numpy as safetensors
@@ -46,3 +48,14 @@ def test_the_files_of_a_model_take_the_place_of_the_encoder(tmp_path):
         moved.take_files({})
     with pytest.raises(RunnerError, match="there is no folder"):
         vectors_of_pieces(str(tmp_path / "gone")).files()
+
+
+@pytest.mark.parametrize("shape", [(10**12, 12), (3, 4), (2**62, 2**62), (24,), (0, 5)])
+def test_a_forged_table_is_refused_before_it_takes_memory(tmp_path, shape):
+    first = vectors_of_pieces(str(write_encoder(tmp_path / "encoder", "bert")))
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
+    moved = vectors_of_pieces("gone")
+    moved.take_files({**first.files(), "pieces.npy": file.getvalue() + bytes(96)})
+    with pytest.raises(ValueError):  # noqa: PT011 (numpy's own texts)
+        moved.of(WORDS)
