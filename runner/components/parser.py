@@ -338,7 +338,10 @@ class DependencyParser(Component):
         if not (heads >= 0).any():
             return None
         parts = []
-        pieces = lambda doc: self._pieces(examples[doc], np.array(per_doc[doc], dtype="intp"))  # noqa: E731
+
+        def pieces(doc: int) -> list[int]:
+            return self._pieces(examples[doc], np.array(per_doc[doc], dtype="intp"))
+
         for group in groups(batch.vectors, self.max_length, pieces):
             here = group.in_pieces(heads)
             parse = self.head.predict((group.vectors, here))

@@ -61,7 +61,7 @@ def hash_embed_cnn(
     the norm's table (the other tables have half). maxout_pieces: linear pieces a unit chooses from; 1: a ReLU. features:
     the attributes of a word that are embedded. word_dropout: how often rare words are hidden while training, see
     `hide_words`; 0: never, and unknown words are hashed like other words. vectors: of words, known before training
-    (vectors/static.py); hidden words keep theirs.
+    (vectors/static.py); hidden words keep theirs, but for those that pretraining masks.
     """
     for name, value, low, high in (
         ("width", width, 1, 8192), ("depth", depth, 0, 64), ("embed_size", embed_size, 2, 10_000_000),
@@ -71,13 +71,7 @@ def hash_embed_cnn(
             raise RunnerError(f"{name} is {value}; it must be from {low} to {high}")
     if word_dropout < 0:
         raise RunnerError(f"word_dropout is {word_dropout}; it must not be negative")
-    if not features:
-        raise RunnerError("features is empty", hint=f"Known: {', '.join(FEATURES)}.")
-    for feature in features:
-        if feature not in FEATURES:
-            raise RunnerError(f"unknown feature {feature!r}; {suggest(feature, FEATURES)}")
-    if len(set(features)) < len(features):
-        raise RunnerError("a feature is listed twice")
+    _check_features(features)
 
     def build(name: str, seed: int, dropout: Dropout) -> Model[Tokens, Packed]:
         rows = [embed_size if feature in ("norm", "orth") else max(embed_size // 2, 1) for feature in features]
@@ -110,6 +104,16 @@ def hash_embed_cnn(
         )
 
     return build if vectors is None else WithVectors(build, vectors)
+
+
+def _check_features(features: Sequence[str]) -> None:
+    if not features:
+        raise RunnerError("features is empty", hint=f"Known: {', '.join(FEATURES)}.")
+    for feature in features:
+        if feature not in FEATURES:
+            raise RunnerError(f"unknown feature {feature!r}; {suggest(feature, FEATURES)}")
+    if len(set(features)) < len(features):
+        raise RunnerError("a feature is listed twice")
 
 
 @dataclass(frozen=True)

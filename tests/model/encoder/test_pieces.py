@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -74,12 +75,9 @@ def test_any_text_has_pieces(words: list[str]) -> None:
     assert found.ids.max() < 30_522
 
 
-def _minilm(folder: Path, made: list[WordTokenizer] = []) -> WordTokenizer:  # noqa: B006
-    if not made:
-        made.append(
-            WordTokenizer((folder / "tokenizer.json").read_bytes(), n_pieces=30_522, most=128, place="tokenizer.json")
-        )
-    return made[0]
+@cache
+def _minilm(folder: Path) -> WordTokenizer:
+    return WordTokenizer((folder / "tokenizer.json").read_bytes(), n_pieces=30_522, most=128, place="tokenizer.json")
 
 
 def test_sequences_stand_by_length_without_padding() -> None:
