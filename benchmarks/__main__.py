@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks import predict, roofline, scale, startup
 from benchmarks.defaults import command as defaults
+from benchmarks.encoder import command as encoder
 from benchmarks.forgetting import command as forgetting
 from benchmarks.jobs import JOBS, REGIMES, SIDES
 from benchmarks.report import Record, Table, accuracy_table, load, measures, speed_table
@@ -25,6 +26,7 @@ COMMANDS = {
     "speed": "words per second, cold start and memory of both sides",
     "accuracy": "full trainings of both sides: best score, and seconds to spaCy's best",
     "predict": "words per second from raw text, of both sides: sentences, reviews, long texts",
+    "encoder": "a pretrained encoder beside PyTorch (encoder --help)",
     "roofline": "how near tagger training comes to what its matrix products alone would take",
     "startup": "--help, the first update from the shell, what recording costs",
     "defaults": "what a user gets who names data and nothing else (defaults --help)",
@@ -146,9 +148,9 @@ def sides_of(asked: Sequence[str] | None) -> Sequence[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
-    if words[:1] == ["forgetting"]:
+    if words[:1] in (["encoder"], ["forgetting"]):
         try:
-            return forgetting.main(words[1:])
+            return (encoder if words[0] == "encoder" else forgetting).main(words[1:])
         except RunnerError as error:
             print(error, file=sys.stderr)
             return error.exit_code
@@ -156,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return defaults.main(words[1:])
     args = arguments(words)
     try:
-        if args.command in ("defaults", "forgetting"):
+        if args.command in ("defaults", "encoder", "forgetting"):
             raise RunnerError(
                 "this command has options of its own",
                 place=args.command,
@@ -255,6 +257,8 @@ def tables_of(records: Sequence[Record]) -> list[Table]:
     tables = [table for table in (speed_table(records), accuracy_table(records)) if table is not None]
     predictions = [record for record in records if record["spec"]["kind"] == "predict"]
     tables += [predict.table(predictions)] if predictions else []
+    encoders = [record for record in records if record["spec"]["kind"] == "encoder"]
+    tables += [encoder.table(encoders)] if encoders else []
     for record in records:
         kind = record["spec"]["kind"]
         if kind in ("roofline", "startup"):
@@ -267,9 +271,9 @@ def tables_of(records: Sequence[Record]) -> list[Table]:
 def metrics_of(records: Sequence[Record]) -> dict[str, float]:
     found = measures(records)
     for record in records:
-        module = {"predict": predict, "roofline": roofline, "startup": startup, "scale": scale}.get(
-            record["spec"]["kind"]
-        )
+        module = {
+            "predict": predict, "encoder": encoder, "roofline": roofline, "startup": startup, "scale": scale,
+        }.get(record["spec"]["kind"])  # fmt: skip
         found |= module.metrics(record) if module is not None else {}
     return found
 

@@ -152,10 +152,16 @@ def converted(spec: Spec, folder: Path) -> Path:
 
 
 def in_process(
-    module: str, arguments: Sequence[str], threads: int | None = None, data: str = "", *, replies: bool = True
+    module: str,
+    arguments: Sequence[str],
+    threads: int | None = None,
+    data: str = "",
+    *,
+    replies: bool = True,
+    python: str = sys.executable,
 ) -> dict[str, Any]:
     """Run `python -m module` and read what it replies. Raises RunnerError with its own message where it fails."""
-    command = [sys.executable, "-m", module, *arguments]
+    command = [python, "-m", module, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(threads, data), check=False)
     if done.returncode:
         raise failure(module, done.returncode, done.stderr)
