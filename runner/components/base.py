@@ -172,6 +172,10 @@ class Component(ABC):
         own = type(self)
         return own.beliefs is not Component.beliefs and own.learn_from is not Component.learn_from
 
+    def unlike(self, teacher: Component) -> str | None:
+        """Why this component cannot learn from another, trained one ("it is …"); None if it can."""
+        return None if self.type == teacher.type else f"another kind there ({teacher.type})"
+
     def _cannot(self, what: str) -> RunnerError:
         hint = "Leave it as it is with training.components=[…], or set teacher=none."
         return RunnerError(f"{self.name!r} ({self.type}) cannot {what}", place="teacher", hint=hint)

@@ -237,6 +237,12 @@ class TextCategorizer(Component):
         Y = self.head.predict(self._texts(batch)).sum(axis=0)
         return losses.softmax(Y) if self.exclusive else losses.sigmoid(Y)
 
+    def unlike(self, teacher: Component) -> str | None:
+        exclusive = getattr(teacher, "exclusive", self.exclusive)
+        if exclusive != self.exclusive:
+            return f"exclusive={str(exclusive).lower()} there, {str(self.exclusive).lower()} here"
+        return super().unlike(teacher)
+
     def learn_from(self, batch: Batch, examples: Sequence[Example], beliefs: Beliefs) -> Lesson:
         """A text without a gold category has the teacher's; one whose categories the teacher knows, a mixture."""
         assert self.head is not None

@@ -51,8 +51,10 @@ def _check(pipeline: Pipeline, teacher: Teacher, *, needs_lessons: bool) -> None
         raise RunnerError(fact, place="teacher.model", hint="Components learn from those of the same name.")
     for name in taught:
         one, theirs = pipeline.components[name], teacher.nlp.components[name]
-        if one.type != theirs.type or (needs_lessons and not one.has_lessons):
-            what = f"another kind there ({theirs.type})" if one.type != theirs.type else "of a kind that has no lessons"
+        what = one.unlike(theirs)
+        if what is None and needs_lessons and not one.has_lessons:
+            what = "of a kind that has no lessons"
+        if what is not None:
             raise RunnerError(
                 f"{name!r} ({one.type}) cannot learn from the teacher: it is {what}",
                 place="teacher",

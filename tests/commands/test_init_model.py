@@ -360,3 +360,27 @@ def test_a_teacher_that_does_not_fit_is_told_before_the_corpus_is_read(
     assert ended.code == 2
     assert told in " ".join(ended.stderr.split())
     assert "nowhere.jsonl" in train(place, "refused", *nowhere, "pipeline=ner").stderr
+
+
+def test_a_classifier_whose_categories_exclude_each_other_is_no_teacher_of_one_whose_do_not(place: Path) -> None:
+    assert train(place, "topics", "pipeline=textcat_bow", *data("more")).code == 0
+    word = "pipeline.components.textcat.exclusive=false"
+    ended = train(
+        place, "refused", "pipeline=textcat_bow", *data("more"), "teacher=model", "teacher.model=topics", word
+    )
+    assert ended.code == 2
+    told = "'textcat' (textcat) cannot learn from the teacher: it is exclusive=true there, false here"
+    assert told in " ".join(ended.stderr.split())
+    assert (
+        train(place, "taught", "pipeline=textcat_bow", *data("more"), "teacher=model", "teacher.model=topics").code == 0
+    )
+
+
+def test_debug_takes_a_label_of_the_model_for_known_though_train_lacks_it(place: Path) -> None:
+    (place / "towns.jsonl").write_text((place / "both.jsonl").read_text("utf8").replace("U-PER", "O"), "utf8")
+    asked = ["debug", "--json", "corpus.train=towns.jsonl", "corpus.dev=both.jsonl", "teacher=itself"]
+    out = io.StringIO()
+    with contextlib.chdir(place), contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        assert main([*asked, "init.model=first", "training.components=[ner]"]) == 0
+    told = [finding["message"] for finding in json.loads(out.getvalue())["findings"]]
+    assert not [text for text in told if "in dev alone" in text]

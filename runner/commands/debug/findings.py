@@ -7,7 +7,7 @@ degenerate.py refuses, a failure of the rehearsal. Everything else that looks wr
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -90,9 +90,16 @@ def of_reading(left_out: LeftOut) -> Iterator[Finding]:
 
 
 def of_component(
-    component: Component, in_train: Facts, in_dev: Facts, examples: Sequence[Example] = ()
+    component: Component,
+    in_train: Facts,
+    in_dev: Facts,
+    examples: Sequence[Example] = (),
+    learned: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """Yield findings about a component's labels and annotation. examples: of train, to explain missing labels."""
+    """Yield findings about a component's labels and annotation.
+
+    examples: of train, to explain missing labels. learned: labels of the model that the run starts from.
+    """
     name, unit = component.name, in_train.unit
     if not any(in_train.labels.values()):
         flaw = component.nothing_to_learn(examples)
@@ -114,7 +121,8 @@ def of_component(
         )
         hint = "A handful of examples teaches little; annotate more, or merge labels."
         yield Finding("warning", name, f"{_labels(rare)} with fewer than {RARE} {unit} in train: {named}", (), hint)
-    if only_dev := {label: label for label in in_dev.labels if not in_train.labels[label] and in_dev.labels[label]}:
+    unseen = [label for label, n in in_dev.labels.items() if n and not in_train.labels[label]]
+    if only_dev := {label: label for label in unseen if label not in learned}:
         hint = "They can never be predicted; is one misspelt?"
         yield Finding("warning", name, f"{_labels(only_dev)} in dev alone: {_named(only_dev)}", (), hint)
     if in_dev.n_annotated and (

@@ -89,7 +89,9 @@ def _rehearse(config: RunConfig, corpus: Corpus, report: dict[str, Any], finding
             facts = {part: component.facts(getattr(corpus, part)) for part in PARTS if part in report["corpus"]}
             for part, counted in facts.items():
                 report["corpus"][part].setdefault("annotations", {})[name] = counted.as_dict()
-            findings += judge.of_component(component, facts["train"], facts["dev"], corpus.train)
+            before = initial.components.get(name) if initial else None
+            learned = before.labels if before else ()
+            findings += judge.of_component(component, facts["train"], facts["dev"], corpus.train, learned)
             findings += judge.of_vectors(component, words)
     if not _has_error(findings):
         for place, flaw in flaws(pipeline, corpus, plan):
