@@ -1,0 +1,100 @@
+"""The keys of a YAML file with the comments that stand beside and above them.
+
+# Plain descent.            → the file's description
+type: sgd
+rates:                      # factors
+  # of the encoder          → the reason of rates.tok2vec
+  tok2vec: 0.05             # a twentieth
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Line:
+    """A key of a file: its dotted name, its value as it is written ("" if further keys stand below it), its comment."""
+
+    key: str
+    value: str
+    reason: str
+
+
+def description(path: Path) -> str:
+    """The comment at the head of the file, with its line breaks; Hydra's '# @package' is left out."""
+    lines = []
+    for line in path.read_text(encoding="utf8").splitlines():
+        if not line.startswith("#"):
+            break
+        if not line.startswith("# @package"):
+            lines.append(line[1:].removeprefix(" "))
+    return "\n".join(lines)
+
+
+def lines(path: Path) -> list[Line]:
+    """The keys of the file in its order; its `defaults` list is left out."""
+    text = path.read_text(encoding="utf8")
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    head = len(text.splitlines()) - len(text.splitlines()[_head_lines(text) :])
+    return list(_walk(node, "", text.splitlines(), head))
+
+
+def parents(path: Path) -> list[str]:
+    """The entries of the file's `defaults` list, but for _self_, as 'GROUP: OPTION' or 'OPTION'."""
+    content = yaml.safe_load(path.read_text(encoding="utf8"))
+    items = content.get("defaults", []) if isinstance(content, dict) else []
+    named = []
+    for item in items:
+        if isinstance(item, dict):
+            named += [f"{str(key).removeprefix('override ').lstrip('/')}: {value}" for key, value in item.items()]
+        elif item != "_self_":
+            named.append(str(item))
+    return named
+
+
+def _head_lines(text: str) -> int:
+    return next((i for i, line in enumerate(text.splitlines()) if not line.startswith("#")), len(text.splitlines()))
+
+
+def _walk(node: yaml.MappingNode, prefix: str, rows: list[str], head: int) -> Iterator[Line]:
+    for key, value in node.value:
+        if prefix == "" and key.value == "defaults":
+            continue
+        name = f"{prefix}{key.value}"
+        is_open = isinstance(value, yaml.MappingNode) and not value.flow_style and bool(value.value)
+        is_below = value.start_mark.line != key.start_mark.line or is_open
+        row = key.end_mark.line if is_below else value.end_mark.line
+        column = key.end_mark.column + 1 if is_below else value.end_mark.column
+        reason = " ".join(filter(None, (_above(rows, key.start_mark.line, head), _beside(rows[row][column:]))))
+        yield Line(name, "" if is_open else _written(rows, value, is_below=is_below), reason)
+        if is_open:
+            yield from _walk(value, f"{name}.", rows, head)
+
+
+def _written(rows: list[str], value: yaml.Node, *, is_below: bool) -> str:
+    start, end = value.start_mark, value.end_mark
+    if is_below or start.line != end.line:
+        text = " ".join(row.strip() for row in rows[start.line : end.line + 1 if end.column else end.line])
+        return re.sub(r"\s+#.*", "", text) if not isinstance(value, yaml.ScalarNode) else str(value.value)
+    return rows[start.line][start.column : end.column].strip() or "null"
+
+
+def _beside(rest: str) -> str:
+    text = rest.strip()
+    return text[1:].strip() if text.startswith("#") else ""
+
+
+def _above(rows: list[str], line: int, head: int) -> str:
+    found: list[str] = []
+    while line - 1 >= head and rows[line - 1].lstrip().startswith("#"):
+        line -= 1
+        found.insert(0, rows[line].strip().lstrip("#").strip())
+    return " ".join(found)
