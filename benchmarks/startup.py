@@ -3,7 +3,7 @@
     help           wall seconds of `python -m runner --help`, and of a Hydra program of three files that does nothing
     first update   wall seconds from the shell to the end of the first update on the bundled sample, MLflow on; spaCy's
                    `spacy train` on the same docs beside it, with the config that `spacy init config` makes
-    tracking       share of the steps' seconds that the tracker spent, by its own watch (the run's tracking_share)
+    tracking       share of the steps' seconds that the tracker spent, by its own watch (the run's speed/tracking_share)
 
 The first update's end is read from the run's journal, whose every line has its time. spaCy is told to note the time when its
 optimizer has done its first step, by a file given to --code. All in turns, medians.
@@ -24,6 +24,7 @@ from benchmarks.measure import describe, machine
 from benchmarks.report import Table, number, times
 from benchmarks.turns import environment, in_process
 from runner.errors import RunFailed
+from runner.tracking.metric_names import BATCH_WORDS, SECONDS, SPEED, TRACKING_SHARE
 
 BARE = {
     "app.py": (
@@ -102,9 +103,9 @@ def read_journal(events: Sequence[Mapping[str, Any]], began: float) -> tuple[flo
     ends = [event["values"] for event in events if event["event"] in ("evaluation", "finish")]
     # Where the last step was evaluated, the evaluation tells the share; else the end does.
     last = {key: value for values in ends for key, value in values.items()}
-    speeds = [(step["values"]["words"], step["values"]["words_per_second"]) for step in steps]
+    speeds = [(step["values"][BATCH_WORDS], step["values"][SPEED]) for step in steps]
     seconds = sum(words / speed for words, speed in speeds if speed)
-    return steps[0]["time"] / 1000 - began, last["tracking_share"] * last["seconds"] / seconds
+    return steps[0]["time"] / 1000 - began, last[TRACKING_SHARE] * last[SECONDS] / seconds
 
 
 def spacy_config(folder: Path) -> Path:

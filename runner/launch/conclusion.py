@@ -10,6 +10,7 @@ from runner.launch.gains import gains, name_of_first, rows_of_gains
 from runner.launch.report import as_markdown, as_text, percent, rows_of_jobs, rows_of_repeats
 from runner.launch.results import Outcome, Spread, best_of, repeats
 from runner.tracking.base import Status
+from runner.tracking.metric_names import SWEEP_BEST_SCORE
 
 
 class Conclusion:
@@ -53,18 +54,18 @@ class Conclusion:
     def metrics(self) -> dict[str, float]:
         """Of the sweep's own run."""
         values = {
-            "n_jobs": float(len(self.outcomes)),
-            "n_finished": float(sum(outcome.status == "FINISHED" for outcome in self.outcomes)),
-            "job_seconds": sum(outcome.seconds or 0.0 for outcome in self.outcomes),
+            "sweep/n_jobs": float(len(self.outcomes)),
+            "sweep/n_finished": float(sum(outcome.status == "FINISHED" for outcome in self.outcomes)),
+            "sweep/job_seconds": sum(outcome.seconds or 0.0 for outcome in self.outcomes),
         }
         best = self.best
         if best is not None and best.score is not None:
-            values |= {"sweep_best_score": best.score, "best_job": float(best.job.number)}
-            values |= {f"best_{key}": float(value) for key, value in (best.scores or {}).items()}
+            values |= {SWEEP_BEST_SCORE: best.score, "sweep/best_job": float(best.job.number)}
+            values |= {f"sweep/best_{key}": float(value) for key, value in (best.scores or {}).items()}
         means = [point.spread.mean for point in self.points if point.spread is not None]
         if self.has_repeats and means:
-            values["best_mean_score"] = max(means)
-        return values | {f"gain_{gain.name}": gain.spread.mean for gain in self.gains}
+            values["sweep/best_mean_score"] = max(means)
+        return values | {f"gain/{gain.name}": gain.spread.mean for gain in self.gains}
 
     def error(self, status: Status) -> str | None:
         """Why the sweep did not finish, in one line; None where it did."""
@@ -78,9 +79,9 @@ class Conclusion:
 def spread_metrics(spread: Spread) -> dict[str, float]:
     """Of a repeated point's own run."""
     return {
-        "n_seeds": float(spread.n),
-        "score_mean": spread.mean,
-        "score_sd": spread.sd,
-        "score_low": spread.low,
-        "score_high": spread.high,
+        "sweep/n_seeds": float(spread.n),
+        "sweep/score_mean": spread.mean,
+        "sweep/score_sd": spread.sd,
+        "sweep/score_low": spread.low,
+        "sweep/score_high": spread.high,
     }

@@ -2,7 +2,7 @@
 
     {"event":"start","name":…,"experiment":…,"uri":…,"time":ms,"params":{…},"tags":{…},"datasets":[…],"table":[…],
      "process":…}
-    {"event":"metrics","step":1,"time":ms,"values":{"loss":…}}
+    {"event":"metrics","step":1,"time":ms,"values":{"train/loss":…}}
     {"event":"evaluation","step":9,"time":ms,"values":{…},"table":"…","per_type":[{…}],
      "best":null or {"values":{…},"epochs":{…},"per_type":[{…}]}}
     {"event":"run","run_id":…}
@@ -11,7 +11,8 @@
 
 The steps of a tenth of a second are written together, every other event at once; `flush` writes all. A process that is
 killed loses at most the steps of its last tenth of a second, none of which a checkpoint holds. The last line may be cut in
-half; readers wait for its end. nan and inf, for which JSON has no word, are written as NaN and Infinity, as Python does.
+half; readers wait for its end. Metrics that a version before their groups has written are read under their present
+names, see metric_names.py. nan and inf, for which JSON has no word, are written as NaN and Infinity, as Python does.
 Nothing here knows MLflow.
 """
 
@@ -28,6 +29,7 @@ from typing import Any, BinaryIO
 from runner.errors import RunFailed
 from runner.files import check_file, open_file, take_lock
 from runner.secrets import masked_all
+from runner.tracking.metric_names import renamed_event
 
 FILE_NAME = "journal.jsonl"
 WRITE_SECONDS = 0.1  # that a step's line may wait for others
@@ -235,7 +237,7 @@ def parse_events(lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
         if isinstance(event, dict) and isinstance(event.get("event"), str):
             shape = _SHAPES.get(event["event"], {})
             if all(isinstance(event.get(key), kind) for key, kind in shape.items()):
-                yield event
+                yield renamed_event(event)
 
 
 def store_of(events: Sequence[Mapping[str, Any]]) -> str:

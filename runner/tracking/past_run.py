@@ -18,13 +18,22 @@ from runner.errors import RunnerError
 from runner.files import read_file
 from runner.tracking.journal import FILE_NAME as JOURNAL
 from runner.tracking.journal import flatten, read_journal
+from runner.tracking.metric_names import (
+    BATCH_LOSS,
+    BATCH_WORDS,
+    EPOCH,
+    PREDICTION_SPEED,
+    SCORE,
+    SECONDS,
+    TRAIN_SPEED,
+    TRAIN_WORDS,
+)
 
 CONFIG, SUMMARY, META = "config.yaml", "summary.json", "meta.json"
 BEST, LAST = "model-best", "model-last"
 ERRORS = "errors.html"  # what model-best gets wrong on the dev set, see commands/run_page.py
 PREVIOUS = "previous-run"  # inside a run's folder: the run that was in it before
 KERNEL = "kernel"  # tag, and key of summary.json: which machine code computed, see model/ops/
-_NO_SCORES = {"score", "epoch", "prediction_words_per_second", "excluded_entities", "tracking_share"}
 
 
 @dataclass(frozen=True)
@@ -116,8 +125,9 @@ def _from_files(
     last: Mapping[str, Any] = evaluations[-1] if evaluations else {}
     values = last.get("values", {})
     end: Mapping[str, Any] = next((event["values"] for event in reversed(events) if event["event"] == "finish"), {})
-    figures = {key: end.get(key, summary.get(key)) for key in ("train_words", "seconds", "train_words_per_second")}
-    figures["prediction_words_per_second"] = values.get("prediction_words_per_second")
+    names = {"train_words": TRAIN_WORDS, "seconds": SECONDS, "train_words_per_second": TRAIN_SPEED}
+    figures = {key: end.get(name, summary.get(key)) for key, name in names.items()}
+    figures["prediction_words_per_second"] = values.get(PREDICTION_SPEED)
     path = folder / PREDICTIONS
     return PastRun(
         place=str(folder),
@@ -131,11 +141,11 @@ def _from_files(
         tags=tags,
         datasets=start.get("datasets", ()),
         points=points(
-            [(event["step"], event["values"]["epoch"], event["values"].get("score")) for event in evaluations],
-            ((event["step"], event["values"]["loss"], event["values"]["words"]) for event in metrics),
+            [(event["step"], event["values"][EPOCH], event["values"].get(SCORE)) for event in evaluations],
+            ((event["step"], event["values"][BATCH_LOSS], event["values"][BATCH_WORDS]) for event in metrics),
         ),
         best={key: float(best[key]) for key in ("score", "epoch", "step") if best.get(key) is not None},
-        scores=only_scores(best.get("scores", {})),
+        scores={key: float(value) for key, value in best.get("scores", {}).items() if value is not None},
         final=_final(values, last["step"]) if values else {},
         figures={key: float(value) for key, value in figures.items() if value is not None},
         weights=weights,
@@ -144,7 +154,8 @@ def _from_files(
 
 
 def _final(values: Mapping[str, float], step: int) -> dict[str, float]:
-    return {**{key: values[key] for key in ("score", "epoch") if key in values}, "step": step}
+    names = {"score": SCORE, "epoch": EPOCH}
+    return {**{key: values[name] for key, name in names.items() if name in values}, "step": step}
 
 
 def points(
@@ -174,15 +185,6 @@ def weights_sha256(model: Path) -> str | None:
     except (OSError, ValueError, AttributeError):
         return None
     return str(sha256) if sha256 else None
-
-
-def only_scores(values: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics of an evaluation that are scores, but for those without gold."""
-    return {
-        key: float(value)
-        for key, value in values.items()
-        if value is not None and key not in _NO_SCORES and not key.endswith("_loss") and not key.startswith("best_")
-    }
 
 
 def _journal(path: Path) -> list[dict[str, Any]]:

@@ -49,16 +49,20 @@ def test_the_real_model_has_these_products_and_a_share_below_one():
 
 def test_the_first_update_and_the_share_of_recording_come_from_the_journal():
     def step(time, words, speed):
-        return {"event": "metrics", "time": time, "values": {"words": words, "words_per_second": speed}}
+        return {
+            "event": "metrics",
+            "time": time,
+            "values": {"train/batch_words": words, "speed/words_per_second": speed},
+        }
 
-    finish = {"event": "finish", "values": {"tracking_share": 0.005, "seconds": 10.0}}
+    finish = {"event": "finish", "values": {"speed/tracking_share": 0.005, "speed/seconds": 10.0}}
     events = [{"event": "start", "time": 101_000}, step(102_500, 10, 10.0), step(103_000, 40, 10.0), finish]
     # First step written at 102.5 s; 0.05 s of recording in steps of 1 and 4 s.
     assert startup.read_journal(events, began=100.0) == (2.5, pytest.approx(0.01))
 
     # The last step was evaluated: its evaluation tells the share.
-    evaluation = {"event": "evaluation", "values": {"score": 0.5, "tracking_share": 0.005}}
-    finish["values"] = {"seconds": 10.0}
+    evaluation = {"event": "evaluation", "values": {"dev/score": 0.5, "speed/tracking_share": 0.005}}
+    finish["values"] = {"speed/seconds": 10.0}
     assert startup.read_journal([*events[:-1], evaluation, finish], began=100.0) == (2.5, pytest.approx(0.01))
 
 

@@ -67,7 +67,7 @@ def test_mlflow_has_them_and_the_data_set(place):
     run = client.get_run(found["run_id"])
     assert run.data.metrics["test/score"] == pytest.approx(found["test"]["score"], abs=1e-9)
     assert run.data.metrics["test/ents_p"] == pytest.approx(found["test"]["scores"]["ents_p"], abs=1e-9)
-    assert run.data.metrics["best_score"] == pytest.approx(found["best"]["score"], abs=1e-9)  # of dev
+    assert run.data.metrics["dev/best_score"] == pytest.approx(found["best"]["score"], abs=1e-9)  # of dev
     tags = [tag.value for one in run.inputs.dataset_inputs for tag in one.tags]
     assert sorted(tags) == ["dev", "test", "train"]
 

@@ -107,8 +107,8 @@ def test_goes_back_and_halves_the_rate(folder, whole):
     assert result(folder / "out") == result(whole / "out")
     status, _, rows = history(whole / "mlflow.db")  # which sees to it that no step is there twice
     assert status == ["FINISHED"]
-    rates = {step: value for key, step, value in rows if key == "learn_rate"}
-    factors = {step: value for key, step, value in rows if key == "learn_rate_factor"}
+    rates = {step: value for key, step, value in rows if key == "schedule/learn_rate"}
+    factors = {step: value for key, step, value in rows if key == "schedule/learn_rate_factor"}
     assert [factors[30], factors[31]] == [1.0, 0.5]
     assert [rates[30], rates[31]] == [0.01, 0.005]
     assert sorted(rates) == list(range(1, len(rates) + 1))

@@ -128,7 +128,7 @@ def command(*words: str) -> tuple[int, str, str]:
     return code, out.getvalue(), err.getvalue()
 
 
-def steps_of(client: Any, run_id: str, key: str = "loss") -> list[int]:
+def steps_of(client: Any, run_id: str, key: str = "train/loss") -> list[int]:
     return [metric.step for metric in client.get_metric_history(run_id, key)]
 
 

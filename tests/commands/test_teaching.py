@@ -97,11 +97,11 @@ def test_the_losses_stand_apart_in_the_table_and_in_the_metrics(place: Path, mon
     keys, values = RunMetrics().of_step(last)
     numbers = dict(zip(keys, values, strict=True))
     for name in ("ner", "tagger"):
-        assert numbers[f"learn/{name}"] == last.losses[name] > 0
-        assert numbers[f"teach/{name}"] == last.losses[f"teach/{name}"] > 0
-    assert not {key for key in keys if key.startswith("loss_")}
-    assert numbers["loss"] == pytest.approx(sum(last.losses.values()))
-    assert {"ner_loss", "teach/ner_loss"} <= RunMetrics().of_evaluation(last, last.evaluation).keys()
+        assert numbers[f"learn/{name}"] == last.losses[name] / last.words > 0
+        assert numbers[f"teach/{name}"] == last.losses[f"teach/{name}"] / last.words > 0
+    assert not {key for key in keys if key.startswith("train/loss_")}
+    assert numbers["train/batch_loss"] == pytest.approx(sum(last.losses.values()))
+    assert {"train/loss_sum_ner", "teach/loss_sum_ner"} <= RunMetrics().of_evaluation(last, last.evaluation).keys()
 
 
 def test_docstrings() -> None:

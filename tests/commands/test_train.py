@@ -403,7 +403,7 @@ class TestMlflow:
         summary = json.loads((tracked / "again" / "summary.json").read_text())
         steps = query(
             tracked / "mlflow.db",
-            f"select step from metrics where key = 'loss' and run_uuid = '{summary['run_id']}' order by step",
+            f"select step from metrics where key = 'train/loss' and run_uuid = '{summary['run_id']}' order by step",
         )
         events = [json.loads(line) for line in (tracked / "again" / "journal.jsonl").read_text().splitlines()]
         assert [step for (step,) in steps] == [event["step"] for event in events if event["event"] == "metrics"]
@@ -411,14 +411,16 @@ class TestMlflow:
         assert len(steps) > 20
 
     def test_at_most_60_metric_keys(self, tracked):
-        trained = "run_uuid in (select run_uuid from metrics where key = 'loss')"
+        trained = "run_uuid in (select run_uuid from metrics where key = 'train/loss')"
         counts = query(
             tracked / "mlflow.db", f"select count(distinct key) from metrics where {trained} group by run_uuid"
         )
         assert all(10 < count <= 60 for (count,) in counts)
         keys = {key for (key,) in query(tracked / "mlflow.db", "select distinct key from metrics")}
-        assert {"loss", "learn_rate", "L2", "batch_size", "dropout", "grad_norm", "words_per_second"} <= keys
-        assert {"ents_p", "ents_r", "ents_f", "token_acc", "epoch"} <= keys
+        assert {f"schedule/{key}" for key in ("learn_rate", "L2", "batch_size", "dropout")} <= keys
+        assert {"train/loss", "train/grad_norm", "train/epoch", "speed/words_per_second"} <= keys
+        assert {"dev/ents_p", "dev/ents_r", "dev/ents_f", "dev/token_acc"} <= keys
+        assert all("/" in key for key in keys)
 
     def test_the_models_that_mlflow_has(self, tracked, monkeypatch):
         monkeypatch.chdir(tracked)

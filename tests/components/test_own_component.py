@@ -101,10 +101,10 @@ def test_a_run_prints_its_columns_and_mlflow_gets_them(run, code, capsys):
 
     client = MlflowClient("sqlite:///mlflow.db")
     tracked = client.get_run(summary["run_id"])
-    assert tracked.data.metrics["coarse_acc"] == 1.0
-    assert tracked.data.metrics["batch_size"] <= 4 / 4  # of 16 examples
+    assert tracked.data.metrics["dev/coarse_acc"] == 1.0
+    assert tracked.data.metrics["schedule/batch_size"] <= 4 / 4  # of 16 examples
     tags = client.get_experiment(tracked.info.experiment_id).tags
-    assert "metrics.`coarse_acc`" in _unpacked(tags["mlflow.sharedViewState.runner"])["selectedColumns"]
+    assert "metrics.`dev/coarse_acc`" in _unpacked(tags["mlflow.sharedViewState.runner"])["selectedColumns"]
 
     nlp = runner.load("out/model-best", code=[code])
     (answer,) = TextModel(nlp).predict("Ada met Bo")

@@ -268,9 +268,9 @@ def test_in_mlflow_jobs_and_repeats_lie_below_the_sweep(tmp_path):
     assert len(runs) == 1 + 4 + 2
     assert set(tags) == {uuid for uuid, _, _ in runs} - {parent}
     assert set(tags.values()) == {parent}
-    assert values[f"{parent} n_finished"] == 4
-    means = [values[f"{uuid} score_mean"] for uuid, name, _ in runs if name.startswith("2 seeds")]
-    assert values[f"{parent} best_mean_score"] == max(means)
+    assert values[f"{parent} sweep/n_finished"] == 4
+    means = [values[f"{uuid} sweep/score_mean"] for uuid, name, _ in runs if name.startswith("2 seeds")]
+    assert values[f"{parent} sweep/best_mean_score"] == max(means)
     artifacts = {path.name for path in (tmp_path / "mlartifacts").rglob("*") if path.is_file()}
     assert {"sweep.md", "parallel_coordinates.png", "scores.png"} <= artifacts
     assert os.path.exists(folder_of(tmp_path) / "sweep.md")

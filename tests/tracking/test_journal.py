@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runner.errors import RunFailed
 from runner.tracking.journal import JournalReader, JournalWriter, flatten, per_type_rows, read_journal
 
-KEYS = ("loss", "learn_rate")
+KEYS = ("train/loss", "schedule/learn_rate")
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_round_trip(tmp_path: Path) -> None:
     writer.metrics(1, KEYS, (0.1, 1e-6))
     start, metrics = read_journal(writer.path)
     assert (start["event"], start["name"], start["params"]) == ("start", "a", {"x": "ü"})
-    assert (metrics["step"], metrics["values"]) == (1, {"loss": 0.1, "learn_rate": 1e-6})
+    assert (metrics["step"], metrics["values"]) == (1, {"train/loss": 0.1, "schedule/learn_rate": 1e-6})
     assert abs(metrics["time"] - start["time"]) < 10_000  # milliseconds
 
 
@@ -68,11 +68,11 @@ def test_numbers_that_are_not_finite(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path / "journal.jsonl")
     writer.metrics(1, KEYS, (math.nan, math.inf))
     (event,) = read_journal(writer.path)
-    assert math.isnan(event["values"]["loss"])
-    assert event["values"]["learn_rate"] == math.inf
+    assert math.isnan(event["values"]["train/loss"])
+    assert event["values"]["schedule/learn_rate"] == math.inf
 
 
-@given(st.dictionaries(st.text(min_size=1), st.floats(allow_nan=False), min_size=1, max_size=5))
+@given(st.dictionaries(st.text().map("dev/{}".format), st.floats(allow_nan=False), min_size=1, max_size=5))
 def test_any_key_and_number_comes_back_with_the_same_bits(
     tmp_path_factory: pytest.TempPathFactory, values: dict
 ) -> None:

@@ -19,17 +19,19 @@ from mlflow.exceptions import MlflowException
 
 from runner.files import take_lock
 from runner.foreign import as_block, as_markdown
+from runner.tracking.metric_names import BEST_EPOCH, BEST_SCORE, old_name
 from runner.tracking.mlflow.limits import MAX_TAG_VALUE, clean_name, cut
 from runner.tracking.mlflow.store import sqlite_path
 from runner.tracking.mlflow.view import view_tags
 
 _FLAGS = os.O_RDWR | os.O_CREAT | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
 LOCK_SECONDS = 20.0  # that a process waits for another to make the store; then it goes on without the lock
-EACH = "best_epoch_"  # and a component's name
+EACH = f"{BEST_EPOCH}_"  # and a component's name
 # MLflow's pages read from these tags that models are trained here, and which metric compares runs.
+PRIMARY_METRIC = "mlflow.experiment.primaryMetric.name"
 EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
-    "mlflow.experiment.primaryMetric.name": "best_score",
+    PRIMARY_METRIC: BEST_SCORE,
     "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
 }
 
@@ -40,8 +42,8 @@ def note(start: Mapping[str, Any], finish: Mapping[str, Any] | None = None, tabl
     if finish is not None and finish["best"]:
         best = finish["best"]
         each = [f"{key.removeprefix(EACH)} {best[key]:.0f}" for key in best if key.startswith(EACH)]
-        at = f"epochs {', '.join(each)}" if each else f"epoch {best['best_epoch']:.0f}"
-        score = f"**{100 * best['best_score']:.2f}**" if "best_score" in best else "unknown (dev has no gold),"
+        at = f"epochs {', '.join(each)}" if each else f"epoch {best[BEST_EPOCH]:.0f}"
+        score = f"**{100 * best[BEST_SCORE]:.2f}**" if BEST_SCORE in best else "unknown (dev has no gold),"
         lines += [f"Best score {score} at {at}.", ""]
     if finish is not None and finish.get("error"):
         lines += [f"{finish['status']}: {as_markdown(str(finish['error']))}", ""]
@@ -75,7 +77,7 @@ def experiment_id(client: MlflowClient, name: str, root: str | None, scores: Ite
     scores: of a run that belongs to it; its prepared views get a column for each.
     Raises ValueError where it was deleted, and MlflowException.
     """
-    scores = [clean_name(score) for score in scores]
+    scores = [clean_name(f"dev/{score}") for score in scores]
     known = client.get_experiment_by_name(name)
     if known is None:
         location = (Path(root) / clean_name(name).replace("/", "_").strip(" .")).as_uri() if root else None
@@ -89,6 +91,8 @@ def experiment_id(client: MlflowClient, name: str, root: str | None, scores: Ite
                 raise
     if known.lifecycle_stage != "deleted":
         tags = EXPERIMENT_TAGS | known.tags | view_tags(scores, known.tags)
+        if tags[PRIMARY_METRIC] == old_name(BEST_SCORE):
+            tags[PRIMARY_METRIC] = BEST_SCORE
         for key in tags:  # those of an older version's experiment, or of one that was made by hand, may lack
             if tags[key] != known.tags.get(key):
                 client.set_experiment_tag(known.experiment_id, key, tags[key])

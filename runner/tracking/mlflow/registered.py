@@ -1,6 +1,6 @@
 """The model registry: model-best as a new version, and an alias that moves to it only if it is better.
 
-Better is decided by best_score, between runs that were scored on the same dev data with the same pipeline.score_weights. All
+Better is decided by dev/best_score, between runs that were scored on the same dev data with the same pipeline.score_weights. All
 of it is read from MLflow, so that a version that somebody registered by hand counts as well. Doing it again changes nothing:
 a run has one version of a name at most.
 """
@@ -17,6 +17,7 @@ from mlflow.entities import Dataset, LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from runner.tracking.metric_names import BEST_SCORE, value_of
 from runner.tracking.mlflow.errors import first_line, is_locked, is_outage
 
 _WEIGHTS = "pipeline.score_weights"
@@ -39,7 +40,7 @@ class Standing:
         """What MLflow has of a run."""
         data = sorted(_identity(dataset) for dataset in _dev_sets(run))
         weights = {key: value for key, value in run.data.params.items() if key.startswith(_WEIGHTS)}
-        return cls(run.data.metrics.get("best_score"), tuple(data), weights)
+        return cls(value_of(run.data.metrics, BEST_SCORE), tuple(data), weights)
 
     def why_not_better(self, other: Standing) -> str | None:
         """Why a model of this standing is not better than the other; None if it is."""
@@ -99,7 +100,7 @@ def _new_version(client: MlflowClient, run_id: str, model: LoggedModel, name: st
 
 def _description(run: Run) -> str:
     """A version in a line: its score, and on what."""
-    score, dev = run.data.metrics.get("best_score"), _dev_sets(run)
+    score, dev = value_of(run.data.metrics, BEST_SCORE), _dev_sets(run)
     on = f" on {dev[0].name} (#{dev[0].digest})" if dev else ""
     return f"Score {100 * score:.2f}{on}." if score is not None else f"No score{on}."
 

@@ -15,15 +15,37 @@ import yaml
 from runner.components.predictions import FILE_NAME as PREDICTIONS
 from runner.errors import RunnerError
 from runner.files import read_file
+from runner.tracking.metric_names import (
+    BATCH_LOSS,
+    BATCH_WORDS,
+    BEST_EPOCH,
+    BEST_SCORE,
+    BEST_STEP,
+    EPOCH,
+    PREDICTION_SPEED,
+    SCORE,
+    SECONDS,
+    TRAIN_SPEED,
+    TRAIN_WORDS,
+    old_name,
+    scores_of,
+    value_of,
+)
 from runner.tracking.mlflow.store import client_of, first_line
-from runner.tracking.past_run import BEST, CONFIG, PastRun, only_scores, points
+from runner.tracking.past_run import BEST, CONFIG, PastRun, points
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, LoggedModel, Run
 
 PARENT = "mlflow.parentRunId"
 WEIGHTS = {"model-best": "weights_sha256.model-best", "model-last": "weights_sha256.model-last"}  # tags
-_FIGURES = ("train_words", "seconds", "train_words_per_second", "prediction_words_per_second")
+_FIGURES = {
+    "train_words": TRAIN_WORDS,
+    "seconds": SECONDS,
+    "train_words_per_second": TRAIN_SPEED,
+    "prediction_words_per_second": PREDICTION_SPEED,
+}
+_BEST = {"score": BEST_SCORE, "epoch": BEST_EPOCH, "step": BEST_STEP}
 
 
 class Store:
@@ -53,12 +75,10 @@ class Store:
             info, metrics = run.info, run.data.metrics
             model = self._best_model(run)
             at_best = {metric.key: metric.value for metric in (model.metrics or [])} if model is not None else {}
-            scored = self.client.get_metric_history(run_id, "score")
-            epochs = {one.step: one.value for one in self.client.get_metric_history(run_id, "epoch")}
-            losses, words = (self.client.get_metric_history(run_id, key) if scored else [] for key in ("loss", "words"))
+            scored, epochs = self._history(run_id, SCORE), self._history(run_id, EPOCH)
+            losses, words = (self._history(run_id, key) if scored else {} for key in (BATCH_LOSS, BATCH_WORDS))
             experiment = self.client.get_experiment(info.experiment_id)
-        words_of = {one.step: one.value for one in words}
-        evaluations = [(one.step, epochs.get(one.step, 0.0), one.value) for one in scored]
+        evaluations = [(step, epochs.get(step, 0.0), score) for step, score in scored.items()]
         last = max(evaluations, default=None)
         config = self.artifact(run_id, CONFIG)
         return PastRun(
@@ -72,11 +92,11 @@ class Store:
             config=yaml.safe_load(read_file(config)) if config is not None else None,
             tags=dict(run.data.tags),
             datasets=[_dataset(one) for one in (run.inputs.dataset_inputs if run.inputs is not None else [])],
-            points=points(evaluations, [(one.step, one.value, words_of.get(one.step, 0.0)) for one in losses]),
-            best={key: metrics[f"best_{key}"] for key in ("score", "epoch", "step") if f"best_{key}" in metrics},
-            scores=only_scores(at_best),
+            points=points(evaluations, [(step, loss, words.get(step, 0.0)) for step, loss in losses.items()]),
+            best=_known(metrics, _BEST),
+            scores=scores_of(at_best),
             final={"step": last[0], "epoch": last[1], "score": last[2]} if last is not None else {},
-            figures={key: metrics[key] for key in _FIGURES if key in metrics},
+            figures=_known(metrics, _FIGURES),
             weights={name: run.data.tags[tag] for name, tag in WEIGHTS.items() if tag in run.data.tags},
             predictions=self.artifact(run_id, PREDICTIONS),
         )
@@ -153,6 +173,11 @@ class Store:
             self.client.set_terminated(run_id, status="FINISHED")
         return run_id
 
+    def _history(self, run_id: str, name: str) -> dict[int, float]:
+        """Step → value of a metric; of the one that an older version has written, if the run has none of this name."""
+        history = self.client.get_metric_history(run_id, name) or self.client.get_metric_history(run_id, old_name(name))
+        return {one.step: one.value for one in history}
+
     def _best_model(self, run: Run) -> LoggedModel | None:
         """The logged model called model-best; None where there is none."""
         for output in run.outputs.model_outputs if run.outputs is not None else []:
@@ -176,6 +201,12 @@ class Store:
             raise RunnerError(first_line(error), place=place, hint=hint) from error
         except (OSError, LookupError) as error:
             raise RunnerError(first_line(error), place=place, hint=f"The store asked was {self.uri}.") from error
+
+
+def _known(metrics: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float]:
+    """The numbers that the run has. names: key of the answer → name of the metric."""
+    values = {key: value_of(metrics, name) for key, name in names.items()}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _dataset(one: DatasetInput) -> dict[str, str]:

@@ -23,6 +23,14 @@ from runner.components.predictions import FILE_NAME as PREDICTIONS
 from runner.errors import RunFailed, RunnerError
 from runner.tracking.base import STATUSES, RunEnd, RunInfo
 from runner.tracking.journal import FILE_NAME, KEY_TAG, JournalWriter, flatten, now_ms, past_of, per_type_rows
+from runner.tracking.metric_names import (
+    BATCH_WORDS,
+    SECONDS,
+    SPEED,
+    TRACKING_SHARE,
+    TRAIN_SPEED,
+    TRAIN_WORDS,
+)
 from runner.tracking.mlflow.carried import code_of
 from runner.tracking.mlflow.delivery import IF_UNREACHABLE, Delivery, Unsent
 from runner.tracking.mlflow.limits import MAX_EXPERIMENT_NAME, check_registry
@@ -37,6 +45,7 @@ from runner.tracking.table import EvaluationTable
 from runner.training.step import Evaluation, Step
 
 KILLED_SECONDS = 3.0  # an interrupted run waits no longer; the follower goes on alone
+_OF_BEST = ("dev/best_", "train/best_")  # what the metrics of the best weights begin with
 _OF_EACH_PROCESS = ("kernel", "output_dir")  # tags that a resumed run gets anew
 
 
@@ -197,10 +206,10 @@ class MlflowTracker:
             elif event["event"] == "metrics":
                 self._recorded = int(event["step"])
                 values = event["values"]
-                self._words += int(values.get("words", 0))
-                if values.get("words_per_second"):
-                    self._train_seconds += values["words"] / values["words_per_second"]
-                self._metrics.know(values)
+                self._words += int(values.get(BATCH_WORDS, 0))
+                if values.get(SPEED):
+                    self._train_seconds += values[BATCH_WORDS] / values[SPEED]
+                self._metrics.know_step(values)
             elif event["event"] == "evaluation":
                 self._scored = int(event["step"])
                 self._metrics.know(event["values"])
@@ -271,7 +280,7 @@ class MlflowTracker:
     def _record_evaluation(self, step: Step, evaluation: Evaluation, began: float) -> None:
         assert self._journal is not None
         values = self._metrics.of_evaluation(step, evaluation)
-        values["tracking_share"] = self._share(time.perf_counter() - began)
+        values[TRACKING_SHARE] = self._share(time.perf_counter() - began)
         about = {"time": now_ms(), "step": step.step, "epoch": step.epoch, "values": values}
         rows = per_type_rows(step.step, evaluation.per_type)
         best = None
@@ -289,18 +298,18 @@ class MlflowTracker:
         self._evaluated["model-last"] = about
         if event["best"] is not None:
             self._evaluated["model-best"] = {**about, "values": event["best"]["values"]}
-            self._best = {key: value for key, value in event["values"].items() if key.startswith("best_")}
+            self._best = {key: value for key, value in event["values"].items() if key.startswith(_OF_BEST)}
 
     def _share(self, more: float = 0.0) -> float:
         """The share of the run's time that was spent in `record`."""
         return (self.seconds_spent + more) / max(1e-9, time.perf_counter() - self._started)
 
     def _final_values(self) -> dict[str, float]:
-        values = {"train_words": float(self._words), "seconds": time.perf_counter() - self._started}
+        values = {TRAIN_WORDS: float(self._words), SECONDS: time.perf_counter() - self._started}
         if self._train_seconds:
-            values["train_words_per_second"] = self._words / self._train_seconds
+            values[TRAIN_SPEED] = self._words / self._train_seconds
         if self._last is not None and self._last.evaluation is None:  # else the step has this key already
-            values["tracking_share"] = self._share()
+            values[TRACKING_SHARE] = self._share()
         return values
 
     def _key(self) -> str:

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from runner.secrets import masked
+from runner.tracking.metric_names import BEST_EPOCH, BEST_SCORE, TRAIN_SPEED
 
 BEST_FIRST, SWEEPS = "runner", "sweeps"
-OF_SWEEPS = ("metrics.`sweep_best_score`", "metrics.`score_mean`", "metrics.`score_low`", "metrics.`score_high`")
-BEFORE_SCORES = ("metrics.`best_score`",)
+OF_SWEEPS = tuple(f"metrics.`sweep/{key}`" for key in ("best_score", "score_mean", "score_low", "score_high"))
+BEFORE_SCORES = (f"metrics.`{BEST_SCORE}`",)
 AFTER_SCORES = (
-    "metrics.`best_epoch`",
-    "metrics.`train_words_per_second`",
+    f"metrics.`{BEST_EPOCH}`",
+    f"metrics.`{TRAIN_SPEED}`",
     "params.`optimizer.type`",
     "params.`optimizer.learn_rate`",
     "params.`dropout.start`",
@@ -41,13 +42,19 @@ def view_tags(scores: Sequence[str], known: Mapping[str, str] | None = None) -> 
     known: the tags that the experiment has; the columns of its views stay.
     """
     views = {
-        BEST_FIRST: ("metrics.`best_score`", BEFORE_SCORES),
+        BEST_FIRST: (f"metrics.`{BEST_SCORE}`", BEFORE_SCORES),
         SWEEPS: ("attributes.start_time", (*OF_SWEEPS, *BEFORE_SCORES)),
     }
     tags = {}
     for name, (order_by, columns) in views.items():
         tag = f"mlflow.sharedViewState.{name}"
-        state = _unpacked((known or {}).get(tag, "")) or _state(order_by, [*columns, *AFTER_SCORES])
+        state = _unpacked((known or {}).get(tag, ""))
+        wanted = _state(order_by, [*columns, *AFTER_SCORES])
+        if state is None:
+            state = wanted
+        elif columns[0] not in state["selectedColumns"]:  # of a version that called its metrics otherwise
+            old = [column for column in state["selectedColumns"] if column not in wanted["selectedColumns"]]
+            state = {**wanted, "selectedColumns": [*wanted["selectedColumns"], *old]}
         tags[tag] = _packed({**state, "selectedColumns": _with_scores(state["selectedColumns"], scores)})
     return tags
 

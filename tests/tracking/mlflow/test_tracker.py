@@ -149,10 +149,12 @@ def test_parameters_tags_and_name(store: Store) -> None:
 def test_every_metric_once_and_with_its_step(store: Store) -> None:
     for name in ("finished", "abandoned"):
         metrics = store.run(name).data.metrics
-        assert metrics["loss"] == pytest.approx(8 / 3)
-        for key, steps in {"loss": [1, 2, 3], "words_per_second": [1, 2, 3], "ents_f": [2, 3], "epoch": [2, 3]}.items():
+        assert metrics["train/batch_loss"] == pytest.approx(8 / 3)
+        assert metrics["train/loss"] == pytest.approx((8 + 8 / 2 + 8 / 3) / 3 / 100)  # a word, mean of the updates
+        every = {"train/loss": 1, "speed/words_per_second": 1, "dev/ents_f": 2, "train/epoch": 2}
+        for key, first in every.items():
             history = store.client.get_metric_history(store.ids[name], key)
-            assert [metric.step for metric in history] == steps
+            assert [metric.step for metric in history] == list(range(first, 4))
         journal = {
             (key, event["step"], event["time"], value)
             for event in read_journal(store.folder / name / "journal.jsonl")
@@ -166,9 +168,9 @@ def test_every_metric_once_and_with_its_step(store: Store) -> None:
         }
         assert journal <= kept
     metrics = store.run("finished").data.metrics
-    assert metrics["best_score"] == 0.4
-    assert (metrics["best_step"], metrics["train_words"]) == (2, 300)
-    assert store.client.get_metric_history(store.ids["finished"], "best_score")[0].step == 2
+    assert metrics["dev/best_score"] == 0.4
+    assert (metrics["train/best_step"], metrics["train/words"]) == (2, 300)
+    assert store.client.get_metric_history(store.ids["finished"], "dev/best_score")[0].step == 2
     assert len(metrics) < 60
 
 
@@ -179,8 +181,9 @@ def test_scores_without_gold_are_absent(store: Store, tmp_path: Path) -> None:
     tracker.record(make_step(1, evaluation=absent, is_best=True))
     run_id = tracker.finish(RunEnd("FINISHED", None, make_models(tmp_path / "unscored")))
     run = store.client.get_run(run_id)
-    assert (run.info.status, run.data.metrics["token_acc"], run.data.metrics["best_epoch"]) == ("FINISHED", 1.0, 1.0)
-    assert not {"score", "ents_f", "best_score"} & set(run.data.metrics)
+    metrics = run.data.metrics
+    assert (run.info.status, metrics["dev/token_acc"], metrics["train/best_epoch"]) == ("FINISHED", 1.0, 1.0)
+    assert not {"dev/score", "dev/ents_f", "dev/best_score"} & set(metrics)
     past = from_folder_with_summary(tmp_path / "unscored")
     assert ([point.score for point in past.points], past.final, past.scores) == ([None], {"epoch": 1, "step": 1}, {})
 
@@ -217,8 +220,8 @@ def test_models_are_listed_and_come_back_as_they_were(store: Store) -> None:
     outputs = store.run("finished").outputs.model_outputs
     models = {(model := store.client.get_logged_model(output.model_id)).name: model for output in outputs}
     assert set(models) == {"model-best", "model-last"}
-    assert {metric.key: metric.value for metric in models["model-best"].metrics}["ents_f"] == 0.4
-    assert {metric.key: metric.value for metric in models["model-last"].metrics}["ents_f"] == 0.3
+    assert {metric.key: metric.value for metric in models["model-best"].metrics}["dev/ents_f"] == 0.4
+    assert {metric.key: metric.value for metric in models["model-last"].metrics}["dev/ents_f"] == 0.3
     for name, model in models.items():
         assert str(model.status) == "READY"
         for uri in (f"runs:/{store.ids['finished']}/{name}", f"models:/{model.model_id}"):
@@ -285,7 +288,7 @@ def test_a_follower_that_dies_is_replaced_and_nothing_is_doubled(store: Store, t
     run_id = tracker.finish(RunEnd("FINISHED"))
     assert run_id == tracker.run_id
     assert store.client.get_run(run_id).info.status == "FINISHED"
-    assert [metric.step for metric in store.client.get_metric_history(run_id, "loss")] == [1, 2, 3]
+    assert [metric.step for metric in store.client.get_metric_history(run_id, "train/loss")] == [1, 2, 3]
 
 
 def test_the_number_of_keys_is_bounded(store: Store, tmp_path: Path) -> None:
@@ -298,8 +301,8 @@ def test_the_number_of_keys_is_bounded(store: Store, tmp_path: Path) -> None:
     assert run_id is not None
     metrics = store.client.get_run(run_id).data.metrics
     assert 40 < len(metrics) <= MAX_KEYS
-    assert metrics["more_0"] == 1.0
-    assert metrics["score"] == metrics["best_score"] == 0.5
+    assert metrics["schedule/more_0"] == 1.0
+    assert metrics["dev/score"] == metrics["dev/best_score"] == 0.5
 
 
 def test_a_journal_that_makes_no_sense_is_named(tmp_path: Path) -> None:
