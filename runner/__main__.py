@@ -6,6 +6,7 @@ Without a command the words are for `train`. Commands are imported when their wo
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -39,6 +40,8 @@ PROGRAMS = {  # take flags of their own
     "threshold": "runner.commands.threshold",
     "vectors": "runner.commands.vectors",
 }
+OVERRIDDEN = ("debug", "rerun")  # programs that take `code=[…]` as an override
+TAKE_CODE = ("bootstrap", "errors", "evaluate", "predict", "threshold")  # programs that have --code FILE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,13 +65,12 @@ def _run(words: list[str]) -> int:
         command = words.pop(0)
     if command not in (TRAIN, PRETRAIN) and command not in PROGRAMS:
         return _run_own(command, words, code)
-    if code:
+    if code and command in (TRAIN, PRETRAIN, *OVERRIDDEN):
         words.insert(0, code)
     if command == PRETRAIN:
         return _run_pretraining(words)
     if command in PROGRAMS:
-        exit_code: int = importlib.import_module(PROGRAMS[command]).main(words)
-        return exit_code
+        return _run_program(command, words, code if command not in OVERRIDDEN else None)
 
     from runner.launch.program import run_app
 
@@ -90,21 +92,44 @@ def _run_pretraining(words: list[str]) -> int:
     return run_app(overrides, _train())
 
 
+def _run_program(command: str, words: list[str], code: str | None) -> int:
+    """Run a command of PROGRAMS with the registry entries of `code=[FILE,…]`; its exit code."""
+    from runner.commands.flags import exit_code
+    from runner.user_code import load_code
+
+    paths = _paths(code or "")
+    if command in TAKE_CODE:
+        words += [word for path in paths for word in ("--code", path)]
+    elif failed := exit_code(lambda: load_code(paths)):
+        return failed
+    code_of_program: int = importlib.import_module(PROGRAMS[command]).main(words)
+    return code_of_program
+
+
 def _run_own(command: str, words: list[str], code: str | None) -> int:
     """Run a command that the user has registered, in a file of `code=[FILE,…]` or by an entry point; its exit code."""
     from runner.commands.flags import exit_code
     from runner.user_code import load_code
 
     def run() -> int | None:
-        load_code(path.strip(" '\"") for path in (code or "").removeprefix("code=").strip("[]").split(",") if path)
+        load_code(_paths(code or ""))
         if command not in registry.commands.names():
             hint = "python -m runner pipeline=ner optimizer=adam trains; see python -m runner --help."
             known = [TRAIN, PRETRAIN, *PROGRAMS, *registry.commands.names()]
             raise RunnerError(f"unknown command; {suggest(command, known)}", place=command, hint=hint)
-        code_of_own: int | None = registry.commands.get(command)(words)
+        own = registry.commands.get(command)
+        if own.__doc__ and words in (["-h"], ["--help"]):
+            print(f"{command} {inspect.cleandoc(own.__doc__)}")
+            return 0
+        code_of_own: int | None = own(words)
         return code_of_own
 
     return exit_code(run)
+
+
+def _paths(code: str) -> list[str]:
+    """The paths in `code=[FILE,…]`."""
+    return [path.strip(" '\"") for path in code.removeprefix("code=").strip("[]").split(",") if path]
 
 
 def _is_text(word: str) -> bool:

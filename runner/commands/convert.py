@@ -103,7 +103,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Convert the inputs and print the summary. Raises RunnerError."""
-    check_format(arguments.source, ["auto", *registry.readers.names()], "--from")
+    check_format(arguments.source, registry.readers.names(), "--from")
     options = reader_options(arguments)
     with tempfile.TemporaryDirectory(prefix="runner-convert-") as folder:
         jobs, skipped = plan(arguments.inputs, arguments.output, arguments.source, arguments.target)

@@ -70,7 +70,7 @@ def gold_flaws(
 
     The examples have no predictions yet: gold annotation alone decides which scores are None.
     """
-    scores = pipeline.score(examples)
+    scores = pipeline.gold_scores(examples)
     final = final_score(scores, weights)
     asked = [key for key, weight in weights.items() if weight]
     absent = [key for key in asked if key in scores and scores[key] is None]

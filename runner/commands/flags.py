@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from runner.errors import Interrupted, RunnerError
+from runner.errors import Interrupted, RunFailed, RunnerError
+from runner.user_code import code_error
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -19,7 +20,10 @@ class FlagParser(argparse.ArgumentParser):
 
 
 def exit_code(run: Callable[[], int | None]) -> int:
-    """Call `run` and return its exit code (None: 0). An error for the user is printed on stderr; its own code is returned."""
+    """Call `run` and return its exit code (None: 0).
+
+    An error for the user, or one that a `code:` file has raised, is printed on stderr; its own code is returned.
+    """
     try:
         code = run()
         sys.stdout.flush()
@@ -35,4 +39,10 @@ def exit_code(run: Callable[[], int | None]) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+    except Exception as error:
+        known = code_error(error, RunFailed)
+        if known is None:
+            raise
+        print(known, file=sys.stderr)
+        return known.exit_code
     return code or 0

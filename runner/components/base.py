@@ -60,6 +60,8 @@ class Component(ABC):
     partial_labels: see `corpus.partial_labels`; a component that has this attribute can learn from such data.
     hides_words: whether it has `hide`. Its tok2vec then runs for it alone, also where others share it.
     has_weights: False for a step that changes the tokens of the components after it (merge.py).
+    scores_unpredicted: whether `score` may be called before anything is predicted, to tell which scores have gold. Where
+    it may not, as in a component that does not say so, the dev set is predicted once more before training.
     """
 
     type: str
@@ -73,6 +75,7 @@ class Component(ABC):
     adjustable: ClassVar[tuple[str, ...]] = ("dropout",)
     hides_words = False
     has_weights = True
+    scores_unpredicted: ClassVar[bool] = False
     partial_labels: frozenset[str] | None = None
 
     def __init__(self, name: str, build_tok2vec: Any | None) -> None:

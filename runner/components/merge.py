@@ -42,6 +42,7 @@ class Merger(Component):
 
     type = "merge"
     heading = "Merge"
+    scores_unpredicted: ClassVar = True
     annotation: ClassVar = ("entities",)
     score_weights: ClassVar = {}
     has_weights = False

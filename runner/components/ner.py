@@ -69,6 +69,7 @@ class EntityRecognizer(Component):
     heading = "NER"
     columns: ClassVar = {"ents_p": "NER P", "ents_r": "NER R", "ents_f": "NER F"}
     max_batch_size: ClassVar = 16
+    scores_unpredicted: ClassVar = True
     annotation: ClassVar = ("entities",)
     outcome_view: ClassVar[View] = "spans"
     score_weights: ClassVar = {"ents_f": 1.0}

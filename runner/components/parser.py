@@ -124,6 +124,7 @@ class DependencyParser(Component):
     max_batch_size: ClassVar = 16
     docs_at_once: ClassVar = 16
     adjustable: ClassVar = ("dropout", "single_root", "ignore_punct", "max_length")
+    scores_unpredicted: ClassVar = True
     annotation: ClassVar = ("heads", "deps")
     outcome_view: ClassVar[View] = "arcs"
     score_weights: ClassVar = {"dep_uas": 0.5, "dep_las": 0.5}

@@ -40,9 +40,7 @@ def save(path: Path, pipeline: Pipeline, examples: Sequence[Example]) -> None:
     If the pipeline changes tokens, `save` predicts copies of the docs itself. Raises RunFailed if writing fails.
     """
     if pipeline.changes_tokens:
-        docs = [example.predicted.copy_unannotated() for example in examples]
-        pipeline.predict(docs)
-        examples = [Example(doc, example.reference) for doc, example in zip(docs, examples, strict=True)]
+        examples = pipeline.predicted_copies(examples)
     write_file(path, "".join(_lines(pipeline, examples)))
 
 

@@ -223,6 +223,19 @@ class Predictor:
             scores.update(own)
         return {**scores, "per_type": per_type}
 
+    def gold_scores(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """As `score`, of examples that have no predictions yet: the gold annotation alone decides which scores are None."""
+        components = [self.components[name] for name in self.pipe_names]
+        return self.score(
+            examples if all(one.scores_unpredicted for one in components) else self.predicted_copies(examples)
+        )
+
+    def predicted_copies(self, examples: Sequence[Example]) -> list[Example]:
+        """Copies of the examples, predicted now, on the tokens that the pipeline makes. The examples stay as they are."""
+        docs = [example.predicted.copy_unannotated() for example in examples]
+        self.predict(docs)
+        return [Example(doc, example.reference) for doc, example in zip(docs, examples, strict=True)]
+
     def counts(self, examples: Sequence[Example]) -> list[Counts]:
         """Each doc's counts for the components' main scores (counts.py), from the current predictions."""
         per_doc: list[Counts] = [{} for _ in examples]

@@ -62,6 +62,7 @@ class Tagger(Component):
     heading = "Tag"
     columns: ClassVar = {"tag_acc": "Tag %"}
     max_batch_size: ClassVar = 32
+    scores_unpredicted: ClassVar = True
     annotation: ClassVar = ("tags",)
     score_weights: ClassVar = {"tag_acc": 1.0}
 

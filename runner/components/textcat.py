@@ -98,6 +98,7 @@ class TextCategorizer(Component):
     }
     max_batch_size: ClassVar = 64
     adjustable: ClassVar = ("dropout", "threshold")
+    scores_unpredicted: ClassVar = True
     annotation: ClassVar = ("cats",)
     outcome_view: ClassVar[View] = "text"
     score_weights: ClassVar = {"cats_score": 1.0}

@@ -72,6 +72,7 @@ class WordVectors(Component):
 
     type = "word_vectors"
     heading = "Hidden"
+    scores_unpredicted: ClassVar = True
     columns: ClassVar = {"hidden_sim": "Hidden %"}
     score_weights: ClassVar = {"hidden_sim": 1.0}
     max_batch_size: ClassVar = 64

@@ -64,7 +64,8 @@ def score_model(nlp: Pipeline, examples: Sequence[Example], weights: Mapping[str
             place=_place(examples),
             hint="Name data with annotation that the model predicts.",
         )
-    keys = {component.name: list(component.score(examples[:1])[0]) for component in components}
+    first = nlp.predicted_copies(examples[:1])
+    keys = {component.name: list(component.score(first)[0]) for component in components}
     return ModelScores(
         n_docs=len(examples),
         n_words=sum(len(example.predicted) for example in examples),

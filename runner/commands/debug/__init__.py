@@ -18,6 +18,7 @@ import srsly
 from runner.config.compose import compose
 from runner.errors import RunnerError
 from runner.launch.command_line import parse_arguments
+from runner.user_code import code_error
 
 HELP = """\
 python -m runner debug [key=value ...] [-m] [--config-dir DIR] [--json]
@@ -42,6 +43,12 @@ def main(words: Sequence[str]) -> int:
             print(srsly.json_dumps({"ok": False, "error": told}))
         print(error, file=sys.stderr)
         return error.exit_code
+    except Exception as error:
+        known = code_error(error)
+        if known is None:
+            raise
+        print(known, file=sys.stderr)
+        return known.exit_code
     except KeyboardInterrupt:
         print("runner: interrupted", file=sys.stderr)
         return 130
