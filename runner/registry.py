@@ -6,17 +6,19 @@
     registry.schedules.get("constant")
 
 The project's own entries live in the modules named below and are imported at the first look-up of their kind, so that
-importing this module is cheap. Users add entries with the decorator, in a file named in `code:`, or through entry
-points of the group `runner.<kind>` (`runner.schedules`, …). A name can be taken once.
+importing this module is cheap. Each command has a module of its own, imported when that command is asked for. Users add
+entries with the decorator, in a file named in `code:`, or through entry points of the group `runner.<kind>`
+(`runner.schedules`, …). A name can be taken once.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import RLock
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 from runner.errors import RunnerError, suggest
@@ -26,10 +28,16 @@ _LIBRARIES = "needed_libraries"  # attribute of a factory
 
 
 class Registry:
-    """The factories of one kind."""
+    """The factories of one kind.
 
-    def __init__(self, kind: str, modules: tuple[str, ...]) -> None:
+    modules: they register their entries when they are imported. mains: name → module, whose function `main` is the entry.
+    """
+
+    def __init__(
+        self, kind: str, modules: tuple[str, ...] = (), mains: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.kind = kind
+        self.mains = mains
         self._modules = modules
         self._factories: dict[str, Callable[..., Any]] = {}
         self._is_filled = False
@@ -50,6 +58,9 @@ class Registry:
 
     def get(self, name: str) -> Callable[..., Any]:
         """The factory called `name`. Raises RunnerError that lists the known names."""
+        if name in self.mains:
+            main: Callable[..., Any] = importlib.import_module(self.mains[name]).main
+            return main
         self._fill()
         if name not in self._factories:
             raise RunnerError(f"unknown {self.kind[:-1]} {name!r}; {suggest(str(name), self._factories)}")
@@ -58,10 +69,12 @@ class Registry:
     def names(self) -> list[str]:
         """Every known name, sorted."""
         self._fill()
-        return sorted(self._factories)
+        return sorted([*self.mains, *self._factories])
 
     def _add(self, name: str, factory: Callable[..., Any]) -> None:
         taken = self._factories.get(name)
+        if name in self.mains:
+            taken = self.get(name)
         if taken is not None and taken is not factory:
             raise RunnerError(
                 f"the {self.kind[:-1]} {name!r} is already registered by {taken.__module__}.{taken.__qualname__}",
@@ -164,7 +177,28 @@ writers = Registry(
 tokenizers = Registry("tokenizers", ("runner.corpus.tokenizer",))
 trackers = Registry("trackers", ("runner.tracking.console", "runner.tracking.mlflow.tracker"))
 augmenters = Registry("augmenters", ("runner.corpus.augment",))
-commands = Registry("commands", ())  # users' commands; runner/__main__.py names the project's own commands
+commands = Registry(
+    "commands",
+    mains={
+        "train": "runner.commands.program",
+        "debug": "runner.commands.debug",
+        "evaluate": "runner.commands.evaluate",
+        "errors": "runner.commands.errors",
+        "threshold": "runner.commands.threshold",
+        "predict": "runner.commands.predict",
+        "compare": "runner.commands.compare",
+        "rerun": "runner.commands.rerun",
+        "package": "runner.commands.package",
+        "export": "runner.commands.export",
+        "convert": "runner.commands.convert",
+        "bootstrap": "runner.commands.bootstrap",
+        "pretrain": "runner.commands.pretrain",
+        "vectors": "runner.commands.vectors",
+        "sync": "runner.commands.sync",
+        "reap": "runner.commands.reap",
+        "info": "runner.commands.info",
+    },
+)  # in the order of --help
 
 KINDS: dict[str, Registry] = {
     table.kind: table

@@ -25,6 +25,7 @@ INVENTORY = inventory()
 
 # Texts that are no advice to a user, though they look like it; and why.
 NO_ADVICE = [
+    Told("launch/help.py", "(?P<about>"),  # a pattern
     Told("tracking/mlflow/around.py", "-r requirements.txt"),  # a line of a logged model's environment
     Told("tracking/mlflow/models.py", "curl 127.0.0.1:5001"),  # in a model's description
     Told(

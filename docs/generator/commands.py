@@ -12,6 +12,7 @@ from unittest import mock
 
 from generator.markdown import block, directive, plain
 from runner import __main__ as program
+from runner import registry
 from runner.config.conf_folder import conf_dir
 
 _WIDTH = 80
@@ -27,7 +28,7 @@ def page() -> str:
         *_train(),
         *_pretrain(),
     ]
-    for name in sorted(program.PROGRAMS):
+    for name in sorted(registry.commands.mains.keys() - {"train", "pretrain"}):
         shown += _program(name)
     return "\n\n".join(shown) + "\n"
 
@@ -39,7 +40,7 @@ def parser_of(command: str) -> argparse.ArgumentParser | None:
     def noted(self: argparse.ArgumentParser, file: object = None) -> None:
         asked.append(self)
 
-    module = importlib.import_module(program.PROGRAMS[command])
+    module = importlib.import_module(registry.commands.mains[command])
     with mock.patch.object(argparse.ArgumentParser, "print_help", noted), contextlib.redirect_stdout(io.StringIO()):
         module.main(["--help"])
     return asked[0] if asked else None

@@ -1,4 +1,4 @@
-"""`python -m runner bootstrap`: propose entities for raw text, to review and then train on.
+"""`python -m runner bootstrap TEXTS`: propose entities for raw text, to review and train on.
 
     python -m runner bootstrap texts.txt --patterns patterns.jsonl > tasks.jsonl
     python -m runner bootstrap texts.jsonl --model outputs/…/model-best --order uncertain --limit 200 -o tasks.jsonl
@@ -196,14 +196,22 @@ def _count(text: str) -> int:
     return int(text)
 
 
+HELP = """\
+Propose entities for raw text, from a model, from patterns, or both.
+
+  python -m runner bootstrap texts.txt --patterns patterns.jsonl -o tasks.jsonl
+  python -m runner bootstrap texts.jsonl --model outputs/… --order uncertain
+
+The proposals are JSON lines to review; corpus.train=tasks.jsonl trains on the
+accepted ones. Patterns are JSON lines too, {"label": "GPE", "pattern": "New
+York"}, or token by token: {"label": "ORG", "pattern": [{"LOWER": "acme"},
+{"IS_TITLE": true, "OP": "?"}]}. The head of runner/corpus/patterns.py has the
+whole language.
+Exit codes: 0 done, 1 it could not be written, 2 an input or option is wrong."""
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = FlagParser(
-        prog="python -m runner bootstrap",
-        description="Propose entities for raw text, from a model, from patterns, or both, as JSON lines to review.",
-        epilog='Patterns are {"label": "ORG", "pattern": [{"LOWER": "acme"}, {"IS_TITLE": true, "OP": "?"}]} or {"label": "GPE", '
-        '"pattern": "New York"}, one a line; the head of runner/corpus/patterns.py has the whole language.',
-        allow_abbrev=False,
-    )  # fmt: skip
+    parser = FlagParser(prog="python -m runner bootstrap", description=HELP)
     parser.add_argument(
         "input", help='a text a line, or JSON lines with "text"; may end in .gz; - reads standard input'
     )

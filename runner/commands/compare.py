@@ -1,4 +1,4 @@
-"""`python -m runner compare RUN RUN …`: trained runs side by side, and whether their differences mean anything.
+"""`python -m runner compare RUN RUN…`: runs side by side, with a test of significance.
 
 Runs are read from MLflow or from their folders (tracking/) and compared with the first (compare/comparison.py). The report
 goes to the console, to compare.md and compare.html, and to MLflow.
@@ -24,15 +24,18 @@ if TYPE_CHECKING:
     from runner.tracking.past_run import PastRun
 
 HELP = """\
-Compare trained runs: settings that differ, scores, speed, curves, and a paired significance test.
+Compare trained runs: what differs in settings, scores, speed and curves.
 
-  python -m runner compare 3f2a… 9c41…                      runs of MLflow by their ids; the first is what others are held against
-  python -m runner compare outputs/A outputs/B -o report    run folders (no MLflow needed); compare.md and compare.html in report/
-  python -m runner compare --sweep outputs/multirun/…/…     all jobs of a multirun: its folder, or the id of its MLflow run
+  python -m runner compare 3f2a… 9c41…                 runs of MLflow by id
+  python -m runner compare outputs/A outputs/B -o report    runs by folder
+  python -m runner compare --sweep outputs/multirun/…/…     a multirun's jobs
 
-Each of the components' main scores (ents_f, tag_acc, dep_uas, dep_las, cats_macro_f) is tested by approximate
-randomization over the dev texts, with a paired bootstrap interval of the difference; of three runs and more, each is held
-against the first and p-values are adjusted (Holm). It takes the runs' predictions.jsonl, and the same dev texts.
+All are held against the first run. Each component's main score (ents_f,
+tag_acc, dep_uas, dep_las, cats_macro_f) is tested over the dev texts:
+approximate randomization, and a paired bootstrap interval of the difference;
+p-values of several runs are adjusted (Holm). The test takes each run's
+predictions.jsonl, on the same dev texts. The report is compare.md and
+compare.html in FOLDER. --sweep also takes the id of the multirun's MLflow run.
 Exit codes: 0 done, 1 it could not be written, 2 a run or option is wrong."""
 
 MARKDOWN, PAGE = "compare.md", "compare.html"
@@ -41,12 +44,7 @@ MAX_NOTE = 4900  # characters of a description in MLflow
 
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = FlagParser(
-        prog="python -m runner compare",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = FlagParser(prog="python -m runner compare", description=HELP)
     parser.add_argument("runs", metavar="RUN", nargs="*", help="an MLflow run id, or the folder of a run")
     parser.add_argument("--sweep", metavar="SWEEP", action="append", default=[], help="a multirun's folder or run id")
     parser.add_argument("-o", "--output", metavar="FOLDER", help="default: a new one under outputs/compare/")

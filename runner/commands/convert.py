@@ -1,9 +1,9 @@
-"""`python -m runner convert INPUT OUTPUT`: convert annotated text to another format, and report the losses.
+"""`python -m runner convert INPUT OUTPUT`: annotated text in another format.
 
-Files are read and written doc by doc, so that a file may be larger than memory (except from spaCy's formats, and to IOB,
-tables and DocBin). The output file is complete or absent. Readers and writers (runner/corpus/readers/,
-runner/corpus/writers/) define each format's name, how files are recognised and what the format holds. paths.py chooses
-the paths.
+Files are read and written doc by doc, so that a file may be larger than memory (except from spaCy's formats, and to
+IOB, tables and DocBin). The output file is complete or absent, and a summary tells what was lost. Readers and writers
+(runner/corpus/readers/, runner/corpus/writers/) define each format's name, how files are recognised and what the
+format holds. paths.py chooses the paths.
 """
 
 from __future__ import annotations
@@ -35,38 +35,40 @@ _PIECE = 1 << 20  # bytes to read at once
 HELP = """\
 Convert annotated text from one format to another.
 
-  python -m runner convert train.conllu train.jsonl              the formats follow from the names
-  python -m runner convert train.spacy train.iob                 needs the extra: pip install "declarative-runner[spacy]"
-  python -m runner convert annotations.jsonl.gz train.jsonl      what Prodigy exported, ignored answers left out
-  python -m runner convert raw/ converted/ --to conllu           every file of a folder that has a known suffix
-  python -m runner convert raw/ all.jsonl.gz                     the same, into one file
-  zcat x.conll.gz | python -m runner convert - - --to jsonl      from and to the standard streams
+  python -m runner convert train.conllu train.jsonl
+                                          formats follow from the names
+  python -m runner convert train.spacy train.iob
+                                          needs the extra spacy
+  python -m runner convert annotations.jsonl.gz train.jsonl
+                                          an export of Prodigy
+  python -m runner convert raw/ converted/ --to conllu
+                                          each file that has a known suffix
+  python -m runner convert raw/ all.jsonl.gz    the same, into one file
+  zcat x.conll.gz | python -m runner convert - - --to jsonl
 
-Formats (--from: all of them; --to: the ones with a *; `.gz` may follow any suffix)
-  jsonl *      .jsonl .ndjson .json    JSON lines in the simple training style; holds everything
-  conllu *     .conllu                 CoNLL-U: words, lemmas, tags, features, trees, comments
-  iob *        .iob .iob2 .bio .biluo .conll .tsv
-                                       one word a line, entity last: IOB1, IOB2 or BILUO; CoNLL 2002 and 2003
-  json         .json                   one value: exports of doccano, Label Studio and others, lists of records
-  spacy_json   .json                   spaCy 2's training format: paragraphs, sentences, tokens
-  docbin *     .spacy                  spaCy 3's DocBin
-  prodigy      .jsonl                  Prodigy's answers: entities, categories, choices
-  table *      .csv .tsv .tab          texts and their categories, with a header; written as CSV
-  zipped_texts .zip                    one text a file, its folder the category
-  texts        .txt                    raw text: one text a line; of other formats the words alone
+Formats (--from: all; --to: those with a *; .gz may follow any suffix)
+  jsonl *       .jsonl .ndjson .json  a text a record; holds everything
+  conllu *      .conllu               words, lemmas, tags, features, trees
+  iob *         .iob .iob2 .bio .biluo .conll .tsv
+                                      a word a line, entity last: IOB1, IOB2,
+                                      BILUO; CoNLL 2002 and 2003
+  json          .json                 one value: exports of doccano, Label
+                                      Studio and others, lists of records
+  spacy_json    .json                 spaCy 2's training format
+  docbin *      .spacy                spaCy 3's DocBin
+  prodigy       .jsonl                Prodigy's answers; ignored ones left out
+  table *       .csv .tsv .tab        texts and categories, with a header
+  zipped_texts  .zip                  a text a file, its folder the category
+  texts         .txt                  a text a line; of other formats the words
 
-What the target has no place for is left out, and the summary says how much of what. Exit codes: 0 done, 1 it could not
-be written, 2 an input or option is wrong, 130 or 143 interrupted."""
+What the target has no place for is left out; the summary says how much.
+Exit codes: 0 done, 1 it could not be written, 2 an input or option is wrong,
+130 or 143 interrupted."""
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's flags."""
-    parser = FlagParser(
-        prog="python -m runner convert",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = FlagParser(prog="python -m runner convert", description=HELP)
     parser.add_argument("inputs", metavar="INPUT", nargs="+", help="a file, a folder, or - for standard input")
     parser.add_argument("output", metavar="OUTPUT", help="a file, a folder, or - for standard output")
     parser.add_argument(

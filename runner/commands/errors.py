@@ -1,4 +1,4 @@
-"""`python -m runner errors MODEL [DATA…]`: what a trained model gets wrong, as one HTML page."""
+"""`python -m runner errors MODEL [DATA…]`: a page of what a model gets wrong, worst first."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 HELP = """\
 Show what a trained model gets wrong: one HTML page, what to mend first.
 
-  python -m runner errors outputs/…               on the run's own dev set
-  python -m runner errors runs:/3f2a… a.conllu    on files that any reader takes
+  python -m runner errors outputs/…              on the run's own dev set
+  python -m runner errors runs:/3f2a… a.conllu   on files of any known format
   python -m runner errors MODEL raw.jsonl -o raw.html --tokens predicted
 
 For every component: its confusion matrix; errors by kind, label, length (of
@@ -31,19 +31,15 @@ arcs: distance) and by what training has seen; how far its confidence can be
 trusted; and the texts, worst first, with file and line. The page filters and
 sorts them; it asks for nothing outside itself. Without DATA the dev set is
 shown: who mends what the test set shows can no longer test on it.
-Exit codes: 0 done, 1 it could not be written, 2 a model, file or option is wrong."""
+Exit codes: 0 done, 1 it could not be written, 2 a model, file or option is
+wrong."""
 
 PAGE = "errors.html"
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = FlagParser(
-        prog="python -m runner errors",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = FlagParser(prog="python -m runner errors", description=HELP)
     add_model_flags(parser)
     parser.add_argument("data", metavar="DATA", nargs="*", help="files or folders of annotated texts")
     parser.add_argument("--split", choices=("dev", "test", "train"), help="the part of the run's own corpus to show")

@@ -1,4 +1,4 @@
-"""`python -m runner evaluate MODEL [DATA…]`: all scores of a trained model on annotated data."""
+"""`python -m runner evaluate MODEL [DATA…]`: all scores of a model on annotated data."""
 
 from __future__ import annotations
 
@@ -41,12 +41,7 @@ Exit codes: 0 done, 2 a model, a file or an option is wrong."""
 
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = FlagParser(
-        prog="python -m runner evaluate",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = FlagParser(prog="python -m runner evaluate", description=HELP)
     add_model_flags(parser)
     parser.add_argument("data", metavar="DATA", nargs="*", help="files or folders of annotated texts")
     parser.add_argument("--split", choices=("test", "dev", "train"), help="the part of the run's own corpus to score")

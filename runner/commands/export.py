@@ -1,4 +1,4 @@
-"""`python -m runner export MODEL OUT --to spacy`: a trained model as a folder of another library's."""
+"""`python -m runner export MODEL OUT`: a trained model as a folder that spaCy opens."""
 
 from __future__ import annotations
 
@@ -24,12 +24,7 @@ Exit codes: 0 done, 1 it could not be written, 2 a model or option is wrong."""
 
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = FlagParser(
-        prog="python -m runner export",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = FlagParser(prog="python -m runner export", description=HELP)
     parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     parser.add_argument("out", metavar="OUT", help="a new folder")
     parser.add_argument("--to", choices=("spacy",), required=True, help="the library that reads the folder")

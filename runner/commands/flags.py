@@ -11,9 +11,28 @@ from typing import NoReturn
 from runner.errors import Interrupted, RunFailed, RunnerError
 from runner.user_code import code_error
 
+HELP_WIDTH = 79  # characters of a line of --help, however wide the terminal
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of a description, and breaks the lines of the flags at HELP_WIDTH."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=HELP_WIDTH)
+
 
 class FlagParser(argparse.ArgumentParser):
-    """argparse's parser, which raises RunnerError for a fault of the command line."""
+    """argparse's parser, which raises RunnerError for a fault of the command line. Flags must be written out."""
+
+    def __init__(self, *, prog: str, description: str, usage: str | None = None, epilog: str | None = None) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            usage=usage,
+            epilog=epilog,
+            formatter_class=HelpFormatter,
+            allow_abbrev=False,
+        )
 
     def error(self, message: str) -> NoReturn:
         raise RunnerError(message, place="command line", hint=f"See {self.prog} --help.")

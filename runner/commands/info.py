@@ -1,4 +1,4 @@
-"""`python -m runner info`: what a bug report should say of this machine and this installation.
+"""`python -m runner info`: versions and machine, for a bug report.
 
 Nothing is changed, and no library is asked to compile or to connect: the store's address is told, not called.
 """
@@ -45,12 +45,7 @@ def main(words: Sequence[str]) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = FlagParser(
-        prog="python -m runner info",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = FlagParser(prog="python -m runner info", description=HELP)
     parser.add_argument("--json", dest="is_json", action="store_true", help="print one JSON object")
     return parser
 

@@ -1,4 +1,4 @@
-"""`python -m runner pretrain TEXTS… [key=value …]`: a run that learns token vectors from raw text.
+"""`python -m runner pretrain TEXTS…`: learn token vectors from raw text, for init.tok2vec.
 
 It is an ordinary run of the pipeline `pretrain` on the corpus `texts`, with batches, checkpoints and tracking as any other; this
 file puts its words into that form.
@@ -9,26 +9,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner.commands import program
+from runner.commands.flags import exit_code
 from runner.errors import RunnerError
 
 HELP = """\
 usage: python -m runner pretrain TEXTS... [KEY=VALUE ...]
 
-Learn token vectors from raw text: some words are hidden, and told from the words around them. A run on annotated data then
-starts from these token vectors:
+Learn token vectors from raw text: some words are hidden, and told from the
+words around them. A run on annotated data then starts from these vectors.
 
   python -m runner pretrain raw.txt output_dir=pretrained
-  python -m runner init.tok2vec=pretrained pipeline=ner corpus=files corpus.train=a.iob corpus.dev=b.iob
+  python -m runner init.tok2vec=pretrained corpus.train=a.iob corpus.dev=b.iob
 
-TEXTS: a .txt file has a text a line; of other formats the words are read, and no annotation. A twentieth of the texts is held
-back to score on (corpus.folds), or corpus.dev=FILE.
+TEXTS   .txt (a text a line); of other formats the words are read, and no
+        annotation. A twentieth of the texts is held back to score on
+        (corpus.folds), or corpus.dev=FILE.
 
-What is told of a hidden word: its first and last letters; with vectors=minilm (or file, spacy) its word vector.
-pipeline.components.words.hidden=0.15 is the share of words that are hidden. All other keys are those of a run; it is the same
-as python -m runner pipeline=pretrain corpus=texts corpus.train=TEXTS.
-"""
+What is told of a hidden word: its first and last letters; with vectors=minilm
+(or file, spacy) its word vector. pipeline.components.words.hidden=0.15 is the
+share of words that are hidden. All other keys are those of a run; the command
+is python -m runner pipeline=pretrain corpus=texts corpus.train=TEXTS."""
 
 _WITH_VALUE = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package", "-p", "--cfg", "-c")
+
+
+def main(words: Sequence[str]) -> int:
+    """Run `pretrain` with these words of the command line; return the exit code."""
+    if "--help" in words or "-h" in words:
+        print(HELP)
+        return 0
+    return exit_code(lambda: program.main(as_overrides(words)))
 
 
 def as_overrides(words: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""`python -m runner reap`: close the runs that MLflow shows as RUNNING though their process is gone.
+"""`python -m runner reap`: close the runs in MLflow whose process is gone.
 
 How a process is known to be gone: runner/tracking/process.py; which runs are closed: runner/tracking/mlflow/reap.py.
 """
@@ -14,24 +14,22 @@ from runner.foreign import shown_name
 from runner.tracking.mlflow.store import store_uri
 
 HELP = """\
-Close the runs that MLflow shows as RUNNING though the process that trained them is gone (killed, out of memory, a power
-cut). What their journals hold and MLflow lacks is sent first; then their status is KILLED, or how they really ended.
+Close the runs that MLflow shows as RUNNING though the process that trained
+them is gone: killed, out of memory, a power cut. What their journals hold and
+MLflow lacks is sent first; then their status is KILLED, or how they ended.
 
-  python -m runner reap                          in MLFLOW_TRACKING_URI, else ./mlflow.db
-  python -m runner reap --dry-run                only say which
+  python -m runner reap             in MLFLOW_TRACKING_URI, else ./mlflow.db
+  python -m runner reap --dry-run   only say which
 
-Runs of other machines, and runs whose process is alive, are never touched. An interrupted run can still go on: resume=auto.
-Exit codes: 0 done, 1 a run could not be closed, 2 an option or the store is wrong."""
+Runs of other machines, and runs whose process is alive, are never touched. An
+interrupted run can still go on: resume=auto.
+Exit codes: 0 done, 1 a run could not be closed, 2 an option or the store is
+wrong."""
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = FlagParser(
-        prog="python -m runner reap",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = FlagParser(prog="python -m runner reap", description=HELP)
     parser.add_argument("--uri", help="the MLflow store; default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db")
     parser.add_argument("--experiment", metavar="NAME", help="the runs of this experiment alone")
     parser.add_argument("--dry-run", action="store_true", help="change nothing")

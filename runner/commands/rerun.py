@@ -1,4 +1,4 @@
-"""`python -m runner rerun RUN`: repeat a run from its record, in MLflow or a folder, and say whether the bits are equal."""
+"""`python -m runner rerun RUN`: repeat a run, and say whether its bits are the same."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     from runner.tracking.past_run import PastRun
 
 HELP = """\
-Repeat a run: the same settings, data and code, as a new run in MLflow (tag rerun_of); then say whether its weights are the
-same bits.
+Repeat a run: the same settings, data and code, as a new run in MLflow (tag
+rerun_of); then say whether its weights are the same bits.
 
-  python -m runner rerun 3f2a…                        a run of MLflow by its id, or the folder of a run
-  python -m runner rerun 3f2a… seed=1                 with another value; what it changes is said
-  python -m runner rerun 3f2a… --force                although data or code are not what they were
+  python -m runner rerun 3f2a…           a run's id in MLflow, or its folder
+  python -m runner rerun 3f2a… seed=1    with another value; told what changes
+  python -m runner rerun 3f2a… --force   though data or code have changed
 
-The settings are those that the run has kept (config.yaml): conf/ does not count, and the environment only for texts that
-came from there (${oc.env:NAME}). A password that was given in the clear must be given again. It is refused
-where the data (checksums of the files, and how they were cut) or the code (the package's source, the files in `code`, numpy,
-thinc) differ. Packages that register entries of their own are not looked at. Where another kernel computes (BLAS,
-processor; the run's tag `kernel`), that is said: equal bits are promised on the same kernel alone.
-Exit codes: 0 the same bits, or no repetition was asked for (another value, --force); 1 other bits, or the run failed;
-2 refused, or config or data wrong; 130 or 143 interrupted."""
+The settings are those that the run has kept (config.yaml). Today's conf/ does
+not count, and the environment only for texts that came from it
+(${oc.env:NAME}). A password that was given in the clear must be given again.
+
+A repetition is refused if the data have changed (checksums of the files, and
+how they were cut), or the code (the package's source, the files in `code`,
+numpy, thinc). Packages that register entries are not looked at. Equal bits are
+promised on the same kernel alone (BLAS, processor; the run's tag `kernel`);
+another kernel is told.
+Exit codes: 0 the same bits, or no repetition was asked for (another value,
+--force); 1 other bits, or the run failed; 2 refused, or config or data wrong;
+130 or 143 interrupted."""
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = FlagParser(
-        prog="python -m runner rerun",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = FlagParser(prog="python -m runner rerun", description=HELP)
     parser.add_argument("run", metavar="RUN", help="an MLflow run id, or the folder of a run")
     parser.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="values in place of the recorded ones")
     parser.add_argument("--force", action="store_true", help="run although data or code differ")

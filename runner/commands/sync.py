@@ -1,4 +1,4 @@
-"""`python -m runner sync [FOLDER ...]`: send to MLflow what it has not got, from the journals of earlier runs.
+"""`python -m runner sync [FOLDER…]`: send to MLflow what it has not got.
 
 How a journal is found and sent: runner/tracking/mlflow/sync.py. In a run's folder only synced.json and the run_id in
 summary.json are changed.
@@ -24,15 +24,17 @@ from runner.tracking.mlflow.store import store_uri
 from runner.tracking.mlflow.sync import Journal, journals, look, send
 
 HELP = """\
-Send to MLflow what it has not got: runs that were trained while no server answered, or whose server went away.
+Send to MLflow what it has not got: runs that were trained while no server
+answered, or whose server went away.
 
-  python -m runner sync                          every run under outputs/ and multirun/
-  python -m runner sync out outputs/2026-05-01   these runs' folders, or all runs below them
-  python -m runner sync --uri http://127.0.0.1:5000   into this store, whatever the runs were started with
+  python -m runner sync                          all under outputs/, multirun/
+  python -m runner sync out outputs/2026-05-01   these runs, or all below them
+  python -m runner sync --uri http://127.0.0.1:5000
 
-Missing runs are made, others taken up; what is there already is kept once, so that it can be repeated at will. A run that
-is still being trained is left alone. Exit codes: 0 MLflow has everything that could be sent, 1 something did not reach it,
-2 an option is wrong."""
+Missing runs are made, others completed. Nothing is sent twice, so the command
+can be repeated. A run that is still being trained is left alone.
+Exit codes: 0 MLflow has everything that could be sent, 1 something did not
+reach it, 2 an option is wrong."""
 
 DEFAULT_FOLDERS = ("outputs", "multirun")
 LEFT_ALONE = {
@@ -43,12 +45,7 @@ LEFT_ALONE = {
 
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = FlagParser(
-        prog="python -m runner sync",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = FlagParser(prog="python -m runner sync", description=HELP)
     parser.add_argument("folders", metavar="FOLDER", nargs="*", help="default: outputs and multirun")
     parser.add_argument("--uri", help="the MLflow store to send to; default: the one each run was started with")
     return parser

@@ -1,4 +1,4 @@
-"""`python -m runner threshold MODEL DATA`: the decision thresholds that give the best F on annotated data."""
+"""`python -m runner threshold MODEL DATA`: from which probability a label should count."""
 
 from __future__ import annotations
 
@@ -38,12 +38,7 @@ wrong."""
 
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = FlagParser(
-        prog="python -m runner threshold",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = FlagParser(prog="python -m runner threshold", description=HELP)
     add_model_flags(parser)
     parser.add_argument("data", metavar="DATA", nargs="+", help="files or folders of annotated texts")
     parser.add_argument("--component", metavar="NAME", help="default: the only one that decides by a threshold")

@@ -1,4 +1,7 @@
-"""`python -m runner vectors train TEXTS… -o OUT`: word vectors from raw text, by gensim (an extra), for `vectors=file`."""
+"""`python -m runner vectors train TEXTS…`: learn word vectors from raw text, for vectors=file.
+
+gensim, an extra, learns them.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +46,6 @@ def make_parser() -> argparse.ArgumentParser:
         prog="python -m runner vectors",
         usage="python -m runner vectors train TEXTS... -o OUT [options]",
         description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("action", choices=["train"], metavar="train", help="the one thing that it does")
     parser.add_argument("inputs", metavar="TEXTS", nargs="+", help="files, folders, or - for standard input")

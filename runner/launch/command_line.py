@@ -1,4 +1,4 @@
-"""What the words of a command line say before Hydra composes anything: options, help, repeats, where notes go.
+"""What the words of a command line say before Hydra composes anything: options, repeats, where notes go.
 
 Hydra's parser is taken from `hydra._internal` because `hydra.main` reads sys.argv and prints usage texts; the dependency is
 bounded to 1.3.
@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from runner import __version__
-from runner.config.conf_folder import conf_dir
-from runner.config.nodes import compose_node
 from runner.errors import RunnerError
 from runner.launch.folders import NOTES_FOLDER
 
@@ -60,31 +57,3 @@ def words_of(overrides: ListConfig | list[str]) -> list[str]:
     from omegaconf import OmegaConf
 
     return [str(word) for word in OmegaConf.to_container(overrides, resolve=False) or ()]
-
-
-def help_text(overrides: Sequence[str], config_dir: str | None) -> str:
-    """`hydra.help.template`, filled in.
-
-    Hydra's own `--help` copies its whole repository once for each group, which takes longer than all the rest.
-    """
-    import string
-    import textwrap
-
-    from omegaconf import OmegaConf
-
-    node = compose_node(overrides, config_dir)
-    folders = [conf_dir(), *([Path(config_dir)] if config_dir else [])]
-    names = [name for name in reversed(list(node.hydra.runtime.choices)) if "/" not in name]  # as in config.yaml
-    names += sorted({entry.name for folder in folders for entry in folder.iterdir() if entry.is_dir()} - set(names))
-    lines = []
-    for name in names:
-        options = sorted({file.stem for folder in folders for file in (folder / name).glob("*.yaml")})
-        line = f"{name:<12}{', '.join(options)}"
-        lines += textwrap.wrap(line, 100, subsequent_indent=" " * 12, break_long_words=False)
-    template = str(node.hydra.help.template)
-    config = ""
-    if "$CONFIG" in template:
-        del node["hydra"]
-        config = OmegaConf.to_yaml(node)
-    groups = "\n  ".join(lines)
-    return string.Template(template).safe_substitute(APP_CONFIG_GROUPS=groups, CONFIG=config).rstrip()

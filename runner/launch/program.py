@@ -19,7 +19,7 @@ from runner.config.compose import job_error
 from runner.config.conf_folder import CONFIG_NAME, conf_dir
 from runner.config.nodes import register
 from runner.errors import Interrupted, RunnerError
-from runner.launch.command_line import asks_for_repeats, help_text, notes_folder, parse_arguments
+from runner.launch.command_line import asks_for_repeats, notes_folder, parse_arguments
 from runner.launch.folders import NO_NOTES
 from runner.launch.runs import EXIT_BUG, Command, Runs
 from runner.signals import raised
@@ -95,6 +95,8 @@ def _start(argv: Sequence[str], runs: Runs) -> None:
         runs.config_dir = arguments.config_dir
         arguments.multirun = arguments.multirun or asks_for_repeats(words)
         if arguments.help:
+            from runner.launch.help import help_text
+
             print(help_text(words, arguments.config_dir))
             return
         if arguments.hydra_help:  # of Hydra's own config: our keys are none of it, and guard.py refuses its loggers

@@ -1,4 +1,4 @@
-"""`python -m runner debug [overrides]`: check a run's config and data before the run.
+"""`python -m runner debug [KEY=VALUE…]`: what a run would see, and what it would cost.
 
     python -m runner debug corpus=wnut17                      sizes, labels, faults, and what an epoch would cost
     python -m runner debug -m optimizer=adam,radam seed=0,1   every job of a multirun, composed and rehearsed
@@ -21,13 +21,22 @@ from runner.launch.command_line import parse_arguments
 from runner.user_code import code_error
 
 HELP = """\
-python -m runner debug [key=value ...] [-m] [--config-dir DIR] [--json]
+usage: python -m runner debug [KEY=VALUE ...] [-m] [--config-dir DIR] [--json]
 
-Shows what a run with these overrides would see: sizes, labels, faults of the data, time and memory of an epoch.
-  -m, --multirun     every job of a multirun: composed, built, and rehearsed on a few texts
+Show what a run with these settings would see: sizes, labels, faults of the
+data, time and memory of an epoch. Nothing is trained, written or tracked.
+
+  python -m runner debug corpus=wnut17
+  python -m runner debug -m optimizer=adam,radam seed=0,1
+
+options:
+  -m, --multirun     every job of a multirun: composed, built, and rehearsed on
+                     a few texts
   --config-dir DIR   adds your folder of configs
-  --json             one JSON object on stdout
-Exit codes: 0 nothing stops the run, 1 something would (the last section says what), 2 the config is wrong."""
+  --json             print one JSON object
+
+Exit codes: 0 nothing stops the run, 1 something would (the last section says
+what), 2 the config is wrong."""
 
 _UNSUPPORTED = ("cfg", "info", "shell_completion", "hydra_help", "run", "resolve", "package", "version")
 

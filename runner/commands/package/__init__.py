@@ -29,12 +29,7 @@ Exit codes: 0 done, 1 it could not be written, 2 a model or option is wrong."""
 
 def make_parser() -> argparse.ArgumentParser:
     """The flags of the command."""
-    parser = FlagParser(
-        prog="python -m runner package",
-        description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = FlagParser(prog="python -m runner package", description=HELP)
     parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     parser.add_argument("out", metavar="OUT", help="the folder of wheels, made if it is missing")
     parser.add_argument("--name", metavar="NAME", help="default: of a registered model, else language and components")

@@ -1,4 +1,4 @@
-"""`python -m runner predict MODEL INPUT… -o OUT`: annotate texts, as a stream, in order.
+"""`python -m runner predict MODEL INPUT…`: annotate texts: files, folders, streams.
 
 corpus/texts.py reads, annotator.py annotates (in workers, if asked), formats.py encodes, output.py keeps what is done.
 """
@@ -56,8 +56,6 @@ def make_parser() -> argparse.ArgumentParser:
         prog="python -m runner predict",
         usage="python -m runner predict MODEL INPUT... -o OUT [options]",
         description=HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add_model_flags(parser)
     parser.add_argument("inputs", metavar="INPUT", nargs="+", help="files, folders, or - for standard input")
