@@ -47,7 +47,7 @@ def _index() -> str:
 def _page(kind: str) -> str:
     table_of_kind = registry.KINDS[kind]
     shown = [f"# {kind}", MEANING.get(kind, f"Entries of the kind {code(kind)}.")]
-    names = table_of_kind.names()
+    names = [name for name in table_of_kind.names() if name not in table_of_kind.mains]
     if not names:
         shown.append("The project registers none: a file in `code` does ([add your own](../../extending.md)).")
     for name in names:
