@@ -18,6 +18,7 @@ html_title = "runner"
 html_static_path = ["static"]
 html_css_files = ["pages.css"]
 html_show_sphinx = False
+html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False
 templates_path: list[str] = []

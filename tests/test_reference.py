@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -17,6 +18,7 @@ from typing import Any
 from warnings import catch_warnings, simplefilter
 
 import pytest
+import yaml
 
 from runner import __main__ as program
 from runner import registry
@@ -100,15 +102,31 @@ def missing(built: Built) -> list[str]:
         lacking += [
             f"option {command} {option}" for option in options_of(command) if f"{command}.{option}" not in known
         ]
-    for folder in (folder for folder in conf_dir().iterdir() if folder.is_dir()):
-        page = f"reference/groups/{folder.name}"
-        names = (
-            re.findall(rf"<h2>{folder.name}=(\w+)<", built.text(page))
-            if (built.folder / f"{page}.html").is_file()
-            else []
-        )
-        lacking += [f"option {folder.name}={file.stem}" for file in folder.glob("*.yaml") if file.stem not in names]
+    return [*lacking, *missing_of_conf(built, conf_dir())]
+
+
+def missing_of_conf(built: Built, conf: Path) -> list[str]:
+    """The options of config groups, and the keys that their files set, that the pages of the groups lack."""
+    lacking = []
+    for file in sorted(conf.glob("*/*.yaml")):
+        group, page = file.parent.name, built.folder / "reference" / "groups" / f"{file.parent.name}.html"
+        text = page.read_text(encoding="utf8") if page.is_file() else ""
+        section = re.search(rf"<h2>{group}={file.stem}<.*?(?=<h2>|\Z)", text, re.S)
+        if section is None:
+            lacking.append(f"option {group}={file.stem}")
+            continue
+        shown = re.sub(r"<[^>]+>", "", section[0])
+        names = flat(yaml.safe_load(file.read_text(encoding="utf8")))
+        lacking += [f"key {name} of {group}={file.stem}" for name in names if name not in shown]
     return lacking
+
+
+def flat(node: Any) -> Iterator[str]:
+    """The names of all keys of a file, without Hydra's list of defaults."""
+    for key, value in node.items() if isinstance(node, dict) else ():
+        if key != "defaults":
+            yield str(key)
+            yield from flat(value)
 
 
 def test_the_pages_build_without_a_warning_and_every_link_leads_somewhere(built: Built) -> None:
@@ -138,6 +156,14 @@ def test_what_is_taken_from_the_reference_is_missed(built: Built) -> None:
     assert gone <= built.objects
     less = dataclasses.replace(built, objects=built.objects - gone)
     assert missing(less) == ["key training.patience", "entry optimizers.sgd", "option evaluate --split"]
+
+
+def test_a_new_file_of_a_group_and_a_new_key_of_one_are_missed(built: Built, tmp_path: Path) -> None:
+    shutil.copytree(conf_dir(), tmp_path / "conf")
+    (tmp_path / "conf" / "optimizer" / "nonsense.yaml").write_text("type: adam\n", encoding="utf8")
+    with (tmp_path / "conf" / "optimizer" / "sgd.yaml").open("a", encoding="utf8") as file:
+        file.write("nonsense: 1\n")
+    assert missing_of_conf(built, tmp_path / "conf") == ["option optimizer=nonsense", "key nonsense of optimizer=sgd"]
 
 
 def test_each_key_has_its_type_default_and_meaning(built: Built) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import importlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from unittest import mock
 
 from generator.markdown import block, directive, plain
@@ -16,6 +16,23 @@ from runner import registry
 from runner.config.conf_folder import conf_dir
 
 _WIDTH = 80
+_NOTHING: Mapping[str, str] = {}
+_HYDRA = {  # what Hydra's options mean here; its own texts speak of its insides, or of where it is installed
+    "help": "Show what can be chosen and set, and exit.",
+    "hydra_help": "Show Hydra's own help, and exit.",
+    "version": "Show the version, and exit.",
+    "overrides": "`GROUP=OPTION`, `KEY=VALUE`, `+KEY=VALUE`, `~KEY`; with `-m` also values that commas separate.",
+    "cfg": "Show the composed config in place of running it: `job` (the run's keys), `hydra` (Hydra's), or `all`.",
+    "resolve": "With `--cfg`: show values in place of `${…}`.",
+    "package": "With `--cfg`: show this part of the config alone, such as `-p optimizer`.",
+    "run": "One run (the default).",
+    "multirun": "A run for each combination of values that commas separate.",
+    "shell_completion": "`install=bash` or `install=fish` prints what makes a shell complete words; `uninstall=…` undoes it.",
+    "config_path": "A folder of configs in the place of the project's.",
+    "config_name": "A file in the place of config.yaml.",
+    "config_dir": "A folder of configs beside the project's; what it holds comes first.",
+    "info": "Show how Hydra came to its config: its plugins, its search path, its list of defaults.",
+}
 _REFUSED = ("experimental_rerun",)  # an option of Hydra's that the program answers with an error
 
 
@@ -81,13 +98,14 @@ def _program_mark(name: str) -> str:
     return f"```{{program}} {name}\n```"
 
 
-def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
+def _options(parser: argparse.ArgumentParser, texts: Mapping[str, str] = _NOTHING) -> Iterator[str]:
+    """The options of a parser. texts: of an action (by `dest`) in the place of its help."""
     for action in parser._actions:
         if action.help is argparse.SUPPRESS or action.dest in _REFUSED:
             continue
         value = _value_of(action) if action.nargs != 0 else ""
         names = ", ".join(f"{name} {value}".strip() for name in action.option_strings) or value
-        told = plain(_help_of(action, parser))
+        told = texts[action.dest] if action.dest in texts else plain(_help_of(action, parser))
         yield directive("option", names, told[:1].upper() + told[1:])
 
 
@@ -118,7 +136,7 @@ def _train() -> Iterator[str]:
     )
     yield f"{_program_mark('train')}\n"
     parser, _ = parse_arguments([])
-    yield from _options(parser)
+    yield from _options(parser, _HYDRA)
 
 
 def _pretrain() -> Iterator[str]:

@@ -52,12 +52,24 @@ def _page(kind: str) -> str:
         shown.append("The project registers none: a file in `code` does ([add your own](../../extending.md)).")
     for name in names:
         factory = table_of_kind.get(name)
-        body = docstring(inspect.getdoc(factory) or "")
+        body = docstring("\n\n".join(_texts(factory, kind)))
         rows = arguments(factory)
         shown.append(f"## {name}")
-        given = table(("argument", "type", "default"), rows) or "It takes no arguments."
+        given = table(("argument", "type", "default"), rows) or (
+            "" if "no options" in body else "It takes no arguments."
+        )
         shown.append(directive("entry", f"{kind}.{name}", f"{body}\n\n{given}"))
     return "\n\n".join(shown) + "\n"
+
+
+def _texts(factory: Callable[..., Any], kind: str) -> list[str]:
+    """The factory's docstring, and that of its module where the module makes nothing else of the kind."""
+    module = inspect.getmodule(factory)
+    others = [
+        name for name in registry.KINDS[kind].names() if registry.KINDS[kind].get(name).__module__ == factory.__module__
+    ]
+    about = module.__doc__ if module is not None and len(others) == 1 else None
+    return [text for text in (inspect.getdoc(factory), inspect.cleandoc(about or "")) if text]
 
 
 def arguments(factory: Callable[..., Any]) -> list[tuple[str, str, str]]:

@@ -15,6 +15,14 @@ from runner.config import nodes, schema
 from runner.config.conf_folder import conf_dir
 
 PRESETS = ("experiment", "variant")  # their options are shown as they are written: each is a difference to the defaults
+_SWEEPERS = (
+    ("basic", nodes.GridKeys, "A grid: a job for every combination of values."),
+    (
+        "optuna",
+        nodes.SearchKeys,
+        "A search for the best score, by Optuna (extra `search`): each trial chooses its values by those before it.",
+    ),
+)
 _PLAIN_TYPES = {
     "int": "whole number", "float": "number", "bool": "true or false", "str": "text", "Any": "any value",
     "list[str]": "list of texts", "dict[str, float]": "mapping of names to numbers",
@@ -100,7 +108,8 @@ def _type_text(field: dataclasses.Field[Any]) -> str:
         return f"{names} or `null`" if field.default is None else names
     if meta["block"]:
         many = "" if "name → block" not in meta["meaning"] else "mapping of names to blocks: "
-        return f"{many}[{meta['block']}](entries/{meta['block']}.md)"
+        one = {"schedules": "number or block of "}.get(meta["block"], "block of " if not many else "")
+        return f"{many}{one}[{meta['block']}](entries/{meta['block']}.md)"
     text = str(field.type)
     optional = re.fullmatch(r"Optional\[(.+)\]", text)
     return f"{_PLAIN_TYPES[optional[1]]} or `null`" if optional else _PLAIN_TYPES[text]
@@ -196,8 +205,8 @@ def _hydra_page() -> str:
         "there are cores; the default), `basic` (one after the other), `submitit_slurm` and `ray` (extras). "
         "See [many runs](../../sweeps.md).",
     ]
-    for name, kind in (("basic", nodes.GridKeys), ("optuna", nodes.SearchKeys)):
-        shown += [f"## hydra/sweeper={name}", plain((inspect.getdoc(kind) or "").replace("`hydra.sweeper` of a", "A"))]
+    for name, kind, about in _SWEEPERS:
+        shown += [f"## hydra/sweeper={name}", about]
         source = dict(re.findall(r"^    (\w+): .*?  # (.*)$", inspect.getsource(kind), re.M))
         rows = [
             (code(f"hydra.sweeper.{field.name}"), code(_default(field)), plain(source.get(field.name, "")))

@@ -64,19 +64,29 @@ def _head_lines(text: str) -> int:
     return next((i for i, line in enumerate(text.splitlines()) if not line.startswith("#")), len(text.splitlines()))
 
 
-def _walk(node: yaml.MappingNode, prefix: str, rows: list[str], head: int) -> Iterator[Line]:
+def _walk(node: yaml.Node, prefix: str, rows: list[str], head: int) -> Iterator[Line]:
     for key, value in node.value:
         if prefix == "" and key.value == "defaults":
             continue
         name = f"{prefix}{key.value}"
-        is_open = isinstance(value, yaml.MappingNode) and not value.flow_style and bool(value.value)
+        is_open = _is_open(value)
         is_below = value.start_mark.line != key.start_mark.line or is_open
         row = key.end_mark.line if is_below else value.end_mark.line
         column = key.end_mark.column + 1 if is_below else value.end_mark.column
         reason = " ".join(filter(None, (_above(rows, key.start_mark.line, head), _beside(rows[row][column:]))))
         yield Line(name, "" if is_open else _written(rows, value, is_below=is_below), reason)
-        if is_open:
+        if is_open and isinstance(value, yaml.MappingNode):
             yield from _walk(value, f"{name}.", rows, head)
+        elif is_open:
+            for i, item in enumerate(value.value):
+                yield from _walk(item, f"{name}[{i}].", rows, head)
+
+
+def _is_open(value: yaml.Node) -> bool:
+    """Whether keys stand below it, one a line: a mapping, or a list of mappings."""
+    if isinstance(value, yaml.SequenceNode) and not value.flow_style:
+        return all(isinstance(item, yaml.MappingNode) for item in value.value)
+    return isinstance(value, yaml.MappingNode) and not value.flow_style and bool(value.value)
 
 
 def _written(rows: list[str], value: yaml.Node, *, is_below: bool) -> str:
