@@ -1,4 +1,4 @@
-"""`init.model=MODEL` on a command line: the pipeline of the run is the model's.
+"""`init.model=MODEL` on a command line, or in a preset: the pipeline of the run is the model's.
 
 The model's blocks become a file of the group `pipeline`, so that overrides reach into them as into any other:
 `~pipeline.components.ner` leaves a component out, `+pipeline.components.textcat={…}` and `pipeline=textcat` add one.
@@ -9,10 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from runner import bounded_yaml
 from runner.config.auto import AUTO
 from runner.errors import RunnerError
+from runner.files import read_file
 
 if TYPE_CHECKING:
     from runner.config.schema import RunConfig
@@ -21,10 +26,14 @@ if TYPE_CHECKING:
 OPTION = "of_init_model"  # of the group pipeline
 
 
-def with_pipeline_of_model(words: Sequence[str]) -> list[str]:
-    """The words of a command line, with the pipeline of the model that they start from. Raises RunnerError."""
+def with_pipeline_of_model(words: Sequence[str], config_dir: str | Path | None = None) -> list[str]:
+    """The words of a command line, with the pipeline of the model that they start from. Raises RunnerError.
+
+    The model is named by a word, or by a preset of the user's folder.
+    """
     named = [word for word in words if word.lstrip("+").startswith("init.model=")]
-    if not named or (reference := _value(named[-1])) is None:
+    reference = _value(named[-1]) if named else _model_of_preset(words, config_dir)
+    if reference is None:
         return list(words)
     from runner.tracking.initial import initial_model
 
@@ -34,6 +43,24 @@ def with_pipeline_of_model(words: Sequence[str]) -> list[str]:
     if not chosen:
         return [*words, f"pipeline={OPTION}"]
     return [_combined(word) if i in chosen else word for i, word in enumerate(words)]
+
+
+def _model_of_preset(words: Sequence[str], config_dir: str | Path | None) -> str | None:
+    """`init.model` in the file of `experiment=NAME` in the user's folder; None if no such file names a model."""
+    presets = [word.partition("=")[2] for word in words if word.lstrip("+").startswith("experiment=")]
+    path = Path(config_dir) / "experiment" / f"{presets[-1]}.yaml" if config_dir and presets else None
+    if path is None or not path.is_file():
+        return None
+    try:
+        content = bounded_yaml.read(read_file(path))
+    except (OSError, yaml.YAMLError):
+        return None  # told when the config is composed
+    init = content.get("init") if isinstance(content, Mapping) else None
+    model = init.get("model") if isinstance(init, Mapping) else None
+    if isinstance(model, str) and "${" in model:
+        fact = "the model that a run starts from is named by itself, as it decides the pipeline"
+        raise RunnerError(fact, place=f"{path}: init.model", hint="Write its folder, or name it on the command line.")
+    return model if isinstance(model, str) else None
 
 
 def register(initial: Initial) -> None:

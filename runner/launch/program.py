@@ -91,7 +91,7 @@ def _start(argv: Sequence[str], runs: Runs) -> None:
     version.setbase("1.3")
     try:
         parser, arguments = parse_arguments(argv)
-        words = arguments.overrides = with_pipeline_of_model(arguments.overrides)
+        words = arguments.overrides = with_pipeline_of_model(arguments.overrides, arguments.config_dir)
         runs.config_dir = arguments.config_dir
         arguments.multirun = arguments.multirun or asks_for_repeats(words)
         if arguments.help:

@@ -93,6 +93,21 @@ def test_a_run_goes_on_from_a_model_and_adds_a_label(place: Path) -> None:
     assert "starts from first/model-best, on the dev set: NER P" in ended.stdout
 
 
+def test_a_preset_of_the_users_names_the_model(place: Path) -> None:
+    preset = place / "mine/experiment/more.yaml"
+    preset.parent.mkdir(parents=True)
+    preset.write_text("# @package _global_\ninit: {model: first}\n", encoding="utf8")
+    same = train(place, "named", "init.model=first", *data("both"))
+    ours = train(place, "preset", "--config-dir", "mine", "experiment=more", *data("both"))
+    assert ours.code == 0, ours.stderr
+    assert ours.summary["weights_sha256"] == same.summary["weights_sha256"]
+
+    preset.write_text("# @package _global_\ninit: {model: '${oc.env:HOME}/first'}\n", encoding="utf8")
+    refused = train(place, "refused", "--config-dir", "mine", "experiment=more", *data("both"))
+    assert refused.code == 2
+    assert "Write its folder, or name it on the command line." in refused.stderr
+
+
 def test_the_score_before_is_that_of_the_model(place: Path) -> None:
     ended = train(place, "again", "init.model=first", *data("people"), "training.max_epochs=1")
     first = json.loads((place / "first" / "summary.json").read_text("utf8"))["best"]

@@ -75,7 +75,7 @@ def _main(words: Sequence[str], *, as_json: bool) -> int:
             )
     from runner.launch.initial import with_pipeline_of_model
 
-    arguments.overrides = with_pipeline_of_model(arguments.overrides)
+    arguments.overrides = with_pipeline_of_model(arguments.overrides, arguments.config_dir)
     from runner.commands.debug.lines import run_lines, sweep_lines
     from runner.commands.debug.report import run_report, sweep_report
 
