@@ -1,50 +1,65 @@
-"""Pages that lie outside docs/, where a code host looks for them: copied beside the others, their links turned round."""
+"""Pages that lie outside docs/, where a code host looks for them: copied to docs/project/, their links turned round.
+
+A link to any other file of the project, such as a script, becomes a file to download.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 FOLDER = "project"
-SOURCES = {  # below the root of the project → page below docs/project/
+_FIXED = {  # below the root of the project → page below docs/project/
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "benchmarks/README.md": "benchmarks.md",
+    "examples/README.md": "examples/index.md",
 }
 _LINK = re.compile(r"(\]\()([^)\s:]+)(\))")
+
+
+def sources(root: Path) -> dict[str, str]:
+    """Path below the root of the project → name of its copy below docs/project/; each folder of examples/ has a page."""
+    walks = {
+        f"examples/{file.parent.name}/README.md": file.parent.name for file in sorted(root.glob("examples/*/README.md"))
+    }
+    return {name: copy for name, copy in _FIXED.items() if (root / name).is_file()} | {
+        name: f"examples/{walk}.md" for name, walk in walks.items()
+    }
 
 
 def pages(root: Path) -> dict[str, str]:
     """Name below docs/project/ → text."""
     texts = {}
-    for source, name in SOURCES.items():
-        folder = (root / source).parent
+    for source, copy in sources(root).items():
         text = (root / source).read_text(encoding="utf8")
-        texts[name] = _LINK.sub(lambda link, folder=folder: link[1] + _seen_from(link[2], folder, root) + link[3], text)
+        texts[copy] = _LINK.sub(
+            lambda link, at=(source, copy): f"{link[1]}{_turned(link[2], *at, root)}{link[3]}", text
+        )
+        if copy.endswith("/index.md"):
+            texts[copy] += "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
     return texts
 
 
 def mend_links(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Lead the links of a page in docs/ that go to a copied file to its copy."""
-    up = "../" * docname.count("/")
-    for original, copy in SOURCES.items():
-        source[0] = source[0].replace(f"](../{original}", f"]({up}{FOLDER}/{copy}")
+    """Lead the links of a page of docs/ that go to a copied file to its copy."""
+    if docname.startswith(f"{FOLDER}/"):
+        return
+    for original, copy in sources(Path(app.srcdir).parent).items():
+        source[0] = source[0].replace(f"](../{original}", f"]({FOLDER}/{copy}")
 
 
-def _seen_from(link: str, folder: Path, root: Path) -> str:
-    """A link of a file in `folder` as one of a page in docs/project/."""
+def _turned(link: str, source: str, copy: str, root: Path) -> str:
+    """A link in the file `source` as one in its copy."""
     target, sharp, anchor = link.partition("#")
     if not target:
         return link
-    path = (folder / target).resolve().relative_to(root.resolve()).as_posix()
-    if path in SOURCES:
-        return SOURCES[path] + sharp + anchor
-    return (
-        f"../{path.removeprefix('docs/')}{sharp}{anchor}"
-        if path.startswith("docs/")
-        else f"../../{path}{sharp}{anchor}"
-    )
+    path = (root / source).parent.joinpath(target).resolve().relative_to(root.resolve()).as_posix()
+    copies = sources(root)
+    there = PurePosixPath("docs", FOLDER, copies[path]) if path in copies else PurePosixPath(path)
+    return os.path.relpath(there, PurePosixPath("docs", FOLDER, copy).parent) + sharp + anchor
