@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from runner import __main__ as program
 from runner.config.compose import compose
 from tests.pages import workshop
 from tests.pages.blocks import PAGES, Block, Command, blocks, commands, commands_of
@@ -88,8 +87,8 @@ def check(command: Command) -> None:
         f"nothing is known of {command}: run it, or say in NOT_RUN why not"
     )
     words = words_of(command)
-    name = next(iter(words[1:] if words[0].startswith("code=") else words), program.TRAIN)
-    is_training = not name.isidentifier() or name in (program.TRAIN, program.PRETRAIN)
+    name = next(iter(words[1:] if words[0].startswith("code=") else words), "train")
+    is_training = not name.isidentifier() or name in ("train", "pretrain")
     if (is_training or name == "debug") and is_composed(words):
         for job in points([word for word in words if word not in ("-m", "debug")]):
             compose(job)
