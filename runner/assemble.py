@@ -39,7 +39,7 @@ from runner.launch.teachers import make_teacher, teacher_weight
 from runner.model.allocator import IN_TRAINING, keep_freed_memory
 from runner.model.ops import make_ops
 from runner.registry import Schedule
-from runner.tracking.base import DatasetInfo, Resumed, RunInfo, ScoreColumns, Tracker, Trackers
+from runner.tracking.base import DatasetInfo, LearningPart, Resumed, RunInfo, ScoreColumns, Tracker, Trackers
 from runner.tracking.initial import initial_model
 from runner.tracking.provenance import provenance_tags
 from runner.training.chosen import chosen, told
@@ -374,16 +374,28 @@ def run_info(
                 component.heading,
                 component.columns,
                 is_taught=plan.teacher is not None and plan.teacher.knows(component.name),
+                main=[key for key in component.columns if plan.score_weights.get(key)],
             )
             for component in (pipeline.components[name] for name in pipeline.pipe_names)
             if component.has_weights
         ],
+        parts=_parts(pipeline),
         chosen=plan.chosen,
         max_epochs=plan.max_epochs,
         max_steps=plan.max_steps,
         resumed=resumed,
         parent=config.sweep.key if config.sweep is not None else None,
     )
+
+
+def _parts(pipeline: Pipeline) -> list[LearningPart]:
+    """What has weights: shared token vectors, then the components."""
+    parts = []
+    for name, span in pipeline.parameters.owners().items():
+        labels = pipeline.components[name].labels if name in pipeline.components else ()
+        learns = name not in pipeline.components or name in pipeline.pipe_names
+        parts.append(LearningPart(name, span.stop - span.start, list(labels), learns=learns))
+    return parts
 
 
 def _changes(overrides: list[str]) -> list[str]:

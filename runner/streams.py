@@ -1,6 +1,8 @@
 """Streams for what a command prints: they mask secrets, escape what steers a terminal, and never fail.
 
 If the reader has gone (`… | head`), printing ends and nothing else: a training goes on, and no traceback is shown.
+
+Colours are rich's, on a terminal alone, and not where NO_COLOR is set (https://no-color.org): `print_lines`.
 """
 
 from __future__ import annotations
@@ -9,15 +11,25 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.foreign import shown
 from runner.secrets import masked
 
 # Control characters other than line breaks and tabs, half characters, and marks that turn the writing direction.
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class Piece(NamedTuple):
+    """A part of a line, in a style of rich's ("bold", "green"); without a style it is plain."""
+
+    text: str
+    style: str = ""
+
+
+Line = str | Sequence[Piece]
 
 
 class CleanStream:
@@ -28,9 +40,14 @@ class CleanStream:
         self._is_plain = is_plain
 
     def write(self, text: str) -> int:
-        clean = masked(text)
-        if self._is_plain:
-            clean = _STEERING.sub(lambda match: shown(match[0]), clean)
+        self._pass_on(_clean(text) if self._is_plain else masked(text))
+        return len(text)
+
+    def write_pieces(self, pieces: Sequence[Piece]) -> None:
+        """Write pieces with their styles: the text of each is cleaned, the styles are let through."""
+        self._pass_on("".join(_rendered(piece, _clean(piece.text)) for piece in pieces))
+
+    def _pass_on(self, clean: str) -> None:
         try:
             try:
                 self._inner.write(clean)
@@ -39,7 +56,6 @@ class CleanStream:
                 self._inner.write(clean.encode(encoding, "backslashreplace").decode(encoding))
         except BrokenPipeError:
             self._let_go()
-        return len(text)
 
     def writelines(self, lines: Any) -> None:
         for line in lines:
@@ -87,3 +103,40 @@ def terminal_width(stream: Any) -> int | None:
         return shutil.get_terminal_size().columns if stream.isatty() else None
     except (AttributeError, ValueError):  # replaced by something simpler, or closed
         return None
+
+
+def has_colours(stream: Any) -> bool:
+    """Whether a stream shows colours: a terminal that knows them, and whose user has not set NO_COLOR."""
+    if terminal_width(stream) is None or os.environ.get("NO_COLOR"):
+        return False
+    if sys.platform == "win32":
+        return "WT_SESSION" in os.environ
+    return os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
+def print_lines(*lines: Line, file: Any = None) -> None:
+    """Print each line, with its styles where the stream shows colours. file: default sys.stdout."""
+    stream = sys.stdout if file is None else file
+    is_coloured = has_colours(stream)
+    for line in lines:
+        pieces = [Piece(line)] if isinstance(line, str) else line
+        if not is_coloured:
+            stream.write("".join(piece.text for piece in pieces) + "\n")
+        elif isinstance(stream, CleanStream):
+            stream.write_pieces([*pieces, Piece("\n")])
+        else:
+            stream.write("".join(_rendered(piece, _clean(piece.text)) for piece in pieces) + "\n")
+    stream.flush()
+
+
+def _clean(text: str) -> str:
+    return _STEERING.sub(lambda match: shown(match[0]), masked(text))
+
+
+def _rendered(piece: Piece, text: str) -> str:
+    if not piece.style:
+        return text
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    return Style.parse(piece.style).render(text, color_system=ColorSystem.STANDARD)

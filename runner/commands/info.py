@@ -21,7 +21,7 @@ import runner
 from runner.commands.flags import FlagParser, exit_code
 from runner.errors import RunnerError
 from runner.secrets import masked, masked_all
-from runner.tracking.provenance import git_tags
+from runner.tracking.provenance import git_tags, n_cores, processor
 
 HELP = """\
 Print what a bug report should say: versions, machine, arithmetic, folders.
@@ -70,8 +70,8 @@ def installation() -> dict[str, Any]:
         },
         "machine": {
             "platform": platform.platform(),
-            "processor": platform.machine(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "processor": processor(),
+            "cores": n_cores(),
             "memory_bytes": _memory(),
         },
         "dependencies": {name: _version(name) for name in _requirements()},

@@ -6,9 +6,9 @@ The loop knows no tracker and a tracker knows no loop; between them stand `Step`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from runner.training.step import Step
 
@@ -35,6 +35,17 @@ class ScoreColumns(NamedTuple):
     heading: str  # of its loss: "NER"
     scores: Mapping[str, str]  # score → heading: {"ents_f": "NER F"}
     is_taught: bool = False  # it has a teacher, and two losses: what it learns of the data, and what it is taught
+    main: Sequence[str] = ()  # the scores that are part of the final one; empty: the last one
+
+
+@dataclass(frozen=True)
+class LearningPart:
+    """A component, or token vectors that components share."""
+
+    name: str
+    n_weights: int
+    labels: Sequence[str] = ()
+    learns: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,8 @@ class RunInfo:
     datasets: Sequence[DatasetInfo] = ()
     components: Sequence[str] = ("ner",)
     columns: Sequence[ScoreColumns] = ()  # of the components that learn
+    parts: Sequence[LearningPart] = ()
+    places: Mapping[str, str] = field(default_factory=dict)  # tracker ("MLflow") → address that it writes to
     chosen: Mapping[str, str] = field(default_factory=dict)  # key of the config that left it open → what was chosen
     max_epochs: int | None = None
     max_steps: int | None = None
@@ -97,6 +110,15 @@ class Tracker(Protocol):
         """Called after the last step, however the run ended. Returns the id of the tracked run, None where there is none."""
 
 
+@runtime_checkable
+class HasPlace(Protocol):
+    """A tracker that can say where it writes to."""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Its name for people, and an address: ("MLflow", "http://127.0.0.1:5000")."""
+
+
 class Trackers:
     """Many trackers as one."""
 
@@ -104,6 +126,9 @@ class Trackers:
         self._trackers = trackers
 
     def start(self, run: RunInfo) -> None:
+        """Start each tracker. The run that they see names the places of those that have a `place`, (name, address)."""
+        places = dict(tracker.place for tracker in self._trackers if isinstance(tracker, HasPlace))
+        run = replace(run, places=places)
         for tracker in self._trackers:
             tracker.start(run)
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from runner import registry
 from runner.foreign import shown
-from runner.streams import terminal_width
+from runner.streams import Line, Piece, print_lines, terminal_width
 from runner.tracking.base import RunEnd, RunInfo
+from runner.tracking.head import head_lines
 from runner.tracking.table import EvaluationTable, percent
 from runner.training.step import Best, Step
 
@@ -43,30 +43,35 @@ class ConsoleTracker:
         self._is_begun = False
         self._best: Best | None = None
         self._excluded = 0
-        self._chosen: list[str] = []
+        self._token_acc: float | None = None
+        self._head: list[Line] = []
 
     def start(self, run: RunInfo) -> None:
-        self._table = EvaluationTable.of(run, terminal_width(self._stdout or sys.stdout))
+        width = terminal_width(self._stdout or sys.stdout)
+        self._table = EvaluationTable.of(run, width)
+        self._head = head_lines(run, width, self._table.left_out)
         self._best = None
         self._is_begun = False
         self._max_epochs = run.max_epochs
-        self._chosen = chosen_lines(run.chosen)
         self._is_terminal = terminal_width(self._stderr or sys.stderr) is not None
 
     def record(self, step: Step) -> None:
         assert self._table is not None, "record before start"
         if not self._is_begun:
             self._is_begun = True
-            self._print(*self._chosen, *self._table.lines)
+            groups, headings, rule = self._table.lines
+            self._print(*self._head, groups, [Piece(headings, "bold")], rule)
         for rollback in step.rollbacks:
             self._clear()
             where = f"step {rollback.step:,}" if rollback.step else "the beginning"
             self._print(f"{rollback.fact}: back to {where}, learning rate × {rollback.learn_rate_factor:g}")
         if step.evaluation is not None:
             self._clear()
-            self._print(self._table.add(step))
+            row = self._table.add(step)
+            self._print([Piece(row, "green")] if step.is_best else row)
             self._best = step.best or self._best
             self._excluded = step.evaluation.excluded_entities
+            self._token_acc = step.evaluation.scores.get("token_acc")
         elif self._is_terminal:
             if self._bar is None:
                 self._bar = EpochBar(self._stderr or sys.stderr, self._max_epochs)
@@ -78,48 +83,42 @@ class ConsoleTracker:
     def finish(self, end: RunEnd) -> None:
         self._clear()
         if self._best is not None:
-            line = f"Best: {_epochs(self._best)}, score {percent(self._best.score)}"
+            line = f" {_epochs(self._best)}, score {percent(self._best.score)}"
             where = end.models.get("model-best")
-            self._print("", f"{line}, {_short(where)}" if where is not None else line)
+            self._print(
+                "", [Piece("Best:", "bold green"), Piece(f"{line}, {_short(where)}" if where is not None else line)]
+            )
         if end.test:
             others = ", ".join(f"{key} {percent(value)}" for key, value in end.test.items() if key != "score")
             self._print(f"Test: score {percent(end.test['score'])} ({others})")
         if end.errors is not None:
             self._print(f"Errors: {_short(end.errors)}")
+        if self._token_acc is not None and self._token_acc < 1:  # the tokenizer's; training does not change it
+            self._print(f"Tokens: {percent(self._token_acc)} % of the dev set's are those that are annotated")
         if self._excluded:
             noun = "entity does" if self._excluded == 1 else "entities do"
             self._print(f"{self._excluded:,} dev {noun} not fit the tokens: no prediction can be right there")
-        self._best, self._excluded = None, 0  # printed once, even if an interrupt ends the run again
+        self._best, self._excluded, self._token_acc = (
+            None,
+            0,
+            None,
+        )  # printed once, even if an interrupt ends the run again
 
     def _clear(self) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
-    def _print(self, *lines: str) -> None:
-        print(*map(shown, lines), sep="\n", file=self._stdout or sys.stdout, flush=True)
-
-
-def chosen_lines(chosen: Mapping[str, str]) -> list[str]:
-    """The settings that the run chose by its data, aligned; no line if it chose none.
-
-    >>> for line in chosen_lines({"corpus.train": "240 texts of 12 words", "batch": "54 words", "dropout": "0.3"}):
-    ...     print(line or ".")
-    chosen by the data, 240 texts of 12 words:
-      batch    54 words
-      dropout  0.3
-    .
-    """
-    settings = {key: text for key, text in chosen.items() if key != "corpus.train"}
-    if not settings:
-        return []
-    width = max(map(len, settings))
-    head = f"chosen by the data, {chosen['corpus.train']}:"
-    return [head, *(f"  {key:<{width}}  {text}" for key, text in settings.items()), ""]
+    def _print(self, *lines: Line) -> None:
+        cleaned: list[Line] = [
+            shown(line) if isinstance(line, str) else [Piece(shown(text), style) for text, style in line]
+            for line in lines
+        ]
+        print_lines(*cleaned, file=self._stdout or sys.stdout)
 
 
 class EpochBar:
-    """Words done of this epoch, words per second, time left; redrawn ten times a second at most."""
+    """Words done of this epoch, words per second of training, time left; redrawn ten times a second at most."""
 
     def __init__(self, file: TextIO, max_epochs: int | None = None) -> None:
         from rich.console import Console
@@ -159,7 +158,7 @@ class EpochBar:
             description=f"Epoch {step.epoch}{of}",
             total=max(1, step.epoch_words),
             completed=step.epoch_words_done,
-            speed=f"{speed:,.0f} words/s, {_clock(left)} left",
+            speed=f"training {speed:,.0f} words/s, {_clock(left)} left",
             refresh=True,
         )
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import getpass
 import importlib.metadata
+import os
 import platform
+import re
 import shlex
 import socket
 import subprocess
@@ -16,6 +18,7 @@ from pathlib import Path
 
 from runner.secrets import masked_word
 
+_MARKS = re.compile(r"\((?:R|TM|C)\)| CPU\b", re.IGNORECASE)
 LIBRARIES = ("thinc", "numpy", "hydra-core", "mlflow")
 
 
@@ -43,6 +46,22 @@ def provenance_tags(cwd: Path) -> dict[str, str]:
         "python": platform.python_version(),
         "libraries": " ".join(f"{name}=={_version(name)}" for name in LIBRARIES),
     }
+
+
+def processor() -> str:
+    """The processor's name, as the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return _MARKS.sub("", line.partition(":")[2].partition(" @ ")[0]).strip()
+    except OSError:  # not Linux
+        pass
+    return platform.processor() or platform.machine()
+
+
+def n_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def command_line() -> str:

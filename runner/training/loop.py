@@ -89,6 +89,7 @@ class Training:
         self._first_step = sgd.step  # updates done before this epoch
         self._evaluations_since_best = 0
         self._losses: dict[str, float] = {}  # since the last evaluation
+        self._words, self._seconds = 0, 0.0  # of the updates since then, in this process
         self._is_over = False
         self._learn_rate = sgd.learn_rate  # the schedule, before it is halved
         self._learned = set(pipeline.parameters.learned)  # before the first update
@@ -148,6 +149,7 @@ class Training:
         except Diverged as error:
             raise error.at_step(self.n_updates + 1) from None
         seconds = time.perf_counter() - started
+        self._words, self._seconds = self._words + words, self._seconds + seconds
         for name, loss in losses.items():
             self._losses[name] = self._losses.get(name, 0.0) + loss
         is_end = (is_last and self._epoch == plan.max_epochs) or step + 1 == plan.max_steps
@@ -192,7 +194,8 @@ class Training:
             raise error.at_step(step) from None
         except RunFailed as error:
             raise RunFailed(f"{error.fact} at step {step}", place=error.place, hint=error.hint) from error
-        self._losses, self._evaluated = {}, step
+        evaluation = replace(evaluation, trained_words_per_second=self._words / max(self._seconds, 1e-9))
+        self._losses, self._words, self._seconds, self._evaluated = {}, 0, 0.0, step
         self._evaluations_since_best = 0 if is_better else self._evaluations_since_best + 1
         return evaluation, is_better
 

@@ -23,6 +23,7 @@ class Evaluation:
     losses: Mapping[str, float]  # component → loss summed since the last evaluation
     words_per_second: float  # prediction speed
     device: str = "cpu"
+    trained_words_per_second: float | None = None  # since the last evaluation, without evaluations
     excluded_entities: int = 0  # gold entities that do not align with the predicted tokens
     old_scores: Scores = field(default_factory=dict)  # on corpus.old_dev, the final one as "score"; empty without it
     forgetting: Scores = field(

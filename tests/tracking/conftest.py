@@ -49,6 +49,7 @@ def make_evaluation(score: float) -> Evaluation:
         },
         losses={"ner": 1234.5},
         words_per_second=25123.4,
+        trained_words_per_second=8001.2,
         excluded_entities=3,
     )
 

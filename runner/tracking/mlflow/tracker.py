@@ -125,6 +125,10 @@ class MlflowTracker:
         self._closing_table: list[str] = []  # for the description, in place of the evaluations
         self.seconds_spent = 0.0
 
+    @property
+    def place(self) -> tuple[str, str]:
+        return "MLflow", self._uri
+
     def start(self, run: RunInfo) -> None:
         """Begin a journal in `run.output_dir` and have it followed. Raises RunFailed where the system refuses."""
         output_dir = run.output_dir.absolute()

@@ -205,7 +205,7 @@ def test_artifacts(store: Store) -> None:
     paths = {file.path for file in store.client.list_artifacts(store.ids["finished"])}
     assert paths == {"config.yaml", "table.txt", "per_type_scores.json"}
     table = store.client.download_artifacts(store.ids["finished"], "table.txt")
-    assert "NER F" in Path(table).read_text()
+    assert "- NER -" in Path(table).read_text()
     scores = json.loads(
         Path(store.client.download_artifacts(store.ids["finished"], "per_type_scores.json")).read_text()
     )
