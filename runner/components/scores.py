@@ -44,7 +44,11 @@ def scored(n_right: int, n_predicted: int, n_gold: int) -> dict[str, float | Non
 
 
 def ents() -> Scorer:
-    """Score ents_p, ents_r and ents_f over all examples with gold entities (micro average), and p, r, f, support by label."""
+    """Score entities over all examples that have them annotated, and p, r, f, support by label.
+
+    ents_p, ents_r, ents_f: micro averages, every entity counts alike. ents_macro_f: the mean of f over the labels that occur
+    in the gold annotation, every label counts alike: it sees a rare or a new label that is learned.
+    """
 
     def score(examples: Sequence[Example]) -> tuple[Scores, PerType]:
         right: Counter[str] = Counter()
@@ -59,7 +63,9 @@ def ents() -> Scorer:
             gold.update(label for _, _, label in expected)
         every = scored(right.total(), predicted.total(), gold.total())
         per_type = {label: scored(right[label], predicted[label], gold[label]) for label in sorted(gold | predicted)}
-        return {f"ents_{key}": every[key] for key in "prf"}, per_type
+        of_labels = [row["f"] for row in per_type.values() if row["f"] is not None]
+        macro = sum(of_labels) / len(of_labels) if of_labels else None
+        return {**{f"ents_{key}": every[key] for key in "prf"}, "ents_macro_f": macro}, per_type
 
     return score
 

@@ -213,7 +213,7 @@ def test_scores_are_logged_to_run_and_model_when_asked(tracked_run, tmp_path, mo
     assert len(client.get_metric_history(run_id, "test/ents_f")) == before
     for reference in ("run", run_id):
         assert main(["evaluate", reference, "dev.jsonl", "--log"]) == 0
-    assert f"logged 19 metrics test/… to run {run_id}, model m-" in capfd.readouterr()[0]
+    assert f"logged 20 metrics test/… to run {run_id}, model m-" in capfd.readouterr()[0]
     logged = client.get_metric_history(run_id, "test/ents_f")
     assert len(logged) == before + 2
     (output,) = [one for one in client.get_run(run_id).outputs.model_outputs if _name(client, one) == "model-best"]

@@ -62,12 +62,19 @@ def test_f_equals_seqevals(docs):
         expected = [part[i] for part in by_type[:3]] if by_type[3][i] else [None] * 3
         assert [per_type[label][key] for key in "prf"] == pytest.approx(expected)
         assert per_type[label]["support"] == by_type[3][i]
+    of_gold_labels = [f for f, support in zip(by_type[2], by_type[3], strict=True) if support]
+    assert scores["ents_macro_f"] == pytest.approx(sum(of_gold_labels) / len(of_gold_labels))
 
 
 def test_without_gold_there_is_no_score_and_without_predictions_precision_is_0():
-    assert ents()([example_of(2, [(0, 1, "LOC")], [])])[0] == {"ents_p": 0.0, "ents_r": 0.0, "ents_f": 0.0}
+    assert ents()([example_of(2, [(0, 1, "LOC")], [])])[0] == {
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_f": 0.0,
+        "ents_macro_f": 0.0,
+    }
     scores, per_type = ents()([example_of(2, [], [(0, 1, "LOC")])])
-    assert scores == {"ents_p": None, "ents_r": None, "ents_f": None}
+    assert scores == {"ents_p": None, "ents_r": None, "ents_f": None, "ents_macro_f": None}
     assert per_type == {"LOC": {"p": None, "r": None, "f": None, "support": 0}}
 
 
@@ -76,7 +83,7 @@ def test_entities_that_do_not_align_are_left_out():
     example = Example.from_dict(predicted, {"entities": [(0, 8, "GPE"), (15, 19, "ORG")]})
     assert example.excluded_ents == 1
     predicted.set_ents([(0, 2, "GPE"), (2, 3, "ORG")])  # the first lies where the gold is not known
-    assert ents()([example])[0] == {"ents_p": 1.0, "ents_r": 1.0, "ents_f": 1.0}
+    assert ents()([example])[0] == {"ents_p": 1.0, "ents_r": 1.0, "ents_f": 1.0, "ents_macro_f": 1.0}
 
 
 def test_token_accuracy_is_the_share_of_predicted_tokens_that_gold_has_too():
