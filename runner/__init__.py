@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runner.api.past import runs
+    from runner.api.run import RunResult, train
+    from runner.api.sweep import SweepResult, sweep
     from runner.components.corpora import read_corpus, write_corpus
     from runner.components.pipeline import Pipeline
     from runner.corpus.batching import minibatch
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "runner.api.past": ("runs",),
+    "runner.api.run": ("RunResult", "train"),
+    "runner.api.sweep": ("SweepResult", "sweep"),
     "runner.components.pipeline": ("Pipeline",),
     "runner.corpus.batching": ("minibatch",),
     "runner.corpus.biluo": ("biluo_to_offsets", "offsets_to_biluo"),
@@ -51,9 +57,9 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "Doc", "Example", "Pipeline", "RunFailed", "RunnerError", "Span", "Token", "adam", "biluo_to_offsets", "blank",
-    "compounding", "constant", "decaying", "linear", "load", "minibatch", "offsets_to_biluo", "radam", "read_corpus", "sgd",
-    "warmup_linear", "write_corpus",
+    "Doc", "Example", "Pipeline", "RunFailed", "RunResult", "RunnerError", "Span", "SweepResult", "Token", "adam",
+    "biluo_to_offsets", "blank", "compounding", "constant", "decaying", "linear", "load", "minibatch",
+    "offsets_to_biluo", "radam", "read_corpus", "runs", "sgd", "sweep", "train", "warmup_linear", "write_corpus",
 ]  # fmt: skip
 
 

@@ -43,6 +43,10 @@ class RunnerError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.fact, self.place, self.hint)
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: a mistake of the user's is told by its message."""
+        return [f"{type(self).__name__}: {self}"]
+
     def at(self, place: str) -> RunnerError:
         """The same error, at `place` if it has no place yet."""
         return self if self.place else type(self)(self.fact, place=place, hint=self.hint)

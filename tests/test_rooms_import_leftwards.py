@@ -1,7 +1,7 @@
 """The order of the rooms, read from their imports: each knows the ones to its left and none to its right.
 
     secrets, foreign, streams → errors → files, registry, blocks → notebook → config → corpus → model → components → training
-        → tracking → launch → compare → inspect → handover → assemble → commands
+        → tracking → launch → compare → inspect → handover → assemble → commands → api
 
 No modules import each other in a circle. Imports inside functions and under `if TYPE_CHECKING:` count in both tests. The
 registry names modules of other rooms in strings and imports them at the first look-up; that is its purpose, and is not seen
@@ -46,6 +46,7 @@ ORDER = (
     "handover",
     "assemble",
     "commands",
+    "api",
 )
 FREE = {"runner/__init__.py", "runner/__main__.py"}  # the API and the command line: they may name any room, late
 

@@ -101,8 +101,8 @@ def _check_store(config: RunConfig, folder: Path) -> None:
         print(f"the run's store is gone from {before}: it goes on in {own}", flush=True)
 
 
-def has_finished(config: RunConfig, fingerprint: str) -> bool:
-    """Whether the run that `resume=auto` asks for has finished; the user is told, also if a finished run was another one.
+def finished_before(config: RunConfig, fingerprint: str) -> Path | None:
+    """The folder in which the run that `resume=auto` asks for has finished; the user is told, also of a finished other run.
 
     fingerprint: of the run that would begin.
     """
@@ -114,7 +114,7 @@ def has_finished(config: RunConfig, fingerprint: str) -> bool:
         told = f", best score {100 * score:.2f}" if isinstance(score, float) else ""
         print(f"has finished before: {done}{told}; without resume=auto it is trained again", flush=True)
         _tell_unsent(done)
-        return True
+        return done
     if config.has_own_folder and known[config.output_dir] is not None:
         differences = _differences(_recorded_settings(config), settings(config))
         what = f"settings: {', '.join(differences[:5])}" if differences else "data or code"
@@ -127,7 +127,7 @@ def has_finished(config: RunConfig, fingerprint: str) -> bool:
             file=sys.stderr,
             flush=True,
         )
-    return False
+    return None
 
 
 def _tell_unsent(folder: Path) -> None:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import yaml
 
 from runner.commands.folder import make_room, taken
 from runner.commands.result import Result
-from runner.commands.resume import Checkpoint, adopted, checkpoint_for, has_finished
+from runner.commands.resume import Checkpoint, adopted, checkpoint_for, finished_before
 from runner.config.schema import RunConfig
 from runner.corpus.datasets import Corpus
 from runner.errors import RunnerError
@@ -40,9 +41,11 @@ class Start:
         """That the run has taken so far, without the time between an interruption and a resumption."""
         return time.perf_counter() - self._began
 
-    def is_needless(self, corpus: Corpus) -> bool:
-        """Whether `resume=auto` finds that this very run has finished before."""
-        return self.config.resume == "auto" and has_finished(self.config, fingerprint(self.config, corpus.sources))
+    def done_in(self, corpus: Corpus) -> Path | None:
+        """The folder in which this very run has finished before, where `resume=auto` asks; None: it is still to be trained."""
+        if self.config.resume != "auto":
+            return None
+        return finished_before(self.config, fingerprint(self.config, corpus.sources))
 
     def restore(self, training: Training) -> Result:
         """Bring the training to where the run goes on. Returns the result up to there."""
@@ -74,15 +77,15 @@ class Resumption(Start):
         self.resumed: Resumed = resumed
         self._checkpoint = checkpoint
 
-    def is_needless(self, corpus: Corpus) -> bool:
-        """Never. Raises RunnerError if the data has changed since the interruption."""
+    def done_in(self, corpus: Corpus) -> Path | None:
+        """None: it is to go on. Raises RunnerError if the data has changed since the interruption."""
         if self._checkpoint.about["data_digest"] != corpus.digest:
             raise RunnerError(
                 "the data has changed since the run was interrupted",
                 place="corpus",
                 hint="Start again, without resume.",
             )
-        return False
+        return None
 
     def restore(self, training: Training) -> Result:
         about = self._checkpoint.about

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from runner.assemble import make_corpus, make_learner, make_start, make_trackers, run_info, set_compute
 from runner.commands.degenerate import check_worth
@@ -33,8 +34,8 @@ from runner.user_code import load_code
 
 def run(
     config: RunConfig, *, check: Callable[[Corpus], None] | None = None, tags: Mapping[str, str] | None = None
-) -> None:
-    """One training, from config to summary.json.
+) -> Path:
+    """One training, from config to summary.json. Returns the run's folder: with `resume` it may be an earlier run's.
 
     check: called with the corpus before anything is written; an error that it raises ends the run. tags: further tags for
     the trackers.
@@ -48,20 +49,20 @@ def run(
     set_compute(config)
     try:
         with begun(config, began) as start:
-            _run(start, check, tags or {})
+            return _run(start, check, tags or {})
     finally:  # a run that was refused, or has finished before in another folder, leaves none of its own
         remove_empty_run(config.output_dir, has_own_name=config.has_own_folder)
 
 
-def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str, str]) -> None:
+def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str, str]) -> Path:
     """`run`, in a folder that is held against other processes."""
     config = start.config
     trackers = make_trackers(config)
     initial, teacher = make_start(config)  # what does not fit is told before anything is read
     corpus = make_corpus(config)
     print_remarks(corpus)
-    if start.is_needless(corpus):
-        return
+    if (done := start.done_in(corpus)) is not None:
+        return done
     if check is not None:
         check(corpus)
     corpus, written = taught(config, corpus, initial, teacher)
@@ -102,6 +103,7 @@ def _run(start: Start, check: Callable[[Corpus], None] | None, tags: Mapping[str
             if not result.pruned:
                 result.test = scores_on_test(config.output_dir / BEST, corpus.test, plan.score_weights, config)
                 write_page(config, corpus, result.best)
+    return config.output_dir
 
 
 def print_remarks(corpus: Corpus) -> None:

@@ -67,6 +67,32 @@ def compose_lone(config_dir: str | Path | None = None) -> Iterator[tuple[Any, li
         GlobalHydra.instance().hydra = saved
 
 
+@contextmanager
+def hydra_set_aside() -> Iterator[None]:
+    """While it lasts, Hydra is as in a new process; afterwards it is what it was, a Hydra program around this call included.
+
+    What `register` stores stays, but for the two sweepers: under their names another program expects Hydra's own.
+    """
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.core.plugins import Plugins
+    from hydra.version import VersionBase
+
+    Plugins.instance()  # Hydra's own sweepers are stored now
+    whole, config, version = GlobalHydra.instance(), HydraConfig.instance(), VersionBase.instance()
+    before = whole.hydra, config.cfg, version.version_base
+    sweepers = ConfigStore.instance().repo["hydra"]["sweeper"]
+    sweepers_before = dict(sweepers)
+    whole.clear()
+    try:
+        yield
+    finally:
+        whole.hydra, config.cfg, version.version_base = before
+        sweepers.clear()
+        sweepers.update(sweepers_before)
+
+
 def register() -> None:
     """Tell Hydra our schema, the keys of our sweepers and the two resolvers of conf/config.yaml."""
     from hydra.core.config_store import ConfigStore

@@ -46,6 +46,7 @@ class Board:
         self._ticket: Ticket | None = None
         self._tracked: TrackedSweep | None = None
         self._lock: BinaryIO | None = None  # of the sweep's folder, held until the process or the sweep ends
+        self.concluded: list[Outcome] = []  # how each job ended, once the sweep is over
 
     @property
     def n_to_run(self) -> int:
@@ -192,6 +193,7 @@ class Board:
                 for outcome in self.outcomes()
             ]
         )
+        self.concluded = list(conclusion.outcomes)
         print("\n" + "\n".join(conclusion.text(terminal_width(sys.stdout))), flush=True)
         report = file.folder / REPORT
         write_file(report, "\n".join(conclusion.markdown(command_line())) + "\n")

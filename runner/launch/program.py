@@ -17,11 +17,11 @@ from contextlib import contextmanager
 
 from runner.config.compose import job_error
 from runner.config.conf_folder import CONFIG_NAME, conf_dir
-from runner.config.nodes import register
+from runner.config.nodes import hydra_set_aside, register
 from runner.errors import Interrupted, RunnerError
 from runner.launch.command_line import asks_for_repeats, notes_folder, parse_arguments
 from runner.launch.folders import NO_NOTES
-from runner.launch.runs import EXIT_BUG, Command, Runs
+from runner.launch.runs import ASK_FOR_SWEEP, EXIT_BUG, Command, Runs
 from runner.signals import raised
 
 
@@ -34,16 +34,37 @@ def run_app(argv: Sequence[str], command: Command) -> int:
     runs = Runs(command)
 
     def work() -> int:
-        from runner.config.guard import guarded
-
-        with _full_errors(), guarded():
-            try:
-                _start(argv, runs)
-            finally:
-                runs.print_failures()
+        try:
+            _start(argv, runs)
+        finally:
+            runs.print_failures()
         return runs.exit_code
 
     return _exit_code(work, lambda error: _report(error, argv))
+
+
+def run_called(argv: Sequence[str], command: Command, called: str) -> Runs:
+    """Run `command` for a function of Python's, and return its runs; of a sweep, failed jobs are in `failures`.
+
+    called: the function, "train" or "sweep". Hydra's state, signal handlers and environment are afterwards what they were.
+    Raises RunnerError, RunFailed where the one run failed, Interrupted at a signal.
+    """
+    runs = Runs(command, called=called)
+    with raised(), hydra_set_aside():
+        try:
+            _start(argv, runs)
+        except Exception as error:
+            known = _explained(error, argv)
+            if isinstance(known, RunnerError) and "--multirun" in (known.hint or ""):
+                raise RunnerError(known.fact, place=known.place, hint=ASK_FOR_SWEEP) from error
+            raise known from error
+        finally:
+            if runs.is_multirun:
+                runs.print_failures()
+    failed = next((failure.error for failure in runs.failures if failure.error is not None), None)
+    if called == "train" and failed is not None:
+        raise failed
+    return runs
 
 
 def run_alone(job: Callable[[], int]) -> int:
@@ -80,6 +101,13 @@ def _exit_code(work: Callable[[], int], report: Callable[[Exception], int]) -> i
 
 def _start(argv: Sequence[str], runs: Runs) -> None:
     """Hand the command line to Hydra, which calls `runs` with each config."""
+    from runner.config.guard import guarded
+
+    with _full_errors(), guarded():
+        _start_hydra(argv, runs)
+
+
+def _start_hydra(argv: Sequence[str], runs: Runs) -> None:
     from hydra import version
     from hydra._internal.utils import _run_hydra
 
@@ -119,17 +147,23 @@ def _start(argv: Sequence[str], runs: Runs) -> None:
 
 def _report(error: Exception, argv: Sequence[str]) -> int:
     """Print what ended the program before or beside a job; return the exit code."""
+    known = _explained(error, argv)
+    if not isinstance(known, RunnerError):
+        traceback.print_exc()
+        print("runner: this is a bug of ours; please report the lines above", file=sys.stderr)
+        return EXIT_BUG
+    print(known, file=sys.stderr)
+    return known.exit_code
+
+
+def _explained(error: Exception, argv: Sequence[str]) -> Exception:
+    """The error for the user; the error itself where it is a bug of ours."""
     from runner.config import explain
 
-    if not isinstance(error, RunnerError):
-        if explain.is_ours(error):
-            traceback.print_exc()
-            print("runner: this is a bug of ours; please report the lines above", file=sys.stderr)
-            return EXIT_BUG
-        overrides = [word for word in argv if not word.startswith("-")]
-        error = explain.explain(error, overrides, explain.option(argv, "--config-dir", "-cd"))
-    print(error, file=sys.stderr)
-    return error.exit_code
+    if isinstance(error, RunnerError) or explain.is_ours(error):
+        return error
+    overrides = [word for word in argv if not word.startswith("-")]
+    return explain.explain(error, overrides, explain.option(argv, "--config-dir", "-cd"))
 
 
 @contextmanager

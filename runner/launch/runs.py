@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
     from runner.config.schema import RunConfig, Ticket
     from runner.corpus.datasets import SourceFile
+    from runner.launch.results import Outcome
 
 EXIT_BUG = 1
+ASK_FOR_SWEEP = "Write runner.sweep([…]) with the same words."  # told to who called runner.train
 
 
 class Command(NamedTuple):
@@ -51,6 +53,7 @@ class Failure:
     message: str
     exit_code: int
     name: str | None = None  # what tells the job from the others
+    error: Exception | None = field(default=None, repr=False)  # for a caller in Python; None from a worker
 
     def __str__(self) -> str:
         first = self.message.splitlines()[0]
@@ -66,7 +69,11 @@ class Stopped:
 
 @dataclass
 class Runs:
-    """Hydra's task function. notes_folder: see folders.hydras_notes; process: the command's own, in workers the parent."""
+    """Hydra's task function. notes_folder: see folders.hydras_notes; process: the command's own, in workers the parent.
+
+    called: "train" or "sweep" where a function of Python's asked for the runs, which raises their errors; None: a command.
+    outcomes: of a sweep's jobs, once it is over.
+    """
 
     command: Command
     ticket: Ticket | None = None  # of the sweep; None: one run, or a sweeper that is not ours
@@ -75,10 +82,12 @@ class Runs:
     config_dir: str | None = None
     notes_folder: str | None = NOTES_FOLDER
     process: int = field(default_factory=os.getpid)
+    called: str | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:
         """For a launcher's workers: what the jobs themselves need."""
-        return {**self.__dict__, "command": self.command.run, "failures": []}
+        return {**self.__dict__, "command": self.command.run, "failures": [], "outcomes": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """In such a worker, which prints without secrets, as the command itself does."""
@@ -150,12 +159,14 @@ class Runs:
 
         name = self.ticket.names.get(number or 0) if self.ticket is not None else None
         known = job_error(error, node)
+        kept = None if self._is_apart else error
         if known is None:
-            traceback.print_exc()
-            return Failure(number, overrides, f"a bug: {type(error).__name__}: {error}", EXIT_BUG, name)
+            if self.called != "train":  # which raises it
+                traceback.print_exc()
+            return Failure(number, overrides, f"a bug: {type(error).__name__}: {error}", EXIT_BUG, name, kept)
         has_own_name = OmegaConf.select(node, "output_dir") is not None
         remove_empty_run(Path(HydraConfig.get().runtime.output_dir), has_own_name=has_own_name)
-        return Failure(number, overrides, str(known), known.exit_code, name)
+        return Failure(number, overrides, str(known), known.exit_code, name, known if kept is not None else None)
 
     @property
     def exit_code(self) -> int:

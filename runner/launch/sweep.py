@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.plugins import Plugins
 
-from runner.errors import RunFailed
+from runner.errors import RunFailed, RunnerError
 from runner.launch import workers
 from runner.launch.board import Board
 from runner.launch.folders import place
 from runner.launch.jobs import Composer, as_words, refuse_swept
 from runner.launch.launchers import jobs_at_a_time, join_cluster, launch, side_by_side
-from runner.launch.runs import Runs
+from runner.launch.runs import ASK_FOR_SWEEP, Runs
 from runner.tracking.base import Status
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Sweep:
     """One multirun. context, config: Hydra's. params: `hydra.sweeper.params`, swept beside the words of the command line."""
 
     def __init__(self, context: HydraContext, runs: Runs, config: DictConfig, params: Mapping[str, Any]) -> None:
+        if runs.called == "train":
+            raise RunnerError("these words stand for several runs", place="runner.train", hint=ASK_FOR_SWEEP)
         self.runs, self.config, self.params = runs, config, params
         self.n_at_a_time = 1
         self.composer = Composer(context.config_loader, config, runs.command.check, runs.config_dir)
@@ -72,6 +74,7 @@ class Sweep:
         finally:
             workers.end()
             self.board.end(status, {f.number: f.message for f in self.runs.failures if f.number is not None})
+            self.runs.outcomes = self.board.concluded
 
     def launch(self, jobs: Sequence[Sequence[str]], first: int) -> None:
         """Run jobs, given by their overrides. first: number of the first job. Raises Interrupted at a signal."""

@@ -8,7 +8,8 @@ libraries each time, would cost four hundred.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from threading import Lock
 from types import TracebackType
@@ -64,6 +65,18 @@ def _set(library: Any, n: int) -> None:
 
 
 BLAS = BlasThreads()
+
+
+@contextmanager
+def kept_threads() -> Iterator[None]:
+    """Afterwards each library has the number of threads that it had before, whatever set another: a run sets it for good."""
+    before = [(library, library.get_num_threads()) for library in ThreadpoolController().lib_controllers]
+    try:
+        yield
+    finally:
+        for library, n in before:
+            if library.get_num_threads() != n:
+                _set(library, n)
 
 
 class blas_threads:

@@ -14,11 +14,14 @@ import shlex
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from runner.secrets import masked_word
 
 _MARKS = re.compile(r"\((?:R|TM|C)\)| CPU\b", re.IGNORECASE)
+_called: list[str] = []
 LIBRARIES = ("thinc", "numpy", "hydra-core", "mlflow")
 
 
@@ -64,8 +67,20 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@contextmanager
+def called_as(text: str) -> Iterator[None]:
+    """While it lasts, `command_line` is this text: a function of Python's started the run. text: without secrets."""
+    _called.append(text)
+    try:
+        yield
+    finally:
+        _called.pop()
+
+
 def command_line() -> str:
     """The command line of this process, without secrets: `python -m runner …` for a module, else the arguments."""
+    if _called:
+        return _called[-1]
     words = [masked_word(word) for word in sys.argv[1:]]
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     if spec is not None and spec.name:

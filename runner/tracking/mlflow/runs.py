@@ -47,6 +47,8 @@ _FIGURES = {
 }
 _BEST = {"score": BEST_SCORE, "epoch": BEST_EPOCH, "step": BEST_STEP}
 
+_MOST_EXPERIMENTS = 500  # in one question
+
 
 class Store:
     """An MLflow store, opened to read runs that were tracked by runner.
@@ -109,6 +111,21 @@ class Store:
                 [experiment], f"tags.`{PARENT}` = '{run_id}'", order_by=["attributes.start_time ASC"]
             )
         return [run.info.run_id for run in runs if "data_digest" in run.data.tags]
+
+    def trained(self) -> list[Run]:
+        """Every run that trained something, of all experiments, the latest first. Raises RunnerError."""
+        runs: list[Run] = []
+        with self._explained(self.uri):
+            experiments = [one.experiment_id for one in self.client.search_experiments()]
+            for start in range(0, len(experiments), _MOST_EXPERIMENTS):
+                token: str | None = ""
+                while token is not None:
+                    page = self.client.search_runs(
+                        experiments[start : start + _MOST_EXPERIMENTS], max_results=1000, page_token=token or None
+                    )
+                    runs += [run for run in page if "data_digest" in run.data.tags]
+                    token = page.token or None
+        return sorted(runs, key=lambda run: run.info.start_time or 0, reverse=True)
 
     def artifact(self, run_id: str, name: str) -> Path | None:
         """Fetch a file of the run; None if the run has no file of that name."""
