@@ -31,7 +31,7 @@ from runner.corpus.writers.jsonl import record_of
 from runner.errors import Diverged, RunFailed, RunnerError
 from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d, Tokens
-from runner.model.tok2vec import HasFiles, WithVectors
+from runner.model.tok2vec import HasFiles, WithParts
 from runner.spacy_names import unknown
 
 Candidate = tuple[int, int, str, float]  # an entity: start, end, label, probability
@@ -131,7 +131,7 @@ class Component(ABC):
 
     def have_vectors(self, words: Sequence[str]) -> NDArray[np.bool_] | None:
         """Whether each word has a vector that was known before training, (n,); None if the tok2vec reads no such vectors."""
-        return self.build_tok2vec.vectors.knows(words) if isinstance(self.build_tok2vec, WithVectors) else None
+        return self.build_tok2vec.know(words) if isinstance(self.build_tok2vec, WithParts) else None
 
     def beliefs(self, batch: Batch) -> Any:
         """What it teaches as a teacher: as a rule, the probability of each of its states, (n_states, n_tokens or n_docs).

@@ -96,6 +96,11 @@ class TeacherConfig:
         "path, or list of paths, of raw texts that are learned from the teacher alone, mixed into the batches; their annotation, "
         "if any, is not read",
     )
+    keep: bool = key(
+        False,
+        "what it believes about each text is computed once and kept in memory for later epochs: for a slow teacher, such as an "
+        "encoder; not for parsers, whose gold heads it is asked about",
+    )
     min_confidence: float = key(
         0.9,
         "the lowest probability of a prediction that is written as a label; what is less sure stays unknown",

@@ -100,7 +100,7 @@ def _groups(folders: Sequence[Path], chosen: Sequence[str]) -> str:
         *sorted({entry.name for folder in folders for entry in folder.iterdir() if entry.is_dir()} - {*chosen}),
     ]
     options = {
-        name: ", ".join(sorted({file.stem for folder in folders for file in (folder / name).glob("*.yaml")}))
+        name: ", ".join(sorted({file.stem for folder in folders for file in (folder / name).glob("[!_]*.yaml")}))
         for name in names
     }
     lines: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.blocks import resolve_argument
 from runner.components.pipeline import Pipeline, load
-from runner.components.teacher import Teacher
+from runner.components.teacher import Memory, Teacher
 from runner.config.auto import NOMINAL, Chosen
 from runner.config.schema import RunConfig
 from runner.errors import RunnerError
@@ -29,7 +29,7 @@ def make_teacher(config: RunConfig, pipeline: Pipeline, initial: Pipeline | None
     if nlp.tokenizer_block != config.pipeline.tokenizer:
         fact = "the teacher was trained with another tokenizer than this run has"
         raise RunnerError(fact, place="teacher.model", hint="Set pipeline.tokenizer.type to the teacher's.")
-    teacher = Teacher(nlp, teacher_weight(config, NOMINAL))
+    teacher = Teacher(nlp, teacher_weight(config, NOMINAL), Memory() if config.teacher.keep else None)
     _check(pipeline, teacher, needs_lessons=config.teacher.has_beliefs)
     return teacher
 

@@ -1,7 +1,7 @@
 """Token vectors: hashed embeddings of a word's attributes, mixed, then a stack of convolutions.
 
-    embed (distinct attributes) → mix (distinct lexemes) + static (known vectors) → gather to tokens → dropout
-        → encode1 … encodeN (residual)
+    embed (distinct attributes) → mix (distinct lexemes) + static (known vectors) → gather to tokens
+        + project (vectors of another tok2vec, such as a pretrained encoder) → dropout → encode1 … encodeN (residual)
 
 The shape is spaCy's HashEmbedCNN. Everything up to `gather` runs once per distinct lexeme of the batch, or less often. That
 is exact: dropout before `gather` drops whole columns, the same for every token. Dropout by token comes after `gather`.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,15 @@ from runner.model.layout import Floats2d, Packed, Tokens, transposed
 from runner.model.maxout_window import maxout_window
 from runner.model.mix import mix
 from runner.model.ops import Ops
+from runner.model.projected import projected
 from runner.model.vectors.static import StaticVectors, static
 
 FEATURES = ("norm", "prefix", "suffix", "shape", "prefix2", "prefix3", "suffix2", "suffix4", "orth", "tag", "pos")
+NO_FEATURES = ("orth",)  # of a tok2vec that reads words alone: a batch's tokens have at least one feature
 UNKNOWN_WORD = np.uint64(1)  # the hash of every unknown word
+_CONTEXT = "context/"  # before the names of the files of the tok2vec below
 
+Context = Annotated[Any, registry.Block("tok2vecs")]
 BuildTok2Vec = Callable[[str, int, Dropout], "Model[Tokens, Packed]"]
 
 
@@ -54,6 +58,7 @@ def hash_embed_cnn(
     features: Sequence[str] = ("norm", "prefix", "prefix3", "suffix2", "suffix", "shape"),
     word_dropout: float = 0.25,
     vectors: registry.VectorsBlock | None = None,
+    context: Context | None = None,
 ) -> BuildTok2Vec:
     """Return a builder of the tok2vec: `build(name, seed, dropout)` → Model[Tokens, Packed].
 
@@ -61,7 +66,9 @@ def hash_embed_cnn(
     the norm's table (the other tables have half). maxout_pieces: linear pieces a unit chooses from; 1: a ReLU. features:
     the attributes of a word that are embedded. word_dropout: how often rare words are hidden while training, see
     `hide_words`; 0: never, and unknown words are hashed like other words. vectors: of words, known before training
-    (vectors/static.py); hidden words keep theirs, but for those that pretraining masks.
+    (vectors/static.py); hidden words keep theirs, but for those that pretraining masks. context: a tok2vec whose vectors are
+    projected to `width` and added to the embeddings, so that the convolutions read them: a pretrained encoder. It has no
+    features of its own.
     """
     for name, value, low, high in (
         ("width", width, 1, 8192), ("depth", depth, 0, 64), ("embed_size", embed_size, 2, 10_000_000),
@@ -72,6 +79,8 @@ def hash_embed_cnn(
     if word_dropout < 0:
         raise RunnerError(f"word_dropout is {word_dropout}; it must not be negative")
     _check_features(features)
+    if context is not None and depth == 0:
+        raise RunnerError("context needs convolutions that read it, and depth is 0")
 
     def build(name: str, seed: int, dropout: Dropout) -> Model[Tokens, Packed]:
         rows = [embed_size if feature in ("norm", "orth") else max(embed_size // 2, 1) for feature in features]
@@ -90,20 +99,32 @@ def hash_embed_cnn(
             for i in range(depth)
         ]
         known = [static(f"{name}/static", vectors, nO=width)] if vectors is not None else []
+        below = [projected(f"{name}/project", _context(context, name, seed, dropout), nO=width)] if context else []
         return Model(
             name,
             forward,
-            layers=[embed, mixer, *encode, *known],
+            layers=[embed, mixer, *encode, *known, *below],
             dims={"nO": width},
             attrs={
                 "dropout": dropout,
                 "word_dropout": word_dropout,
                 "features": tuple(features),
+                "encode": encode,
                 "static": known[0] if known else None,
+                "context": below[0] if below else None,
             },
         )
 
-    return build if vectors is None else WithVectors(build, vectors)
+    return build if vectors is None and context is None else WithParts(build, vectors, context)
+
+
+def _context(build: Any, name: str, seed: int, dropout: Dropout) -> Model[Tokens, Packed]:
+    """The tok2vec of `context`. Raises RunnerError if it reads features, which only the outer tok2vec is given."""
+    model: Model[Tokens, Packed] = build(f"{name}/context", seed, dropout)
+    if model.attrs["features"] != NO_FEATURES:
+        hint = "Set tok2vec.context.beside=null: the convolutions around it have features."
+        raise RunnerError("the tok2vec of context reads features of its own", place="tok2vec.context", hint=hint)
+    return model
 
 
 def _check_features(features: Sequence[str]) -> None:
@@ -117,20 +138,33 @@ def _check_features(features: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
-class WithVectors:
-    """A builder whose models read static vectors, which a trained model must hold."""
+class WithParts:
+    """A builder whose models read static vectors, or the vectors of another tok2vec, whose files a trained model must hold."""
 
     build: BuildTok2Vec
-    vectors: StaticVectors
+    vectors: StaticVectors | None
+    context: Any  # a builder of a tok2vec, or None
 
     def __call__(self, name: str, seed: int, dropout: Dropout) -> Model[Tokens, Packed]:
         return self.build(name, seed, dropout)
 
     def files(self) -> dict[str, Any]:
-        return self.vectors.files()
+        own = self.vectors.files() if self.vectors is not None else {}
+        theirs = self.context.files() if isinstance(self.context, HasFiles) else {}
+        return {**own, **{f"{_CONTEXT}{name}": content for name, content in theirs.items()}}
 
     def take_files(self, files: Mapping[str, Any]) -> None:
-        self.vectors.take_files(files)
+        theirs = {name.removeprefix(_CONTEXT): files[name] for name in files if name.startswith(_CONTEXT)}
+        own = {name: files[name] for name in files if not name.startswith(_CONTEXT)}
+        for part, given in ((self.vectors, own), (self.context, theirs)):
+            if part is not None and isinstance(part, HasFiles):
+                part.take_files(given)
+            elif given:
+                raise ValueError("the model holds files that its token vectors have no use for")
+
+    def know(self, words: Sequence[str]) -> NDArray[np.bool_] | None:
+        """Whether each word has a static vector, (n,); None without static vectors."""
+        return self.vectors.knows(words) if self.vectors is not None else None
 
 
 def forward(
@@ -138,7 +172,9 @@ def forward(
 ) -> tuple[Packed, Callable[[Floats2d], Tokens]]:
     dropout: Dropout = model.attrs["dropout"]
     static_layer: Model[Sequence[str], Floats2d] | None = model.attrs["static"]
-    embed, mixer, *encode = model.layers if static_layer is None else model.layers[:-1]
+    context: Model[Tokens, Floats2d] | None = model.attrs["context"]
+    embed, mixer = model.layers[:2]
+    P, backprop_context = context(tokens, is_train) if context is not None else (None, None)  # reads hidden words too
     if model.attrs["word_dropout"] and tokens.counts is not None:
         features, rate = model.attrs["features"], model.attrs["word_dropout"]
         tokens = hide_words(model.ops, tokens, features, rate, dropout if is_train else None)
@@ -150,12 +186,14 @@ def forward(
         S, backprop_static = static_layer(tokens.words(), is_train)
         L += S
     X = L.take(tokens.inverse, axis=1)  # (width, n_tokens)
+    if P is not None:
+        X += P
     mask = dropout.mask(*X.shape) if is_train else None
     if mask is not None:
         X *= mask
     packed = Packed(X, tokens.layout)
     backprops = []
-    for layer in encode:
+    for layer in model.attrs["encode"]:
         packed, backprop_layer = layer(packed, is_train)
         if is_train:  # a backprop keeps its layer's arrays in memory, ten times the size of its output
             backprops.append(backprop_layer)
@@ -165,6 +203,8 @@ def forward(
             dX = backprop_layer(dX)
         if mask is not None:
             dX = dX * mask
+        if backprop_context is not None:
+            backprop_context(dX)
         dL = np.zeros((L.shape[1], L.shape[0]), dtype=L.dtype)  # (n_lexemes, width)
         if len(dL):
             model.ops.scatter_add(dL, tokens.inverse.astype("int32"), transposed(dX))

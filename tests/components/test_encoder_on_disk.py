@@ -137,6 +137,33 @@ def test_word_vectors_beside_the_encoder_go_along(tmp_path: Path, monkeypatch: p
         assert runner.load(tmp_path / "model")(text).to_json() == nlp(text).to_json()
 
 
+def test_an_encoder_below_the_cnn_goes_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = write_encoder(tmp_path / "encoder", "bert")
+    (tmp_path / "words.vec").write_text("cat 0.1 0.2\ndog 0.3 -0.4\n")
+    context = {"type": "encoder", "model": str(folder), "train": False, "pooling": "mean"}
+    block = {
+        "type": "hash_embed_cnn",
+        "width": 8,
+        "depth": 1,
+        "context": context,
+        "vectors": str(tmp_path / "words.vec"),
+    }
+    nlp = runner.blank("en")
+    nlp.add_pipe("ner", {"tok2vec": block})
+    sgd = nlp.initialize(lambda: TEXTS)
+    sgd.learn_rate = 0.01
+    for _ in range(60):
+        nlp.update(TEXTS, drop=0.0, sgd=sgd)
+    nlp.to_disk(tmp_path / "model")
+    shutil.rmtree(tmp_path / "encoder")
+    (tmp_path / "words.vec").unlink()
+    again = runner.load(tmp_path / "model")
+    assert weights_sha256(again) == weights_sha256(nlp)
+    for text, gold in TEXTS:
+        assert [(ent.start_char, ent.end_char, ent.label) for ent in again(text).ents] == gold["entities"]
+
+
 def test_an_encoder_that_does_not_learn_is_saved_and_loaded_like_any(tmp_path: Path) -> None:
     folder = write_encoder(tmp_path / "encoder", "bert")
     nlp = runner.blank("en")

@@ -14,7 +14,7 @@ from runner.components.base import Component
 from runner.components.beliefs import Beliefs
 from runner.components.pipeline import Pipeline
 from runner.components.tagger import Tagger
-from runner.components.teacher import Teacher
+from runner.components.teacher import Memory, Teacher
 from runner.model import crf
 
 SMALL = {"tok2vec": {"type": "hash_embed_cnn", "width": 32, "depth": 2, "word_dropout": 0}}
@@ -216,3 +216,40 @@ def test_a_pipeline_that_has_learned_nothing_has_nothing_to_rehearse() -> None:
 
 def test_docstrings() -> None:
     assert doctest.testmod(beliefs).failed == 0
+
+
+@pytest.mark.parametrize("kind", ["ner", "tagger", "textcat"])
+def test_a_teacher_that_keeps_its_beliefs_asks_each_text_once_and_alone(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = trained(kind)
+    docs = [runner.Doc(WORDS), runner.Doc(["Rome"]), runner.Doc(WORDS[::-1])]
+    alone = np.concatenate([nlp.network.beliefs([doc], kind)[1] for doc in docs], axis=1)
+    asked: list[int] = []
+    ask = nlp.network.beliefs
+    monkeypatch.setattr(nlp.network, "beliefs", lambda some, *rest: (asked.append(len(some)), ask(some, *rest))[1])
+    teacher = Teacher(nlp, memory=Memory())
+    for order in ([0, 1, 2], [2, 0], [1]):
+        found = teacher.beliefs(kind, [docs[i] for i in order])
+        columns = [0, 1, 2] if kind == "textcat" else [range(4), range(4, 5), range(5, 9)]
+        wanted = np.concatenate([np.atleast_1d(np.array(columns[i])) for i in order])
+        assert np.array_equal(found.P, alone[:, wanted])
+        assert list(found.labels) == nlp.components[kind].labels
+    assert asked == [1, 1, 1]
+
+
+def test_texts_beyond_the_memory_are_asked_again_with_the_same_bits() -> None:
+    nlp = trained("tagger")
+    docs = [runner.Doc(WORDS), runner.Doc(WORDS[::-1])]
+    small, large = Teacher(nlp, memory=Memory(most_bytes=1)), Teacher(nlp, memory=Memory())
+    for _ in range(2):
+        assert np.array_equal(
+            small.beliefs("tagger", docs).P, large.beliefs("tagger", docs[::-1]).P[:, [4, 5, 6, 7, 0, 1, 2, 3]]
+        )
+
+
+def test_a_parser_asks_anew_about_each_batch() -> None:
+    nlp = trained("parser")
+    losses: dict[str, float] = {}
+    nlp.update(*RAW, teacher=Teacher(trained("parser", seed=1), memory=Memory()), losses=losses)
+    assert losses["teach/parser"] > 0

@@ -282,6 +282,16 @@ def the_libraries_of_encoders_are_missing(at: Place) -> None:
     takes_extra("encoder")
 
 
+@story("model/tok2vec", "Set tok2vec.context.beside=null")
+def an_encoder_with_features_below_the_convolutions(at: Place) -> None:
+    at.patch.setenv("XDG_CACHE_HOME", str(at.folder / "cache"))
+    folder = write_encoder(at.folder / "encoder", "bert")
+    words = [*TINY, "tok2vec=encoder_frozen", f"tok2vec.context.model={folder}"]
+    beside = "{type: hash_embed_cnn, width: 8, depth: 1, embed_size: 50}"
+    at.raised(lambda: prepare(*words, f"tok2vec.context.beside={beside}"))
+    prepare(*words, "tok2vec.context.beside=null")
+
+
 @story("config/compose", "runs each of them.")
 def a_list_for_a_group(at: Place) -> None:
     at.refused("optimizer=[adam,radam]")

@@ -27,11 +27,10 @@ from runner.model.encoder.pool import POOLING
 from runner.model.encoder.pretrained import CARRIED, CONFIG, KEYS, TOKENIZER, Pretrained, initializers
 from runner.model.encoder.vectors import Kept, encode, encode_fixed, lowest_learning
 from runner.model.layout import Floats2d, Packed, Tokens, transposed
-from runner.model.tok2vec import HasFiles
+from runner.model.tok2vec import NO_FEATURES, HasFiles
 
 EMBEDDINGS = "embeddings"
 _BESIDE = "beside/"  # before the names of its files
-_NO_FEATURES = ("orth",)  # a batch's tokens have at least one
 Beside = Annotated[Any, registry.Block("tok2vecs")]
 
 
@@ -147,17 +146,19 @@ class Encoder:
         if beside is not None:
             layers.append(beside)
         width = a.width + (beside.get_dim("nO") if beside is not None else 0)
+        is_fixed = lowest_learning(layers[0], layers[1 : 1 + a.n_layers]) == a.n_layers
         return Model(
             name,
             forward,
             layers=layers,
             dims={"nO": width},
             attrs={
-                "features": beside.attrs["features"] if beside is not None else _NO_FEATURES,
+                "features": beside.attrs["features"] if beside is not None else NO_FEATURES,
                 "architecture": a,
                 "words": words,
                 "tokenizer_sha256": hashlib.sha256(files[TOKENIZER]).hexdigest(),
-                "kept": None if lowest_learning(layers[0], layers[1 : 1 + a.n_layers]) < a.n_layers else Kept(),
+                "kept": Kept() if is_fixed else None,
+                "learns": not is_fixed or how.mix > 1 or beside is not None,
                 "longest": longest,
                 "overlap": how.overlap,
                 "pooling": how.pooling,

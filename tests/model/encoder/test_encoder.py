@@ -114,7 +114,7 @@ def test_gradients_are_those_of_finite_differences(kind: str, settings: dict[str
     """In float64: every kind of layer, several weights of each parameter."""
     rate = settings.pop("rate", 0.0)
     model, _ = made(write_encoder(tmp_path, kind), **settings)
-    weights = _in_float64(model)
+    weights = in_float64(model)
     rng = np.random.default_rng(1)
     batch = tokens(*TEXTS, " ".join(TEXTS) + " " + TEXTS[0])
     shape = model.predict(batch).X.shape
@@ -145,7 +145,7 @@ def test_gradients_are_those_of_finite_differences(kind: str, settings: dict[str
             assert (losses[0] - losses[1]) / 2e-5 == pytest.approx(gradient[at], rel=2e-3, abs=2e-4), (node.name, name)
 
 
-def _in_float64(model: Any) -> list[tuple[Any, str, np.ndarray]]:
+def in_float64(model: Any) -> list[tuple[Any, str, np.ndarray]]:
     weights = []
     for node in model.walk():
         for name in node.attrs.get("init", {}):
