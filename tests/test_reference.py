@@ -20,6 +20,7 @@ from warnings import catch_warnings, simplefilter
 import pytest
 import yaml
 
+import runner
 from runner import __main__ as program
 from runner import registry
 from runner.config import schema
@@ -30,6 +31,7 @@ pytest.importorskip("furo", reason="the extra docs is not installed")
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+RUNNER = ROOT / "runner"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +104,9 @@ def missing(built: Built) -> list[str]:
         lacking += [
             f"option {command} {option}" for option in options_of(command) if f"{command}.{option}" not in known
         ]
+    lacking += [f"name runner.{name}" for name in runner.__all__ if ("std:api", f"runner.{name}") not in built.objects]
+    variables = built.text("reference/environment")
+    lacking += [f"variable {name}" for name in variables_of(RUNNER) if name not in variables]
     return [*lacking, *missing_of_conf(built, conf_dir())]
 
 
@@ -119,6 +124,12 @@ def missing_of_conf(built: Built, conf: Path) -> list[str]:
         names = flat(yaml.safe_load(file.read_text(encoding="utf8")))
         lacking += [f"key {name} of {group}={file.stem}" for name in names if name not in shown]
     return lacking
+
+
+def variables_of(package: Path) -> set[str]:
+    """The environment variables that the files of a package name where they read one."""
+    texts = [file.read_text(encoding="utf8") for file in package.rglob("*.py")]
+    return {name for text in texts for name in re.findall(r'environ(?:\.get)?[\[(]"(\w+)"', text)}
 
 
 def flat(node: Any) -> Iterator[str]:
@@ -143,8 +154,15 @@ def test_what_is_added_to_the_code_is_missed(built: Built, monkeypatch: pytest.M
     monkeypatch.setitem(registry.commands.mains, "nonsense", "runner.commands.info")
     registry.schedules.names()
     monkeypatch.setitem(registry.schedules._factories, "nonsense", lambda: None)
+    monkeypatch.setattr(runner, "__all__", [*runner.__all__, "nonsense"])
     lacking = missing(built)
-    assert {"key nonsense", "entry schedules.nonsense", "command nonsense", "option nonsense --json"} <= set(lacking)
+    assert {
+        "name runner.nonsense",
+        "key nonsense",
+        "entry schedules.nonsense",
+        "command nonsense",
+        "option nonsense --json",
+    } <= set(lacking)
 
 
 def test_what_is_taken_from_the_reference_is_missed(built: Built) -> None:

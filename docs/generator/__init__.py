@@ -3,6 +3,8 @@
     keys.py        the schema, and the files of conf/ with their comments
     entries.py     the registries
     commands.py    the commands and their options
+    environment.py the environment variables
+    names.py       what `import runner` gives
     plots.py       the schedules, drawn
     project.py     pages that lie outside docs/, such as CHANGELOG.md
     markdown.py    text → Markdown
@@ -16,7 +18,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator import commands, entries, keys, plots, project
+from generator import commands, entries, environment, keys, names, plots, project
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -32,6 +34,8 @@ def pages() -> dict[str, str]:
         **{f"entries/{kind}.md": text for kind, text in entries.pages().items()},
         "schedules.md": plots.page(),
         "commands.md": commands.page(),
+        "environment.md": environment.page(),
+        "names.md": names.page(),
     }
 
 
@@ -55,6 +59,7 @@ def write(docs: Path) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx; the role `entry` names a registry entry, as in {entry}`optimizers.adam`."""
     app.add_object_type("entry", "entry", objname="registry entry")
+    app.add_object_type("api", "api", objname="Python name")
     app.connect("builder-inited", lambda app: write(Path(app.srcdir)))
     app.connect("source-read", project.mend_links)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -73,7 +73,9 @@ def _walk(node: yaml.Node, prefix: str, rows: list[str], head: int) -> Iterator[
         is_below = value.start_mark.line != key.start_mark.line or is_open
         row = key.end_mark.line if is_below else value.end_mark.line
         column = key.end_mark.column + 1 if is_below else value.end_mark.column
-        reason = " ".join(filter(None, (_above(rows, key.start_mark.line, head), _beside(rows[row][column:]))))
+        is_folded = isinstance(value, yaml.ScalarNode) and value.style in ("|", ">")
+        beside = "" if is_folded else _beside(rows[row][column:])
+        reason = " ".join(filter(None, (_above(rows, key.start_mark.line, head), beside)))
         yield Line(name, "" if is_open else _written(rows, value, is_below=is_below), reason)
         if is_open and isinstance(value, yaml.MappingNode):
             yield from _walk(value, f"{name}.", rows, head)
