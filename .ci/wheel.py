@@ -12,5 +12,8 @@ assert files("runner").joinpath("py.typed").is_file()
 run = [sys.executable, "-m", "runner"]
 subprocess.run([*run, "--help"], check=True, stdout=subprocess.DEVNULL)
 subprocess.run([*run, "tracking=none", "training=debug", "output_dir=out"], check=True)
+subprocess.run([*run, "init", "project"], check=True)
+words = ["--config-dir", "conf", "experiment=mine", "training.max_epochs=1", "tracking=none", "output_dir=out"]
+subprocess.run([*run, *words], check=True, cwd="project")
 doc = runner.load("out/model-best")("Maria Keller flew to Oslo .")
 print([(ent.text, ent.label_) for ent in doc.ents], "in", os.getcwd())

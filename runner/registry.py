@@ -197,6 +197,7 @@ commands = Registry(
         "sync": "runner.commands.sync",
         "reap": "runner.commands.reap",
         "info": "runner.commands.info",
+        "init": "runner.commands.init",
     },
 )  # in the order of --help
 
