@@ -42,6 +42,7 @@ from runner.registry import Schedule
 from runner.tracking.base import DatasetInfo, LearningPart, Resumed, RunInfo, ScoreColumns, Tracker, Trackers
 from runner.tracking.initial import initial_model
 from runner.tracking.provenance import provenance_tags
+from runner.tracking.run_name import run_name
 from runner.training.chosen import chosen, told
 from runner.training.loop import Plan
 from runner.training.optimizers import Optimizer
@@ -336,10 +337,9 @@ def run_info(
 ) -> RunInfo:
     """What the trackers are told before the first step."""
     components = list(config.pipeline.components)
-    what_differs = [str(config.optimizer["type"]), *_changes(config.overrides)]  # first: lists cut long names
-    name = config.run_name or "-".join([*what_differs, *components, corpus.name, f"seed{config.seed}"])
+    swept = config.sweep.names.get(config.job_number or 0, "") if config.sweep is not None else ""
     return RunInfo(
-        name=name,
+        name=config.run_name or run_name(components, corpus.name, config.overrides, swept),
         experiment=config.experiment,
         output_dir=config.output_dir,
         config=config.as_dict(),
@@ -396,15 +396,3 @@ def _parts(pipeline: Pipeline) -> list[LearningPart]:
         learns = name not in pipeline.components or name in pipeline.pipe_names
         parts.append(LearningPart(name, span.stop - span.start, list(labels), learns=learns))
     return parts
-
-
-def _changes(overrides: list[str]) -> list[str]:
-    """The overrides that tell sibling runs apart, short: `dropout.start=0.2` → `start0.2`."""
-    told = ("pipeline", "optimizer", "corpus", "seed", "output_dir")
-    parts = []
-    for override in overrides:
-        key, _, value = override.partition("=")
-        if key in told or key.split(".")[0] in ("tracking", "hydra") or "/" in value:
-            continue
-        parts.append(f"{key.split('.')[-1]}{value}"[:24])
-    return parts[:4]

@@ -13,7 +13,7 @@ from runner.commands.start import Start
 from runner.config.schema import RunConfig
 from runner.errors import RunnerError
 from runner.tracking.base import RunEnd, Status, Tracker
-from runner.tracking.past_run import BEST, ERRORS, LAST
+from runner.tracking.past_run import BEST, CONFUSION, ERRORS, LAST
 from runner.training.interrupts import Interrupts
 
 RESERVE = 1 << 22  # bytes that are given back when memory has run out, to end the run in order
@@ -73,4 +73,5 @@ def finish(trackers: Tracker, status: Status, error: str | None, config: RunConf
     test = {"score": result.test["score"], **result.test["scores"]} if result.test is not None else {}
     page = config.output_dir / ERRORS
     errors = page if page.is_file() else None
-    return trackers.finish(RunEnd(status, error, models, test, result.pruned, result.answer, errors))
+    pictures = [path for path in [config.output_dir / CONFUSION] if path.is_file()]
+    return trackers.finish(RunEnd(status, error, models, test, result.pruned, result.answer, errors, pictures))

@@ -19,11 +19,11 @@ from runner.errors import RunFailed
 from runner.files import recover, remove, sync_folder
 from runner.tracking.journal import ERROR_LOG, SENT_NAME
 from runner.tracking.journal import FILE_NAME as JOURNAL
-from runner.tracking.past_run import BEST, CONFIG, ERRORS, LAST, PREVIOUS, SUMMARY
+from runner.tracking.past_run import BEST, CONFIG, CONFUSION, ERRORS, LAST, PREVIOUS, SUMMARY
 from runner.training.keeper import FOLDER, is_checkpoint, lock, remove_if_empty
 
 _NOTES = ".hydra"
-_RESULTS = (SUMMARY, PREDICTIONS, ERRORS, JOURNAL, SENT_NAME, ERROR_LOG)
+_RESULTS = (SUMMARY, PREDICTIONS, ERRORS, CONFUSION, JOURNAL, SENT_NAME, ERROR_LOG)
 _OF_A_RUN = (
     *_RESULTS,
     CONFIG,

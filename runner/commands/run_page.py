@@ -1,4 +1,4 @@
-"""errors.html in a run's folder: what model-best gets wrong on the dev set, written once, when the training is over.
+"""errors.html and confusion.svg in a run's folder: what model-best gets wrong on the dev set, written once, at the end.
 
 A huge dev set is shown by a sample, so that the page costs seconds. A page that cannot be made fails no run.
 """
@@ -16,7 +16,7 @@ from runner.errors import RunnerError
 from runner.files import write_file
 from runner.foreign import shown
 from runner.inspect.errors import evenly_drawn, examine
-from runner.tracking.past_run import BEST, ERRORS
+from runner.tracking.past_run import BEST, CONFUSION, ERRORS
 
 MOST_WORDS = 30_000  # of dev data that are shown: two or three seconds of prediction with confidence
 MOST_TRAIN_WORDS = 1_000_000  # more training data is not searched for what it has seen
@@ -37,7 +37,7 @@ def write_page(config: RunConfig, corpus: Corpus, best: Mapping[str, Any] | None
 
 
 def _write(config: RunConfig, corpus: Corpus, epoch: int) -> None:
-    from runner.inspect.error_page import page  # imports Jinja2
+    from runner.inspect.error_page import confusion_picture, page  # imports Jinja2
 
     nlp = load(config.output_dir / BEST, config.code, config.compute.ops)
     train = corpus.train if corpus.n_train_words <= MOST_TRAIN_WORDS else None
@@ -47,3 +47,5 @@ def _write(config: RunConfig, corpus: Corpus, epoch: int) -> None:
     more = f" and {len(files) - 3} more" if len(files) > 3 else ""
     data = f"the dev set{', a fold' if corpus.is_folded else ''} of {', '.join(files[:3])}{more}"
     write_file(config.output_dir / ERRORS, page(report, f"{BEST} of epoch {epoch}", data))
+    if picture := confusion_picture(report):
+        write_file(config.output_dir / CONFUSION, picture)

@@ -203,7 +203,7 @@ class TrackingConfig:
     experiment: Optional[str] = key(
         None, "MLflow experiment, a group of runs to compare; null: MLFLOW_EXPERIMENT_NAME, else runner"
     )
-    run_name: Optional[str] = key(None, "name of the run; null: built from the choices on the command line")
+    run_name: Optional[str] = key(None, "name of the run; null: what the command line changes, short")
     system_metrics: bool = key(False, "record CPU, memory and disk use while training")
     if_unreachable: str = key(
         "fail",

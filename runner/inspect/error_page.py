@@ -21,6 +21,7 @@ from runner.inspect.curves import average_precision, joined
 from runner.inspect.embedded import as_script, embedded, n_shown
 from runner.inspect.errors import CONFIDENCE, LABEL, SEEN, WORDS, ComponentErrors, ErrorReport, Pair, Text
 from runner.secrets import masked
+from runner.tracking.drawing import Matrix, matrix_picture
 
 NOTHING = "∅"  # stands where gold or prediction has no label
 _HERE = Path(__file__)
@@ -54,6 +55,20 @@ def page(report: ErrorReport, model: str, data: str) -> str:
         version=__version__,
         nothing=NOTHING,
     )
+
+
+def confusion_picture(report: ErrorReport) -> str:
+    """The confusion matrices of all components as one SVG; empty if no component has one."""
+    matrices = []
+    for component in report.components:
+        if component.confusion:
+            matrix = _Matrix(component)
+            rows = [(label(gold), [(n, share, is_right) for n, share, _, is_right in cells], total)
+                    for gold, cells, _, total in matrix.rows]  # fmt: skip
+            others = f", {matrix.n_other} other labels left out" if matrix.n_other else ""
+            title = f"{component.name}: confusion on the dev set{others}"
+            matrices.append(Matrix(title, [label(name) for name in matrix.columns], rows))
+    return matrix_picture(matrices)
 
 
 class _Section:

@@ -53,19 +53,19 @@ class Conclusion:
 
     def metrics(self) -> dict[str, float]:
         """Of the sweep's own run."""
-        values = {
+        counts = {
             "sweep/n_jobs": float(len(self.outcomes)),
             "sweep/n_finished": float(sum(outcome.status == "FINISHED" for outcome in self.outcomes)),
             "sweep/job_seconds": sum(outcome.seconds or 0.0 for outcome in self.outcomes),
         }
-        best = self.best
+        best, values = self.best, {}
         if best is not None and best.score is not None:
-            values |= {SWEEP_BEST_SCORE: best.score, "sweep/best_job": float(best.job.number)}
+            values = {SWEEP_BEST_SCORE: best.score, "sweep/best_job": float(best.job.number)}
             values |= {f"sweep/best_{key}": float(value) for key, value in (best.scores or {}).items()}
         means = [point.spread.mean for point in self.points if point.spread is not None]
         if self.has_repeats and means:
             values["sweep/best_mean_score"] = max(means)
-        return values | {f"gain/{gain.name}": gain.spread.mean for gain in self.gains}
+        return values | {f"gain/{gain.name}": gain.spread.mean for gain in self.gains} | counts
 
     def error(self, status: Status) -> str | None:
         """Why the sweep did not finish, in one line; None where it did."""

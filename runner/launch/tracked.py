@@ -66,6 +66,7 @@ class TrackedSweep:
     def _track_point(self, i: int, point: Repeats, name: str, spread: Spread) -> None:
         """A run with what a point's seeds have in common, and how their scores spread."""
         configs = [self._configs[outcome.job.number] for outcome in point.outcomes]
+        components = ",".join(configs[0].pipeline.components)
         folder = self._file.folder / f"repeats-{i}"
         folder.mkdir(exist_ok=True)
         is_again = self._is_again and (folder / FILE_NAME).exists()
@@ -76,7 +77,11 @@ class TrackedSweep:
                 experiment=configs[0].experiment,
                 output_dir=folder,
                 config=_common([config.as_dict() for config in configs]),
-                tags={"aggregate": "true", "runs": " ".join(outcome.run_id or "-" for outcome in point.outcomes)},
+                tags={
+                    "component": components,
+                    "aggregate": "true",
+                    "runs": " ".join(outcome.run_id or "-" for outcome in point.outcomes),
+                },
                 components=(),
                 resumed=Resumed(0, 0.0) if is_again else None,
                 parent=self._file.key,

@@ -92,6 +92,7 @@ class RunEnd:
         None  # model-best's record of a made-up sentence, by which the answers are described
     )
     errors: Path | None = None  # the page of model-best's errors on the dev set, if it was written
+    pictures: Sequence[Path] = ()  # of the same errors
 
 
 class Tracker(Protocol):

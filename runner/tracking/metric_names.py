@@ -28,6 +28,7 @@ EXCLUDED = "dev/excluded_entities"
 SWEEP_BEST_SCORE = "sweep/best_score"
 
 _NO_SCORES = {SCORE, EXCLUDED}
+_SHORT_GROUPS = ("dev", "test", "old_dev", "forgetting", "sweep", "gain")  # of scores
 _LOSS, _LOSS_SUM = "loss_", "_loss"  # before and after a component's name in the old names of its losses
 
 # Old name → new name, but for losses by component and scores.
@@ -75,6 +76,18 @@ def value_of(metrics: Mapping[str, float], name: str) -> float | None:
     """A number of a run in MLflow, under its new or else its old name; None if the run has neither."""
     value = metrics.get(name)
     return metrics.get(_OLD[name]) if value is None and name in _OLD else value
+
+
+def as_shown(key: str, value: float) -> float:
+    """A number with the digits that fit a column of MLflow's pages; the journal has all of them.
+
+    >>> as_shown("dev/ents_f", 0.8490566037), as_shown("speed/words_per_second", 4318.29805), as_shown("train/loss", 1 / 3)
+    (0.849057, 4318.0, 0.3333333333333333)
+    """
+    group = key.split("/")[0]
+    if group == "speed":
+        return float(f"{value:.4g}") if abs(value) < 1000 else float(f"{value:.0f}")
+    return round(value, 6) if group in _SHORT_GROUPS else value
 
 
 def old_name(name: str) -> str:

@@ -32,6 +32,7 @@ from runner.tracking.metric_names import (
 CONFIG, SUMMARY, META = "config.yaml", "summary.json", "meta.json"
 BEST, LAST = "model-best", "model-last"
 ERRORS = "errors.html"  # what model-best gets wrong on the dev set, see commands/run_page.py
+CONFUSION = "confusion.svg"  # beside it: gold labels by predicted labels
 PREVIOUS = "previous-run"  # inside a run's folder: the run that was in it before
 KERNEL = "kernel"  # tag, and key of summary.json: which machine code computed, see model/ops/
 

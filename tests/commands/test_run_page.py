@@ -132,9 +132,11 @@ def test_a_config_of_an_earlier_version_lacks_the_key(train):
 def test_mlflow_has_the_page_once(tracked_run):
     journal = [json.loads(line) for line in (tracked_run / "journal.jsonl").read_text("utf8").splitlines()]
     (end,) = [event for event in journal if event["event"] == "finish"]
-    assert [Path(path).name for path in end["artifacts"]] == ["config.yaml", "predictions.jsonl", "errors.html"]
-    sent = list(tracked_run.parent.rglob("artifacts/errors.html"))
-    assert [path.read_bytes() for path in sent] == [(tracked_run / "errors.html").read_bytes()]
+    names = ["config.yaml", "predictions.jsonl", "errors.html", "confusion.svg"]
+    assert [Path(path).name for path in end["artifacts"]] == names
+    for name in names[2:]:
+        sent = list(tracked_run.parent.rglob(f"artifacts/{name}"))
+        assert [path.read_bytes() for path in sent] == [(tracked_run / name).read_bytes()]
 
 
 KILLED = """

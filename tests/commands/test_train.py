@@ -133,7 +133,8 @@ class TestLeavesBehind:
         assert alone.code == 0
         assert alone.stderr == ""
         assert {path.name for path in alone.folder.iterdir()} == {
-            ".hydra", "config.yaml", "summary.json", "errors.html", "model-best", "model-last", "predictions.jsonl",
+            ".hydra", "config.yaml", "summary.json", "errors.html", "confusion.svg", "model-best", "model-last",
+            "predictions.jsonl",
         }  # fmt: skip
 
     def test_a_summary_with_every_key(self, alone):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.tracking.journal import read_journal
+from runner.tracking.metric_names import as_shown
 from tests.commands.test_resume import TINY
 from tests.stress.servers import mlflow_server, postgres
 
@@ -48,7 +49,9 @@ def differences(folder: Path, uri: str) -> list[str]:
         wanted: Counter[Any] = Counter()
         for event in events:
             if event["event"] in ("metrics", "evaluation", "finish"):
-                wanted.update((key, event["step"], float(value)) for key, value in event["values"].items())
+                wanted.update(
+                    (key, event["step"], as_shown(key, float(value))) for key, value in event["values"].items()
+                )
         there: Counter[Any] = Counter()
         for key in run.data.metrics:
             there.update((key, one.step, one.value) for one in client.get_metric_history(run.info.run_id, key))

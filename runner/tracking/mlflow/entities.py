@@ -1,4 +1,4 @@
-"""A run in MLflow's own terms: its experiment, its description, its data sets."""
+"""A run in MLflow's own terms: its experiment and its data sets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import gc
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,13 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.exceptions import MlflowException
 
 from runner.files import take_lock
-from runner.foreign import as_block, as_markdown
-from runner.tracking.metric_names import BEST_EPOCH, BEST_SCORE, old_name
-from runner.tracking.mlflow.limits import MAX_TAG_VALUE, clean_name, cut
+from runner.tracking.metric_names import BEST_SCORE, old_name
+from runner.tracking.mlflow.limits import clean_name
 from runner.tracking.mlflow.store import sqlite_path
 from runner.tracking.mlflow.view import view_tags
 
 _FLAGS = os.O_RDWR | os.O_CREAT | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
 LOCK_SECONDS = 20.0  # that a process waits for another to make the store; then it goes on without the lock
-EACH = f"{BEST_EPOCH}_"  # and a component's name
 # MLflow's pages read from these tags that models are trained here, and which metric compares runs.
 PRIMARY_METRIC = "mlflow.experiment.primaryMetric.name"
 EXPERIMENT_TAGS = {
@@ -34,24 +32,6 @@ EXPERIMENT_TAGS = {
     PRIMARY_METRIC: BEST_SCORE,
     "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
 }
-
-
-def note(start: Mapping[str, Any], finish: Mapping[str, Any] | None = None, table: list[str] | None = None) -> str:
-    """The run's description, in Markdown: how to get it again, and what came out."""
-    lines = []
-    if finish is not None and finish["best"]:
-        best = finish["best"]
-        each = [f"{key.removeprefix(EACH)} {best[key]:.0f}" for key in best if key.startswith(EACH)]
-        at = f"epochs {', '.join(each)}" if each else f"epoch {best[BEST_EPOCH]:.0f}"
-        score = f"**{100 * best[BEST_SCORE]:.2f}**" if BEST_SCORE in best else "unknown (dev has no gold),"
-        lines += [f"Best score {score} at {at}.", ""]
-    if finish is not None and finish.get("error"):
-        lines += [f"{finish['status']}: {as_markdown(str(finish['error']))}", ""]
-    if start["tags"].get("command_line"):
-        lines += as_block([start["tags"]["command_line"]])
-    if table and len(table) <= 60:
-        lines += as_block(table)
-    return cut("\n".join(lines), MAX_TAG_VALUE)
 
 
 @functools.cache
@@ -71,26 +51,25 @@ def forget_places(ids: Iterable[str | None]) -> None:
         kept.pop(one, None)
 
 
-def experiment_id(client: MlflowClient, name: str, root: str | None, scores: Iterable[str] = ()) -> str:
+def experiment_id(client: MlflowClient, name: str, root: str | None, columns: Sequence[str] = ()) -> str:
     """The experiment's id; made where it is missing, with its files under `root`.
 
-    scores: of a run that belongs to it; its prepared views get a column for each.
+    columns: of a run that belongs to it, see view.columns_of; the prepared views get them.
     Raises ValueError where it was deleted, and MlflowException.
     """
-    scores = [clean_name(f"dev/{score}") for score in scores]
     known = client.get_experiment_by_name(name)
     if known is None:
         location = (Path(root) / clean_name(name).replace("/", "_").strip(" .")).as_uri() if root else None
         try:
             return str(
-                client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS | view_tags(scores))
+                client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS | view_tags(columns))
             )
         except MlflowException:
             known = client.get_experiment_by_name(name)  # made by another machine in this moment
             if known is None:
                 raise
     if known.lifecycle_stage != "deleted":
-        tags = EXPERIMENT_TAGS | known.tags | view_tags(scores, known.tags)
+        tags = EXPERIMENT_TAGS | known.tags | view_tags(columns, known.tags)
         if tags[PRIMARY_METRIC] == old_name(BEST_SCORE):
             tags[PRIMARY_METRIC] = BEST_SCORE
         for key in tags:  # those of an older version's experiment, or of one that was made by hand, may lack

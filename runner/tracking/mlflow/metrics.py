@@ -86,7 +86,7 @@ class RunMetrics:
             EPOCH: step.epoch,
             **{clean_name(_sum_key(name)): loss for name, loss in evaluation.losses.items()},
             PREDICTION_SPEED: evaluation.words_per_second,
-            EXCLUDED: evaluation.excluded_entities,
+            **({EXCLUDED: evaluation.excluded_entities} if evaluation.excluded_entities else {}),
             **_old(evaluation),
         })  # fmt: skip
 

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
 
 from runner.foreign import as_block
+from runner.tracking.metric_names import as_shown
 from runner.tracking.mlflow.around import Contents, write_around
 from runner.tracking.mlflow.limits import MAX_MODEL_PARAM_VALUE, MAX_TAG_VALUE, clean_name, cut
 from runner.tracking.mlflow.store import MODEL_FOLDER
@@ -71,7 +72,7 @@ def log_model(
     client.log_model_artifacts(model.model_id, str(folder), artifact_path=MODEL_FOLDER)
     about: dict[str, Any] = {"model_id": model.model_id, "run_id": run_id, **dev}
     metrics = [
-        Metric(clean_name(key), float(value), event["time"], event["step"], **about)
+        Metric(clean_name(key), as_shown(key, float(value)), event["time"], event["step"], **about)
         for key, value in event["values"].items()
     ]
     if metrics:

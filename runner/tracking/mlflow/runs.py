@@ -27,6 +27,7 @@ from runner.tracking.metric_names import (
     SECONDS,
     TRAIN_SPEED,
     TRAIN_WORDS,
+    as_shown,
     old_name,
     scores_of,
     value_of,
@@ -167,7 +168,7 @@ class Store:
                 about["model_id"] = model_id
             step, now = outputs[model_id].step if model_id is not None else 0, int(1000 * time.time())
             metrics = [
-                Metric(clean_name(f"test/{key}"), float(value), now, step, run_id=run_id, **about)
+                Metric(clean_name(f"test/{key}"), as_shown("test/", float(value)), now, step, run_id=run_id, **about)
                 for key, value in values.items()
             ]
             self.client.log_batch(run_id, metrics=metrics)

@@ -1,4 +1,4 @@
-"""`RunTables`: the tables of a run that grow with its evaluations, as artifacts of the run in MLflow."""
+"""`RunTables`: the tables and curves of a run that grow with its evaluations, as artifacts of the run in MLflow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlflow import MlflowClient
+
+from runner.tracking.mlflow.curves import FILE as CURVES
+from runner.tracking.mlflow.curves import Curves
+from runner.tracking.mlflow.view import weighed_scores
 
 TABLE_SECONDS = 15.0  # between two uploads of the growing tables
 _TABLE_FILE = "per_type_scores.json"
@@ -19,6 +23,7 @@ class RunTables:
     def __init__(self) -> None:
         self.lines: list[str] = []  # of the console's table
         self._rows: dict[str, list[dict[str, Any]]] = {}  # "best", "last" → rows of the scores by type
+        self._curves = Curves()
         self._is_new = False
         self._sent = time.monotonic()
 
@@ -30,10 +35,21 @@ class RunTables:
     def begin(self, start: Mapping[str, Any]) -> None:
         """Take the table's head from the journal's first event."""
         self.lines = list(start.get("table", []))
+        self._curves.begin(weighed_scores(start))
+
+    @property
+    def best_rows(self) -> list[dict[str, Any]]:
+        """The scores by type of the best evaluation."""
+        return self._rows.get("best", [])
+
+    def add_step(self, event: Mapping[str, Any]) -> None:
+        """Take in an event with the metrics of an update."""
+        self._curves.add_step(event)
 
     def add(self, evaluation: Mapping[str, Any]) -> None:
         """Take in an event of the journal."""
         self.lines.append(evaluation["table"])
+        self._curves.add(evaluation)
         self._rows["last"] = evaluation["per_type"]
         if evaluation["best"] is not None:
             self._rows["best"] = evaluation["best"]["per_type"]
@@ -48,9 +64,18 @@ class RunTables:
         if rows:
             # What client.log_table writes, which appends where the file is there already.
             columns = sorted({key: None for row in rows for key in row}, key=lambda key: key == "step")
-            data = [[row.get(column) for column in columns] for row in rows]
+            data = [[_rounded(row.get(column)) for column in columns] for row in rows]
             client.log_dict(run_id, {"columns": columns, "data": data}, _TABLE_FILE)
             tag = json.dumps([{"path": _TABLE_FILE, "type": "table"}])
             client.set_tag(run_id, "mlflow.loggedArtifacts", tag)
+        if picture := self._curves.picture():
+            client.log_text(run_id, picture, CURVES)
         self._sent = time.monotonic()
         self._is_new = False
+
+
+def _rounded(value: Any) -> Any:
+    """A score as a table shows it: whole numbers stay, others have four digits after the point."""
+    if not isinstance(value, float):
+        return value
+    return int(value) if value.is_integer() and value > 1 else round(value, 4)

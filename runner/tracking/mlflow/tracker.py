@@ -255,7 +255,7 @@ class MlflowTracker:
         last: Mapping[str, Any] = {"step": step, "values": self._final_values() | self._metrics.of_test(end.test)}
         if end.status == "FINISHED" and self._ended is not None and self._ended["step"] == step:
             last = self._ended  # MLflow may have these numbers already, and keeps equal ones once
-        pages = [end.errors.absolute()] if end.errors is not None else []
+        pages = [path.absolute() for path in (end.errors, *end.pictures) if path is not None]
         self._journal.event(
             "finish",
             status=end.status,

@@ -1,9 +1,10 @@
-"""The prepared views of an experiment: which columns MLflow's runs page shows, and in which order.
+"""The prepared views of an experiment: which columns MLflow's runs page shows, and how it sorts the runs.
 
 MLflow hides all metrics and parameters of the runs table until a person ticks them. A view that was shared from its page is
-kept as an experiment tag, "deflate;" and the base64 of zlib-compressed JSON; this module writes two: "runner", the best
-runs first, and "sweeps", the latest first, which is the order in which MLflow folds a sweep's runs under the sweep. Every
-run adds the scores of its components.
+kept as an experiment tag, "deflate;" and the base64 of zlib-compressed JSON; this module writes two: "runner", sorted
+within each task by the best score (see rank.py), and "sweeps", the latest first, which is the order in which MLflow folds a
+sweep's runs under the sweep. Every run adds the scores that make up its final score, and the parameters in which it differs
+from the defaults. MLflow itself decides that names come first, then metrics, parameters and tags, each by the alphabet.
 """
 
 from __future__ import annotations
@@ -17,61 +18,72 @@ from typing import Any
 
 from runner.secrets import masked
 from runner.tracking.metric_names import BEST_EPOCH, BEST_SCORE, TRAIN_SPEED
+from runner.tracking.mlflow.limits import clean_name
+from runner.tracking.mlflow.rank import TAG as RANK
 
 BEST_FIRST, SWEEPS = "runner", "sweeps"
 OF_SWEEPS = tuple(f"metrics.`sweep/{key}`" for key in ("best_score", "score_mean", "score_low", "score_high"))
-BEFORE_SCORES = (f"metrics.`{BEST_SCORE}`",)
-AFTER_SCORES = (
+ALWAYS = (
+    f"metrics.`{BEST_SCORE}`",
     f"metrics.`{BEST_EPOCH}`",
     f"metrics.`{TRAIN_SPEED}`",
-    "params.`optimizer.type`",
-    "params.`optimizer.learn_rate`",
-    "params.`dropout.start`",
-    "params.`training.max_epochs`",
     "params.`corpus.name`",
     "params.`seed`",
+    "tags.`component`",
     "attributes.`Duration`",
     "attributes.`Created`",
 )
+MOST_PARAMS = 6  # columns of parameters that one run adds
+_WEIGHTS = "pipeline.score_weights."
 _PACKED = "deflate;"
 
 
-def view_tags(scores: Sequence[str], known: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The experiment's tags that hold the views, with a column for each of these scores.
+def weighed_scores(start: Mapping[str, Any]) -> list[str]:
+    """The scores that make up a run's final score; all, if the run's parameters do not say. start: as in `columns_of`."""
+    params, scores = start.get("params", {}), list(start.get("scores", ()))
+    weighed = [score for score in scores if params.get(_WEIGHTS + score, "0") not in ("0", "0.0", "null")]
+    return weighed or scores
+
+
+def columns_of(start: Mapping[str, Any]) -> list[str]:
+    """The columns that a run adds. start: the journal's first event.
+
+    >>> columns_of({"scores": ["ents_p", "ents_f"], "tags": {"overrides": "optimizer=sgd dropout.start=0.2 seed=1"},
+    ...             "params": {"pipeline.score_weights.ents_f": "1.0", "optimizer.type": "sgd", "dropout.start": "0.2"}})
+    ['metrics.`dev/ents_f`', 'params.`optimizer.type`', 'params.`dropout.start`']
+    """
+    params = start.get("params", {})
+    keys = [word.lstrip("+").partition("=")[0] for word in str(start["tags"].get("overrides", "")).split()]
+    keys = [key if key in params else f"{key}.type" for key in keys if key not in ("pipeline", "corpus")]
+    differing = [key for key in dict.fromkeys(keys) if key in params][:MOST_PARAMS]
+    metrics = [f"metrics.`{clean_name(f'dev/{score}')}`" for score in weighed_scores(start)]
+    return [*metrics, *(f"params.`{key}`" for key in differing)]
+
+
+def view_tags(columns: Sequence[str], known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The experiment's tags that hold the views, with these columns.
 
     known: the tags that the experiment has; the columns of its views stay.
     """
     views = {
-        BEST_FIRST: (f"metrics.`{BEST_SCORE}`", BEFORE_SCORES),
-        SWEEPS: ("attributes.start_time", (*OF_SWEEPS, *BEFORE_SCORES)),
+        BEST_FIRST: (f"tags.`{RANK}`", True, ALWAYS),
+        SWEEPS: ("attributes.start_time", False, (*OF_SWEEPS, *ALWAYS)),
     }
     tags = {}
-    for name, (order_by, columns) in views.items():
+    for name, (order_by, is_ascending, own) in views.items():
         tag = f"mlflow.sharedViewState.{name}"
         state = _unpacked((known or {}).get(tag, ""))
-        wanted = _state(order_by, [*columns, *AFTER_SCORES])
-        if state is None:
-            state = wanted
-        elif columns[0] not in state["selectedColumns"]:  # of a version that called its metrics otherwise
-            old = [column for column in state["selectedColumns"] if column not in wanted["selectedColumns"]]
-            state = {**wanted, "selectedColumns": [*wanted["selectedColumns"], *old]}
-        tags[tag] = _packed({**state, "selectedColumns": _with_scores(state["selectedColumns"], scores)})
+        before = state["selectedColumns"] if state is not None else []
+        all_columns = list(dict.fromkeys([*own, *before, *columns]))
+        tags[tag] = _packed(_state(order_by, all_columns, is_ascending=is_ascending))
     return tags
 
 
-def _with_scores(columns: list[str], scores: Sequence[str]) -> list[str]:
-    """The columns, and before the best epoch one for each score that has none."""
-    more = [f"metrics.`{score}`" for score in scores]
-    more = [column for column in more if column not in columns]
-    position = columns.index(AFTER_SCORES[0]) if AFTER_SCORES[0] in columns else len(columns)
-    return [*columns[:position], *more, *columns[position:]]
-
-
-def _state(order_by: str, columns: list[str]) -> dict[str, Any]:
+def _state(order_by: str, columns: list[str], *, is_ascending: bool) -> dict[str, Any]:
     return {
         "searchFilter": "",
         "orderByKey": order_by,
-        "orderByAsc": False,
+        "orderByAsc": is_ascending,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "modelVersionFilter": "All Runs",

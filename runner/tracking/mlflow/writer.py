@@ -18,21 +18,25 @@ from mlflow.exceptions import MlflowException
 
 from runner.secrets import masked_all
 from runner.tracking.journal import KEY_TAG
+from runner.tracking.metric_names import BEST_SCORE, as_shown
 from runner.tracking.mlflow.entities import (
     creation_lock,
     dataset_input,
     experiment_id,
     forget_places,
     leave_libraries_alone,
-    note,
 )
 from runner.tracking.mlflow.limits import MAX_METRICS, MAX_PARAM_VALUE, MAX_PARAMS, MAX_TAG_VALUE, clean_name, cut
 from runner.tracking.mlflow.models import known_model, log_model, new_model
 from runner.tracking.mlflow.moved import follow_moved_files, is_same_store, refuse_lost_store
+from runner.tracking.mlflow.note import Links, note
+from runner.tracking.mlflow.rank import TAG as RANK
+from runner.tracking.mlflow.rank import rank
 from runner.tracking.mlflow.registered import register
 from runner.tracking.mlflow.store import DEFAULT_MODEL, artifact_root
 from runner.tracking.mlflow.tables import RunTables
 from runner.tracking.mlflow.task import Task
+from runner.tracking.mlflow.view import columns_of
 from runner.tracking.past_run import weights_sha256
 
 if TYPE_CHECKING:
@@ -57,6 +61,7 @@ class RunWriter:
         self._dev: dict[str, str] = {}  # name and digest of the dev set, for the models' metrics
         self._models: dict[str, LoggedModel] = {}  # by name, once created
         self._monitor: SystemMetricsMonitor | None = None
+        self._best_score: float | None = None  # on the dev set
 
     @property
     def client(self) -> MlflowClient:
@@ -82,12 +87,12 @@ class RunWriter:
         with creation_lock(uri, say):
             follow_moved_files(uri)
             self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-            root, scores = self._artifact_root(start), start.get("scores", ())
-            self.experiment_id = experiment_id(self._client, start["experiment"], root, scores)
+            root = self._artifact_root(start)
+            self.experiment_id = experiment_id(self._client, start["experiment"], root, columns_of(start))
         if self.run_id is None or self._task.is_over or not is_same_store(uri, start["uri"]):
             self.run_id = self._known_run(start)
         if self.run_id is None:
-            tags = _tags(start) | self._parent_tag(start)
+            tags = _tags(start) | self._parent_tag(start) | self._rank()
             run = self._client.create_run(
                 self.experiment_id, start_time=start["time"], run_name=start["name"], tags=tags
             )
@@ -96,7 +101,7 @@ class RunWriter:
             self._set_tags(self._parent_tag(start))
         else:
             self._client.set_terminated(self.run_id, status="RUNNING")
-            self._set_tags(new_tags)
+            self._set_tags({**new_tags, **self._rank()})
 
     def describe(self) -> None:
         """Write what the run's start says: parameters and data sets."""
@@ -108,6 +113,7 @@ class RunWriter:
         inputs = [dataset_input(dataset) for dataset in start["datasets"]]
         if inputs:
             client.log_inputs(self.known_id, inputs)
+        self._describe(note(start, links=self._links()))
         if model_id := start["tags"].get("init.model_id"):  # it lies in the run's own store, see tracking/initial.py
             client.log_inputs(self.known_id, models=[LoggedModelInput(model_id)])
         for made, info in zip(inputs, start["datasets"], strict=True):
@@ -130,9 +136,13 @@ class RunWriter:
             written.append(event)
         assert written, "one event holds more metrics than a request takes"
         self.client.log_batch(self.known_id, metrics=metrics)
+        evaluations = [event for event in written if event["event"] == "evaluation"]
         for event in written:
-            if event["event"] == "evaluation":
-                self.tables.add(event)
+            (self.tables.add if event["event"] == "evaluation" else self.tables.add_step)(event)
+        best = [event["values"][BEST_SCORE] for event in evaluations if BEST_SCORE in event["values"]]
+        if best:
+            self._best_score = best[-1]
+            self._set_tags(self._rank())
         return written
 
     def write_finish(self, event: Event, progress: Callable[[], object]) -> None:
@@ -145,8 +155,9 @@ class RunWriter:
             self._write_model(model, event.get("answer"))
             progress()
         self._register(event)
-        text = note(self._start, event, event.get("table") or self.tables.lines)
-        self.client.set_tag(self.known_id, "mlflow.note.content", text)
+        self.tables.send(self.client, self.known_id)
+        table = event.get("table") or self.tables.lines
+        self._describe(note(self._start, event, table, self.tables.best_rows, self._links()))
 
     def end(self, status: str, error: str | None, end_time: int) -> None:
         """Write whatever is left, then the status: a run is never left RUNNING. end_time: ms since 1970."""
@@ -160,6 +171,7 @@ class RunWriter:
         for key in [*stale, "tracking_error"] if self._task.is_over else stale:
             with contextlib.suppress(MlflowException):  # of the interruption, if any
                 self.client.delete_tag(self.known_id, key)
+        self._set_tags(self._rank(is_broken=status != "FINISHED"))
         self.client.set_terminated(self.known_id, status=status, end_time=end_time)
 
     def give_up(self, error: str, status: str) -> None:
@@ -176,6 +188,26 @@ class RunWriter:
     def _set_tags(self, tags: Mapping[str, str]) -> None:
         for key, value in tags.items():
             self.client.set_tag(self.known_id, key, cut(str(value), MAX_TAG_VALUE))
+
+    def _describe(self, text: str) -> None:
+        if text:
+            self.client.set_tag(self.known_id, "mlflow.note.content", text)
+
+    def _links(self) -> Links:
+        """Where MLflow shows what the run belongs to, and what it has left so far."""
+        assert self.experiment_id is not None, "links before `open`"
+        parent, start_model = self._start["tags"].get("init.run_id"), None
+        if parent:
+            with contextlib.suppress(MlflowException):  # of another store
+                start_model = (str(self.client.get_run(parent).info.experiment_id), str(parent))
+        sweep = self.client.get_run(self.known_id).data.tags.get("mlflow.parentRunId")
+        files = [file.path for file in self.client.list_artifacts(self.known_id)]
+        models = {name: str(model.model_id) for name, model in self._models.items()}
+        return Links(self.experiment_id, self.known_id, start_model, sweep, models, files)
+
+    def _rank(self, *, is_broken: bool = False) -> dict[str, str]:
+        task = str(self._start["tags"].get("component", ""))
+        return {RANK: rank(task, self._best_score, is_broken=is_broken)}
 
     def _artifact_root(self, start: Event) -> str | None:
         if start["uri"] in (self._task.uri, masked_all(self._task.uri)):
@@ -259,7 +291,7 @@ class RunWriter:
 def _metrics(event: Event) -> list[Metric]:
     """The numbers of an event, with its step and time."""
     values = event["values"].items()
-    return [Metric(clean_name(key), float(value), event["time"], event["step"]) for key, value in values]
+    return [Metric(clean_name(key), as_shown(key, float(value)), event["time"], event["step"]) for key, value in values]
 
 
 def _tags(start: Event) -> dict[str, str]:
@@ -271,6 +303,5 @@ def _tags(start: Event) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": tags.get("git_commit"),
         "mlflow.source.git.branch": tags.get("git_branch"),
-        "mlflow.note.content": note(start),
     }
     return {**tags, **{key: value for key, value in known.items() if value}}

@@ -20,6 +20,7 @@ import runner
 from runner.errors import RunFailed, RunnerError
 from runner.tracking.base import Resumed, RunEnd, RunInfo
 from runner.tracking.journal import FILE_NAME, JournalWriter, read_journal
+from runner.tracking.metric_names import as_shown
 from runner.tracking.mlflow.follower import current_follower
 from runner.tracking.mlflow.metrics import MAX_KEYS
 from runner.tracking.mlflow.store import MODEL_FOLDER, fetch, store_uri
@@ -143,7 +144,27 @@ def test_parameters_tags_and_name(store: Store) -> None:
     assert run.data.tags["component"] == "ner"
     assert run.data.tags["mlflow.source.git.commit"] == "0123abc"
     assert run.data.tags["output_dir"] == str(store.folder / "finished")
-    assert "Best score **40.00** at epoch 1." in run.data.tags["mlflow.note.content"]
+    assert run.data.tags["rank"] == "1 ner 0.600000"
+    assert store.run("failed").data.tags["rank"] == "2 ner 0.600000"
+    assert store.run("abandoned").data.tags["rank"] == "2 ner 0.600000"
+
+
+def test_the_description_tells_links_data_and_labels(store: Store) -> None:
+    run = store.run("finished")
+    note = run.data.tags["mlflow.note.content"]
+    assert note.startswith("Best score **40.00** at epoch 1.")
+    assert "- Train: 3 texts, 30 words, `/data/tiny.iob`" in note
+    here = f"#/experiments/{run.info.experiment_id}"
+    (best,) = [
+        output.model_id
+        for output in run.outputs.model_outputs
+        if store.client.get_logged_model(output.model_id).name == "model-best"
+    ]
+    assert f"[model-best]({here}/models/{best})" in note
+    assert f"[curves]({here}/runs/{run.info.run_id}/artifacts/learning_curves.svg)" in note
+    assert "| PER | 100.00 | 50.00 | 66.67 | 6 |" in note
+    assert "[its sweep]" not in note
+    assert "Goes on from" not in note
 
 
 def test_every_metric_once_and_with_its_step(store: Store) -> None:
@@ -156,7 +177,7 @@ def test_every_metric_once_and_with_its_step(store: Store) -> None:
             history = store.client.get_metric_history(store.ids[name], key)
             assert [metric.step for metric in history] == list(range(first, 4))
         journal = {
-            (key, event["step"], event["time"], value)
+            (key, event["step"], event["time"], as_shown(key, value))
             for event in read_journal(store.folder / name / "journal.jsonl")
             if event["event"] in ("metrics", "evaluation")
             for key, value in event["values"].items()
@@ -203,7 +224,7 @@ def test_data_sets_of_one_file_are_two(store: Store) -> None:
 
 def test_artifacts(store: Store) -> None:
     paths = {file.path for file in store.client.list_artifacts(store.ids["finished"])}
-    assert paths == {"config.yaml", "table.txt", "per_type_scores.json"}
+    assert paths == {"config.yaml", "table.txt", "per_type_scores.json", "learning_curves.svg"}
     table = store.client.download_artifacts(store.ids["finished"], "table.txt")
     assert "- NER -" in Path(table).read_text()
     scores = json.loads(
