@@ -165,7 +165,7 @@ def _group_page(folder: Path) -> str:
     default = _chosen().get(group)
     if default:
         shown.append(f"Default: [`{group}={default}`](#{group}{default}).")
-    for path in sorted(folder.glob("*.yaml"), key=lambda path: (path.stem != default, path.stem)):
+    for path in sorted(folder.glob("[!_]*.yaml"), key=lambda path: (path.stem != default, path.stem)):
         shown += list(_option(path, group))
     return "\n\n".join(shown) + "\n"
 

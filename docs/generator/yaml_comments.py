@@ -48,15 +48,16 @@ def lines(path: Path) -> list[Line]:
 
 
 def parents(path: Path) -> list[str]:
-    """The entries of the file's `defaults` list, but for _self_, as 'GROUP: OPTION' or 'OPTION'."""
+    """The entries of the file's `defaults` list as 'GROUP: OPTION' or 'OPTION', without _self_ and parts such as _minilm."""
     content = yaml.safe_load(path.read_text(encoding="utf8"))
     items = content.get("defaults", []) if isinstance(content, dict) else []
     named = []
     for item in items:
         if isinstance(item, dict):
             named += [f"{str(key).removeprefix('override ').lstrip('/')}: {value}" for key, value in item.items()]
-        elif item != "_self_":
-            named.append(str(item))
+        else:
+            name = str(item).partition("@")[0]  # NAME@KEY: the file's keys below KEY
+            named += [] if name.rpartition("/")[2].startswith("_") else [name]
     return named
 
 

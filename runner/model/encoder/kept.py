@@ -6,13 +6,15 @@
 
 One SQLite file an encoder (its weights, tokenizer, settings, and the processor's kernels), so that the jobs of a sweep share
 it, whoever is first. Vectors are computed one text at a time and rounded: a text's vectors are the same bits in any batch,
-from the file or not. Where the cache cannot be written, vectors are kept in this process alone.
+from the file or not. Where the cache cannot be written, vectors are kept in this process alone. Files of encoders that
+nobody has asked for in 30 days are deleted, and the oldest ones if all take more than 16 GiB.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
@@ -26,6 +28,8 @@ from numpy.typing import NDArray
 Halves = NDArray[np.float16]
 _PATIENCE = 20.0  # seconds that a writer waits for another one
 _FOLDER = "encoders"  # in the cache
+_MOST_DAYS = 30.0  # since a file was last opened
+_MOST_BYTES = 16 << 30  # of all files
 
 
 def text_key(words: Sequence[str]) -> bytes:
@@ -66,7 +70,11 @@ class KeptVectors:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None or self._process != os.getpid():
             try:
-                self._connection = _connected(cache_folder() / f"{self._digest}.sqlite")
+                path = cache_folder() / f"{self._digest}.sqlite"
+                self._connection = _connected(path)
+                with suppress(OSError):
+                    os.utime(path)
+                    sweep(path)
             except (OSError, sqlite3.Error):
                 self._connection = _connected(":memory:")
             self._process = os.getpid()
@@ -78,6 +86,17 @@ def cache_folder() -> Path:
     import pooch  # here, because an encoder that learns does not need it
 
     return Path(pooch.os_cache("runner")) / _FOLDER
+
+
+def sweep(used: Path) -> None:
+    """Delete what is too old or too much in the folder of `used`, the least recently opened first; `used` itself stays."""
+    now, room = time.time(), _MOST_BYTES - used.stat().st_size
+    others = [(path.stat(), path) for path in used.parent.glob("*.sqlite") if path != used]
+    for about, path in sorted(others, key=lambda pair: pair[0].st_mtime, reverse=True):
+        room -= about.st_size
+        if room < 0 or now - about.st_mtime > _MOST_DAYS * 24 * 3600:
+            with suppress(OSError):  # another process may hold it, or has deleted it
+                path.unlink()
 
 
 def _connected(path: Path | str) -> sqlite3.Connection:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from runner.model.encoder import vectors
+from runner.model.encoder import kept, vectors
 from runner.model.encoder.kept import KeptVectors, cache_folder, text_key
 from runner.model.tok2vec import hash_embed_cnn
 from tests.model.encoder.small import TEXTS, write_encoder
@@ -135,3 +137,31 @@ def _written(folder: str, number: int) -> int:
 
 def test_keys_tell_words_apart() -> None:
     assert len({text_key(words) for words in (["a", "b"], ["ab"], ["a b"], ["1:a"], [], ["a", ""], ["\ud800"])}) == 7
+
+
+def test_files_that_nobody_has_asked_for_in_a_month_are_deleted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(folder, train=False)[0](tokens(*TEXTS), True)
+    (first,) = cache_folder().iterdir()
+    os.utime(first, (0, 0))
+    made(folder, train=False)[0](tokens(*TEXTS), True)  # asked for again: young
+    other = write_encoder(tmp_path / "other", "bert", seed=1)
+    made(other, train=False)[0](tokens(*TEXTS), True)
+    assert len(list(cache_folder().iterdir())) == 2
+    os.utime(first, (0, 0))
+    made(other, train=False)[0](tokens(*TEXTS), True)
+    assert [path for path in cache_folder().iterdir() if path == first] == []
+    assert len(list(cache_folder().iterdir())) == 1
+
+
+def test_the_oldest_files_go_where_all_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache_folder().mkdir(parents=True)
+    now = time.time()
+    for name, age in (("a", 3), ("b", 1), ("c", 2), ("used", 9)):
+        path = cache_folder() / f"{name}.sqlite"
+        path.write_bytes(bytes(100))
+        os.utime(path, (now - age, now - age))
+    monkeypatch.setattr(kept, "_MOST_BYTES", 300)
+    kept.sweep(cache_folder() / "used.sqlite")
+    assert sorted(path.stem for path in cache_folder().iterdir()) == ["b", "c", "used"]
