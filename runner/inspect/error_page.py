@@ -66,7 +66,7 @@ def confusion_picture(report: ErrorReport) -> str:
             rows = [(label(gold), [(n, share, is_right) for n, share, _, is_right in cells], total)
                     for gold, cells, _, total in matrix.rows]  # fmt: skip
             others = f", {matrix.n_other} other labels left out" if matrix.n_other else ""
-            title = f"{component.name}: confusion on the dev set{others}"
+            title = f"{component.name}: confusion on the dev set, ∅ none{others}"
             matrices.append(Matrix(title, [label(name) for name in matrix.columns], rows))
     return matrix_picture(matrices)
 

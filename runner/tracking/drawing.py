@@ -86,7 +86,7 @@ def _panel(panel: Panel, left: int) -> Iterator[str]:
         at = place(0, y)[1]
         yield f"<path d='M{left + _LEFT} {at}h{width}' stroke='{_GRID}'/>"
         yield _text(left + _LEFT - 6, at + 4, f"{y:,g}{panel.unit}", _TEXT, "text-anchor='end'")
-    for x in (tick for tick in ticks(x_low, x_high, 4) if tick <= x_high):
+    for x in (tick for tick in ticks(x_low, x_high) if tick <= x_high):
         yield _text(place(x, rows[0])[0], _HEIGHT - _BOTTOM + 18, f"{x:,g}", _TEXT, "text-anchor='middle'")
     yield _text(left + _LEFT + width / 2, _HEIGHT - 6, panel.x_label, _TEXT, "text-anchor='middle'")
     names_at = left + _LEFT

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 LONGEST = 44  # characters; what does not fit is left out, and the last character says so
-_DEFAULTS = ("ner", "sample")  # pipeline and corpus
+_QUIET = (("ner",), ("sample", "files"))  # pipeline, and corpora, that are not told
 _LATE = ("corpus", "training")  # sections whose keys stand last: they tell how much, and not how
 
 # The last part of a key → its short name. Keys that are not here are called by their last part.
@@ -17,7 +17,10 @@ _SHORT = {"learn_rate": "lr", "max_epochs": "epochs", "max_steps": "steps", "eva
 _OF_DROPOUT = {"start": "drop", "stop": "drop_end", "steps": "drop_steps"}
 _BARE = ("optimizer", "experiment", "variant", "tracking")  # groups whose choice needs no name before it
 # Keys that the name tells by other words, or that do not change what the run computes.
-_TOLD = ("pipeline", "corpus", "output_dir", "resume", "force", "fail_fast", "code", "repeat")
+_TOLD = (
+    "pipeline", "corpus", "corpus.name", "corpus.train", "corpus.dev", "corpus.test", "corpus.old_dev",
+    "output_dir", "resume", "force", "fail_fast", "code", "repeat",
+)  # fmt: skip
 _ELSEWHERE = ("tracking", "hydra", "compute")
 
 
@@ -33,7 +36,7 @@ def run_name(components: Sequence[str], corpus: str, overrides: Sequence[str], f
     words = dict.fromkeys(override.lstrip("+") for override in overrides)
     ordered = sorted(words, key=lambda word: (word not in swept, word.split(".")[0] in _LATE))
     parts = [part for part in map(_part, ordered) if part]
-    about = [name for name, usual in zip((task, corpus), _DEFAULTS, strict=True) if name != usual]
+    about = [name for name, quiet in zip((task, corpus), _QUIET, strict=True) if name not in quiet]
     return _fitted(list(dict.fromkeys([*about, *parts])) or [task])
 
 

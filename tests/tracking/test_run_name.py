@@ -15,7 +15,7 @@ from runner.tracking.run_name import LONGEST, run_name
     (["pipeline=ner", "tracking.uri=sqlite:///a.db", "output_dir=/tmp/x", "hydra/launcher=basic"], "ner"),
     (["optimizer=sgd", "training.max_epochs=5"], "sgd epochs=5"),
     (["dropout=constant", "dropout.start=0.25"], "drop=constant drop=.25"),
-    (["corpus.train=/data/my.jsonl", "init.model=outputs/a/model-best"], "continued"),
+    (["corpus=files", "corpus.train=my.jsonl", "init.model=outputs/a/model-best"], "continued"),
     (["experiment=recipe", "variant=no_L2"], "recipe no_L2"),
     (["~pipeline.components.parser"], "without parser"),
     (["+augmenters.mine={type: noise}", "+training.max_epochs=3"], "epochs=3"),
@@ -26,6 +26,7 @@ def test_names(overrides: list[str], name: str) -> None:
 
 def test_a_task_that_is_not_the_default_is_told() -> None:
     assert run_name(["tagger"], "sample", ["pipeline=tagger", "training.max_epochs=4"]) == "tagger epochs=4"
+    assert run_name(["tagger"], "files", ["corpus=files", "corpus.dev=dev.jsonl"]) == "tagger"
 
 
 def test_a_sweep_s_keys_stand_first_and_the_corpus_is_told() -> None:

@@ -51,8 +51,9 @@ class Links:
         ]
         models = [(name, f"#/experiments/{self.experiment_id}/models/{id}") for name, id in self.models.items()]
         lines = []
-        if models or known:
-            lines.append("- Model: " + ", ".join(f"[{text}]({url})" for text, url in [*models, *known]))
+        for about, some in (("Models", models), ("To look at", known)):
+            if some:
+                lines.append(f"- {about}: " + ", ".join(f"[{text}]({url})" for text, url in some))
         if self.start_model is not None:
             experiment, run_id = self.start_model
             name = as_markdown(str(start["tags"].get("init.model") or run_id))

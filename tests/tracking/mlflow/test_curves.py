@@ -59,10 +59,8 @@ def test_a_description_links_what_the_run_belongs_to() -> None:
     lines = note(START, links=links).splitlines()
     assert "- Goes on from: [outputs/a](#/experiments/5/runs/r1)" in lines
     assert "- Part of: [its sweep](#/experiments/7/runs/s)" in lines
-    assert (
-        "- Model: [model-best](#/experiments/7/models/m-1), "
-        "[its errors on the dev set](#/experiments/7/runs/r2/artifacts/errors.html)" in lines
-    )
+    assert "- Models: [model-best](#/experiments/7/models/m-1)" in lines
+    assert "- To look at: [its errors on the dev set](#/experiments/7/runs/r2/artifacts/errors.html)" in lines
     assert "- Train: 3 texts, 30 words, `https://example.org/a b.jsonl`" in lines  # a blank ends a link
     assert "- Dev: 1 texts, 10 words, [dev.jsonl](https://example.org/dev.jsonl)" in lines
     assert "- Goes on from: `outputs/a`" in note(START, links=Links("7", "r2"))
