@@ -67,6 +67,8 @@ def _run_own(command: str, words: list[str], code: str | None) -> int:
     def run() -> int | None:
         load_code(_paths(code or ""))
         if command not in registry.commands.names():
+            if (meant := _meant(command, words)) is not None:
+                raise meant
             hint = "python -m runner pipeline=ner optimizer=adam trains; see python -m runner --help."
             known = registry.commands.names()
             raise RunnerError(f"unknown command; {suggest(command, known)}", place=command, hint=hint)
@@ -83,6 +85,17 @@ def _run_own(command: str, words: list[str], code: str | None) -> int:
 def _paths(code: str) -> list[str]:
     """The paths in `code=[FILE,…]`."""
     return [path.strip(" '\"") for path in code.removeprefix("code=").strip("[]").split(",") if path]
+
+
+def _meant(command: str, words: list[str]) -> RunnerError | None:
+    """The error of a word that is no command, where what the user meant is known; None if it is not."""
+    from runner import synonyms
+    from runner.config.mistyped import choice_anywhere, mistyped
+
+    here = synonyms.command_here(command)
+    if here is not None and words[:1] != ["="] and choice_anywhere(command) is None:
+        return RunnerError("unknown command", place=command, hint=f"Write {here}")
+    return mistyped([command, *words])
 
 
 def _is_text(word: str) -> bool:

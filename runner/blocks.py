@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
-from runner import registry
+from runner import registry, synonyms
 from runner.errors import RunFailed, RunnerError
 from runner.user_code import code_error, file_of
 
@@ -113,7 +113,8 @@ def _prepare(
         here = place if bare else f"{place}.{key}"
         if key in extra or (key not in open_names and not takes_any):
             names = [known for known in open_names if known not in extra]
-            near = difflib.get_close_matches(str(key), names, n=1)
+            near = [meant] if (meant := synonyms.argument_here(str(key))) in names else []
+            near = near or difflib.get_close_matches(str(key), names, n=1)
             question = f"; did you mean {near[0]!r}?" if near else ""
             listing = f"It takes: {', '.join(names)}." if names else "It takes no further key."
             raise RunnerError(f"the {kind[:-1]} {name!r} takes no {key!r}{question}", place=here, hint=listing)

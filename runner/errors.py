@@ -102,7 +102,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
     "did you mean 'warmup_linear'? (known: constant, warmup_linear)"
     """
     names = sorted(known)
+    lowered = {known_name.lower(): known_name for known_name in reversed(names)}
     near = difflib.get_close_matches(name, names, n=1)
+    near = near or [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=1)]
     listed = [shown_name(known_name) for known_name in names[:_MAX_KNOWN]]
     more = f", and {len(names) - _MAX_KNOWN} more" if len(names) > _MAX_KNOWN else ""
     listing = f"known: {', '.join(listed)}{more}" if names else "none is known"

@@ -26,6 +26,7 @@ ORDER = (
     "streams",
     "errors",
     "spacy_names",
+    "synonyms",
     "files",
     "registry",
     "bounded_yaml",
@@ -169,7 +170,7 @@ def test_the_early_rooms_know_registry_and_errors_only():
     for early in ("config", "corpus", "model"):
         known = {room_of(each.target) for each in ALL if each.room == early} - {None, early}
         allowed = {"secrets", "foreign", "streams", "errors", "spacy_names", "registry", "files"}
-        allowed |= {"bounded_yaml", "user_code", "blocks", "languages"} if early == "config" else set()
+        allowed |= {"bounded_yaml", "user_code", "blocks", "languages", "synonyms"} if early == "config" else set()
         allowed |= {"corpus"} if early == "model" else set()
         allowed |= {"notebook"} if early == "corpus" else set()
         assert known <= allowed, (early, known)

@@ -154,7 +154,7 @@ def _explain_one(error: BaseException, overrides: Sequence[str], config_dir: str
     if isinstance(error, MissingConfigException):
         return missing_config(error, overrides)
     if isinstance(error, OverrideParseException):
-        return unreadable_override(error)
+        return unreadable_override(error, overrides)
     if isinstance(error, SearchPathException):
         return RunnerError(first_line(error), place="--config-dir", hint="Give the path of a folder that exists.")
     if isinstance(error, ConfigCompositionException):
@@ -252,6 +252,9 @@ def _wrong_type(error: ValidationError) -> RunnerError:
         return RunnerError(fact, place=place, hint=f"Set those keys, as in {place}.KEY=VALUE. {SEE_KEYS}")
     if fact.startswith("'{}'"):
         fact = "the key holds a single value and has no keys of its own"
+    entry = schema.manual_entry(place) if place else None
+    if entry is not None and entry.type.endswith("or null") and re.match(r"'(none|nil|nan|off|false)' ", fact.lower()):
+        return RunnerError(fact, place=place, hint=f"Write {place}=null. {schema.described(place)}")
     return RunnerError(fact, place=place, hint=schema.described(place) or SEE_KEYS)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.errors import MissingConfigException, OverrideParseException
 
+from runner import synonyms
 from runner.config import schema
 from runner.config.conf_folder import group_names
 from runner.config.known_keys import known_keys, near, with_sections
 from runner.config.library_texts import core_text, first_line, quoted, wrong_type
+from runner.config.mistyped import mistyped, own_data
 from runner.errors import RunnerError, suggest
 
 SEE_KEYS = "`python -m runner --cfg job` prints every key."
@@ -26,7 +29,9 @@ def composition(text: str, overrides: Sequence[str], config_dir: str | Path | No
         override = quoted(text) or "it"
         key, _, value = override.partition("=")
         hint = "Add --multirun to run each."
-        if _may_be_list(key):
+        if re.fullmatch(r"[+-]?0,\d+", value):
+            hint = f"Write {key}={value.replace(',', '.')}, or add --multirun to run each."
+        elif _may_be_list(key):
             hint = f"Add --multirun to run each, or write a list as '{key}=[{value}]'."
         return RunnerError("several values for one run", place=override, hint=hint)
     existing = re.search(r"Could not append to config. An item is already at '([^']*)'", text)
@@ -99,7 +104,22 @@ def no_such_key(name: str, overrides: Sequence[str], config_dir: str | Path | No
         if key not in group_names():
             hint = f"Write {key}=VALUE."
         return RunnerError("the key cannot be set like this", place=name, hint=hint)
-    return RunnerError(f"there is no such key{near(key, known)}", place=name or "command line", hint=SEE_KEYS)
+    value = next((word.partition("=")[2] for word in overrides if word.lstrip("+").partition("=")[0] == name), "")
+    if (answer := synonyms.no_key(name)) is not None:
+        return RunnerError(f"there is no such key: {answer[0]}", place=name, hint=answer[1])
+    if (here := synonyms.key_here(name, value)) is not None:
+        own = here.split(" ")[-1].partition("=")[0] if "{" not in here else here.partition("=")[0]
+        return RunnerError(f"there is no such key; here it is {own!r}", place=name, hint=_write(here))
+    question = near(key, known)
+    hint = SEE_KEYS
+    if value and (guess := quoted(question)) and guess not in group_names() and "." in guess:
+        hint = f"{_write(f'{guess}={value}')} {SEE_KEYS}"
+    return RunnerError(f"there is no such key{question}", place=name or "command line", hint=hint)
+
+
+def _write(override: str) -> str:
+    """The hint to write this override, or these."""
+    return f"Write {shlex.quote(override) if '{' in override else override}."
 
 
 def missing_config(error: MissingConfigException, overrides: Sequence[str]) -> RunnerError:
@@ -111,15 +131,40 @@ def missing_config(error: MissingConfigException, overrides: Sequence[str]) -> R
             return RunnerError(first_line(error), place="--config-path", hint="Give a folder that exists.")
         return RunnerError(f"there is no config {name!r}", place="--config-name", hint="Leave the option out.")
     source = re.match(r"In '([^']*)'", str(error))
-    typed = next((word for word in overrides if word.lstrip("+").partition("=")[0] == group), None)
+    typed = next((word for word in overrides if re.match(rf"\+?{group.partition('/')[0]}=", word)), None)
     is_typed = typed is not None and name in re.split(r"[=,\[\]\s]+", typed)
+    if typed is not None and (answer := _meant(typed)) is not None:
+        return answer
     place = group if is_typed or source is None else f"{source.group(1)}.yaml"
-    return RunnerError(f"unknown {group} {name!r}; {suggest(name, error.options or ())}", place=place)
+    known = sorted(error.options or ())
+    nearest = suggest(name, known)
+    if nearest.startswith("did you mean"):
+        hint = f"Write {group}={quoted(nearest)}. Known: {', '.join(known)}."
+        return RunnerError(f"unknown {group} {name!r}; {nearest.partition('?')[0]}?", place=place, hint=hint)
+    return RunnerError(f"unknown {group} {name!r}", place=place, hint=f"Known: {', '.join(known) or 'none'}.")
 
 
-def unreadable_override(error: OverrideParseException) -> RunnerError:
+def _meant(override: str) -> RunnerError | None:
+    """The error of `group=NAME` where NAME is another tool's name of a choice, or a file; None if it is neither."""
+    group, _, name = override.lstrip("+").partition("=")
+    if group == "corpus" and (data := own_data(Path(name))) is not None:
+        return RunnerError(f"{name} is no data set with a name, but data of your own", place=group, hint=f"Write {data}")
+    if group == "compute" and (answer := synonyms.no_key(name)) is not None:
+        return RunnerError(f"unknown compute {name!r}: {answer[0]}", place=group, hint=answer[1])
+    if (choice := synonyms.option_here(group, name)) is not None:
+        hint = f"Write {group}={choice}."
+        return RunnerError(f"unknown {group} {name!r}; the nearest here is {choice!r}", place=group, hint=hint)
+    if group in ("vectors", "tok2vec", "pipeline") and synonyms.is_model_of_spacy(name):
+        hint = f"Its word vectors are taken by vectors=spacy vectors.model={name}"
+        return RunnerError(f"unknown {group} {name!r}; it is a model of spaCy's", place=group, hint=hint)
+    return None
+
+
+def unreadable_override(error: OverrideParseException, overrides: Sequence[str]) -> RunnerError:
     """The error of a word on the command line that Hydra's grammar refuses."""
     override = error.override
+    if (slip := mistyped(overrides)) is not None:
+        return slip
     if "=" not in override and not override.startswith("~"):
         return RunnerError(
             "the word is not understood",
@@ -141,8 +186,10 @@ def group_needs_name(overrides: Sequence[str]) -> RunnerError:
             hint = f"Choose a file of conf/{key}/ and set its keys, as in {key}=NAME {key}.KEY={value or 'VALUE'}."
             if value == "null":
                 hint = f"Leave {key} out to have its default."
-            elif key == "dropout":
-                hint = f"Write dropout=constant dropout.value={value}."
+            elif key in synonyms.NUMBERS and re.fullmatch(r"[\d.e-]+", value):
+                hint = _write(synonyms.NUMBERS[key].replace(synonyms.VALUE, value))
+            elif (choice := synonyms.option_here(key, value)) is not None:
+                hint = _write(f"{key}={choice}")
             return RunnerError(f"{value or 'nothing'!r} is no option of the group", place=key, hint=hint)
     return RunnerError(
         "a group takes the name of one of its files", place="command line", hint="See python -m runner --help."

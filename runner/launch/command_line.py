@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from runner import __version__
+from runner.config.mistyped import mistyped
 from runner.errors import RunnerError
 from runner.launch.folders import NOTES_FOLDER
 
@@ -26,7 +27,13 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
     for action in parser._actions:
         if "--version" in action.option_strings:
             action.version = f"declarative-runner {__version__}"  # type: ignore[attr-defined]
-    parser.error = _refuse  # type: ignore[method-assign]
+    options = {option for action in parser._actions for option in action.option_strings}
+
+    def refuse(message: str) -> NoReturn:
+        slip = mistyped(argv, options)
+        raise slip or RunnerError(message, place="command line", hint="See python -m runner --help.")
+
+    parser.error = refuse  # type: ignore[method-assign]
     arguments = parser.parse_intermixed_args(list(argv))
     if arguments.experimental_rerun is not None:
         raise RunnerError(
@@ -34,11 +41,10 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
             place="--experimental-rerun",
             hint="Give the overrides again; they lie in .hydra/overrides.yaml of the run folder.",
         )
+    if arguments.package and not arguments.cfg:
+        hint = "Leave it out; a pipeline is chosen by pipeline=NAME."
+        raise RunnerError("is for --cfg", place="--package", hint=hint)
     return parser, arguments
-
-
-def _refuse(message: str) -> NoReturn:
-    raise RunnerError(message, place="command line", hint="See python -m runner --help.")
 
 
 def asks_for_repeats(words: Sequence[str]) -> bool:

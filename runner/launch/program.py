@@ -162,7 +162,7 @@ def _explained(error: Exception, argv: Sequence[str]) -> Exception:
 
     if isinstance(error, RunnerError) or explain.is_ours(error):
         return error
-    overrides = [word for word in argv if not word.startswith("-")]
+    overrides = [word for word in argv if not word.startswith("-") or word in ("-m", "--multirun")]
     return explain.explain(error, overrides, explain.option(argv, "--config-dir", "-cd"))
 
 
