@@ -34,7 +34,7 @@ KEYS: Mapping[str, str] = {
     "training.patience=VALUE": "early_stopping early_stop early_stopping_patience early_stopping_rounds",
     "training.eval_every=VALUE": "eval_frequency eval_freq eval_steps eval_interval evaluate_every val_check_interval",
     "batch=sentences batch.size=VALUE": "batch_size batchsize bs per_device_train_batch_size train_batch_size minibatch",
-    "dropout=constant dropout.value=VALUE": "dropout dropout_rate dropout_p dropout_prob drop drop_rate p_drop hidden_dropout_prob",
+    "dropout=constant dropout.value=VALUE": "dropout dropout_rate dropout_p dropout_prob drop drop_rate p_drop",
     "dropout.start=VALUE": "dropout_from",
     "dropout.stop=VALUE": "dropout_to",
     "tok2vec.width=VALUE": "hidden_size hidden_dim embed_dim embedding_dim d_model token_vector_width emb_dim dim",
@@ -67,14 +67,14 @@ KEYS: Mapping[str, str] = {
     "tracking=VALUE": "tracker logger loggers report_to log_to",
     "tracking=none": "mlflow wandb no_mlflow no_tracking",
     "compute.threads=VALUE": "threads n_threads num_threads omp_num_threads blas_threads",
-    "-m hydra.launcher.n_jobs=VALUE": "n_jobs jobs num_workers workers n_workers parallel n_procs max_workers",
+    "-m hydra/launcher=joblib hydra.launcher.n_jobs=VALUE": "n_jobs jobs num_workers workers n_workers parallel max_workers",
     "-m hydra/sweeper=optuna hydra.sweeper.n_trials=VALUE": "n_trials trials num_trials num_samples",
     "code=[VALUE]": "c code_file imports plugin plugins import",
     "training=debug": "debug fast_dev_run dry_run smoke smoke_test",
 }
 
 # Names of keys that have no counterpart → the fact that explains it, and the next move.
-_NO_GPU = "a run computes on the CPU", "Leave it out; compute=numba is the fastest choice."
+_NO_GPU = "a run computes on the CPU", "Leave it out; compute=numba trains faster than the default."
 NO_KEY: Mapping[tuple[str, str], str] = {
     _NO_GPU: "gpu gpus gpu_id gpu_ids use_gpu n_gpu cuda use_cuda device devices accelerator g no_cuda",
     (
@@ -116,8 +116,16 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
         "encoder": "bert transformer transformers roberta minilm distilbert all_minilm_l6_v2 electra",
         "hash_embed_cnn": "cnn default hashembedcnn hash_embed maxout",
     },
-    "vectors": {"file": "glove word2vec fasttext w2v vec static", "minilm": "bert encoder", "none": "off no null false"},
-    "batch": {"sentences": "fixed constant examples docs texts by_sentences", "growing": "compounding", "words": "tokens"},
+    "vectors": {
+        "file": "glove word2vec fasttext w2v vec static",
+        "minilm": "bert encoder",
+        "none": "off no null false",
+    },
+    "batch": {
+        "sentences": "fixed constant examples docs texts by_sentences",
+        "growing": "compounding",
+        "words": "tokens",
+    },
     "dropout": {"constant": "fixed", "decaying": "decay linear"},
     "augmenters": {"none": "off no null false"},
     "teacher": {"none": "off no null false", "itself": "self rehearsal rehearse self_training"},
@@ -183,6 +191,9 @@ def key_here(name: str, value: str) -> str | None:
     key = template.partition("=")[0]
     if key == "init.model" and (choice := choice_of("pipeline", value)) is not None:
         return f"pipeline={choice}"
+    if key == "pipeline" and "," in value:
+        names = value.strip("[] ").split(",")
+        value = f"[{','.join(choice_of('pipeline', name) or name for name in names)}]"
     if template.endswith(f"{key}={VALUE}") and (choice := option_here(key, value)) is not None:
         value = choice
     return template.replace(VALUE, value or VALUE)
@@ -236,5 +247,7 @@ def _names(name: str) -> list[str]:
 
 _BY_KEY = {name: words for words, names in KEYS.items() for name in names.split()}
 _WITHOUT = {normal(name): answer for answer, names in NO_KEY.items() for name in names.split()}
-_BY_OPTION = {(group, name): here for group, table in OPTIONS.items() for here, names in table.items() for name in names.split()}
+_BY_OPTION = {
+    (group, name): here for group, table in OPTIONS.items() for here, names in table.items() for name in names.split()
+}
 _BY_COMMAND = {name: words for words, names in COMMANDS.items() for name in names.split()}

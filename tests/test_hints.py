@@ -41,6 +41,28 @@ NO_ADVICE = [
 
 # Raised and followed in other tests, as they take a server or a signal: the file, and what stands there of the text.
 ELSEWHERE = {
+    Told("synonyms.py", ""): ("test_mistakes.py", "def test_every_synonym_composes"),
+    Told("config/mistyped.py", ""): ("test_mistakes.py", "def follow"),
+    Told("config/explain.py", "Write {}.type=NAME."): ("test_mistakes.py", "Write corpus.reader.type=NAME."),
+    Told("config/explain.py", "Write {}=null."): ("test_mistakes.py", "Write training.max_epochs=null."),
+    Told("config/explain_overrides.py", "or add --multirun to run each."): (
+        "test_mistakes.py",
+        "Write optimizer.learn_rate=0.01,",
+    ),
+    Told("config/explain_overrides.py", "a run starts from new weights."): (
+        "test_mistakes.py",
+        "a run starts from new weights.",
+    ),
+    Told("config/explain_overrides.py", "vectors=spacy vectors.model={}"): (
+        "test_mistakes.py",
+        "vectors=spacy vectors.model=en_core_web_lg",
+    ),
+    Told("corpus/readers/auto.py", "by its first lines; corpus.reader.type=NAME"): (
+        "test_mistakes.py",
+        "the file is read as iob",
+    ),
+    Told("launch/command_line.py", "a pipeline is chosen by pipeline=NAME."): ("test_mistakes.py", "-p ner"),
+    Told("launch/command_line.py", "is for --cfg"): ("test_mistakes.py", "is for --cfg"),
     Told("commands/resume.py", "not everything of it reached MLflow"): (
         "commands/test_folder.py",
         "not everything of it reached",

@@ -16,6 +16,7 @@ from runner.components.pipeline import Pipeline
 from runner.components.scores import final_score
 from runner.corpus.datasets import Corpus
 from runner.corpus.example import Example
+from runner.corpus.no_labels import holding
 from runner.errors import RunnerError
 from runner.training.loop import Plan
 
@@ -77,6 +78,7 @@ def gold_flaws(
     if absent and final is None:
         fact = (
             f"nothing in the {_NAMED[part]} tells a good model from a bad one: it has no gold for {', '.join(absent)}"
+            + holding(examples)[0]
         )
         yield Flaw(fact, _advice(absent, part))
     elif absent:

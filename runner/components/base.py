@@ -26,7 +26,7 @@ from runner.components.pseudo_labels import WORD_LAYERS, Rule, Written, fill_wor
 from runner.components.scores import PerType, Scores
 from runner.corpus.doc import Doc
 from runner.corpus.example import Example
-from runner.corpus.no_labels import unread_keys
+from runner.corpus.no_labels import holding, unread_keys
 from runner.corpus.writers.jsonl import record_of
 from runner.errors import Diverged, RunFailed, RunnerError
 from runner.model.dropout import Dropout
@@ -223,8 +223,11 @@ class Component(ABC):
 
     def nothing_to_learn(self, examples: Sequence[Example]) -> Flaw:
         """Why these training examples have no label for this component."""
-        fact = f"no example in the training data has a label for {self.name!r}"
-        hint = f"{self.heading} needs annotations; is this the right file, and corpus.reader the right reader?"
+        holds, choice = holding(examples)
+        fact = f"no example in the training data has a label for {self.name!r}{holds}"
+        hint = (
+            choice or f"{self.heading} needs annotations; is this the right file, and corpus.reader the right reader?"
+        )
         return Flaw(fact, hint + unread_keys(examples))
 
     def facts(self, examples: Sequence[Example]) -> Facts:

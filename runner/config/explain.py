@@ -253,6 +253,10 @@ def _wrong_type(error: ValidationError) -> RunnerError:
     if fact.startswith("'{}'"):
         fact = "the key holds a single value and has no keys of its own"
     entry = schema.manual_entry(place) if place else None
+    if fact.startswith("keys with values") and entry is not None and entry.type.startswith("block of"):
+        return RunnerError(fact, place=place, hint=f"Write {place}.type=NAME. {schema.described(place)}")
+    if fact.startswith("keys with values") and place is not None:
+        return RunnerError(fact, place=place, hint=f"Set those keys, as in {place}.KEY=VALUE. {SEE_KEYS}")
     if entry is not None and entry.type.endswith("or null") and re.match(r"'(none|nil|nan|off|false)' ", fact.lower()):
         return RunnerError(fact, place=place, hint=f"Write {place}=null. {schema.described(place)}")
     return RunnerError(fact, place=place, hint=schema.described(place) or SEE_KEYS)

@@ -17,6 +17,7 @@ from runner.config.library_texts import core_text, first_line, quoted, wrong_typ
 from runner.config.mistyped import mistyped, own_data
 from runner.errors import RunnerError, suggest
 
+_PLAIN = re.compile(r"[\w=.,:/@%+\[\]~ -]+")  # what a shell leaves as it is
 SEE_KEYS = "`python -m runner --cfg job` prints every key."
 
 
@@ -107,7 +108,11 @@ def no_such_key(name: str, overrides: Sequence[str], config_dir: str | Path | No
     value = next((word.partition("=")[2] for word in overrides if word.lstrip("+").partition("=")[0] == name), "")
     if (answer := synonyms.no_key(name)) is not None:
         return RunnerError(f"there is no such key: {answer[0]}", place=name, hint=answer[1])
-    if (here := synonyms.key_here(name, value)) is not None:
+    here = synonyms.key_here(name, value)
+    if here == f"init.model={value}" and synonyms.is_model_of_spacy(value):
+        hint = "Leave it out: a run starts from new weights. vectors=spacy takes word vectors of spaCy's models."
+        return RunnerError("there is no such key, and spaCy's models are not trained on here", place=name, hint=hint)
+    if here is not None:
         own = here.split(" ")[-1].partition("=")[0] if "{" not in here else here.partition("=")[0]
         return RunnerError(f"there is no such key; here it is {own!r}", place=name, hint=_write(here))
     question = near(key, known)
@@ -119,7 +124,9 @@ def no_such_key(name: str, overrides: Sequence[str], config_dir: str | Path | No
 
 def _write(override: str) -> str:
     """The hint to write this override, or these."""
-    return f"Write {shlex.quote(override) if '{' in override else override}."
+    is_one = override.count("=") == 1 or "{" in override
+    needs_quotes = is_one and not _PLAIN.fullmatch(override)
+    return f"Write {shlex.quote(override) if needs_quotes else override}."
 
 
 def missing_config(error: MissingConfigException, overrides: Sequence[str]) -> RunnerError:
@@ -148,7 +155,9 @@ def _meant(override: str) -> RunnerError | None:
     """The error of `group=NAME` where NAME is another tool's name of a choice, or a file; None if it is neither."""
     group, _, name = override.lstrip("+").partition("=")
     if group == "corpus" and (data := own_data(Path(name))) is not None:
-        return RunnerError(f"{name} is no data set with a name, but data of your own", place=group, hint=f"Write {data}")
+        return RunnerError(
+            f"{name} is no data set with a name, but data of your own", place=group, hint=f"Write {data}"
+        )
     if group == "compute" and (answer := synonyms.no_key(name)) is not None:
         return RunnerError(f"unknown compute {name!r}: {answer[0]}", place=group, hint=answer[1])
     if (choice := synonyms.option_here(group, name)) is not None:

@@ -129,12 +129,12 @@ def _spaced(words: Sequence[str]) -> RunnerError | None:
     i = 0
     while i < len(words):
         word, after = words[i], words[i + 1] if i + 1 < len(words) else ""
+        is_free = bool(after) and "=" not in after and not after.startswith("-")
+        is_split = after.startswith("=") and len(after) > 1 and "=" not in word
         joined, taken = word, 1
         if after == "=" and i + 2 < len(words):
             joined, taken = f"{word}={words[i + 2]}", 3
-        elif after.startswith("=") and len(after) > 1 and "=" not in word:
-            joined, taken = word + after, 2
-        elif word.endswith("=") and len(word) > 1 and after and "=" not in after and not after.startswith("-"):
+        elif is_split or (word.endswith("=") and len(word) > 1 and is_free):
             joined, taken = word + after, 2
         if taken > 1:
             place = place or " ".join(words[i : i + taken])
@@ -154,7 +154,10 @@ def _config_file(words: Sequence[str]) -> RunnerError | None:
             name in ("--config-name", "-cn", "-c", "--cfg") and _ends_in(value, (".yaml", ".yml", ".json"))
         ):
             stem = Path(value).stem or "NAME"
-            hint = f"Move it to conf/experiment/{stem}.yaml, under the line '# @package _global_'; give --config-dir conf experiment={stem}"
+            hint = (
+                f"Move it to conf/experiment/{stem}.yaml, under the line '# @package _global_'; "
+                f"give --config-dir conf experiment={stem}"
+            )
             return RunnerError("a config of your own is a preset in a folder", place=word, hint=hint)
     return None
 
@@ -234,7 +237,12 @@ def _parted(words: Sequence[str]) -> RunnerError | None:
             continue
         if colon and value and (here := override_here(key, value)) is not None:
             return _error("a key and its value are joined by =", word, [*words[:i], here, *words[i + 1 :]])
-        if after and "=" not in after and not after.startswith("-") and (here := override_here(word, after)) is not None:
+        if (
+            after
+            and "=" not in after
+            and not after.startswith("-")
+            and (here := override_here(word, after)) is not None
+        ):
             return _error("a key and its value are joined by =", f"{word} {after}", [*words[:i], here, *words[i + 2 :]])
     return None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.config.conf_folder import CONFIG_NAME, conf_dir
 from runner.config.guard import guarded
+from runner.config.own_files import with_own_files
 from runner.errors import RunnerError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def compose_node(overrides: Sequence[str] = (), config_dir: str | Path | None = 
     from hydra import compose as hydra_compose
 
     with compose_lone(config_dir) as (_, searchpath):
-        return hydra_compose(CONFIG_NAME, overrides=[*overrides, *searchpath], return_hydra_config=True)
+        return hydra_compose(CONFIG_NAME, overrides=[*with_own_files(overrides), *searchpath], return_hydra_config=True)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from runner.corpus.example import Example
 _SCRIPTS = {"HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "zh", "THAI": "th", "LAO": "lo", "KHMER": "km", "MYANMAR": "my"}
 _NAMES = {"ja": "Japanese", "zh": "Chinese", "th": "Thai", "lo": "Lao", "km": "Khmer", "my": "Burmese"}
 _LOOKED_AT = 200  # examples
+_LEARNT_BY = {"entities": "ner", "tags": "tagger", "trees": "parser", "categories": "textcat"}  # annotation → pipeline
 _OF_READERS = (
     "comments",
     "columns",
@@ -69,6 +70,38 @@ def unspaced_language(text: str) -> str | None:
     if languages["ja"]:
         languages["ja"] += languages.pop("zh")
     return languages.most_common(1)[0][0]
+
+
+def held(examples: Sequence[Example]) -> list[str]:
+    """What the first examples are annotated with, in the words of _LEARNT_BY."""
+    docs = [example.reference for example in examples[:_LOOKED_AT]]
+    layers = {
+        "entities": any(doc.ents for doc in docs),
+        "tags": any(tag is not None for doc in docs for tag in doc.tags or ()),
+        "trees": any(head is not None for doc in docs for head in doc.heads or ()),
+        "categories": any(doc.cats for doc in docs),
+    }
+    return [name for name, is_held in layers.items() if is_held]
+
+
+def holding(examples: Sequence[Example]) -> tuple[str, str]:
+    """(a clause for a fact, a sentence for a hint) of what the examples are annotated with; ("", "") if with nothing.
+
+    The clause: "; it holds tags and trees". The sentence names the pipelines that learn from that.
+    """
+    names = held(examples)
+    if not names:
+        return "", ""
+    pipelines = " or ".join(f"pipeline={_LEARNT_BY[name]}" for name in names)
+    return f"; it holds {_listed(names)}", f"Choose {pipelines}, or other data."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """
+    >>> _listed(["tags"]), _listed(["tags", "trees"]), _listed(["entities", "tags", "trees"])
+    ('tags', 'tags and trees', 'entities, tags and trees')
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def unread_keys(examples: Sequence[Example]) -> str:

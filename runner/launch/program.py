@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from runner.config.compose import job_error
 from runner.config.conf_folder import CONFIG_NAME, conf_dir
 from runner.config.nodes import hydra_set_aside, register
+from runner.config.own_files import with_own_files
 from runner.errors import Interrupted, RunnerError
 from runner.launch.command_line import asks_for_repeats, notes_folder, parse_arguments
 from runner.launch.folders import NO_NOTES
@@ -119,7 +120,8 @@ def _start_hydra(argv: Sequence[str], runs: Runs) -> None:
     version.setbase("1.3")
     try:
         parser, arguments = parse_arguments(argv)
-        words = arguments.overrides = with_pipeline_of_model(arguments.overrides, arguments.config_dir)
+        words = with_own_files(with_pipeline_of_model(arguments.overrides, arguments.config_dir))
+        arguments.overrides = words
         runs.config_dir = arguments.config_dir
         arguments.multirun = arguments.multirun or asks_for_repeats(words)
         if arguments.help:

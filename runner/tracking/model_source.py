@@ -31,6 +31,7 @@ from runner import bounded_yaml
 from runner.components.storage import META, WEIGHTS
 from runner.errors import RunnerError, suggest
 from runner.files import read_file
+from runner.synonyms import is_model_of_spacy
 from runner.tracking.mlflow.store import MODEL_FOLDER, fetch_logged
 from runner.tracking.past_run import BEST, CONFIG, LAST, SUMMARY, PastRun, from_folder
 
@@ -123,6 +124,9 @@ def find_model(reference: str | Path, tracking_uri: str | None = None) -> ModelS
     folder = packages.get(_normal(name))
     if folder is not None:
         return ModelSource(name, folder)
+    if is_model_of_spacy(name):
+        hint = "Leave it out to start from new weights; spaCy itself runs that model."
+        raise RunnerError("spaCy's models are not read here", place=name, hint=hint)
     raise RunnerError("there is no such model", place=name, hint=_nearest(path, packages))
 
 

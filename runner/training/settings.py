@@ -107,7 +107,8 @@ class Settings(metaclass=_Sealing):
             raise RunnerError(f"{name} is {first!r:.80} at step {self.step}, which is no finite number", hint=hint)
         fits, rule = _RULES[name]
         if not fits(float(first)):
-            raise RunnerError(f"{name} is {first} at step {self.step}; {rule}")
+            hint = f"Give {name} another value, or leave it out."
+            raise RunnerError(f"{name} is {first} at step {self.step}; {rule}", hint=hint)
         return schedule
 
     def _check_flag(self, name: str, value: Any) -> None:

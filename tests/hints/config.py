@@ -84,11 +84,6 @@ def no_override(at: Place) -> None:
     at.command("--help")
 
 
-@story("config/explain_overrides", "Write dropout=constant dropout.value={}.")
-def a_number_for_a_group(at: Place) -> None:
-    at.follow(at.refused("dropout=0.3"))
-
-
 @story("config/explain_overrides", "See python -m runner --help.", launch__command_line="See python -m runner --help.")
 def not_understood_at_all(at: Place) -> None:
     at.told.append(str(group_needs_name([])))

@@ -30,7 +30,7 @@ BAD = [
     ("a=b=c", ["'a=b=c'"]),
     ("trainning.max_epochs=3", ["trainning.max_epochs", "did you mean 'training.max_epochs'?"]),
     ("max_epochs=3", ["did you mean 'training.max_epochs'?"]),
-    ("optimiser=adam", ["did you mean 'optimizer'?"]),
+    ("optimiser=adam", ["here it is 'optimizer'", "Write optimizer=adam."]),
     ("optimizer=adamm", ["unknown optimizer 'adamm'", "did you mean 'adam'?", "radam, sgd"]),
     ("optimizer=[adam,radam]", ["optimizer: one file", "-m optimizer=adam,radam runs each of them"]),
     ("corpus=[sample,files]", ["corpus: one file of this group", "-m corpus=sample,files"]),

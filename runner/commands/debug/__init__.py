@@ -73,9 +73,10 @@ def _main(words: Sequence[str], *, as_json: bool) -> int:
             raise RunnerError(
                 "debug does not take it", place=f"--{name.replace('_', '-')}", hint="Leave debug out, or the option."
             )
+    from runner.config.own_files import with_own_files
     from runner.launch.initial import with_pipeline_of_model
 
-    arguments.overrides = with_pipeline_of_model(arguments.overrides, arguments.config_dir)
+    arguments.overrides = with_own_files(with_pipeline_of_model(arguments.overrides, arguments.config_dir))
     from runner.commands.debug.lines import run_lines, sweep_lines
     from runner.commands.debug.report import run_report, sweep_report
 

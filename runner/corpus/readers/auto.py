@@ -30,11 +30,20 @@ from runner.corpus.readers.reader import LeftOut, Reader, Remark, bind
 from runner.corpus.readers.spacy_json import is_document
 from runner.corpus.readers.table import OWN_OPTIONS, looks_like_table
 from runner.corpus.tokenizer import Tokenizer
+from runner.errors import RunnerError
 from runner.registry import readers
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 TOKEN_SUFFIXES = (".iob", ".iob2", ".bio", ".biluo", ".conll", ".tsv", ".tab")
 SUFFIXES = (*JSON_SUFFIXES, *TOKEN_SUFFIXES, ".conllu", ".spacy", ".csv", ".zip")
+_TOLD = {  # reader → suffixes that mean its format and no other
+    "conllu": (".conllu",),
+    "docbin": (".spacy",),
+    "table": (".csv",),
+    "iob": (".iob", ".iob2", ".bio", ".biluo"),
+    "jsonl": (".jsonl", ".ndjson"),
+    "json": (".json",),
+}
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
 
@@ -68,12 +77,26 @@ def auto(
         if name not in made:
             made[name] = readers.get(name)(**{key: value for key, value in given.items() if key in taken})
         unused = [key for key in given if key not in taken]
-        for i, doc in enumerate(bind(made[name], tokenizer, tally)(path)):
-            if not i and unused:
-                _remark_unused(unused, name, taken, tally, path)
-            yield doc
+        try:
+            for i, doc in enumerate(bind(made[name], tokenizer, tally)(path)):
+                if not i and unused:
+                    _remark_unused(unused, name, taken, tally, path)
+                yield doc
+        except RunnerError as error:
+            raise _naming(name, path, error) from error.__cause__
 
     return read
+
+
+def _naming(name: str, path: Path, error: RunnerError) -> RunnerError:
+    """The error, naming the format `name` if it was guessed from the file's content and not told by the file's name."""
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if suffix in _TOLD.get(name, ()) or archive_of(path) is not None:
+        return error
+    guess = f"the file is read as {name}, by its first lines; corpus.reader.type=NAME names another format."
+    return type(error)(
+        error.fact, place=error.place, hint=f"{error.hint.rstrip('.')}; {guess}" if error.hint else guess
+    )
 
 
 def _remark_unused(unused: list[str], name: str, taken: Collection[str], left_out: LeftOut, path: Path) -> None:
