@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import synonyms
-from runner.__main__ import PROGRAMS, main
+from runner import registry, synonyms
+from runner.__main__ import main
 from runner.config.compose import compose
 from runner.config.mistyped import is_key, mistyped
 from runner.corpus.readers.auto import format_of
@@ -144,8 +144,8 @@ def follow(hint: str) -> None:
     if written is None or "mlflow" in hint.split() or "NAME" in hint or "tag(" in hint:
         return
     words = [word.replace("FILE", "train.jsonl") for word in shlex.split(written[2])]
-    if words[0] in PROGRAMS or words[0].startswith("--"):
-        assert run([words[0], "--help"] if words[0] in PROGRAMS else words)[0] == 0
+    if words[0] in registry.commands.mains or words[0].startswith("--"):
+        assert run([words[0], "--help"] if words[0] in registry.commands.mains else words)[0] == 0
         return
     is_sweep = "-m" in words
     config = compose([word.partition(",")[0] if is_sweep else word for word in words if word != "-m"])
@@ -188,7 +188,7 @@ def test_no_name_has_two_meanings_or_is_a_key_itself():
     taken = {"dropout", "vectors", "teacher"}  # sections of which the name means something under another section
     own = {name for line in synonyms.KEYS.values() for name in line.split() if is_key(name)}
     assert own <= taken
-    assert not {name for line in synonyms.COMMANDS.values() for name in line.split()} & set(PROGRAMS)
+    assert not {name for line in synonyms.COMMANDS.values() for name in line.split()} & set(registry.commands.mains)
 
 
 def test_what_is_no_slip_is_left_alone():
