@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.markdown import block, code, directive, docstring, plain, table
-from generator.yaml_comments import description, lines, parents
+from generator.yaml_comments import Parent, description, lines, parents
 from runner.config import nodes, schema
 from runner.config.conf_folder import conf_dir
 
@@ -177,10 +177,18 @@ def _option(path: Path, group: str) -> Iterator[str]:
         yield block(path.read_text(encoding="utf8").split("\n", 1)[1], "yaml")
         return
     above = parents(path)
-    if above:
-        yield "Beside the keys of " + ", ".join(f"[`{group}={name}`](#{group}{name})" for name in above) + ":"
-    rows = [(code(line.key), _value(line.value), plain(line.reason)) for line in lines(path)]
+    beside = [_link(parent, group) for parent in above if not parent.key]
+    if beside:
+        yield f"Beside the keys of {', '.join(beside)}:"
+    rows = [(code(parent.key), f"as {_link(parent, group)}", plain(parent.reason)) for parent in above if parent.key]
+    rows += [(code(line.key), _value(line.value), plain(line.reason)) for line in lines(path)]
     yield "{.keys}\n" + table((f"key of {code(group)}", "value", "why"), rows) if rows else "It sets no key."
+
+
+def _link(parent: Parent, group: str) -> str:
+    own = parent.group or group
+    page = "" if own == group else f"{own}.md"
+    return f"[`{own}={parent.name}`]({page}#{own}{parent.name})"
 
 
 def _value(text: str) -> str:

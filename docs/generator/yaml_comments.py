@@ -47,18 +47,27 @@ def lines(path: Path) -> list[Line]:
     return list(_walk(node, "", text.splitlines(), head))
 
 
-def parents(path: Path) -> list[str]:
-    """The entries of the file's `defaults` list as 'GROUP: OPTION' or 'OPTION', without _self_ and parts such as _minilm."""
-    content = yaml.safe_load(path.read_text(encoding="utf8"))
-    items = content.get("defaults", []) if isinstance(content, dict) else []
-    named = []
-    for item in items:
-        if isinstance(item, dict):
-            named += [f"{str(key).removeprefix('override ').lstrip('/')}: {value}" for key, value in item.items()]
-        else:
-            name = str(item).partition("@")[0]  # NAME@KEY: the file's keys below KEY
-            named += [] if name.rpartition("/")[2].startswith("_") else [name]
-    return named
+@dataclass(frozen=True)
+class Parent:
+    """An entry of a `defaults` list. group: "" for the file's own. key: where its keys are put; "" for beside the file's."""
+
+    group: str
+    name: str
+    key: str
+    reason: str
+
+
+def parents(path: Path) -> list[Parent]:
+    """The entries of the file's `defaults` list that name a file, but for _self_: `NAME`, `NAME@KEY`, `/GROUP/NAME@KEY`."""
+    found = []
+    text = path.read_text(encoding="utf8")
+    listed = re.search(r"^defaults:\n((?: +.*\n)*)", text, re.M)
+    for entry, reason in re.findall(r"^ +- ([^#\n:]+?)(?: +# (.*))?$", listed[1] if listed else "", re.M):
+        name, _, key = entry.partition("@")
+        group, _, name = name.rpartition("/")
+        if name != "_self_":
+            found.append(Parent(group.strip("/"), name, key, reason))
+    return found
 
 
 def _head_lines(text: str) -> int:

@@ -37,7 +37,7 @@ STANDS_FOR = {
 COMPOSED = re.compile(
     r"-m$|(repeat|vectors|compute|tracking\.\w+)=|(tok2vec|experiment)=encoder|pipeline=full|experiment=recipe"
 )
-PUBLISHED = re.compile(r"corpus=(?!files|sample|texts)|experiment=")
+PUBLISHED = re.compile(r"corpus=(?!files|sample|texts)|experiment=(?!mine)")
 STORIES = [block for page in PAGES for block in blocks(page) if commands_of(block)]
 
 
@@ -80,6 +80,9 @@ def is_composed(words: list[str]) -> bool:
 
 def check(command: Command) -> None:
     """Run or compose a command in the current folder. Raises what it raises; fails with what it printed."""
+    if command.text.startswith("cd "):
+        os.chdir(command.text.split()[1])
+        return
     if command.text.startswith("python -c "):
         exec(shlex.split(command.text)[2], {})
         return
@@ -90,8 +93,9 @@ def check(command: Command) -> None:
     name = next(iter(words[1:] if words[0].startswith("code=") else words), "train")
     is_training = not name.isidentifier() or name in ("train", "pretrain")
     if (is_training or name == "debug") and is_composed(words):
-        for job in points([word for word in words if word not in ("-m", "debug")]):
-            compose(job)
+        folder = words[words.index("--config-dir") + 1] if "--config-dir" in words else None
+        for job in points([word for word in words if word not in ("-m", "debug", "--config-dir", folder)]):
+            compose(job, folder)
         return
     if is_training and "--help" not in words and "--cfg" not in words:
         words = workshop.cheap(words)

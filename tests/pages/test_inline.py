@@ -19,7 +19,8 @@ from runner.config.conf_folder import conf_dir
 from tests.pages.blocks import PAGES, ROOT
 
 PLACES = {  # key of a block → the kind of registry entry that it holds
-    "optimizer": "optimizers", "tok2vec": "tok2vecs", "tok2vec.beside": "tok2vecs", "vectors": "vectors", "batch": "batchers",
+    "optimizer": "optimizers", "tok2vec": "tok2vecs", "tok2vec.beside": "tok2vecs", "tok2vec.context": "tok2vecs",
+    "vectors": "vectors", "batch": "batchers",
     "dropout": "schedules", "corpus.reader": "readers", "pipeline.tokenizer": "tokenizers", "tracking": "trackers",
 }  # fmt: skip
 OF_READERS_OWN = re.compile(r"pipeline\.components\.|augmenters\.|hydra\.(launcher|job|run|sweep)\b")

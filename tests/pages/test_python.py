@@ -15,7 +15,10 @@ from tests.pages.blocks import PAGES, ROOT, blocks
 WITH_PYTHON = {
     page.relative_to(ROOT).as_posix(): [block for block in blocks(page) if block.language == "python"] for page in PAGES
 }
+SMALL = '"training.max_epochs=1", "corpus.limit=20", "training.errors=false"'
 IN_PLACE = {
+    '"seed=1"]': f'"seed=1", {SMALL}]',
+    '"optimizer=adam,radam", "dropout.start=0.2,0.4"': f'"seed=0,1", "hydra/launcher=basic", {SMALL}',
     ', source=spacy.load("en_core_web_sm")': "",  # a package that must be downloaded
     '"model": "mine", "enable": ["tagger"]': '"model": "tagger", "enable": ["tagger"]',  # the reader's own has both
 }
