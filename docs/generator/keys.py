@@ -180,9 +180,19 @@ def _option(path: Path, group: str) -> Iterator[str]:
     beside = [_link(parent, group) for parent in above if not parent.key]
     if beside:
         yield f"Beside the keys of {', '.join(beside)}:"
-    rows = [(code(parent.key), f"as {_link(parent, group)}", plain(parent.reason)) for parent in above if parent.key]
+    rows = [row for parent in above if parent.key for row in _rows_of(parent, group)]
     rows += [(code(line.key), _value(line.value), plain(line.reason)) for line in lines(path)]
     yield "{.keys}\n" + table((f"key of {code(group)}", "value", "why"), rows) if rows else "It sets no key."
+
+
+def _rows_of(parent: Parent, group: str) -> Iterator[tuple[str, str, str]]:
+    """The rows of a file whose keys are put below a key: a link to an option, the keys themselves of a part (`_NAME`)."""
+    if not parent.name.startswith("_"):
+        yield code(parent.key), f"as {_link(parent, group)}", plain(parent.reason)
+        return
+    yield code(parent.key), "", plain(parent.reason)
+    for line in lines(conf_dir() / (parent.group or group) / f"{parent.name}.yaml"):
+        yield code(f"{parent.key}.{line.key}"), _value(line.value), plain(line.reason)
 
 
 def _link(parent: Parent, group: str) -> str:
