@@ -380,6 +380,7 @@ def run_info(
             if component.has_weights
         ],
         parts=_parts(pipeline),
+        weighed=[score for score, weight in plan.score_weights.items() if weight],
         chosen=plan.chosen,
         max_epochs=plan.max_epochs,
         max_steps=plan.max_steps,

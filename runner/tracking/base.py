@@ -70,6 +70,7 @@ class RunInfo:
     columns: Sequence[ScoreColumns] = ()  # of the components that learn
     parts: Sequence[LearningPart] = ()
     places: Mapping[str, str] = field(default_factory=dict)  # tracker ("MLflow") → address that it writes to
+    weighed: Sequence[str] = ()  # the scores that make up the final score
     chosen: Mapping[str, str] = field(default_factory=dict)  # key of the config that left it open → what was chosen
     max_epochs: int | None = None
     max_steps: int | None = None

@@ -81,13 +81,15 @@ def value_of(metrics: Mapping[str, float], name: str) -> float | None:
 def as_shown(key: str, value: float) -> float:
     """A number with the digits that fit a column of MLflow's pages; the journal has all of them.
 
-    >>> as_shown("dev/ents_f", 0.8490566037), as_shown("speed/words_per_second", 4318.29805), as_shown("train/loss", 1 / 3)
-    (0.849057, 4318.0, 0.3333333333333333)
+    >>> as_shown("dev/ents_f", 0.8490566037), as_shown("speed/words_per_second", 4318.29805), as_shown("train/loss", 0.02 / 3)
+    (0.849057, 4318.0, 0.006666667)
     """
     group = key.split("/")[0]
+    if value.is_integer():
+        return value
     if group == "speed":
         return float(f"{value:.4g}") if abs(value) < 1000 else float(f"{value:.0f}")
-    return round(value, 6) if group in _SHORT_GROUPS else value
+    return round(value, 6) if group in _SHORT_GROUPS else float(f"{value:.7g}")
 
 
 def old_name(name: str) -> str:

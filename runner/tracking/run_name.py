@@ -45,7 +45,7 @@ def _part(override: str) -> str | None:
     if override.startswith("~"):
         return f"without {override[1:].partition('=')[0].rpartition('.')[2]}"
     key, _, value = override.partition("=")
-    if key in _TOLD or key.split(".")[0] in _ELSEWHERE or key.startswith("hydra/"):
+    if not is_told(key):
         return None
     if key == "init.model":
         return "continued"
@@ -56,6 +56,11 @@ def _part(override: str) -> str | None:
     *sections, last = key.split(".")
     name = _OF_DROPOUT.get(last, last) if sections == ["dropout"] else _SHORT.get(last, last)
     return f"{name}={short_number(value)}"
+
+
+def is_told(key: str) -> bool:
+    """Whether a key of the config tells how a run differs from others, and is told by its value."""
+    return key not in _TOLD and key.split(".")[0] not in _ELSEWHERE and not key.startswith("hydra/")
 
 
 def short_number(text: str) -> str:

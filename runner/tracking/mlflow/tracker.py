@@ -197,6 +197,7 @@ class MlflowTracker:
             process=process,
             datasets=[dataclasses.asdict(dataset) for dataset in run.datasets],
             scores=[score for one in run.columns for score in one.scores],
+            weighed=list(run.weighed),
             table=list(self._table.lines),
             system_metrics=self._system_metrics,
         )

@@ -20,6 +20,7 @@ from runner.secrets import masked
 from runner.tracking.metric_names import BEST_EPOCH, BEST_SCORE, TRAIN_SPEED
 from runner.tracking.mlflow.limits import clean_name
 from runner.tracking.mlflow.rank import TAG as RANK
+from runner.tracking.run_name import is_told
 
 BEST_FIRST, SWEEPS = "runner", "sweeps"
 OF_SWEEPS = tuple(f"metrics.`sweep/{key}`" for key in ("best_score", "score_mean", "score_low", "score_high"))
@@ -34,27 +35,26 @@ ALWAYS = (
     "attributes.`Created`",
 )
 MOST_PARAMS = 6  # columns of parameters that one run adds
-_WEIGHTS = "pipeline.score_weights."
 _PACKED = "deflate;"
 
 
 def weighed_scores(start: Mapping[str, Any]) -> list[str]:
-    """The scores that make up a run's final score; all, if the run's parameters do not say. start: as in `columns_of`."""
-    params, scores = start.get("params", {}), list(start.get("scores", ()))
-    weighed = [score for score in scores if params.get(_WEIGHTS + score, "0") not in ("0", "0.0", "null")]
-    return weighed or scores
+    """The scores that make up a run's final score; all, if the run does not say. start: as in `columns_of`."""
+    scores = list(start.get("scores", ()))
+    return [score for score in scores if score in start.get("weighed", ())] or scores
 
 
 def columns_of(start: Mapping[str, Any]) -> list[str]:
     """The columns that a run adds. start: the journal's first event.
 
-    >>> columns_of({"scores": ["ents_p", "ents_f"], "tags": {"overrides": "optimizer=sgd dropout.start=0.2 seed=1"},
-    ...             "params": {"pipeline.score_weights.ents_f": "1.0", "optimizer.type": "sgd", "dropout.start": "0.2"}})
+    >>> columns_of({"scores": ["ents_p", "ents_f"], "weighed": ["ents_f"],
+    ...             "tags": {"overrides": "optimizer=sgd dropout.start=0.2 corpus.train=a.jsonl"},
+    ...             "params": {"optimizer.type": "sgd", "dropout.start": "0.2", "corpus.train": "a.jsonl"}})
     ['metrics.`dev/ents_f`', 'params.`optimizer.type`', 'params.`dropout.start`']
     """
     params = start.get("params", {})
     keys = [word.lstrip("+").partition("=")[0] for word in str(start["tags"].get("overrides", "")).split()]
-    keys = [key if key in params else f"{key}.type" for key in keys if key not in ("pipeline", "corpus")]
+    keys = [key if key in params else f"{key}.type" for key in keys if is_told(key)]
     differing = [key for key in dict.fromkeys(keys) if key in params][:MOST_PARAMS]
     metrics = [f"metrics.`{clean_name(f'dev/{score}')}`" for score in weighed_scores(start)]
     return [*metrics, *(f"params.`{key}`" for key in differing)]

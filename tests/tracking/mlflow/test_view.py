@@ -31,11 +31,11 @@ def test_the_view_of_an_older_version_keeps_its_columns_behind_the_new_ones():
 
 
 def test_a_run_adds_the_scores_that_count_and_the_parameters_that_differ():
-    params = {"optimizer.type": "sgd", "tok2vec.depth": "2", "pipeline.score_weights.ents_f": "1.0", "seed": "0"}
-    tags = {"overrides": "pipeline=ner corpus=wnut17 optimizer=sgd tok2vec.depth=2 tracking.uri=sqlite:///a.db"}
-    start = {"params": params, "tags": tags, "scores": ["ents_p", "ents_f"]}
+    params = {"optimizer.type": "sgd", "tok2vec.depth": "2", "corpus.dev": "a.jsonl", "seed": "0"}
+    tags = {"overrides": "pipeline=ner corpus.dev=a.jsonl optimizer=sgd tok2vec.depth=2 tracking.uri=sqlite:///a.db"}
+    start = {"params": params, "tags": tags, "scores": ["ents_p", "ents_f"], "weighed": ["ents_f"]}
     assert columns_of(start) == ["metrics.`dev/ents_f`", "params.`optimizer.type`", "params.`tok2vec.depth`"]
-    assert columns_of({**start, "params": {}}) == ["metrics.`dev/ents_p`", "metrics.`dev/ents_f`"]
+    assert columns_of({**start, "params": {}, "weighed": []}) == ["metrics.`dev/ents_p`", "metrics.`dev/ents_f`"]
     many = {f"x.k{i}": "1" for i in range(20)}
     wide = {"params": many, "tags": {"overrides": " ".join(f"{key}=1" for key in many)}}
     assert len(columns_of(wide)) == MOST_PARAMS
