@@ -102,6 +102,8 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
     yield from _row("ops", ", ".join(arithmetic["ops"]))
     for blas in arithmetic["blas"]:
         yield from _row("BLAS", f"{blas['name']} {blas['version']}, kernel {blas['kernel']}, {blas['threads']} threads")
+        if blas["faster"]:
+            yield from _row("", f"{blas['faster']} would use this processor's AVX-512")
     yield ""
     store, cache = facts["mlflow_store"], facts["cache"]
     yield from _row("MLflow store", store["address"] or store["error"])
@@ -155,6 +157,7 @@ def _arithmetic() -> dict[str, Any]:
     import numpy as np
     from threadpoolctl import threadpool_info
 
+    from runner.model.kernel import faster_kernel
     from runner.model.ops import OPS
 
     np.ones((2, 2)) @ np.ones((2, 2))  # a BLAS that is loaded late is loaded now
@@ -166,6 +169,7 @@ def _arithmetic() -> dict[str, Any]:
             "kernel": library.get("architecture"),
             "threads": library["num_threads"],
             "file": library["filepath"],
+            "faster": faster_kernel(library.get("architecture")) if library["internal_api"] == "openblas" else None,
         }
         for library in threadpool_info()
         if library["user_api"] == "blas"
