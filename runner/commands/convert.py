@@ -16,7 +16,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -29,6 +29,7 @@ from runner.corpus.readers.reader import LeftOut, bind
 from runner.corpus.writers.output import open_output, write_piece
 from runner.errors import Interrupted, RunFailed, RunnerError
 from runner.files import is_handed_over
+from runner.progress import moving
 
 _PIECE = 1 << 20  # bytes to read at once
 
@@ -113,7 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
         if skipped:
             names = ", ".join(sorted(path.name for path in skipped)[:5]) + (", …" if len(skipped) > 5 else "")
             total.left_out[f"files without a known suffix ({names})"] = len(skipped)
-        with progress() as advance:
+        with moving() as advance:
             for job in jobs:
                 try:
                     convert(job, arguments.source, options, total, advance, Path(folder))
@@ -248,34 +249,6 @@ def keep(stream: BinaryIO, path: Path) -> Path:
         hint = "Set TMPDIR to a folder with more space."
         raise RunFailed(f"the input cannot be kept: {error.strerror}", place=str(path.parent), hint=hint) from None
     return path
-
-
-@contextmanager
-def progress(total: int | None = None) -> Iterator[Callable[..., None]]:
-    """Yield a function of (name, words so far, done so far) that draws progress on stderr, if stderr is a terminal.
-
-    total: of `done`, in any unit; then the bar fills, and the time that is left is told. None: the bar only moves.
-    """
-    if not sys.stderr.isatty():
-        yield lambda name, n_words, done=0: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.table import Column
-
-    columns: list[ProgressColumn] = [
-        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
-        BarColumn(bar_width=None),
-        TextColumn("{task.fields[words]}", table_column=Column(no_wrap=True)),
-        TimeElapsedColumn(),
-    ]
-    if total is not None:
-        columns += [TimeRemainingColumn(), TextColumn("left")]
-    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
-        task = bar.add_task("", total=total, words="")
-        yield lambda name, n_words, done=0: bar.update(
-            task, description=name, words=f"{n_words:,} words", completed=done
-        )
 
 
 def _because(left_out: LeftOut) -> str:

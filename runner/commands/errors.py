@@ -12,6 +12,7 @@ from runner.commands.flags import FlagParser, exit_code
 from runner.commands.model_flags import add_data_flags, add_model_flags
 from runner.commands.own_data import examples_for, ops_of
 from runner.errors import RunnerError
+from runner.progress import waiting
 
 if TYPE_CHECKING:
     from runner.components.pipeline import Pipeline
@@ -72,7 +73,8 @@ def _run(options: argparse.Namespace) -> None:
     for line in held.left_out.lines():
         print(line, file=sys.stderr)
     train = _training(config, nlp, held) if options.seen and config is not None else None
-    report = examine(nlp, held.examples, train)
+    with waiting(f"looking at {len(held.examples):,} texts"):
+        report = examine(nlp, held.examples, train)
     paths = [str(one.path) for one in held.sources]
     files = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
     data = f"the {split} set of its run, {files}" if split else files

@@ -66,6 +66,7 @@ def _run(options: argparse.Namespace) -> None:
 
     from runner.inspect.evaluation import lines, score_model
     from runner.inspect.temperature import as_dict, fit_temperatures, table
+    from runner.progress import waiting
     from runner.tracking.model_source import find_model
 
     source = find_model(options.model, options.tracking_uri)
@@ -79,10 +80,12 @@ def _run(options: argparse.Namespace) -> None:
     for line in held.left_out.lines():
         print(line, file=sys.stderr)
     weights = (config or {}).get("pipeline", {}).get("score_weights")
-    result = score_model(nlp, held.examples, weights)
+    with waiting(f"scoring {len(held.examples):,} texts"):
+        result = score_model(nlp, held.examples, weights)
     tokens = options.tokens or ("gold" if _is_gold(config, options.data) else "predicted")
     about = _about(source, nlp, held, split, tokens)
-    fitted = fit_temperatures(nlp, held.examples) if options.fit_temperature else []
+    with waiting("fitting temperatures"):
+        fitted = fit_temperatures(nlp, held.examples) if options.fit_temperature else []
     if fitted:
         nlp.to_disk(source.folder)
     if options.is_json:

@@ -13,6 +13,7 @@ from typing import Any
 from runner.components.pipeline import load
 from runner.config.schema import RunConfig
 from runner.corpus.example import Example
+from runner.progress import waiting
 from runner.training.loop import evaluate
 
 
@@ -25,5 +26,6 @@ def scores_on_test(
     """
     if not test:
         return None
-    evaluation = evaluate(load(folder, config.code, config.compute.ops), test, weights, {})
+    with waiting("scoring the test set"):
+        evaluation = evaluate(load(folder, config.code, config.compute.ops), test, weights, {})
     return {"score": evaluation.score, "scores": dict(evaluation.scores)}

@@ -16,6 +16,7 @@ from runner.errors import RunnerError
 from runner.files import write_file
 from runner.foreign import shown
 from runner.inspect.errors import evenly_drawn, examine
+from runner.progress import waiting
 from runner.tracking.past_run import BEST, CONFUSION, ERRORS
 
 MOST_WORDS = 30_000  # of dev data that are shown: two or three seconds of prediction with confidence
@@ -30,7 +31,8 @@ def write_page(config: RunConfig, corpus: Corpus, best: Mapping[str, Any] | None
     if not config.training.errors or best is None:
         return
     try:
-        _write(config, corpus, int(best["epoch"]))
+        with waiting(f"writing {ERRORS}"):
+            _write(config, corpus, int(best["epoch"]))
     except Exception as error:  # whatever it is, a component of a user's own included: the run itself is whole
         told = error.fact if isinstance(error, RunnerError) else f"{type(error).__name__}: {error}"
         print(f"not written: {ERRORS} ({shown(told, 200)})", file=sys.stderr, flush=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runner.commands.flags import FlagParser, exit_code
 from runner.commands.model_flags import add_data_flags, add_model_flags, read_data
 from runner.errors import RunnerError
+from runner.progress import waiting
 
 if TYPE_CHECKING:
     from runner.components.base import Component
@@ -73,7 +74,8 @@ def _run(options: argparse.Namespace) -> None:
     for line in held.left_out.lines():
         print(line, file=sys.stderr)
     docs = [example.predicted for example in held.examples]
-    nlp.predict(docs)
+    with waiting(f"predicting {len(docs):,} texts"):
+        nlp.predict(docs)
     examples = [Example(doc, example.reference) for doc, example in zip(docs, held.examples, strict=True)]
     component, decisions = _deciding(nlp, options, examples)
     choices = best_by_label(decisions) if options.is_by_label else [best_for_all(decisions)]

@@ -142,14 +142,14 @@ class Sentences:
 def _write_words(inputs: Sequence[Any], lang: str, room: IO[bytes], left_out: Any) -> tuple[int, int]:
     """Write a line a text, its words between tabs; the numbers of texts and words."""
     from runner.blocks import resolve
-    from runner.commands.convert import progress
     from runner.corpus.text_chunks import read_chunks, units
     from runner.corpus.texts import doc_of
     from runner.languages import DEFAULT_TOKENIZER, in_language
+    from runner.progress import moving
 
     tokenize = resolve(in_language(DEFAULT_TOKENIZER, lang), "tokenizers", "--lang")
     n_texts = n_words = 0
-    with progress() as advance:
+    with moving() as advance:
         for chunk in read_chunks(inputs, left_out, tokenize):
             for unit in units(chunk):
                 words = [clean for word in doc_of(unit, tokenize).words if (clean := " ".join(word.split()))]

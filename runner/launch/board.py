@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -21,10 +22,11 @@ from runner.launch.conclusion import Conclusion
 from runner.launch.fingerprint import fingerprint
 from runner.launch.folders import SweepFolder
 from runner.launch.job import forget_ends
-from runner.launch.report import names_of, swept
-from runner.launch.results import Outcome, Planned, finished, job_folder, outcome
+from runner.launch.report import names_of, percent, swept
+from runner.launch.results import WAITING, Outcome, Planned, best_of, finished, job_folder, outcome
 from runner.launch.sweep_file import SweepFile, digest, finished_jobs, opened
 from runner.launch.tracked import TrackedSweep
+from runner.progress import Minutes, clock
 from runner.streams import terminal_width
 from runner.tracking.base import Status
 from runner.tracking.provenance import command_line
@@ -45,6 +47,7 @@ class Board:
         self._file: SweepFile | None = None
         self._ticket: Ticket | None = None
         self._tracked: TrackedSweep | None = None
+        self._minutes: Minutes | None = None
         self._lock: BinaryIO | None = None  # of the sweep's folder, held until the process or the sweep ends
         self.concluded: list[Outcome] = []  # how each job ended, once the sweep is over
 
@@ -142,6 +145,23 @@ class Board:
         if config.tracking["type"] == "mlflow" and not self._file.is_told:
             self._tracked = TrackedSweep(self._file, self._configs)
             self._tracked.start(name, keys)
+        if self.n_to_run:
+            self._began, self._n_before = time.monotonic(), len(self._ended())
+            self._minutes = Minutes(self._minute, sys.stdout)
+            self._minutes.start()
+
+    def _ended(self) -> list[Outcome]:
+        return [one for one in self.outcomes() if one.status not in (WAITING, "KILLED")]
+
+    def _minute(self) -> str:
+        """What the console is told once a minute: jobs that have ended, the best of them, and the time that the others take."""
+        assert self._ticket is not None
+        ended, seconds = self._ended(), time.monotonic() - self._began
+        line = f"{len(ended)} of {self._ticket.n_jobs} jobs have ended, {clock(seconds)} so far"
+        if n_new := len(ended) - self._n_before:
+            line += f", about {clock(seconds / n_new * (self._ticket.n_jobs - len(ended)))} left"
+        best = best_of(ended)
+        return f"{line}; best: job {best.job.number}, score {percent(best.score)}" if best is not None else line
 
     def add(self, configs: Sequence[RunConfig]) -> Ticket:
         """Take in more jobs, of a search."""
@@ -168,7 +188,9 @@ class Board:
         """How each job ended, or that it has not."""
         assert self._ticket is not None
         done, folder = self._ticket.done, self._ticket.folder
-        return [outcome(job, done.get(number) or job_folder(folder, number)) for number, job in self._jobs.items()]
+        return [
+            outcome(job, done.get(number) or job_folder(folder, number)) for number, job in list(self._jobs.items())
+        ]
 
     def end(self, status: Status, errors: Mapping[int, str]) -> None:
         """After the last job, or where the sweep was interrupted: tables, pictures, the sweep's run in MLflow.
@@ -177,6 +199,8 @@ class Board:
         """
         if self._file is None:
             return
+        if self._minutes is not None:
+            self._minutes.stop()
         try:
             self._end(self._file, status, errors)
         finally:

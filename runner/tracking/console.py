@@ -1,7 +1,8 @@
-"""The console: a table with one row an evaluation, and a progress bar within the epoch.
+"""The console: a table with one row an evaluation, and progress within the epoch: a bar, or a line a minute.
 
 The table goes to stdout as plain lines: with the columns that fit a terminal, and with all of them into a file or pipe.
-The bar goes to stderr if that is a terminal, and is removed when a row is printed. Columns are made in table.py.
+The bar goes to stderr if that is a terminal, and is removed when a row is printed; elsewhere stderr gets a line for each minute
+without a row. Columns are made in table.py.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from runner import registry
 from runner.foreign import shown
+from runner.progress import Minutes, clock
 from runner.streams import Line, Piece, print_lines, terminal_width
 from runner.tracking.base import RunEnd, RunInfo
 from runner.tracking.head import head_lines
@@ -45,6 +47,9 @@ class ConsoleTracker:
         self._excluded = 0
         self._token_acc: float | None = None
         self._head: list[Line] = []
+        self._last: Step | None = None
+        self._told_before: Step | None = None  # the last step of which a line was printed
+        self._minutes: Minutes | None = None  # where stderr is no terminal
 
     def start(self, run: RunInfo) -> None:
         width = terminal_width(self._stdout or sys.stdout)
@@ -54,9 +59,15 @@ class ConsoleTracker:
         self._is_begun = False
         self._max_epochs = run.max_epochs
         self._is_terminal = terminal_width(self._stderr or sys.stderr) is not None
+        self._pace, self._last, self._told_before = Pace(), None, None
+        if not self._is_terminal:
+            self._minutes = Minutes(self._minute, self._stderr)
+            self._minutes.start()
 
     def record(self, step: Step) -> None:
         assert self._table is not None, "record before start"
+        self._pace.add(step)
+        self._last = step
         if not self._is_begun:
             self._is_begun = True
             groups, headings, rule = self._table.lines
@@ -75,13 +86,28 @@ class ConsoleTracker:
         elif self._is_terminal:
             if self._bar is None:
                 self._bar = EpochBar(self._stderr or sys.stderr, self._max_epochs)
-            self._bar.update(step)
+            self._bar.update(step, self._pace)
 
     def flush(self) -> None:
         pass
 
+    def _minute(self) -> str | None:
+        """What a log is told where a minute has brought no row."""
+        last = self._last
+        if last is None:
+            return "the first update is under way"
+        if last is self._told_before:
+            if last.evaluation is not None:  # what follows the last epoch tells of itself
+                return None
+            return f"after step {last.step:,}: scoring, or one long update"
+        self._told_before = last
+        done = 100 * last.epoch_words_done / max(last.epoch_words, 1)
+        return f"{_epoch(last, self._max_epochs)}, step {last.step:,}: {done:.0f} %, {self._pace.told(last)}"
+
     def finish(self, end: RunEnd) -> None:
         self._clear()
+        if self._minutes is not None:
+            self._minutes.stop()
         if self._best is not None:
             line = f" {_epochs(self._best)}, score {percent(self._best.score)}"
             where = end.models.get("model-best")
@@ -115,6 +141,27 @@ class ConsoleTracker:
             for line in lines
         ]
         print_lines(*cleaned, file=self._stdout or sys.stdout)
+        if self._minutes is not None:
+            self._minutes.said()
+
+
+class Pace:
+    """Words and seconds of the updates of this epoch."""
+
+    def __init__(self) -> None:
+        self._epoch, self._words, self._seconds = 0, 0, 0.0
+
+    def add(self, step: Step) -> None:
+        if step.epoch != self._epoch:
+            self._epoch, self._words, self._seconds = step.epoch, 0, 0.0
+        self._words += step.words
+        self._seconds += step.seconds
+
+    def told(self, step: Step) -> str:
+        """The speed, and the time until the end of the epoch."""
+        speed = self._words / self._seconds if self._seconds else 0.0
+        left = (step.epoch_words - step.epoch_words_done) / speed if speed else 0.0
+        return f"training {speed:,.0f} words/s, {clock(left)} left"
 
 
 class EpochBar:
@@ -136,29 +183,19 @@ class EpochBar:
         )
         self._progress.start()
         self._task = self._progress.add_task("", total=1, speed="")
-        self._epoch = 0
-        self._words = 0
-        self._seconds = 0.0
         self._drawn = 0.0
 
-    def update(self, step: Step) -> None:
-        if step.epoch != self._epoch:
-            self._epoch, self._words, self._seconds = step.epoch, 0, 0.0
-        self._words += step.words
-        self._seconds += step.seconds
+    def update(self, step: Step, pace: Pace) -> None:
         now = time.perf_counter()
         if now - self._drawn < REFRESH_SECONDS:
             return
         self._drawn = now
-        speed = self._words / self._seconds if self._seconds else 0.0
-        left = (step.epoch_words - step.epoch_words_done) / speed if speed else 0.0
-        of = f"/{self._max_epochs}" if self._max_epochs else ""
         self._progress.update(
             self._task,
-            description=f"Epoch {step.epoch}{of}",
+            description=_epoch(step, self._max_epochs),
             total=max(1, step.epoch_words),
             completed=step.epoch_words_done,
-            speed=f"training {speed:,.0f} words/s, {_clock(left)} left",
+            speed=pace.told(step),
             refresh=True,
         )
 
@@ -166,17 +203,15 @@ class EpochBar:
         self._progress.stop()
 
 
+def _epoch(step: Step, max_epochs: int | None) -> str:
+    return f"Epoch {step.epoch}/{max_epochs}" if max_epochs else f"Epoch {step.epoch}"
+
+
 def _epochs(best: Best) -> str:
     """The epoch of the best weights; of each component its own epoch if they differ."""
     if len(set(best.epochs.values())) > 1:
         return "epoch " + ", ".join(f"{epoch} of {name}" for name, epoch in best.epochs.items())
     return f"epoch {best.epoch}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _short(path: Path) -> Path:

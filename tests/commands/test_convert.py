@@ -16,7 +16,6 @@ from types import SimpleNamespace
 import pytest
 
 from runner.__main__ import main
-from runner.commands.convert import progress
 
 MIRROR = os.environ.get("RUNNER_DATA_MIRROR")
 needs_data = pytest.mark.skipif(not MIRROR, reason="RUNNER_DATA_MIRROR names no folder with the data sets")
@@ -255,26 +254,6 @@ def test_ewt_goes_to_json_lines_and_back(run):
     spans = re.findall(r"^([0-9]+)-([0-9]+)\t", source.read_text("utf-8"), re.MULTILINE)
     assert len(spans) == 359
     assert len(words) == 25_147 - sum(int(end) - int(start) for start, end in spans)
-
-
-@pytest.mark.parametrize("total", [None, 1000])
-def test_the_bar_of_progress_fits_a_terminal_and_cuts_no_number(total, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    for name, value in (("COLUMNS", "80"), ("TERM", "xterm"), ("NO_COLOR", "1")):
-        monkeypatch.setenv(name, value)
-    with progress(total) as advance:
-        advance("10,126,026 texts", 123_456_789, 500)
-    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue()).replace("\r", "\n").split("\n")
-    last = [line for line in drawn if line.strip()][-1]
-    assert len(last) == 80
-    assert last.startswith("10,126,026 texts ")
-    assert " 123,456,789 words 0:00:0" in last
-    assert last.endswith(" left") == (total is not None)
 
 
 def test_a_line_of_raw_text_is_a_text(run):

@@ -87,11 +87,7 @@ def test_the_losses_stand_apart_in_the_table_and_in_the_metrics(place: Path, mon
     ended = train(place, "apart", "init.model=first", "teacher=itself", *data("both"))
     assert ended.code == 0, ended.stderr
     head = next(line for line in ended.stdout.splitlines() if line.startswith("Epoch"))
-    assert [f"{name} {kind}" in head for name in ("NER", "Tag") for kind in ("Learn", "Teach", "Loss")] == [
-        True,
-        True,
-        False,
-    ] * 2
+    assert [head.split().count(kind) for kind in ("Learn", "Teach", "Loss")] == [2, 2, 0]
     last = list(training(place))[-1]
     assert last.evaluation is not None
     keys, values = RunMetrics().of_step(last)

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from runner import progress
 from runner.__main__ import main
 from runner.commands import train
 from runner.tracking.mlflow import tracker as mlflow_client
@@ -62,6 +64,16 @@ def swept(tmp_path_factory):
 def folder_of(cwd: Path) -> Path:
     (found,) = cwd.glob("outputs/multirun/*/*/sweep.json")
     return found.parent
+
+
+def test_a_log_is_told_once_a_minute_how_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "EVERY", 0.02)
+    code, out, _ = multirun(tmp_path, "seed=0,1")
+    assert code == 0
+    assert re.search(r"^0 of 2 jobs have ended, 0:\d\d so far$", out, re.M)
+    assert re.search(
+        r"^1 of 2 jobs have ended, 0:\d\d so far, about 0:\d\d left; best: job 0, score [\d.]+$", out, re.M
+    )
 
 
 class TestIssuedAgain:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,45 @@ def test_a_terminal_gets_a_bar_and_the_table_stays_plain(tmp_path: Path) -> None
     assert "\x1b" not in out.getvalue()
     assert "Epoch 1/2" in err.getvalue()
     assert "training 10,000 words/s, 0:00 left" in err.getvalue()
+
+
+def test_a_log_is_told_once_a_minute_where_the_run_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str | None] = []
+
+    class Now:
+        """Minutes that pass when the test says so."""
+
+        def __init__(self, text: Callable[[], str | None], stream: object) -> None:
+            self.text = text
+
+        def start(self) -> None:
+            said.append(self.text())
+
+        def said(self) -> None:
+            pass
+
+        def stop(self) -> None:
+            said.append(None)
+
+    monkeypatch.setattr("runner.tracking.console.Minutes", Now)
+    tracker = ConsoleTracker(io.StringIO(), io.StringIO())
+    tracker.start(make_run(tmp_path))
+    first, second, _ = three_steps()
+    tracker.record(first)
+    minute = tracker._minutes
+    assert minute is not None
+    said += [minute.text(), minute.text()]
+    tracker.record(second)
+    said += [minute.text(), minute.text()]
+    tracker.finish(RunEnd("FINISHED"))
+    assert said == [
+        "the first update is under way",
+        "Epoch 1/2, step 1: 10 %, training 10,000 words/s, 0:00 left",
+        "after step 1: scoring, or one long update",
+        "Epoch 1/2, step 2: 20 %, training 10,000 words/s, 0:00 left",
+        None,  # scored: what follows tells of itself
+        None,
+    ]
 
 
 PIPELINE = [

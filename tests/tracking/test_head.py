@@ -70,8 +70,8 @@ def test_lines_fit_the_terminal(run: RunInfo, width: int | None) -> None:
     many = LearningPart("morphologizer", 10**9, [f"Label{i}=Value" for i in range(700)])
     lines = as_text(head_lines(dataclasses.replace(run, parts=[many]), width, ["losses", "words/s"]))
     assert max(map(len, lines)) <= (width or 80)
-    assert "700 labels: Label0=Value, Label1=Value," in " ".join(" ".join(lines).split())
-    assert lines[-2] == "no room for losses, words/s"
+    assert "700 labels: Label0=Value," in " ".join(" ".join(lines).split())
+    assert lines[-2].split() == ["no", "room", "for", "losses,", "words/s"]
 
 
 def test_what_could_steer_a_terminal_is_written_out(run: RunInfo) -> None:

@@ -194,12 +194,12 @@ def _annotate(
     nlp: Pipeline, setting: Setting, inputs: Sequence[Input], options: argparse.Namespace, done: Done, output: Output
 ) -> None:
     """Annotate what is not done yet. Adds to `done`. Raises RunnerError at the first text that cannot be read."""
-    from runner.commands.convert import progress
     from runner.commands.predict.annotator import answers
     from runner.commands.predict.formats import Table, separator
     from runner.corpus.readers.reader import LeftOut
     from runner.corpus.text_chunks import after, measured, read_chunks, total_size
     from runner.corpus.writers.docbin import MAX_WORDS
+    from runner.progress import moving
 
     started, words_before, left_out = time.perf_counter(), done.words, LeftOut()
     sizes: deque[int] = deque()  # of chunks that are not answered yet
@@ -209,7 +209,7 @@ def _annotate(
     between, n_bytes = separator(setting.form), 0
     with (
         answers(nlp, setting, chunks, options.workers, is_skipping=options.skip_errors) as answered,
-        progress(None if done.units else total_size(inputs)) as advance,
+        moving(None if done.units else total_size(inputs)) as advance,
     ):
         for answer in answered:
             gap = between if done.texts and answer.n_texts else b""

@@ -14,9 +14,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -35,6 +34,7 @@ from runner.corpus.readers.archive import archive_of
 from runner.corpus.readers.reader import LeftOut
 from runner.errors import RunFailed, RunnerError
 from runner.files import recover
+from runner.progress import counting
 
 BYTES_PER_WORD = 8  # of a data file: if its size suggests too many words, packed docs are looked up before reading
 
@@ -124,7 +124,7 @@ def _pack(
         count(len(doc))
 
     try:
-        with ArrayWriter(path.parent) as writer, _progress() as count:
+        with ArrayWriter(path.parent) as writer, counting("packing the training data, once") as count:
             packer = Packer(writer)
             n_started = len(docs)
             for i, (data, _) in enumerate(files):
@@ -187,30 +187,6 @@ def repacked(
     if packed is None:
         raise RunFailed("the packed data cannot be read back", place=str(path), hint="Check the disk.")
     return PackedExamples(packed), told
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int], None]]:
-    """Yield a function that adds a number of words to a progress display, if stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda n_words: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, TextColumn, TimeElapsedColumn
-
-    columns = TextColumn("packing the training data, once: {task.completed:,} words"), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
-        n_unshown = 0
-
-        def count(n_words: int) -> None:
-            nonlocal n_unshown
-            n_unshown += n_words
-            if n_unshown > 10_000:
-                progress.advance(task, n_unshown)
-                n_unshown = 0
-
-        yield count
 
 
 def _tidy(folder: Path) -> None:

@@ -12,9 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -30,6 +28,7 @@ from runner.files import open_file, open_whole
 from runner.model.vectors.prune import nearest_rows
 from runner.model.vectors.table import VectorTable, write_table
 from runner.model.vectors.text import Entry, Format, read_vectors
+from runner.progress import counting
 
 Floats2d = NDArray[Any]
 FILE = "vectors.bin"  # in a trained model
@@ -137,11 +136,11 @@ def _made(key: Sequence[Any], name: str, read: Callable[[], Iterator[Entry]], pr
     try:
         _mapped(path)
     except (OSError, ValueError):
-        with _progress(f"reading {name}") as tell:
+        with counting(f"reading {name}") as tell:
             words, matrix = _collected(read(), tell)
         rows = np.arange(len(matrix))
         if prune is not None and prune < len(matrix):
-            with _progress(f"pruning to {prune:,} vectors") as tell:
+            with counting(f"pruning to {prune:,} vectors") as tell:
                 rows = nearest_rows(matrix, prune, tell)
             matrix = matrix[:prune]
         try:
@@ -167,23 +166,3 @@ def _collected(entries: Iterator[Entry], tell: Tell) -> tuple[list[str], Floats2
         if not len(words) % 1024:
             tell(1024)
     return words, matrix[: len(words)]
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Tell]:
-    """A counter on a terminal's stderr; elsewhere nothing."""
-    if not sys.stderr.isatty():
-        yield lambda n: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TextColumn("{task.completed:,} words"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda n: progress.update(task, advance=n)
