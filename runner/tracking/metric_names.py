@@ -84,7 +84,7 @@ def as_shown(key: str, value: float) -> float:
     >>> as_shown("dev/ents_f", 0.8490566037), as_shown("speed/words_per_second", 4318.29805), as_shown("train/loss", 0.02 / 3)
     (0.849057, 4318.0, 0.006666667)
     """
-    group = key.split("/")[0]
+    group, value = key.split("/")[0], float(value)
     if value.is_integer():
         return value
     if group == "speed":
