@@ -250,6 +250,28 @@ def test_a_student_learns_all_from_the_teacher_where_nothing_is_annotated(place:
     assert [ent.text for ent in nlp("Ann went to Rome .").ents] == ["Ann"]
 
 
+def test_a_distilled_run_asks_the_teacher_once_about_each_text_and_ends_with_the_same_bits(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runner.components.network import Network
+
+    asked: list[int] = []
+    ask = Network.beliefs
+
+    def counted(self: Network, docs: Any, *rest: Any) -> Any:
+        asked.append(len(docs))
+        return ask(self, docs, *rest)
+
+    monkeypatch.setattr(Network, "beliefs", counted)
+    words = ("experiment=distilled", "pipeline=ner", *SMALL, "teacher.model=first", "teacher.texts=raw.txt")
+    whole = train(place, "distilled", *words, "corpus.train=bare.jsonl", "training.max_epochs=4")
+    texts = {line for name in ("bare.jsonl", "raw.txt") for line in (place / name).read_text("utf8").splitlines()}
+    assert set(asked) == {1}
+    assert len(asked) <= len(texts)
+    again = train(place, "distilled-again", *words, "corpus.train=bare.jsonl", "training.max_epochs=4")
+    assert again.summary["weights_sha256"] == whole.summary["weights_sha256"]
+
+
 def test_texts_without_a_teacher_are_refused(place: Path) -> None:
     words = ("init.model=first", "corpus.train=places.jsonl", "teacher.texts=raw.txt")
     ended = train(place, "refused", *words, code=2)
