@@ -122,26 +122,28 @@ class HasPlace(Protocol):
 
 
 class Trackers:
-    """Many trackers as one."""
+    """Many trackers as one. Each is told of nothing before its `start` has been called, not even of a run's early end."""
 
     def __init__(self, trackers: Sequence[Tracker]) -> None:
         self._trackers = trackers
+        self._started: list[Tracker] = []
 
     def start(self, run: RunInfo) -> None:
         """Start each tracker. The run that they see names the places of those that have a `place`, (name, address)."""
         places = dict(tracker.place for tracker in self._trackers if isinstance(tracker, HasPlace))
         run = replace(run, places=places)
         for tracker in self._trackers:
+            self._started.append(tracker)  # even if it fails, as it may have opened something
             tracker.start(run)
 
     def record(self, step: Step) -> None:
-        for tracker in self._trackers:
+        for tracker in self._started:
             tracker.record(step)
 
     def flush(self) -> None:
-        for tracker in self._trackers:
+        for tracker in self._started:
             tracker.flush()
 
     def finish(self, end: RunEnd) -> str | None:
-        run_ids = [tracker.finish(end) for tracker in self._trackers]
+        run_ids = [tracker.finish(end) for tracker in self._started]
         return next((run_id for run_id in run_ids if run_id), None)
