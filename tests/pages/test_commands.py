@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from runner.config.compose import compose
-from tests.pages import workshop
+from tests.pages import parsed, workshop
 from tests.pages.blocks import PAGES, Block, Command, blocks, commands, commands_of
 
 NOT_RUN = {
@@ -25,7 +25,7 @@ NOT_RUN = {
     r"pre-commit": "sets up the reader's repository",
     r"mlflow (models|ui|server)|curl ": "a server: tests/tracking/mlflow and tests/stress/test_serving.py start it",
     r"ray start": "a cluster",
-    r"python -m benchmarks": "hours of CPU: tests/benchmarks runs short forms",
+    r"python -m benchmarks": "hours of CPU, parsed alone: tests/benchmarks runs short forms",
     r"python -c .*import my_model": "tests/commands/test_package.py installs a wheel and imports it",
     r"python -m runner (sync|reap|rerun)\b": "works on runs of MLflow: tests/commands has a test of each",
     r"python -m runner .*hydra/(launcher|sweeper)=": "a plugin of an extra: tests/launch/test_search.py has the search",
@@ -111,6 +111,8 @@ def test_the_commands_of_a_block_work(block: Block, work: Path) -> None:
     reasons = []
     for command in commands_of(block):
         reason = reason_not_run(command)
+        if command.text.startswith("python -m"):
+            assert parsed.fault(command.text) is None, command
         if reason is None:
             check(command)
         else:

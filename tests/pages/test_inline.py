@@ -16,6 +16,7 @@ import yaml
 from runner import registry
 from runner.config import nodes, schema
 from runner.config.conf_folder import conf_dir
+from tests.pages import parsed
 from tests.pages.blocks import PAGES, ROOT
 
 PLACES = {  # key of a block → the kind of registry entry that it holds
@@ -85,6 +86,19 @@ def fault(key: str, value: str) -> str | None:
 def test_the_keys_that_the_text_names_exist(page: Path) -> None:
     faults = [f"{told} in `{span}`" for span in spans(page) for word in overrides(span) if (told := fault(*word))]
     assert not faults
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(ROOT).as_posix() for page in PAGES])
+def test_the_options_that_the_text_names_exist(page: Path) -> None:
+    """Those of commands in `code` with options; `evaluate --split` alone names a command and no call of it."""
+    calls = [span for span in spans(page) if re.match(r"python -m [\w.]+ .*-", span)]
+    assert [f"{told}: `{span}`" for span in calls if (told := parsed.fault(span))] == []
+
+
+def test_an_option_that_is_gone_is_told() -> None:
+    assert parsed.fault("python -m runner evaluate MODEL --splits dev") == "unrecognized arguments: --splits dev"
+    assert "invalid" in (parsed.fault("python -m benchmarks speed --turns many") or "")
+    assert parsed.fault("python -m runner predict MODEL texts.txt -o out.jsonl --workers 2") is None
 
 
 def test_a_key_that_is_gone_is_told() -> None:
