@@ -181,6 +181,7 @@ commands = Registry(
     "commands",
     mains={
         "train": "runner.commands.program",
+        "init": "runner.commands.init",
         "debug": "runner.commands.debug",
         "evaluate": "runner.commands.evaluate",
         "errors": "runner.commands.errors",
@@ -197,7 +198,6 @@ commands = Registry(
         "sync": "runner.commands.sync",
         "reap": "runner.commands.reap",
         "info": "runner.commands.info",
-        "init": "runner.commands.init",
     },
 )  # in the order of --help
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from runner.commands.flags import FlagParser, exit_code
 from runner.errors import RunnerError
+from runner.streams import print_lines, terminal_width
 
 if TYPE_CHECKING:
     from runner.compare.comparison import Comparison
@@ -68,6 +69,7 @@ def main(words: Sequence[str]) -> int:
 def _run(options: argparse.Namespace) -> None:
     from runner.compare.comparison import compare_runs
     from runner.compare.page import page
+    from runner.compare.screen import screen_lines
     from runner.compare.significance import ROUNDS
     from runner.compare.text import markdown
     from runner.files import write_file
@@ -85,8 +87,11 @@ def _run(options: argparse.Namespace) -> None:
         files = [folder / MARKDOWN, folder / PAGE]
         for path, content in zip(files, (text, page(comparison)), strict=True):
             write_file(path, content)
-        print(text)
-        print(f"Written: {', '.join(map(str, files))}")
+        if width := terminal_width(sys.stdout):
+            print_lines(*screen_lines(text, width), "")
+        else:
+            print(text)
+        print("Written: " + "\n         ".join(map(str, files)))
         if options.log is not False:
             _log(comparison, files, text, is_asked=bool(options.log))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from runner.commands.flags import FlagParser, exit_code
 from runner.commands.model_flags import add_data_flags, add_model_flags
 from runner.commands.own_data import examples_for, ops_of
 from runner.errors import RunnerError
+from runner.streams import terminal_width
 
 if TYPE_CHECKING:
     from runner.components.pipeline import Pipeline
@@ -124,7 +126,10 @@ def _heading(about: Mapping[str, Any], result: ModelScores) -> str:
     paths = [one["path"] for one in about["data"]]
     files = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
     part = f"the run's {about['split']} set, {files}" if about["split"] else files
-    return f"{about['model']}\non {part}: {result.n_docs:,} texts, {result.n_words:,} words, {about['tokens']} tokens\n"
+    text = f"on {part}: {result.n_docs:,} texts, {result.n_words:,} words, {about['tokens']} tokens"
+    width = terminal_width(sys.stdout)
+    lines = textwrap.wrap(text, width, break_on_hyphens=False) if width else [text]
+    return "\n".join([str(about["model"]), *lines, ""])
 
 
 def _log(source: ModelSource, result: ModelScores, held: Held) -> str:

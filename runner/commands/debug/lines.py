@@ -31,7 +31,7 @@ def run_lines(report: dict[str, Any]) -> Iterator[str]:
             lengths = part["lengths"]
             yield (
                 f"  {name:<7}{part['n_docs']:>9,}{part['n_sents']:>11,}{part['n_words']:>12,}{part['n_distinct_words']:>10,}"
-                f"   {lengths['min']:,} to {lengths['max']:,}, median {lengths['median']:,}, 95 % up to {lengths['p95']:,}"
+                f"   {lengths['min']:,} to {lengths['max']:,}, 95 % up to {lengths['p95']:,}"
             )
         yield from _section(findings, "text", mark)
     for name, about in report["config"]["components"].items():

@@ -1,4 +1,4 @@
-"""`python -m runner init FOLDER`: a small project that runs at once: config, data, a schedule of one's own, README, CI.
+"""`python -m runner init FOLDER`: a small project: config, data, own code, README, CI.
 
 The files lie in project/, as they are written, but for three words: @FOLDER@, @PIPELINE@ and @DATA@. The data are cut from the
 sample corpus, in the shape in which one's own data are written most easily.
