@@ -1,8 +1,8 @@
 """The console: a table with one row an evaluation, and progress within the epoch: a bar, or a line a minute.
 
 The table goes to stdout as plain lines: with the columns that fit a terminal, and with all of them into a file or pipe.
-The bar goes to stderr if that is a terminal, and is removed when a row is printed; elsewhere stderr gets a line for each minute
-without a row. Columns are made in table.py.
+The bar goes to stderr if that is a terminal, and is removed when a row is printed; in a notebook it stands in the cell above the
+table; elsewhere stderr gets a line for each minute without a row. Columns are made in table.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from runner import registry
 from runner.foreign import shown
+from runner.notebook.progress import CellBar, in_notebook
 from runner.progress import Minutes, clock
 from runner.streams import Line, Piece, print_lines, terminal_width
 from runner.tracking.base import RunEnd, RunInfo
@@ -41,6 +42,7 @@ class ConsoleTracker:
         self._stderr = stderr
         self._table: EvaluationTable | None = None
         self._bar: EpochBar | None = None
+        self._cell: CellBar | None = None  # in a notebook
         self._is_terminal = False
         self._is_begun = False
         self._best: Best | None = None
@@ -60,7 +62,8 @@ class ConsoleTracker:
         self._max_epochs = run.max_epochs
         self._is_terminal = terminal_width(self._stderr or sys.stderr) is not None
         self._pace, self._last, self._told_before = Pace(), None, None
-        if not self._is_terminal:
+        self._cell = CellBar() if in_notebook() else None
+        if not self._is_terminal and self._cell is None:
             self._minutes = Minutes(self._minute, self._stderr)
             self._minutes.start()
 
@@ -70,6 +73,8 @@ class ConsoleTracker:
         self._last = step
         if not self._is_begun:
             self._is_begun = True
+            if self._cell is not None:
+                self._cell.clear()  # takes its place
             groups, headings, rule = self._table.lines
             self._print(*self._head, groups, [Piece(headings, "bold")], rule)
         for rollback in step.rollbacks:
@@ -83,9 +88,9 @@ class ConsoleTracker:
             self._best = step.best or self._best
             self._excluded = step.evaluation.excluded_entities
             self._token_acc = step.evaluation.scores.get("token_acc")
-        elif self._is_terminal:
+        elif self._cell is not None or self._is_terminal:
             if self._bar is None:
-                self._bar = EpochBar(self._stderr or sys.stderr, self._max_epochs)
+                self._bar = EpochBar(self._stderr or sys.stderr, self._max_epochs, self._cell)
             self._bar.update(step, self._pace)
 
     def flush(self) -> None:
@@ -165,24 +170,15 @@ class Pace:
 
 
 class EpochBar:
-    """Words done of this epoch, words per second of training, time left; redrawn ten times a second at most."""
+    """Words done of this epoch, words per second of training, time left; redrawn ten times a second at most.
 
-    def __init__(self, file: TextIO, max_epochs: int | None = None) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
+    cell: where it is drawn in a notebook; None: on the terminal that `file` writes to.
+    """
 
+    def __init__(self, file: TextIO, max_epochs: int | None = None, cell: CellBar | None = None) -> None:
         self._max_epochs = max_epochs
-        self._progress: Progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[speed]}"),
-            console=Console(file=file),
-            transient=True,
-            auto_refresh=False,
-        )
-        self._progress.start()
-        self._task = self._progress.add_task("", total=1, speed="")
+        self._cell = cell
+        self._progress = _terminal_bar(file) if cell is None else None
         self._drawn = 0.0
 
     def update(self, step: Step, pace: Pace) -> None:
@@ -190,17 +186,38 @@ class EpochBar:
         if now - self._drawn < REFRESH_SECONDS:
             return
         self._drawn = now
-        self._progress.update(
-            self._task,
-            description=_epoch(step, self._max_epochs),
-            total=max(1, step.epoch_words),
-            completed=step.epoch_words_done,
-            speed=pace.told(step),
-            refresh=True,
-        )
+        epoch, told = _epoch(step, self._max_epochs), pace.told(step)
+        done, total = step.epoch_words_done, max(1, step.epoch_words)
+        if self._cell is not None:
+            self._cell.show(f"{epoch}: {told}", done / total)
+        if self._progress is not None:
+            (task,) = self._progress.task_ids
+            self._progress.update(task, description=epoch, total=total, completed=done, speed=told, refresh=True)
 
     def close(self) -> None:
-        self._progress.stop()
+        if self._cell is not None:
+            self._cell.clear()
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def _terminal_bar(file: TextIO) -> Progress:
+    """A bar of rich with one task, which goes away at its end."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[speed]}"),
+        console=Console(file=file),
+        transient=True,
+        auto_refresh=False,
+    )
+    progress.start()
+    progress.add_task("", total=1, speed="")
+    return progress
 
 
 def _epoch(step: Step, max_epochs: int | None) -> str:

@@ -106,7 +106,7 @@ def test_resume_auto_gives_the_result_of_the_run_that_has_finished(data):
         (["repeat=3"], "Write runner.sweep([…]) with the same words."),
         (["experiment=recipe"], "Write runner.sweep([…]) with the same words."),
         (["pipeline=nerr"], "did you mean 'ner'?"),
-        (["corpus.train=nowhere.jsonl"], "nowhere.jsonl"),
+        (["corpus.train=nowhere.jsonl", "corpus.dev=nowhere.jsonl"], "nowhere.jsonl"),
         (["tracking=none", "optimizer.learn_rate=fast"], "'fast' is not a number"),
     ],
 )
