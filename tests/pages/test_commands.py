@@ -28,7 +28,6 @@ NOT_RUN = {
     r"python -m benchmarks": "hours of CPU, parsed alone: tests/benchmarks runs short forms",
     r"python -c .*import my_model": "tests/commands/test_package.py installs a wheel and imports it",
     r"python -m runner (sync|reap|rerun)\b": "works on runs of MLflow: tests/commands has a test of each",
-    r"python -m runner .*hydra/(launcher|sweeper)=": "a plugin of an extra: tests/launch/test_search.py has the search",
 }
 NEEDS = {r".*spacy": "spacy", r".* vectors train": "gensim", r".*compute=numba": "numba"}  # extras
 STANDS_FOR = {
@@ -63,10 +62,14 @@ def reason_not_run(command: Command) -> str | None:
 
 
 def points(words: list[str]) -> list[list[str]]:
-    """The jobs of a multirun: every combination of values that commas separate outside of brackets."""
+    """The jobs of a multirun: every combination of values that commas separate outside of brackets; of a search its first."""
     choices = []
     for word in words:
         key, _, value = word.partition("=")
+        searched = re.match(r"(?:tag|interval|range|choice)\(.*?([\d.e-]+)[,)]", value)
+        if searched is not None:
+            choices.append([f"{key}={searched[1]}"])
+            continue
         is_grid = "," in value and not re.search(r"[\[({'\"]", value)
         choices.append([f"{key}={each}" for each in value.split(",")] if is_grid else [word])
     return [list(job) for job in itertools.product(*choices)]
@@ -94,6 +97,7 @@ def check(command: Command) -> None:
     is_training = not name.isidentifier() or name in ("train", "pretrain")
     if (is_training or name == "debug") and is_composed(words):
         folder = words[words.index("--config-dir") + 1] if "--config-dir" in words else None
+        words = [word for word in words if not re.match(r"hydra[/.]launcher", word)]  # plugins of extras
         for job in points([word for word in words if word not in ("-m", "debug", "--config-dir", folder)]):
             compose(job, folder)
         return
