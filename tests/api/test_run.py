@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -43,6 +44,7 @@ def surroundings() -> dict[str, object]:
     from threadpoolctl import threadpool_info
 
     Plugins.instance()
+    importlib.import_module("numpy")  # whose library has a number of threads from then on
     return {
         "hydra": GlobalHydra.instance().hydra,
         "hydra config": HydraConfig.instance().cfg,
