@@ -31,7 +31,7 @@ def commands(file: str) -> list[str]:
     """The commands of the page's section that shows this file."""
     section = next(part for part in re.split(r"^## ", PAGE, flags=re.M) if f"# {file}\n" in part)
     blocks = [text for kind, text in _BLOCK.findall(section) if not kind]
-    return [line for text in blocks for line in text.splitlines()]
+    return [line for text in blocks for line in text.replace("\\\n", " ").splitlines()]
 
 
 @pytest.fixture(scope="module")
