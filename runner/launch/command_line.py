@@ -6,9 +6,10 @@ bounded to 1.3.
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner import __version__
 from runner.config.mistyped import mistyped
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 def parse_arguments(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
     """Hydra's parser, and what it makes of the command line. Raises RunnerError where it cannot be read."""
-    from hydra._internal.utils import get_args_parser
-
-    parser = get_args_parser()
+    parser = _hydras_parser()
     for action in parser._actions:
         if "--version" in action.option_strings:
             action.version = f"declarative-runner {__version__}"  # type: ignore[attr-defined]
@@ -41,10 +40,37 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
             place="--experimental-rerun",
             hint="Give the overrides again; they lie in .hydra/overrides.yaml of the run folder.",
         )
+    if arguments.shell_completion:  # Hydra's script calls `python -m runner` as a file of that name, which does not exist
+        hint = 'Write eval "$(runner completion bash)"; runner completion --help tells of zsh and fish.'
+        raise RunnerError("Hydra's completion does not know this program", place="--shell-completion", hint=hint)
     if arguments.package and not arguments.cfg:
         hint = "Leave it out; a pipeline is chosen by pipeline=NAME."
         raise RunnerError("is for --cfg", place="--package", hint=hint)
     return parser, arguments
+
+
+class _PlainHelp(ArgumentParser):
+    """A parser whose options' helps are texts.
+
+    Hydra 1.3 gives `--shell-completion` an object that makes its help when it is printed; argparse looks into each help at once from
+    Python 3.14 on, and fails (https://github.com/hydra-ecosystem/hydra/issues/3121).
+    """
+
+    def add_argument(self, *names: Any, **given: Any) -> Action:
+        if not isinstance(given.get("help", ""), str):
+            given["help"] = "See runner completion --help"
+        return super().add_argument(*names, **given)
+
+
+def _hydras_parser() -> ArgumentParser:
+    from hydra._internal import utils
+
+    original = utils.argparse
+    utils.argparse = SimpleNamespace(ArgumentParser=_PlainHelp)  # type: ignore[assignment]
+    try:
+        return utils.get_args_parser()
+    finally:
+        utils.argparse = original
 
 
 def asks_for_repeats(words: Sequence[str]) -> bool:

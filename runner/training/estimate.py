@@ -10,7 +10,6 @@ sample ran. The tracking process is not counted.
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -100,6 +99,13 @@ def estimate(
 
 def peak_memory() -> int:
     """The most memory that this process ever held, in bytes."""
+    if sys.platform == "win32":
+        import psutil
+
+        peak_wset: int = psutil.Process().memory_info().peak_wset
+        return peak_wset
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
