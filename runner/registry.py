@@ -198,6 +198,7 @@ commands = Registry(
         "sync": "runner.commands.sync",
         "reap": "runner.commands.reap",
         "info": "runner.commands.info",
+        "completion": "runner.commands.completion",
     },
 )  # in the order of --help
 

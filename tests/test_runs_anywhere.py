@@ -37,9 +37,9 @@ def posix_only(source: str) -> Iterator[str]:
             if node.module in MODULES:
                 yield str(node.module)
             yield from (alias.name for alias in node.names if alias.name in NAMES.get(node.module or "", ()))
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.attr in NAMES.get(node.value.id, ()):
-                yield f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.Attribute):
+            owner = ast.unparse(node.value)
+            yield from [f"{owner}.{node.attr}"] if node.attr in NAMES.get(owner, ()) else []
         for child in ast.iter_child_nodes(node):
             yield from visit(child)
 

@@ -40,7 +40,9 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
             place="--experimental-rerun",
             hint="Give the overrides again; they lie in .hydra/overrides.yaml of the run folder.",
         )
-    if arguments.shell_completion:  # Hydra's script calls `python -m runner` as a file of that name, which does not exist
+    if (
+        arguments.shell_completion
+    ):  # Hydra's script calls `python -m runner` as a file of that name, which does not exist
         hint = 'Write eval "$(runner completion bash)"; runner completion --help tells of zsh and fish.'
         raise RunnerError("Hydra's completion does not know this program", place="--shell-completion", hint=hint)
     if arguments.package and not arguments.cfg:
@@ -52,8 +54,8 @@ def parse_arguments(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
 class _PlainHelp(ArgumentParser):
     """A parser whose options' helps are texts.
 
-    Hydra 1.3 gives `--shell-completion` an object that makes its help when it is printed; argparse looks into each help at once from
-    Python 3.14 on, and fails (https://github.com/hydra-ecosystem/hydra/issues/3121).
+    Hydra 1.3 gives `--shell-completion` an object that makes its help when it is printed; from Python 3.14 on, argparse looks
+    into each help at once, and fails (https://github.com/hydra-ecosystem/hydra/issues/3121).
     """
 
     def add_argument(self, *names: Any, **given: Any) -> Action:
