@@ -45,6 +45,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf8")
     (folder / "a.txt").write_text("\n".join(TAGGED * 10), encoding="utf8")
+    rows = [[word.split("/") for word in line.split()] for line in TAGGED]
+    records = [{"words": [word for word, _ in row], "tags": [tag for _, tag in row]} for row in rows]
+    (folder / "dev.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf8")
     (folder / "b.txt").write_text("\n".join(TAGGED), encoding="utf8")
     yield folder
     for kind, factories in known.items():
@@ -122,8 +125,8 @@ def test_a_tokenizer_writer_augmenter_batcher_and_tracker(run) -> None:
     scores = [json.loads(line) for line in Path("tagged/scores.jsonl").read_text(encoding="utf8").splitlines()]
     assert [score["step"] for score in scores] == [40, 80]  # 320 texts, 8 at a time
     assert f"{100 * scores[-1]['tag_acc']:.2f}" in trained
-    assert converted.startswith("tagged.txt: 80 docs")
-    assert Path("tagged.txt").read_text(encoding="utf8").startswith("Maria/")
+    assert converted.startswith("dev.txt: 4 docs")
+    assert Path("dev.txt").read_text(encoding="utf8").splitlines() == list(TAGGED)
     assert [word.text for word in runner.load("tagged", code=["my_others.py"])("Well, go.")] == ["Well,", "go."]
 
 
