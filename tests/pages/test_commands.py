@@ -34,7 +34,7 @@ STANDS_FOR = {
     "MODEL": "mine", "models:/names@champion": "mine", "my-model": "mine", "DATA": "dev.jsonl", "TAGGER": "tagger",
 }  # fmt: skip
 COMPOSED = re.compile(
-    r"-m$|(repeat|vectors|compute|tracking\.\w+)=|(tok2vec|experiment)=encoder|pipeline=full|experiment=recipe"
+    r"-m$|(repeat|vectors|compute|tracking\.(uri|register|alias))=|(tok2vec|experiment)=encoder|pipeline=full|experiment=recipe"
 )
 PUBLISHED = re.compile(r"corpus=(?!files|sample|texts)|experiment=(?!mine)")
 STORIES = [block for page in PAGES for block in blocks(page) if commands_of(block)]
