@@ -177,7 +177,7 @@ def test_offline_then_sync(closed: Front, client: Any, tmp_path: Path, capsys: p
     assert (code, out.splitlines()[0]) == (0, f"{folder}: sent: run {run.info.run_id}, FINISHED")
     assert run.info.status == "FINISHED"
     assert run.info.start_time == read_journal(folder / FILE_NAME)[0]["time"]
-    assert (steps_of(client, run.info.run_id), steps_of(client, run.info.run_id, "ents_f")) == ([1, 2, 3], [2, 3])
+    assert (steps_of(client, run.info.run_id), steps_of(client, run.info.run_id, "dev/ents_f")) == ([1, 2, 3], [2, 3])
     assert {client.get_logged_model(one.model_id).name for one in run.outputs.model_outputs} == {
         "model-best",
         "model-last",

@@ -397,8 +397,8 @@ class TestMlflow:
         names = [name for (name,) in query(tracked / "mlflow.db", "select name from runs order by start_time")]
         assert names.pop(0) == "sweep optimizer"
         assert names[0] == names[2] != names[1]
-        assert names[0].startswith("adam-")
-        assert names[1].startswith("radam-")
+        assert names[0].startswith("adam lr=.01 ")
+        assert names[1].startswith("radam lr=.01 ")
 
     def test_every_step_is_a_point_of_the_loss(self, tracked):
         summary = json.loads((tracked / "again" / "summary.json").read_text())
