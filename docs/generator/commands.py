@@ -27,13 +27,12 @@ _HYDRA = {  # what Hydra's options mean here; its own texts speak of its insides
     "package": "With `--cfg`: show this part of the config alone, such as `-p optimizer`.",
     "run": "One run (the default).",
     "multirun": "A run for each combination of values that commas separate.",
-    "shell_completion": "`install=bash` or `install=fish` prints what makes a shell complete words; `uninstall=…` undoes it.",
     "config_path": "A folder of configs in the place of the project's.",
     "config_name": "A file in the place of config.yaml.",
     "config_dir": "A folder of configs beside the project's; what it holds comes first.",
     "info": "Show how Hydra came to its config: its plugins, its search path, its list of defaults.",
 }
-_REFUSED = ("experimental_rerun",)  # an option of Hydra's that the program answers with an error
+_REFUSED = ("experimental_rerun", "shell_completion")  # options of Hydra's that the program answers with an error
 
 
 def page() -> str:
