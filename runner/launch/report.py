@@ -6,7 +6,6 @@ job  optimizer  dropout.start  seed   Score  Epoch  Seconds  Status
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 
 from runner import foreign
@@ -14,7 +13,10 @@ from runner.foreign import shown
 from runner.launch.results import Outcome, Repeats, best_of
 
 _LONGEST = 28  # characters of a value
+_SHORTEST = 5  # characters to which a text may be cut
+_DISPENSABLE = ("Seconds", "Epoch", "Status")  # columns, the first to go first
 _BEST = "*"
+_GAP = "  "
 
 
 def swept(jobs: Iterable[Sequence[str]]) -> list[str]:
@@ -104,23 +106,58 @@ def rows_of_repeats(points: Sequence[Repeats]) -> list[list[str]]:
 def as_text(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
     """Aligned columns under a rule; numbers to the right.
 
-    width: of the terminal, in characters; texts that do not fit are cut off. None: as wide as the texts are.
+    width: of the terminal, in characters. Where the columns do not fit, long headings and texts are cut, numbers never;
+    where that is not enough, the columns of _DISPENSABLE are left out. None: as wide as the texts are.
     """
-    from rich.box import Box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    columns = [[shown(cell) for cell in column] for column in zip(*rows, strict=True)]
+    for heading in _DISPENSABLE if width is not None else ():
+        if _total([_least(column) for column in columns]) <= (width or 0):
+            break
+        columns = [column for column in columns if column[0] != heading]
+    widths = [max(map(_places, column)) for column in columns]
+    if width is not None:
+        least = [_least(column) for column in columns]
+        while _total(widths) > width and widths != least:
+            i = max(range(len(widths)), key=lambda i: (widths[i] > least[i], widths[i]))
+            widths[i] -= 1
+    lines = []
+    for number in range(len(rows)):
+        cells = [
+            _placed(column[number], w, right=_is_numeric(column)) for column, w in zip(columns, widths, strict=True)
+        ]
+        lines.append(_GAP.join(cells).rstrip())
+    return [lines[0], "-" * _total(widths), *lines[1:]]
 
-    ruled = Box("    \n    \n -- \n" + "    \n" * 5, ascii=True)
-    table = Table(box=ruled, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for i, heading in enumerate(rows[0]):
-        is_number = all(_is_number(row[i]) for row in rows[1:])
-        table.add_column(Text(shown(heading)), justify="right" if is_number else "left", no_wrap=is_number)
-    for row in rows[1:]:
-        table.add_row(*(Text(shown(cell), no_wrap=True, overflow="ellipsis") for cell in row))
-    stream = io.StringIO()
-    Console(file=stream, width=width or 10_000, color_system=None).print(table)
-    return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+def _is_numeric(column: Sequence[str]) -> bool:
+    return all(_is_number(cell) for cell in column[1:])
+
+
+def _least(column: Sequence[str]) -> int:
+    """How narrow a column may become: numbers stay whole."""
+    widest = max(map(_places, column))
+    return min(widest, max(_SHORTEST, *map(_places, column[1:]))) if _is_numeric(column) else min(widest, _SHORTEST)
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
+def _places(text: str) -> int:
+    """How many places a text takes on a terminal: a Chinese character takes two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _placed(text: str, width: int, *, right: bool) -> str:
+    cut = text
+    while _places(cut) > width:
+        cut = f"{cut.removesuffix('…')[:-1]}…"
+    gap = " " * (width - _places(cut))
+    return gap + cut if right else cut + gap
 
 
 def as_markdown(rows: Sequence[Sequence[str]]) -> list[str]:

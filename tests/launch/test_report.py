@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from runner.launch.report import as_markdown, as_text, rows_of_jobs, rows_of_repeats, short, swept, value_of
 from runner.launch.results import Outcome, Planned, repeats
 
@@ -71,3 +73,36 @@ def test_the_table_of_repeats():
 
 def test_markdown_keeps_bars_apart():
     assert as_markdown([["a"], ["x|y"]]) == ["| a |", "| --- |", "| x\\|y |"]
+
+
+WIDE = [
+    [
+        "Job",
+        "optimizer",
+        "components.ner.width",
+        "learn_rate",
+        "tok2vec",
+        "Score",
+        "Epoch",
+        "Seconds",
+        "Status",
+        "Best",
+    ],
+    ["10", "adam", "128", "0.0021", "hash_embed_cnn", "89.12", "14", "1,212.3", "finished", "*"],
+    ["11", "radam", "64", "0.002", "hash_embed_cnn_large", "84.12", "4", "12.3", "interrupted at step 1,233", ""],
+]
+
+
+@pytest.mark.parametrize("width", [54, 60, 80, 100, 120, 200])
+def test_a_wide_table_fits_the_terminal_and_cuts_no_number(width: int) -> None:
+    lines = as_text(WIDE, width)
+    assert max(map(len, lines)) <= width
+    for row, line in zip(WIDE[1:], lines[2:], strict=True):
+        assert {row[0], row[2], row[3], row[5]} <= set(line.split())  # number, values, score
+    assert lines[2].endswith("*")
+    assert ("Seconds" in lines[0]) == (width >= 80)
+
+
+def test_wide_letters_are_cut_by_their_places() -> None:
+    lines = as_text([["名前", "Score"], ["人名の認識器", "1.00"]], 14)
+    assert lines[2] == "人名の…   1.00"
