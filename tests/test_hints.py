@@ -62,6 +62,10 @@ ELSEWHERE = {
         "the file is read as iob",
     ),
     Told("launch/command_line.py", "a pipeline is chosen by pipeline=NAME."): ("test_mistakes.py", "-p ner"),
+    Told("launch/command_line.py", "runner completion bash"): (
+        "commands/test_completion.py",
+        'Write eval "$(runner completion bash)"',
+    ),
     Told("launch/command_line.py", "is for --cfg"): ("test_mistakes.py", "is for --cfg"),
     Told("commands/resume.py", "not everything of it reached MLflow"): (
         "commands/test_folder.py",

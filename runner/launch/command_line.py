@@ -60,7 +60,7 @@ class _PlainHelp(ArgumentParser):
 
     def add_argument(self, *names: Any, **given: Any) -> Action:
         if not isinstance(given.get("help", ""), str):
-            given["help"] = "See runner completion --help"
+            given["help"] = "refused: a shell's completion is a command"
         return super().add_argument(*names, **given)
 
 

@@ -1,4 +1,4 @@
-"""`python -m runner completion SHELL`: a script that completes commands, config groups, their choices, keys and options.
+"""`python -m runner completion SHELL`: a script that completes commands, groups and keys.
 
 The scripts beside this file ask `completion --words WORD…` for the completions of the last word. Neither Hydra nor a model is
 imported for the answer, which takes a fraction of a second.
