@@ -23,8 +23,8 @@ HELP = """\
 Print a script that completes commands, groups, choices, keys and options
 behind `runner` and behind `python -m runner`.
 
-  bash   eval "$(runner completion bash)"            in ~/.bashrc
-  zsh    eval "$(runner completion zsh)"             in ~/.zshrc, after compinit
+  bash   eval "$(runner completion bash)"  in ~/.bashrc
+  zsh    eval "$(runner completion zsh)"   in ~/.zshrc, after compinit
   fish   runner completion fish > ~/.config/fish/completions/runner.fish
 
 Behind `python`, other modules and scripts are completed as file names.
