@@ -1,7 +1,7 @@
 """The command line: argv → Hydra → a run for each config → exit code.
 
-`run_app` is a Hydra program in all but its errors: `--help`, `--cfg`, `--info`, `--multirun`, `--config-dir` and tab
-completion are Hydra's own. A mistake of the user's ends in two lines and exit code 2; a failed job of a multirun does
+`run_app` is a Hydra program in all but its errors and tab completion (commands/completion): `--cfg`, `--info`, `--multirun`
+and `--config-dir` are Hydra's own. A mistake of the user's ends in two lines and exit code 2; a failed job of a multirun does
 not stop the others.
 
 Hydra's starter is taken from `hydra._internal` because `hydra.main` reads sys.argv; the dependency is bounded to 1.3.

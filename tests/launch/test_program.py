@@ -383,10 +383,8 @@ def test_hydras_own_options_work(capsys: pytest.CaptureFixture[str], monkeypatch
     assert "hydra/launcher: basic" in capsys.readouterr().out
     assert run_app(["--info", "defaults"], untouched) == 0
     assert "optimizer/adam" in capsys.readouterr().out
-    monkeypatch.setenv("COMP_LINE", "runner optimizer=")
-    monkeypatch.setenv("COMP_POINT", "17")
-    assert run_app(["-sc", "query=bash"], untouched) == 0
-    assert "optimizer=radam" in capsys.readouterr().out
+    assert run_app(["-sc", "query=bash"], untouched) == 2
+    assert "runner completion bash" in capsys.readouterr().err
 
 
 @pytest.mark.slow
