@@ -42,10 +42,11 @@ class RunResult:
     @classmethod
     def read(cls, folder: str | Path) -> RunResult:
         """The result of a run that ended earlier. Raises RunnerError if the folder holds none."""
+        from runner.tracking.listed import overrides_of
         from runner.tracking.past_run import from_folder
 
-        past = from_folder(Path(folder).absolute())
-        return cls._of(Path(folder).absolute(), past.tags.get("overrides", "").split())
+        path = Path(folder).absolute()
+        return cls._of(path, overrides_of(path, from_folder(path).tags))
 
     @classmethod
     def _of(cls, folder: Path, overrides: Sequence[str]) -> RunResult:

@@ -77,7 +77,7 @@ def _listed(folder: Path) -> ListedRun | None:
         path=str(folder),
         status="PRUNED" if summary.get("pruned") and status == "FINISHED" else status,
         score=best.get("score"),
-        overrides=_overrides(folder, tags),
+        overrides=overrides_of(folder, tags),
         component=",".join(pipeline.get("components") or ()) or None,
         corpus=corpus.get("name"),
         seed=config.get("seed"),
@@ -88,7 +88,8 @@ def _listed(folder: Path) -> ListedRun | None:
     )
 
 
-def _overrides(folder: Path, tags: Mapping[str, Any]) -> tuple[str, ...]:
+def overrides_of(folder: Path, tags: Mapping[str, Any]) -> tuple[str, ...]:
+    """The overrides that a run was given, by Hydra's notes in its folder, else by its tags."""
     try:
         words = read(read_file(folder / _NOTES))
     except (OSError, ValueError, yaml.YAMLError, RecursionError):

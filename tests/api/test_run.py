@@ -86,7 +86,7 @@ def test_a_run_gives_the_bits_of_the_command_line_twice_and_leaves_the_process_a
     assert first.overrides == (*QUICK, "output_dir=first")
     assert f"Best: epoch {first.epoch}, score {100 * first.score:.2f}" in capsys.readouterr().out
     assert [ent.label_ for ent in first.load()("Ada lives in Oslo.").ents] == ["PER", "LOC"]
-    assert runner.RunResult.read("first").score == first.score
+    assert runner.RunResult.read("first") == first
 
 
 @pytest.mark.slow
