@@ -22,8 +22,10 @@ from typing import Any
 
 from runner.corpus.digests import sha256_of
 from runner.corpus.readers.archive import archive_of
-from runner.errors import RunnerError, suggest
+from runner.errors import RunnerError
+from runner.foreign import shown_name
 
+_MAX_NAMED = 8  # files that an error names
 MIRROR_VARIABLE = "RUNNER_DATA_MIRROR"
 SAMPLE = Path(__file__).parent / "sample"
 
@@ -149,9 +151,10 @@ def _nearest(name: str, folder: Path, key: str, path: Path) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     if near:
         return f"Did you mean {folder / near[0]}?"
-    return (
-        f"{os.path.abspath(folder)} holds {suggest(name, names[:8])}" if names else f"Set {key} to a file that exists."
-    )
+    if not names:
+        return f"Set {key} to a file that exists."
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return f"{os.path.abspath(folder)} holds {', '.join(map(shown_name, names[:_MAX_NAMED]))}{more}."
 
 
 def _altered(file: str, expected: str, actual: str, key: str, hint: str) -> RunnerError:
