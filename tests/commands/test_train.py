@@ -226,7 +226,7 @@ class TestEnds:
             ("dropout.value=1.5", "dropout"),
             ("optimizer.learn_rate=-1", "optimizer"),
             ("batch.size=[1", "'batch.size=[1'"),
-            ("corpus.train=" + 300 * "x", "corpus.train"),
+            ("corpus.test=" + 300 * "x", "corpus.test"),
             ("compute={type: 3}", "compute"),
             ("++tok2vec.features=" + 150 * "[" + 150 * "]", "tok2vec.features"),
         ],

@@ -20,6 +20,13 @@ from .place import DEV, NAMES, TINY, Place, prepare
 from .story import story
 
 
+@story("commands/init/__init__", "python -m runner --config-dir conf experiment=mine")
+def a_new_project(at: Place) -> None:
+    at.command("init", "mine")
+    at.patch.chdir(at.folder / "mine")
+    at.command("--config-dir", "conf", "experiment=mine", "training.max_epochs=1", "tracking=none", "tok2vec=small")
+
+
 @story("commands/bootstrap", "Give --model FOLDER, --patterns FILE", "Train pipeline=ner first.")
 def nothing_to_propose_with(at: Place) -> None:
     at.write("texts.txt", "Ada met Bo.\n")

@@ -132,8 +132,8 @@ def values_that_are_none(at: Place) -> None:
 )  # fmt: skip
 def groups_and_their_keys(at: Place) -> None:
     at.refused("training@x=debug")
-    at.refused("training=5")
-    prepare(*TINY, "training=default", "training.max_epochs=5")
+    at.refused("tracking=5")
+    prepare(*TINY, "tracking=none", "training.max_epochs=5")
     at.refused("seed@x=1")
     prepare(*TINY, "seed=1")
     at.told.append(str(_wrong_type(ValidationError("Cannot assign int to a DictConfig\n    full_key: corpus"))))

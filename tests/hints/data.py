@@ -194,6 +194,8 @@ def no_text_lacks_a_label(at: Place) -> None:
 @story("components/base", "the right file, and corpus.reader")
 def no_label_in_the_training_data(at: Place) -> None:
     at.write("train.jsonl", [DEV])
+    at.follow(at.refused("pipeline=parser_fast"))
+    at.write("train.jsonl", [{"words": ["Bo", "left"]}])
     at.refused("pipeline=parser_fast")
     takes(["corpus.reader"])
     prepare(*TINY, "corpus.train=train.iob")
