@@ -15,6 +15,7 @@ from runner.errors import RunnerError
 from runner.foreign import as_block, as_markdown, shown_name
 from runner.streams import CleanStream
 from runner.tracking.mlflow import entities as mlflow_entities
+from runner.tracking.mlflow.note import note
 
 
 def test_names() -> None:
@@ -68,7 +69,7 @@ def test_a_lock_that_is_held_is_waited_for_with_a_word_and_a_limit(tmp_path, mon
 
 def test_the_description_is_not_broken_out_of() -> None:
     start = {"tags": {"command_line": "python -m runner tracking.run_name='a\n```\n# big'"}}
-    text = mlflow_entities.note(start, {"best": {}, "status": "FAILED", "error": "label '<b>`'"})
+    text = note(start, {"best": {}, "status": "FAILED", "error": "label '<b>`'"})
     first, _, last = text.splitlines()[-3:]
     assert first == last == "````"  # one more than the command line holds
     assert "\\<b\\>" in text
