@@ -28,8 +28,9 @@ from tests.commands.test_resume import KINDS, command, history, prepare, result,
 def train(folder: Path, kind: str, seconds: float | None = None) -> bool:
     """Run, or resume, in that folder; whether it came to its end before `seconds` had passed and it was killed."""
     folder.mkdir(exist_ok=True)
-    if (parent := folder.parent / f"parent-{kind}" / "parent").is_dir() and not (folder / "parent").exists():
-        shutil.copytree(parent, folder / "parent")
+    for made in (folder.parent / f"parent-{kind}").iterdir():  # the model that it starts from, an encoder's files
+        if made.name in ("parent", "encoder") and not (folder / made.name).exists():
+            shutil.copytree(made, folder / made.name)
     with (folder / "log").open("a") as log:
         process = subprocess.Popen(
             command(*KINDS[kind], "output_dir=out", "resume=auto"), cwd=folder, stdout=log, stderr=log,
