@@ -39,14 +39,19 @@ def measured(make: Callable[[], Encoder], task: Mapping[str, Any]) -> dict[str, 
     cut = texts.batches(texts.first(sentences, task["words"]), task["order"])
     prepared = [encoder.prepare(batch) for batch in cut]
     sizes = [sum(map(len, batch)) for batch in cut]
-    step: Callable[[Any, int], Any]
     if task["phase"] == "predict":
         width = encoder.predict(prepared[0]).shape[1]
-        step = lambda batch, n: encoder.predict(batch)  # noqa: E731
+
+        def step(batch: Any, n: int) -> Any:
+            return encoder.predict(batch)
+
     else:
         width = encoder.predict(encoder.prepare([["word"]])).shape[1]
         gradient = np.random.default_rng(0).standard_normal((max(sizes), width), dtype="float32")
-        step = lambda batch, n: encoder.update(batch, gradient[:n])  # noqa: E731
+
+        def step(batch: Any, n: int) -> Any:
+            return encoder.update(batch, gradient[:n])
+
         step(prepared[0], sizes[0])
     watch = Stopwatch()
     watch.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.tracking.listed import ListedRun
+from runner.tracking.metric_names import BEST_EPOCH, BEST_SCORE, value_of
 from runner.tracking.mlflow.runs import Store
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ def in_store(uri: str | None) -> list[ListedRun]:
 def _listed(run: Run) -> ListedRun:
     tags, metrics, params = run.data.tags, run.data.metrics, run.data.params
     began, ended = run.info.start_time, run.info.end_time
-    epoch = metrics.get("train/best_epoch", metrics.get("best_epoch"))
+    epoch = value_of(metrics, BEST_EPOCH)
     return ListedRun(
         path=str(tags.get("output_dir", "")),
         status=str(run.info.status),
-        score=metrics.get("dev/best_score", metrics.get("best_score")),
+        score=value_of(metrics, BEST_SCORE),
         overrides=tuple(tags.get("overrides", "").split()),
         component=tags.get("component"),
         corpus=tags.get("corpus"),
