@@ -18,6 +18,7 @@ from runner.bounded_yaml import read
 from runner.errors import RunnerError
 from runner.files import open_file, read_file
 from runner.tracking.journal import FILE_NAME as JOURNAL
+from runner.tracking.overrides import split_overrides
 from runner.tracking.past_run import CONFIG, PREVIOUS, SUMMARY
 from runner.tracking.process import is_gone
 
@@ -96,7 +97,7 @@ def overrides_of(folder: Path, tags: Mapping[str, Any]) -> tuple[str, ...]:
         words = None
     if isinstance(words, list):
         return tuple(map(str, words))
-    return tuple(str(tags.get("overrides", "")).split())
+    return split_overrides(str(tags.get("overrides", "")))
 
 
 def _first_event(path: Path) -> dict[str, Any] | None:

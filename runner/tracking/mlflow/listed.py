@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from runner.tracking.listed import ListedRun
 from runner.tracking.metric_names import BEST_EPOCH, BEST_SCORE, value_of
 from runner.tracking.mlflow.runs import Store
+from runner.tracking.overrides import split_overrides
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -29,7 +30,7 @@ def _listed(run: Run) -> ListedRun:
         path=str(tags.get("output_dir", "")),
         status=str(run.info.status),
         score=value_of(metrics, BEST_SCORE),
-        overrides=tuple(tags.get("overrides", "").split()),
+        overrides=split_overrides(tags.get("overrides", "")),
         component=tags.get("component"),
         corpus=tags.get("corpus"),
         seed=int(params["seed"]) if params.get("seed", "").isdecimal() else None,

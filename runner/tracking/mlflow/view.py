@@ -20,6 +20,7 @@ from runner.secrets import masked
 from runner.tracking.metric_names import BEST_EPOCH, BEST_SCORE, TRAIN_SPEED
 from runner.tracking.mlflow.limits import clean_name
 from runner.tracking.mlflow.rank import TAG as RANK
+from runner.tracking.overrides import split_overrides
 from runner.tracking.run_name import is_told
 
 BEST_FIRST, SWEEPS = "runner", "sweeps"
@@ -53,7 +54,7 @@ def columns_of(start: Mapping[str, Any]) -> list[str]:
     ['metrics.`dev/ents_f`', 'params.`optimizer.type`', 'params.`dropout.start`']
     """
     params = start.get("params", {})
-    keys = [word.lstrip("+").partition("=")[0] for word in str(start["tags"].get("overrides", "")).split()]
+    keys = [word.lstrip("+").partition("=")[0] for word in split_overrides(str(start["tags"].get("overrides", "")))]
     keys = [key if key in params else f"{key}.type" for key in keys if is_told(key)]
     differing = [key for key in dict.fromkeys(keys) if key in params][:MOST_PARAMS]
     metrics = [f"metrics.`{clean_name(f'dev/{score}')}`" for score in weighed_scores(start)]
