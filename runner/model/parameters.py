@@ -153,13 +153,7 @@ class Parameters:
                 value = loaded[path]
                 assert value.shape == shape, path
             else:
-                old = known.get(path)
-                if old is None or old.shape != shape:  # else initial values would be overwritten, or read in vain
-                    value = initial[path](np.random.default_rng([seed, zlib.crc32(path.encode("utf8"))]), shape)
-                    if old is not None:
-                        _keep(value, old)
-                else:
-                    value = old
+                value = _begun(path, shape, known.get(path), initial[path], seed)
             values[path] = value
         if loaded is None:
             for node in {id(node): node for node, _, path in layers if path in known}.values():
@@ -258,6 +252,18 @@ def flat_zeros(n: int) -> NDArray[np.float32]:
 
 def _nothing() -> None:
     pass
+
+
+def _begun(
+    path: str, shape: Shape, old: NDArray[np.float32] | None, initial: Initializer, seed: int
+) -> NDArray[np.float32]:
+    """The known value if it has the shape; else an initial one, with the known value in its old corner."""
+    if old is not None and old.shape == shape:  # an initial one would be drawn in vain
+        return old
+    value = initial(np.random.default_rng([seed, zlib.crc32(path.encode("utf8"))]), shape)
+    if old is not None:
+        _keep(value, old)
+    return value
 
 
 def _keep(value: NDArray[np.float32], old: NDArray[np.float32]) -> None:

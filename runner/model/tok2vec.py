@@ -70,12 +70,7 @@ def hash_embed_cnn(
     projected to `width` and added to the embeddings, so that the convolutions read them: a pretrained encoder. It has no
     features of its own.
     """
-    for name, value, low, high in (
-        ("width", width, 1, 8192), ("depth", depth, 0, 64), ("embed_size", embed_size, 2, 10_000_000),
-        ("window_size", window_size, 1, 32), ("maxout_pieces", maxout_pieces, 1, 32),
-    ):  # fmt: skip
-        if not low <= value <= high:
-            raise RunnerError(f"{name} is {value}; it must be from {low} to {high}")
+    _check_sizes(width, depth, embed_size, window_size, maxout_pieces)
     if word_dropout < 0:
         raise RunnerError(f"word_dropout is {word_dropout}; it must not be negative")
     _check_features(features)
@@ -125,6 +120,15 @@ def _context(build: Any, name: str, seed: int, dropout: Dropout) -> Model[Tokens
         hint = "Set tok2vec.context.beside=null: the convolutions around it have features."
         raise RunnerError("the tok2vec of context reads features of its own", place="tok2vec.context", hint=hint)
     return model
+
+
+def _check_sizes(width: int, depth: int, embed_size: int, window_size: int, maxout_pieces: int) -> None:
+    for name, value, low, high in (
+        ("width", width, 1, 8192), ("depth", depth, 0, 64), ("embed_size", embed_size, 2, 10_000_000),
+        ("window_size", window_size, 1, 32), ("maxout_pieces", maxout_pieces, 1, 32),
+    ):  # fmt: skip
+        if not low <= value <= high:
+            raise RunnerError(f"{name} is {value}; it must be from {low} to {high}")
 
 
 def _check_features(features: Sequence[str]) -> None:
