@@ -67,7 +67,9 @@ def code_behind(block: Any, kind: str, extra: Mapping[str, Any] = _NOTHING) -> s
 
     def files(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> set[str]:
         own = {Path(file).name for file in [file_of(factory)] if file is not None}
-        nested = [value for value in arguments.values() if isinstance(value, _Nested)]
+        values = [*arguments.values()]
+        values += [inner for value in values if isinstance(value, _NestedValues) for inner in value.values.values()]
+        nested = [value for value in values if isinstance(value, _Nested)]
         return own.union(*(files(inner.factory, inner.arguments) for inner in nested))
 
     return files(*_prepare(block, kind, kind, extra))
@@ -85,6 +87,16 @@ class _Nested:
     def build(self) -> Any:
         made = _build(self.factory, self.arguments, _NOTHING, self.place)
         return _watched(made, self.place) if self.kind == "schedules" else made
+
+
+class _NestedValues:
+    """A mapping whose values may be nested blocks."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+    def build(self) -> dict[str, Any]:
+        return {key: value.build() if isinstance(value, _Nested) else value for key, value in self.values.items()}
 
 
 def _prepare(
@@ -142,7 +154,10 @@ def _prepare(
 
 
 def _build(factory: Callable[..., Any], arguments: Mapping[str, Any], extra: Mapping[str, Any], place: str) -> Any:
-    ready = {name: value.build() if isinstance(value, _Nested) else value for name, value in arguments.items()}
+    ready = {
+        name: value.build() if isinstance(value, _Nested | _NestedValues) else value
+        for name, value in arguments.items()
+    }
     try:
         return factory(**ready, **extra)
     except RunnerError as error:
@@ -183,7 +198,15 @@ def _watched(schedule: Any, place: str) -> Any:
 
 
 def _argument(value: Any, hint: Any, place: str) -> Any:
-    """Convert the value to the hint's type; return a `_Nested` if the hint marks a block."""
+    """Convert the value to the hint's type; return a `_Nested` if the hint marks a block, and `_NestedValues` of some."""
+    if get_origin(hint) is Mapping and isinstance(value, Mapping) and _block_of(inner := get_args(hint)[1]) is not None:
+        plain = next((part for part in get_args(inner) if _block_of(part) is None), inner)
+        return _NestedValues(
+            {
+                str(key): _argument(one, inner if isinstance(one, Mapping) else plain, f"{place}.{key}")
+                for key, one in value.items()
+            }
+        )
     block = _block_of(hint)
     if block is not None:
         is_none = value is None or (isinstance(value, Mapping) and "type" in value and value["type"] is None)
@@ -259,13 +282,16 @@ def _described(hint: Any) -> str:
     origin = get_origin(hint)
     parts = get_args(hint)
     if origin is Annotated:
-        return _described(parts[0])
+        block = _block_of(hint)
+        return f"a block of {block.kind}" if block is not None else _described(parts[0])
     if origin is Literal:
         return "one of " + ", ".join(str(part) for part in parts)
     if origin in (Union, types.UnionType):
         return " or ".join(_described(part) for part in parts)
     if inspect.isclass(origin) and issubclass(origin, Mapping):
-        return "a mapping"
+        return (
+            f"a mapping, each value {_described(parts[1])}" if len(parts) > 1 and parts[1] is not Any else "a mapping"
+        )
     if inspect.isclass(origin) and issubclass(origin, Iterable) and parts:
         return f"a list, each {_described(parts[0])}"
     return getattr(hint, "__name__", str(hint))
@@ -284,7 +310,8 @@ def _takes(kind: str, name: str, parameter: inspect.Parameter, hints: Mapping[st
     """The hint for an argument that does not fit."""
     block = _block_of(hints.get(parameter.name))
     wanted = _described(hints.get(parameter.name, Any)) if block is None else f"a number or a block of {block.kind}"
-    default = "" if parameter.default in (parameter.empty, None) else f", such as {_shown(parameter.default)}"
+    is_told = parameter.default is not parameter.empty and parameter.default not in (None, {})
+    default = f", such as {_shown(parameter.default)}" if is_told else ""
     return f"The {kind[:-1]} {name!r} wants {wanted}{default}."
 
 

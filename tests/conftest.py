@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -17,12 +18,12 @@ from runner.registry import Schedule, Tok2VecBlock
 
 def adam(learn_rate: Schedule = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8,
          L2: Schedule = 1e-6, L2_is_weight_decay: bool = True, grad_clip: Schedule = 1.0,
-         use_averages: bool = True, rates: dict[str, float] | None = None) -> dict[str, Any]:  # fmt: skip
+         use_averages: bool = True, rates: Mapping[str, float | Schedule] = MappingProxyType({})) -> dict[str, Any]:  # fmt: skip
     return dict(locals())
 
 
 def sgd(learn_rate: Schedule, L2: Schedule = 0.0, L2_is_weight_decay: bool = True, grad_clip: Schedule = 1.0,
-        use_averages: bool = True, rates: dict[str, float] | None = None) -> dict[str, Any]:  # fmt: skip
+        use_averages: bool = True, rates: Mapping[str, float | Schedule] = MappingProxyType({})) -> dict[str, Any]:  # fmt: skip
     return dict(locals())
 
 

@@ -48,6 +48,13 @@ def test_the_code_gives_a_component_its_name() -> None:
     assert text.startswith("pipeline.components.people.name: the component 'ner' takes no 'name'")
 
 
+def test_values_of_a_mapping_may_be_blocks() -> None:
+    linear = {"type": "decaying", "start": 0.6, "stop": 0.2, "decay": 0.1}
+    made = resolve({"type": "sgd", "learn_rate": 0.1, "rates": {"a": "0.5", "b": linear}}, "optimizers", "optimizer")
+    assert made["rates"]["a"] == 0.5
+    assert made["rates"]["b"](1) == 0.5
+
+
 def test_dropout_is_a_number_or_a_block() -> None:
     assert resolve_argument(0.25, Schedule, "dropout")(7) == 0.25
     block = {"type": "decaying", "start": 0.6, "stop": 0.2, "decay": 0.1}
@@ -83,6 +90,11 @@ def test_texts_that_read_as_numbers_are_numbers() -> None:
         ({"type": "adam", "learn_rate": None}, "optimizer.learn_rate: null is not a number"),
         ({"type": "adam", "learn_rate": {"value": 1}}, "optimizer.learn_rate: the block has no type"),
         ({"type": "adam", "learn_rate": {"type": "constant", "valu": 1}}, "optimizer.learn_rate.valu: the schedule"),
+        ({"type": "sgd", "learn_rate": 1, "rates": 3},
+         "optimizer.rates: 3 is not a mapping, each value a number or a block of schedules"),
+        ({"type": "sgd", "learn_rate": 1, "rates": {"a": "x"}}, "optimizer.rates.a: 'x' is not a number"),
+        ({"type": "sgd", "learn_rate": 1, "rates": {"a": True}}, "optimizer.rates.a: true is not a number"),
+        ({"type": "sgd", "learn_rate": 1, "rates": {"a": {"value": 1}}}, "optimizer.rates.a: the block has no type"),
         ({"type": "adam", "learn_rate": {"type": "constant"}},
          "optimizer.learn_rate: the schedule 'constant' needs 'value'"),
     ],

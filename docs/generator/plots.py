@@ -17,6 +17,7 @@ EXAMPLES: dict[str, tuple[dict[str, Any], int, str]] = {
     "decaying": ({"start": 0.6, "stop": 0.2, "decay": 1e-4}, 6000, "dropout"),
     "linear": ({"start": 0.4, "stop": 0.1, "steps": 3000}, 4000, "dropout"),
     "warmup_linear": ({"initial_rate": 0.002, "warmup_steps": 100, "total_steps": 2000}, 2400, "learning rate"),
+    "delayed": ({"value": 0.05, "share": 0.33, "total_steps": 2000}, 2400, "factor of the rate"),
 }
 _INK = {"light": "#222222", "dark": "#dddddd"}
 _LINE = {"light": "#1f6fb2", "dark": "#7fb8ea"}

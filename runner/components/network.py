@@ -156,17 +156,21 @@ class Network:
             fresh.add(_SHARED)
         return fresh
 
-    def freeze(self, off: Collection[str]) -> bool:
-        """Freeze the weights of these components. Returns whether any shares a tok2vec that other components still train."""
+    def freeze(self, off: Collection[str], resting: Collection[str] = ()) -> bool:
+        """Freeze the weights of these components. Returns whether any shares a tok2vec that other components still train.
+
+        resting: paths of further weights that are frozen.
+        """
         if not off:
-            if self.parameters.frozen:
-                self.parameters.freeze([])
+            if self.parameters.frozen or resting:
+                self.parameters.freeze(resting)
             return False
         moving = {id(model) for name, model in self._tok2vecs.items() if name not in off}
         models = [model for model in self._tok2vecs.values() if id(model) not in moving]
         models += [head for name in off if (head := self.components[name].head) is not None]
         owners = {node.name for model in models for node in model.walk()}
-        self.parameters.freeze(path for path in self.parameters.layout if path.rpartition("/")[0] in owners)
+        theirs = (path for path in self.parameters.layout if path.rpartition("/")[0] in owners)
+        self.parameters.freeze({*theirs, *resting})
         return any(name in off and id(model) in moving for name, model in self._tok2vecs.items())
 
     # Predicting

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from runner.model.parameters import Parameters
 
@@ -30,3 +30,14 @@ class Updates(Protocol):
     def averages(self) -> Mapping[str, Any]: ...
 
     def __call__(self, parameters: Parameters) -> Used: ...
+
+
+@runtime_checkable
+class Rests(Protocol):
+    """An optimizer some of whose weights may rest: their layers are then computed forward alone."""
+
+    def resting(self, parameters: Parameters) -> Sequence[str]:
+        """The paths of the weights that the next update will leave as they are."""
+
+    def prepare(self, parameters: Parameters) -> None:
+        """Take note of `parameters.frozen` before a gradient is computed."""

@@ -28,7 +28,7 @@ from runner.components.doubts import doubts
 from runner.components.editing import Block, Editable
 from runner.components.given import as_examples, check_drop, check_optimizer, examples_from
 from runner.components.network import Network
-from runner.components.optimizer import Updates, Used
+from runner.components.optimizer import Rests, Updates, Used
 from runner.components.pickled import from_bytes, reduced, restored, to_bytes
 from runner.components.selection import Selection, check_annotating, disabled
 from runner.components.storage import load_into, save
@@ -204,9 +204,14 @@ class Pipeline(Editable):
             self._warned.add(key)
             warnings.warn(text, stacklevel=level)
 
-    def _freeze_disabled(self) -> None:
+    def _freeze(self, optimizer: Updates) -> None:
+        """Freeze the disabled components, and the weights that rest in the optimizer's next update."""
         off = disabled(self.selections, self.components)
-        if self.network.freeze(off):
+        rests = optimizer if isinstance(optimizer, Rests) else None
+        is_shared = self.network.freeze(off, rests.resting(self.parameters) if rests is not None else ())
+        if rests is not None:
+            rests.prepare(self.parameters)
+        if is_shared:
             self._warn_once(
                 f"training moves the tok2vec that the disabled components ({', '.join(sorted(off))}) share: their "
                 "predictions change as well",
@@ -245,8 +250,8 @@ class Pipeline(Editable):
         self.network.reset_masks(names, drop, optimizer.step)
         try:
             at = teacher.at(optimizer.step) if teacher is not None else None
+            self._freeze(optimizer)
             self.network.add_gradient(batch, names, losses, optimizer.step + 1, at)
-            self._freeze_disabled()
             used = optimizer(self.parameters)
         except BaseException:
             self.parameters.forget_gradient()

@@ -43,7 +43,10 @@ class Chosen:
             rate = {"type": "warmup_linear", "initial_rate": AUTO, "warmup_steps": AUTO, "total_steps": AUTO}
             block = {**block, "learn_rate": rate}
         rates = {"learn_rate": self.learn_rate, "initial_rate": self.learn_rate, "value": self.learn_rate}
-        return _filled(block, {**self._lengths, **rates, "start": self.learn_rate, "stop": 0.0})
+        filled = _filled(block, {**self._lengths, **rates, "start": self.learn_rate, "stop": 0.0})
+        if isinstance(block, Mapping) and "rates" in block:  # factors, of which only the lengths are known
+            filled["rates"] = _filled(block["rates"], self._lengths)
+        return filled
 
     def in_batch(self, block: Any) -> Any:
         """The batcher's block, filled in. Sizes count words or examples, as its type says."""

@@ -167,7 +167,7 @@ class Parameters:
             np.concatenate([value.ravel() for value in values.values()], out=self._weights)
         self.is_gradient_seen = False
         self._layers = layers
-        self.frozen = []
+        self.freeze([])
         owners = {path.partition("/")[0] for path in shapes}
         self.learned = owners if given is not None else self.learned - set(fresh)
         self._attach()
@@ -212,8 +212,12 @@ class Parameters:
         return spans
 
     def freeze(self, paths: Iterable[str]) -> None:
-        """Exempt these parameters from updates until the next call; an empty list frees all."""
-        spans = sorted((offset, offset + prod(shape)) for offset, shape in map(self.layout.__getitem__, paths))
+        """Exempt these parameters from updates until the next call; an empty list frees all.
+
+        Layers whose parameters are all frozen are told by `attrs["is_frozen"]`: they need compute no gradient of them.
+        """
+        frozen = set(paths)
+        spans = sorted((offset, offset + prod(shape)) for offset, shape in map(self.layout.__getitem__, frozen))
         merged: list[list[int]] = []
         for start, stop in spans:
             if merged and merged[-1][1] == start:
@@ -221,6 +225,9 @@ class Parameters:
             else:
                 merged.append([start, stop])
         self.frozen = [slice(start, stop) for start, stop in merged]
+        moving = {id(node) for node, _, path in self._layers if path not in frozen}
+        for node, _, _ in self._layers:
+            node.attrs["is_frozen"] = id(node) not in moving
 
     @contextmanager
     def use(self, flat: NDArray[np.float32]) -> Iterator[None]:
@@ -231,6 +238,11 @@ class Parameters:
             yield
         finally:
             self.weights[...] = raw
+
+
+def learns(layer: Model[Any, Any]) -> bool:
+    """Whether the next update may change a parameter of the layer; else its gradient is not asked for."""
+    return not (layer.attrs.get("is_fixed") or layer.attrs.get("is_frozen"))
 
 
 def _placed(shapes: Mapping[str, Shape]) -> tuple[dict[str, tuple[int, Shape]], int]:

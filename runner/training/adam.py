@@ -23,9 +23,9 @@ from runner.errors import RunnerError
 from runner.model.ops.adam import AdamArrays, AdamStep, History
 from runner.model.parameters import Parameters
 from runner.model.tables import Touched
-from runner.training.groups import Group, name_of, outside
+from runner.training.groups import WHOLE, Factor, Group, name_of, outside
 from runner.training.lazy_rows import LazyRows, RowState
-from runner.training.optimizers import Flat, Optimizer, clipping
+from runner.training.optimizers import Flat, Move, Optimizer, Rates, clipping
 
 _READ = np.zeros(0, dtype="int32")  # an update does not need the places of the rows that were read
 _INVISIBLE = 2.0**-25  # subtracting this share of a float32 from it changes nothing
@@ -54,10 +54,11 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
         self._betas = self._betas_now()  # the betas that the state is scaled by
         self._lazy: dict[str, LazyRows] = {}
-        self._histories: dict[float, History] = {}  # by factor of the learning rate
+        self._histories: dict[str, History] = {}  # by the key of their factor of the learning rate
         self._bound: Parameters | None = None
         self._bound_weights: Flat | None = None
-        self._bound_rates: dict[str, float] = {}
+        self._bound_rates: dict[str, Any] = {}
+        self._factors: dict[str, Factor] = {}  # by key, of all histories
         self._groups: Mapping[str, Group] = {}
         self._group_of: dict[str, str] = {}  # path of a table → name of its group
         self._frozen: list[slice] = []  # as `_free` and `_dense` know them
@@ -111,8 +112,8 @@ class Adam(Optimizer):
     def snapshot(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         about, arrays = super().snapshot()
         if self._histories:
-            about["origin"] = self._histories[1.0].origin  # of all: they restart together
-            arrays |= {_key(factor): history.coefficients.copy() for factor, history in self._histories.items()}
+            about["origin"] = self._histories[WHOLE.key].origin  # of all: they restart together
+            arrays |= {_key(name): history.coefficients.copy() for name, history in self._histories.items()}
             arrays |= {f"last/{path}": lazy.last.copy() for path, lazy in self._lazy.items()}
         return about, arrays
 
@@ -125,10 +126,10 @@ class Adam(Optimizer):
         self._betas = self._betas_now()
         self.step += 1
         self._bind(parameters)
-        for factor, history in self._histories.items():
-            if _key(factor) not in arrays:
+        for name, history in self._histories.items():
+            if _key(name) not in arrays:
                 raise RunnerError("the checkpoint is of a run with other optimizer.rates")
-            history.restore(int(about["origin"]), self.step, arrays[_key(factor)])
+            history.restore(int(about["origin"]), self.step, arrays[_key(name)])
         for path, lazy in self._lazy.items():
             last = arrays.get(f"last/{path}", lazy.last)  # without it, the table was frozen, and is up to date
             if last.shape != lazy.last.shape or not (lazy.history.origin <= last.min() <= last.max() <= self.step):
@@ -148,6 +149,12 @@ class Adam(Optimizer):
             return used
         return self._update_lazily(parameters)
 
+    def prepare(self, parameters: Parameters) -> None:
+        """Take over the tables, and settle those that are frozen from now on: a frozen layer reads them as they are."""
+        if parameters.frozen != self._frozen:
+            self._bind(parameters)
+            self._freeze(parameters)
+
     def _bind(self, parameters: Parameters) -> None:
         """Take over the rows of this model's tables, after another optimizer has brought them up to date."""
         weights, _ = parameters.arrays()
@@ -161,9 +168,11 @@ class Adam(Optimizer):
         beta1, beta2, eps = self._betas
         self._groups = self._made_groups(parameters)
         self._group_of = group_of = {path: name_of(path, self._groups, self.rates) for path in parameters.tables}
-        factors = {1.0, *(self._groups[name].factor for name in group_of.values())}
+        self._factors = {WHOLE.key: WHOLE} | {
+            factor.key: factor for factor in (self._groups[name].factor for name in group_of.values())
+        }
         self._histories = {
-            factor: History(beta1, beta2, eps / sqrt(1.0 - beta2), self.step) for factor in sorted(factors)
+            key: History(beta1, beta2, eps / sqrt(1.0 - beta2), self.step) for key in sorted(self._factors)
         }
         for path in parameters.tables if self._is_fading else ():
             self._take_up(parameters, path)
@@ -181,7 +190,7 @@ class Adam(Optimizer):
         """Update a table row by row from now on. All of its rows are up to date."""
         table, at = parameters.tables[path], _place(parameters, path)
         arrays = self._arrays(parameters.arrays()[0], at).reshaped(*parameters.layout[path][1])
-        history = self._histories[self._groups[self._group_of[path]].factor]
+        history = self._histories[self._groups[self._group_of[path]].factor.key]
         self._lazy[path] = table.lazy = LazyRows(parameters.ops, table, arrays, history)
 
     def _freeze(self, parameters: Parameters) -> None:
@@ -227,11 +236,10 @@ class Adam(Optimizer):
         parameters: Parameters,
         rate: float,
         decay: float,
-        made: Mapping[str, Group],
-        scales: Mapping[str, float],
+        moves: Mapping[str, Move],
     ) -> None:
-        for name, group in made.items():
-            self._update_spans(parameters, self._free[name], self._step_now(rate * group.factor, decay, scales[name]))
+        for name, move in moves.items():
+            self._update_spans(parameters, self._free[name], self._step_now(rate * move.factor, decay, move.scale))
         _forget(parameters, self._frozen)
 
     def _update_spans(self, parameters: Parameters, spans: list[slice], step: AdamStep) -> None:
@@ -255,12 +263,14 @@ class Adam(Optimizer):
             if one is not None:
                 squares[self._group_of[path]] += float(np.dot(one.gradient.ravel(), one.gradient.ravel()))
         norm, scales = clipping(squares, clip, self.step)
+        factors = {key: factor.at(self.step) for key, factor in self._factors.items()}
+        rates = {name: rate * group.factor.at(self.step) for name, group in self._groups.items()}
         self.step += 1
-        steps = {name: self._step_now(rate * group.factor, L2, scales[name]) for name, group in self._groups.items()}
+        steps = {name: self._step_now(own, L2, scales[name]) for name, own in rates.items()}
         for name, spans in self._dense.items():
             self._update_spans(parameters, spans, steps[name])
-        for factor, history in self._histories.items():
-            _, _, _, step_size, decay, catch_up, _ = self._step_now(rate * factor, L2, 1.0)
+        for key, history in self._histories.items():
+            _, _, _, step_size, decay, catch_up, _ = self._step_now(rate * factors[key], L2, 1.0)
             parameters.ops.advance(history, float(step_size), float(decay), float(catch_up or 0))
         for path, one in touched.items():
             if one is not None:
@@ -312,9 +322,9 @@ def _forget(parameters: Parameters, spans: list[slice]) -> None:
         gradient[at] = 0
 
 
-def _key(factor: float) -> str:
-    """The name of a history in a checkpoint."""
-    return "history" if factor == 1.0 else f"history/{factor!r}"
+def _key(factor: str) -> str:
+    """The name of a history in a checkpoint. factor: its key."""
+    return "history" if factor == WHOLE.key else f"history/{factor}"
 
 
 @registry.optimizers("adam")
@@ -327,11 +337,11 @@ def adam(
     L2_is_weight_decay: bool = True,
     grad_clip: registry.Schedule = 1.0,  # type: ignore[assignment]
     use_averages: bool = True,
-    rates: Mapping[str, float] = MappingProxyType({}),
+    rates: Rates = MappingProxyType({}),
 ) -> Optimizer:
     """Adam. learn_rate, L2, grad_clip: number or schedule (grad_clip 0: never clip). beta1, beta2: decay of the moments.
 
-    rates: pattern of paths → factor of the learning rate of the weights that fit (groups.py).
+    rates: pattern of paths → factor of the learning rate of the weights that fit, a number or a schedule (groups.py).
     """
     return Adam(
         beta1=beta1, beta2=beta2, eps=eps, learn_rate=learn_rate, L2=L2, L2_is_weight_decay=L2_is_weight_decay,

@@ -3,29 +3,55 @@
     rates = {"tok2vec/encoder": 0.05, "encoder/layer[0-3]": 0.01}
 
 A pattern names parts of a path that follow each other; each part may hold the wildcards of fnmatch. Of several patterns
-that fit a path, the last one counts. Each group is clipped by its own norm: a pretrained encoder's gradient is many times
-as long as that of the head behind it, and would else hold the head back.
+that fit a path, the last one counts. A factor is a number or a schedule; while it is 0, its weights rest: they, their moments
+and their averages stay as they are (gradual unfreezing: Howard and Ruder, 2018). Each group is clipped by its own norm: a
+pretrained encoder's gradient is many times as long as that of the head behind it, and would else hold the head back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from math import isfinite, prod
+from math import inf, prod
 from numbers import Real
 from typing import Any, NamedTuple
 
-from runner.errors import RunnerError
+from runner.errors import RunFailed, RunnerError
 from runner.model.parameters import Parameters
+from runner.training.schedules import Constant
 
 _PLACE = "optimizer.rates"
+_IN_RANGE = "it must be a number of at least 0"
+
+
+class Factor(NamedTuple):
+    """Of a learning rate. key: its number as text, or the pattern whose schedule it is. schedule: of the step."""
+
+    key: str
+    schedule: Callable[[int], float]
+
+    @property
+    def is_number(self) -> bool:
+        return isinstance(self.schedule, Constant)
+
+    def at(self, step: int) -> float:
+        """The value at that step. Raises RunFailed if a schedule gives no number of at least 0."""
+        value = self.schedule(step)
+        if not self.is_number and not _is_factor(value):
+            raise RunFailed(
+                f"the factor of {self.key!r:.60} is {value!r:.40} at step {step}; {_IN_RANGE}", place=_PLACE
+            )
+        return value
+
+
+WHOLE = Factor("1.0", Constant(1.0))  # of weights that no pattern fits
 
 
 class Group(NamedTuple):
     """owner: the component, or "tok2vec". factor: of the learning rate. spans: of the flat arrays, in order, not touching."""
 
     owner: str
-    factor: float
+    factor: Factor
     spans: list[slice]
 
     def without(self, places: list[slice]) -> list[slice]:
@@ -33,19 +59,24 @@ class Group(NamedTuple):
         return [part for span in self.spans for part in outside(places, span)]
 
 
-def checked_rates(rates: Any) -> dict[str, float]:
-    """A copy of `rates`. Raises RunnerError unless they are a mapping of patterns to factors of at least 0."""
+def checked_rates(rates: Any) -> dict[str, Any]:
+    """A copy of `rates`, pattern → schedule. Raises RunnerError unless they map patterns to factors of at least 0."""
     if not isinstance(rates, Mapping):
         hint = "Give a mapping such as {tok2vec/encoder: 0.05}."
         raise RunnerError(f"rates is {rates!r:.80}, which is no mapping", place=_PLACE, hint=hint)
     for pattern, factor in rates.items():
-        if isinstance(factor, bool) or not isinstance(factor, Real) or not isfinite(factor) or factor < 0:
-            fact = f"the factor of {pattern!r:.60} is {factor!r:.40}; it must be a number of at least 0"
+        first = factor(0) if callable(factor) else factor
+        if not _is_factor(first):
+            fact = f"the factor of {pattern!r:.60} is {first!r:.40}; {_IN_RANGE}"
             raise RunnerError(fact, place=_PLACE)
-    return {str(pattern): float(factor) for pattern, factor in rates.items()}
+    return {str(pattern): f if callable(f) else Constant(f) for pattern, f in rates.items()}
 
 
-def groups(parameters: Parameters, rates: Mapping[str, float]) -> dict[str, Group]:
+def _is_factor(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) < inf
+
+
+def groups(parameters: Parameters, rates: Mapping[str, Any]) -> dict[str, Group]:
     """The groups by name, in the order of their first weights. Raises RunnerError if a pattern fits no weight's path."""
     factors = {path: _factor(path, rates) for path in parameters.layout}
     for pattern in rates:
@@ -56,7 +87,7 @@ def groups(parameters: Parameters, rates: Mapping[str, float]) -> dict[str, Grou
     made: dict[str, Group] = {}
     for path, (offset, shape) in parameters.layout.items():
         owner, factor = path.partition("/")[0], factors[path]
-        name = owner if factor == 1.0 else f"{owner} × {factor!r}"
+        name = owner if factor.key == WHOLE.key else f"{owner} × {factor.key}"
         spans = made.setdefault(name, Group(owner, factor, [])).spans
         stop = offset + prod(shape)
         if spans and spans[-1].stop == offset:
@@ -66,14 +97,25 @@ def groups(parameters: Parameters, rates: Mapping[str, float]) -> dict[str, Grou
     return made
 
 
-def name_of(path: str, made: Mapping[str, Group], rates: Mapping[str, float]) -> str:
+def name_of(path: str, made: Mapping[str, Group], rates: Mapping[str, Any]) -> str:
     """The name of the group that a path belongs to."""
-    owner, factor = path.partition("/")[0], _factor(path, rates)
-    return next(name for name, group in made.items() if (group.owner, group.factor) == (owner, factor))
+    owner, key = path.partition("/")[0], _factor(path, rates).key
+    return next(name for name, group in made.items() if (group.owner, group.factor.key) == (owner, key))
 
 
-def _factor(path: str, rates: Mapping[str, float]) -> float:
-    return next((factor for pattern, factor in reversed(list(rates.items())) if _fits(pattern, path)), 1.0)
+def resting(parameters: Parameters, rates: Mapping[str, Any], step: int) -> list[str]:
+    """The paths of the weights whose factor is 0 in the update after `step` updates."""
+    if not any(Factor(pattern, schedule).at(step) == 0 for pattern, schedule in rates.items()):
+        return []
+    return [path for path in parameters.layout if _factor(path, rates).at(step) == 0]
+
+
+def _factor(path: str, rates: Mapping[str, Any]) -> Factor:
+    for pattern, schedule in reversed([*rates.items()]):
+        if _fits(pattern, path):
+            is_number = isinstance(schedule, Real)
+            return Factor(repr(float(schedule)), Constant(schedule)) if is_number else Factor(pattern, schedule)
+    return WHOLE
 
 
 def _fits(pattern: str, path: str) -> bool:

@@ -181,7 +181,8 @@ class Training:
     def _extra(self, step: int) -> dict[str, float]:
         """Further values that this update used. step: updates before it."""
         factor = {"learn_rate_factor": 0.5**self._n_rollbacks} if self.plan.max_rollbacks else {}
-        return {**factor, **({"teacher_weight": self.plan.teacher.weight_at(step)} if self.plan.teacher else {})}
+        taught = {"teacher_weight": self.plan.teacher.weight_at(step)} if self.plan.teacher else {}
+        return {**factor, **taught, **{f"rate/{name}": value for name, value in self.sgd.scheduled_rates(step).items()}}
 
     def _evaluate(self, step: int) -> tuple[Evaluation, bool]:
         """The evaluation at that step, and whether it changed the best weights. Raises Diverged."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import isfinite, prod, sqrt
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +21,30 @@ from runner import registry
 from runner.components.optimizer import Used
 from runner.errors import AFTER_DIVERGENCE, Diverged, RunnerError
 from runner.model.parameters import Parameters, Shape, flat_zeros
-from runner.training.groups import Group, groups
+from runner.training.groups import Group, groups, resting
+from runner.training.schedules import Constant
 from runner.training.settings import Settings
 
 Flat = NDArray[np.float32]
 _MAX_DECAY = 0.9999
+Rates = Mapping[str, float | registry.Schedule]  # pattern of paths → factor of the learning rate
 _KEY = (0, "weights")  # thinc's key of the flat arrays
+
+
+class Move(NamedTuple):
+    """What one update does with a group of weights. factor: of the learning rate. scale: of the gradient, which clips it."""
+
+    factor: float
+    scale: float
+    spans: list[slice]
 
 
 class Optimizer(Settings):
     """Base of all optimizers: schedules, the step counter, clipping, averages, and state by path.
 
     learn_rate, L2, grad_clip: a number or a schedule each; reading them gives a schedule. rates: pattern of paths → factor
-    of the learning rate, and with it of weight decay; see groups.py. `averages` maps each parameter's path to its moving
-    average, for `nlp.use_params`.
+    of the learning rate, and with it of weight decay, a number or a schedule; see groups.py. `averages` maps each
+    parameter's path to its moving average, for `nlp.use_params`.
     """
 
     learn_rate: Any
@@ -49,7 +59,7 @@ class Optimizer(Settings):
         L2_is_weight_decay: bool,
         grad_clip: Any,
         use_averages: bool,
-        rates: Mapping[str, float] = MappingProxyType({}),
+        rates: Rates = MappingProxyType({}),
     ) -> None:
         self.step = 0  # updates done
         self.learn_rate = learn_rate
@@ -57,10 +67,10 @@ class Optimizer(Settings):
         self.L2_is_weight_decay = L2_is_weight_decay
         self.grad_clip = grad_clip
         self.use_averages = use_averages
-        self.rates: Mapping[str, float] = rates
+        self.rates: Mapping[str, Any] = rates
         self.state: dict[str, Flat] = {}  # flat arrays, one value a weight
         self._layout: dict[str, tuple[int, Shape]] = {}
-        self._grouped: tuple[Any, Mapping[str, float], Mapping[str, Group]] = None, {}, {}  # layout, rates, groups
+        self._grouped: tuple[Any, Mapping[str, Any], Mapping[str, Group]] = None, {}, {}  # layout, rates, groups
 
     @property
     def averages(self) -> dict[str, Flat]:
@@ -87,8 +97,9 @@ class Optimizer(Settings):
             name: sum(float(np.dot(gradient[at], gradient[at])) for at in group.spans) for name, group in made.items()
         }
         norm, scales = clipping(squares, clip, self.step)
+        moves = {name: Move(group.factor.at(self.step), scales[name], group.spans) for name, group in made.items()}
         self.step += 1
-        self._update_free(parameters, rate, L2 if self.L2_is_weight_decay else 0.0, made, scales)
+        self._update_free(parameters, rate, L2 if self.L2_is_weight_decay else 0.0, moves)
         parameters.is_gradient_seen = False
         return Used(rate, L2, clip, norm)
 
@@ -98,6 +109,17 @@ class Optimizer(Settings):
             made = groups(parameters, self.rates)
             self._grouped = parameters.layout, dict(self.rates), made
         return made
+
+    def resting(self, parameters: Parameters) -> list[str]:
+        """The paths of the weights that the next update will leave as they are, as their factor of the rate is 0."""
+        return resting(parameters, self.rates, self.step)
+
+    def scheduled_rates(self, step: int) -> dict[str, float]:
+        """Pattern → factor of the rate in the update after `step` updates, of those that are schedules."""
+        return {pattern: float(rate(step)) for pattern, rate in self.rates.items() if not isinstance(rate, Constant)}
+
+    def prepare(self, parameters: Parameters) -> None:
+        """Take note of what is frozen, before a gradient is computed."""
 
     def settle(self) -> None:
         """Bring all weights and the state up to date."""
@@ -126,13 +148,12 @@ class Optimizer(Settings):
         parameters: Parameters,
         rate: float,
         decay: float,
-        made: Mapping[str, Group],
-        scales: Mapping[str, float],
+        moves: Mapping[str, Move],
     ) -> None:
         """Update what is not frozen, and set the gradient to zero."""
         frozen = parameters.frozen
         kept = [[array[at].copy() for at in frozen] for array in (parameters.weights, *self.state.values())]
-        self._update(parameters, rate, decay, made, scales)
+        self._update(parameters, rate, decay, moves)
         for array, values in zip((parameters.weights, *self.state.values()), kept, strict=True):
             for at, value in zip(frozen, values, strict=True):
                 array[at] = value
@@ -142,10 +163,9 @@ class Optimizer(Settings):
         parameters: Parameters,
         rate: float,
         decay: float,
-        made: Mapping[str, Group],
-        scales: Mapping[str, float],
+        moves: Mapping[str, Move],
     ) -> None:
-        """Update all weights and their state. scales: name of a group → factor of its gradient."""
+        """Update all weights and their state. moves: name of a group → what is done with it."""
         raise NotImplementedError
 
     @property
@@ -202,8 +222,7 @@ class ThroughThinc(Optimizer):
         parameters: Parameters,
         rate: float,
         decay: float,
-        made: Mapping[str, Group],
-        scales: Mapping[str, float],
+        moves: Mapping[str, Move],
     ) -> None:
         key = _KEY
         thinc = self._thinc
@@ -211,11 +230,11 @@ class ThroughThinc(Optimizer):
             getattr(thinc, attribute)[key] = self.state[name]
         thinc.nr_update[key] = self.step - 1
         thinc.learn_rate = rate
-        for name, group in made.items():
-            if scales[name] != 1.0:
-                for at in group.spans:
-                    parameters.gradient[at] *= np.float32(scales[name])
-        own_rates = [(at, group.factor) for group in made.values() if group.factor != 1.0 for at in group.spans]
+        for move in moves.values():
+            if move.scale != 1.0:
+                for at in move.spans:
+                    parameters.gradient[at] *= np.float32(move.scale)
+        own_rates = [(at, move.factor) for move in moves.values() if move.factor != 1.0 for at in move.spans]
         before = [parameters.weights[at].copy() for at, _ in own_rates]
         weights, _ = thinc(key, parameters.weights, parameters.gradient)
         parameters.weights[...] = weights
@@ -224,9 +243,9 @@ class ThroughThinc(Optimizer):
             self.state[name] = getattr(thinc, attribute)[key]
         for (at, factor), old in zip(own_rates, before, strict=True):
             parameters.weights[at] = old + np.float32(factor) * (parameters.weights[at] - old)
-        for group in made.values() if decay else ():
-            for at in group.spans:
-                parameters.weights[at] -= np.float32(rate * group.factor * decay) * parameters.weights[at]
+        for move in moves.values() if decay else ():
+            for at in move.spans:
+                parameters.weights[at] -= np.float32(rate * move.factor * decay) * parameters.weights[at]
         if self.use_averages:
             averages = self.state["averages"]
             averages += np.float32(1.0 - self._average_decay()) * (parameters.weights - averages)
@@ -260,7 +279,7 @@ def radam(
     L2_is_weight_decay: bool = True,
     grad_clip: registry.Schedule = 1.0,  # type: ignore[assignment]
     use_averages: bool = True,
-    rates: Mapping[str, float] = MappingProxyType({}),
+    rates: Rates = MappingProxyType({}),
 ) -> Optimizer:
     """Rectified Adam (Liu et al., 2020), thinc's own; arguments as for adam."""
     return RAdam(
@@ -276,7 +295,7 @@ def sgd(
     L2_is_weight_decay: bool = True,
     grad_clip: registry.Schedule = 1.0,  # type: ignore[assignment]
     use_averages: bool = True,
-    rates: Mapping[str, float] = MappingProxyType({}),
+    rates: Rates = MappingProxyType({}),
 ) -> Optimizer:
     """Plain stochastic gradient descent, thinc's own."""
     thinc = ThincOptimizer(0.0, L2=0.0, beta1=0.0, beta2=0.0, grad_clip=0.0, use_averages=False)

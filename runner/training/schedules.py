@@ -129,3 +129,18 @@ def warmup_linear(initial_rate: float, warmup_steps: int, total_steps: int) -> S
         return initial_rate * max(0.0, (total_steps - step) / (total_steps - warmup_steps))
 
     return Schedule(value_at)
+
+
+@registry.schedules("delayed")
+def delayed(value: float, share: float, total_steps: int) -> Schedule:
+    """0 for a share of all steps, then `value`. total_steps: of the training; auto: as many as it has.
+
+    >>> factor = delayed(value=0.05, share=0.5, total_steps=4)
+    >>> [factor(step) for step in (0, 1, 2, 9)]
+    [0.0, 0.0, 0.05, 0.05]
+    """
+    if not 0 <= share <= 1:
+        raise RunnerError(f"share is {share}; it must be from 0 to 1")
+    if total_steps < 1:
+        raise RunnerError(f"total_steps is {total_steps}; it must be at least 1")
+    return Schedule(lambda step: value if step >= share * total_steps else 0.0)

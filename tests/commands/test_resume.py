@@ -42,6 +42,12 @@ KINDS = {
     "frozen": [*TEACH, "training.components=[tagger]"],
     "pretraining": ["pipeline=pretrain"],
     "pretrained": ["pipeline=tagger", "init.tok2vec=parent", "seed=3"],
+    "unfreezing": [
+        "pipeline=ner",
+        "optimizer.rates={encoder: {type: delayed, value: 0.1, share: 0.5, total_steps: auto}}",
+        "dropout.value=0.1",
+        "pipeline.components.ner.tok2vec={type: encoder, model: encoder}",
+    ],
     "encoder": [
         "pipeline=ner",
         "optimizer.rates={tok2vec/encoder: 0.1}",
@@ -63,7 +69,7 @@ def command(*overrides: str) -> list[str]:
 
 def prepare(folder: Path, kind: str) -> None:
     """Make what runs of this kind start from, in a folder where they look for it: a trained model, an encoder's files."""
-    if kind == "encoder":
+    if kind in ("encoder", "unfreezing"):
         write_encoder(folder / "encoder", "bert")
     if kind in PARENTS:
         words = command(*PARENTS[kind], "tracking=none", "output_dir=parent")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import RunnerError
+from runner.errors import RunFailed, RunnerError
 from runner.model.chain import chain
 from runner.model.linear import linear
-from runner.model.parameters import Parameters
+from runner.model.parameters import Parameters, learns
 from runner.training.adam import adam
-from runner.training.groups import groups, outside
+from runner.training.groups import groups, outside, resting
 from runner.training.optimizers import radam, sgd
+from runner.training.schedules import delayed
+from runner.training.schedules import linear as linear_schedule
 
 
 def parameters_of(*names: str) -> Parameters:
@@ -60,6 +64,52 @@ def test_a_group_moves_as_with_a_rate_of_its_own(make: object, factor: float) ->
     np.testing.assert_allclose(both.weights[8:], rest.weights, atol=2e-6)
 
 
+@pytest.mark.parametrize("make", [adam, sgd, radam])
+def test_while_its_factor_is_0_a_group_rests_and_then_moves_as_from_there(make: Any) -> None:
+    """Weights, moments and averages of a scheduled group, beside those of a run that begins where the rest ends."""
+    rests = delayed(value=0.5, share=0.5, total_steps=8)
+    parameters, start = parameters_of("a/x", "a/y"), parameters_of("a/x", "a/y").weights.copy()
+    optimizer = make(learn_rate=0.01, L2=0.1, rates={"a/x": rests})
+    made = groups(parameters, optimizer.rates)
+    assert {name: group.spans for name, group in made.items()} == {"a × a/x": [slice(0, 8)], "a": [slice(8, 16)]}
+    for step in range(6):
+        parameters.freeze(optimizer.resting(parameters))
+        optimizer.prepare(parameters)
+        assert optimizer.scheduled_rates(step) == {"a/x": 0.0 if step < 4 else 0.5}
+        before = {name: array.copy() for name, array in optimizer.state.items()}
+        parameters.gradient[...] = np.random.default_rng(step).normal(size=16)
+        optimizer(parameters)
+        assert not parameters.gradient.any()
+        assert (parameters.weights[:8] == start[:8]).all() == (step < 4)
+        assert (parameters.weights[8:] != start[8:]).all()
+        if 0 < step < 4:
+            assert all((before[name][:8] == array[:8]).all() for name, array in optimizer.state.items())
+    assert optimizer.resting(parameters) == []
+
+
+def test_a_schedule_that_leaves_its_range_ends_the_run() -> None:
+    parameters = parameters_of("a/x", "a/y")
+    optimizer = adam(rates={"a/x": linear_schedule(start=0.1, stop=-0.1, steps=2)})
+    parameters.gradient[...] = 1.0
+    optimizer(parameters)
+    optimizer(parameters)
+    with pytest.raises(RunFailed, match=r"the factor of 'a/x' is -0.1 at step 2; it must be a number of at least 0"):
+        optimizer.resting(parameters)
+
+
+def test_a_layer_knows_that_all_of_its_weights_rest() -> None:
+    parameters = parameters_of("a/x", "a/y")
+    x, y = (node for node, name, _ in parameters._layers if name == "W")
+    for rates, expected in (
+        ({}, [True, True]),
+        ({"a/x": 0}, [False, True]),
+        ({"a/x/W": 0}, [True, True]),
+        ({"a": 0}, [False] * 2),
+    ):
+        parameters.freeze(resting(parameters, adam(rates=rates).rates, 0))
+        assert [learns(x), learns(y)] == expected
+
+
 @pytest.mark.parametrize(
     ("rates", "fact"),
     [
@@ -68,6 +118,7 @@ def test_a_group_moves_as_with_a_rate_of_its_own(make: object, factor: float) ->
         ({"a": -1.0}, "the factor of 'a' is -1.0"),
         ({"a": float("nan")}, "the factor of 'a' is nan"),
         ({"a": True}, "the factor of 'a' is True"),
+        ({"a": linear_schedule(start=-1.0, stop=0.0, steps=3)}, "the factor of 'a' is -1.0"),
         ([0.1], "which is no mapping"),
     ],
 )

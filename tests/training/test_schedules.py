@@ -27,6 +27,14 @@ def test_a_schedule_that_cannot_arrive_is_refused():
         schedules.compounding(1.0, 8.0, 0.5)
     with pytest.raises(RunnerError, match="leave no room"):
         schedules.warmup_linear(0.1, 10, 10)
+    with pytest.raises(RunnerError, match=r"share is 1\.5; it must be from 0 to 1"):
+        schedules.delayed(0.1, 1.5, 10)
+    with pytest.raises(RunnerError, match="total_steps is 0; it must be at least 1"):
+        schedules.delayed(0.1, 0.5, 0)
+
+
+def test_a_delay_of_everything_never_ends_and_one_of_nothing_is_none():
+    assert [schedules.delayed(0.1, share, 4)(step) for share in (1.0, 0.0) for step in (0, 3)] == [0.0, 0.0, 0.1, 0.1]
 
 
 def test_decaying_from_below_its_floor_stays_there():
@@ -41,6 +49,7 @@ def test_decaying_from_below_its_floor_stays_there():
         schedules.decaying(0.6, 0.2, 0.1),
         schedules.linear(1.0, 0.0, 4),
         schedules.warmup_linear(1.0, 2, 6),
+        schedules.delayed(1.0, 0.5, 6),
     ],
 )
 def test_a_schedule_is_a_function_and_an_iterator(schedule):

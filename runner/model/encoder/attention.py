@@ -17,7 +17,7 @@ from thinc.api import Model
 from runner.model.dropout import Dropout
 from runner.model.encoder.sequences import Bucket, Pieces
 from runner.model.layout import Floats2d
-from runner.model.parameters import Initializer
+from runner.model.parameters import Initializer, learns
 
 Floats4d = NDArray[Any]
 
@@ -49,7 +49,7 @@ def forward(
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
     X, sequences = pieces
     n, width = X.shape
-    n_heads, is_fixed = model.attrs["n_heads"], model.attrs.get("is_fixed", False)
+    n_heads = model.attrs["n_heads"]
     scale = np.float32((width // n_heads) ** -0.5)
     W, W_O = model.get_param("W"), model.get_param("W_O")
     QKV = X @ W.T  # (n, 3 width)
@@ -69,7 +69,7 @@ def forward(
     Y += model.get_param("b_O")
 
     def backprop(dY: Floats2d) -> Floats2d:
-        if not is_fixed:
+        if learns(model):
             model.inc_grad("W_O", dY.T @ C)
             model.inc_grad("b_O", dY.sum(axis=0))
         dC = dY @ W_O
@@ -89,7 +89,7 @@ def forward(
             np.matmul(dP, K, out=dQ)
             np.matmul(dP.swapaxes(2, 3), Q, out=dK)
         dQKV[:, :width] *= scale
-        if not is_fixed:
+        if learns(model):
             model.inc_grad("W", dQKV.T @ X)
             model.inc_grad("b", dQKV.sum(axis=0))
         return dQKV @ W

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from thinc.api import Model
 
 from runner.model.layout import Floats2d
-from runner.model.parameters import Initializer
+from runner.model.parameters import Initializer, learns
 
 
 def feed_forward(
@@ -40,7 +40,7 @@ def forward(
     def backprop(dY: Floats2d) -> Floats2d:
         dH = dY @ D
         dH *= slope
-        if not model.attrs.get("is_fixed", False):
+        if learns(model):
             model.inc_grad("D", dY.T @ H)
             model.inc_grad("b_D", dY.sum(axis=0))
             model.inc_grad("U", dH.T @ X)

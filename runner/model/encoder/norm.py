@@ -9,7 +9,7 @@ from thinc.api import Model
 
 from runner.model.dropout import Dropout
 from runner.model.layout import Floats2d
-from runner.model.parameters import Initializer
+from runner.model.parameters import Initializer, learns
 
 Backprop = Callable[[Floats2d], tuple[Floats2d, Floats2d]]
 
@@ -42,10 +42,10 @@ def forward(
 
     def backprop(dY: Floats2d) -> tuple[Floats2d, Floats2d]:
         """dY → (dX, gradient of the branch)"""
-        if model.attrs.get("is_fixed", False):
-            dX = backprop_norm(dY, np.zeros_like(dY[0]), np.zeros_like(dY[0]))
-        else:
+        if learns(model):
             dX = backprop_norm(dY, model.get_grad("G"), model.get_grad("b"))
+        else:
+            dX = backprop_norm(dY, np.zeros_like(dY[0]), np.zeros_like(dY[0]))
         return dX, dX * mask if mask is not None else dX.copy()
 
     return Y, backprop

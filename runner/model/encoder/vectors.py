@@ -20,6 +20,7 @@ from runner.model.encoder.pool import pool
 from runner.model.encoder.sequences import Pieces, Sequences, sequences
 from runner.model.kernel import kernel
 from runner.model.layout import Floats2d, Layout, Packed, Tokens
+from runner.model.parameters import learns
 
 WORDS_AT_ONCE = 800  # in prediction: 3,000 leave the caches and take a quarter longer
 
@@ -90,9 +91,9 @@ def _parts(tokens: Tokens) -> Iterator[Tokens]:
 
 def lowest_learning(embed: Model[Any, Any], layers: list[Model[Any, Any]]) -> int:
     """The first layer that learns; -1 if the embeddings learn, and the number of layers if nothing does."""
-    if not embed.attrs["is_fixed"]:
+    if learns(embed):
         return -1
-    return next((i for i, one in enumerate(layers) if not one.layers[0].attrs["is_fixed"]), len(layers))
+    return next((i for i, one in enumerate(layers) if any(map(learns, one.layers))), len(layers))
 
 
 def encode_fixed(

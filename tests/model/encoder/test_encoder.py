@@ -145,6 +145,20 @@ def test_gradients_are_those_of_finite_differences(kind: str, settings: dict[str
             assert (losses[0] - losses[1]) / 2e-5 == pytest.approx(gradient[at], rel=2e-3, abs=2e-4), (node.name, name)
 
 
+@pytest.mark.parametrize("resting", [[], ["embeddings"], ["embeddings", "layer0"], ["embeddings", "layer0", "layer1"]])
+def test_layers_that_rest_change_no_vector_and_have_no_gradient(resting: list[str], tmp_path: Path) -> None:
+    model, parameters = made(write_encoder(tmp_path, "bert"), mix=2)
+    before = model.predict(tokens(*TEXTS)).X
+    parameters.freeze(path for path in parameters.layout if path.split("/")[2] in resting)
+    X, backprop = model(tokens(*TEXTS), True)
+    np.testing.assert_allclose(X.X, before, atol=1e-6)
+    backprop(np.ones_like(X.X))
+    for table in parameters.tables.values():
+        table.collect()
+    moving = {path.split("/")[2] for path, view in parameters.views(parameters.gradient).items() if view.any()}
+    assert moving - {"shares", "scale"} == {"embeddings", "layer0", "layer1"} - {*resting}  # beside those of the mix
+
+
 def in_float64(model: Any) -> list[tuple[Any, str, np.ndarray]]:
     weights = []
     for node in model.walk():
