@@ -162,6 +162,6 @@ def _columns(X: Floats2d, places: NDArray[np.intp]) -> Packed:
     return Packed(X.take(places, axis=1), Layout([len(places)]))
 
 
-def _words(batch: Batch) -> list[str]:
+def _words(batch: Batch) -> Sequence[str]:
     assert batch.hidden is not None
     return batch.lexemes.spelled(batch.rows[batch.hidden])

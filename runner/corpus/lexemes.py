@@ -11,7 +11,8 @@ calls both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from hashlib import blake2b
 from itertools import islice
 from threading import RLock
@@ -101,6 +102,35 @@ class _Column:
         self.values = self._room[:end]  # last: readers see filled values only
 
 
+class Spelled(Sequence[str]):
+    """The words of some rows of a table, listed when they are read.
+
+    A row's word never changes, so that whoever computes something of each word may keep it by row.
+    """
+
+    def __init__(self, table: LexemeTable, rows: NDArray[np.int64]) -> None:
+        self.table = table
+        self.rows = rows  # (n,)
+
+    @cached_property
+    def _listed(self) -> list[str]:
+        word = self.table.word
+        return [word(row) for row in self.rows.tolist()]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._listed[place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._listed)
+
+    def take(self, places: NDArray[np.integer[Any]]) -> Spelled:
+        """The words at these places."""
+        return Spelled(self.table, self.rows[places])
+
+
 class LexemeTable:
     """Words by row, and their attributes. words: the training corpus's words, the first rows.
 
@@ -146,9 +176,16 @@ class LexemeTable:
             parts.append(cached[1])
         return np.concatenate(parts)
 
-    def spelled(self, rows: NDArray[np.int64]) -> list[str]:
+    def spelled(self, rows: NDArray[np.int64]) -> Spelled:
         """The words of these rows."""
-        return [self._words[row] for row in rows.tolist()]
+        return Spelled(self, rows)
+
+    def word(self, row: int) -> str:
+        return self._words[row]
+
+    def words_from(self, row: int) -> list[str]:
+        """The words of this row and all after it."""
+        return self._words[row:]
 
     def hashes(self, attribute: str, rows: NDArray[np.int64]) -> LongLongs:
         """The attribute's hash for these rows: (n,) uint64."""

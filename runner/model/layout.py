@@ -7,7 +7,7 @@ norm and dropout are long vector operations.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,26 @@ class Packed(NamedTuple):
     layout: Layout
 
 
+@runtime_checkable
+class TableWords(Protocol):
+    """Words that stand in rows of a table that only grows (corpus/lexemes.py): what is computed of them is kept by row."""
+
+    rows: NDArray[np.int64]  # (n_words,)
+
+    @property
+    def table(self) -> WordTable: ...
+
+    def take(self, places: NDArray[np.integer[Any]]) -> Sequence[str]:
+        """The words at these places."""
+
+
+class WordTable(Protocol):
+    def __len__(self) -> int: ...
+
+    def words_from(self, row: int) -> list[str]:
+        """The words of this row and all after it."""
+
+
 class Tokens(NamedTuple):
     """The input of the embedding layer: each distinct lexeme once, and the lexeme of each token."""
 
@@ -59,7 +79,7 @@ class Tokens(NamedTuple):
     counts: NDArray[np.int64] | None = (
         None  # (n_lexemes,) times the word was seen in training; None: all words are known
     )
-    words: Callable[[], list[str]] | None = None  # the lexemes as text, for layers that cut them into pieces
+    words: Callable[[], Sequence[str]] | None = None  # the lexemes as text, for layers that cut them into pieces
 
 
 def transposed(X: Floats2d, dtype: Any = None) -> Floats2d:

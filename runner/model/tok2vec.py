@@ -21,7 +21,7 @@ from runner import registry
 from runner.errors import RunnerError, suggest
 from runner.model.dropout import Dropout
 from runner.model.hash_embed import hash_embed
-from runner.model.layout import Floats2d, Packed, Tokens, transposed
+from runner.model.layout import Floats2d, Packed, TableWords, Tokens, transposed
 from runner.model.maxout_window import maxout_window
 from runner.model.mix import mix
 from runner.model.ops import Ops
@@ -251,5 +251,7 @@ def hide_words(
     )
 
 
-def _taken(words: Sequence[str], places: NDArray[np.integer[Any]]) -> list[str]:
+def _taken(words: Sequence[str], places: NDArray[np.integer[Any]]) -> Sequence[str]:
+    if isinstance(words, TableWords):
+        return words.take(places)
     return [words[place] for place in places.tolist()]

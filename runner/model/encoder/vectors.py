@@ -109,7 +109,7 @@ def encode_fixed(
         state.vectors = KeptVectors(_digest(model), (n_mixed, a.width))
     state.is_training |= is_train
     assert tokens.words is not None
-    spelled = tokens.words()
+    spelled = list(tokens.words())
     flat = [spelled[i] for i in tokens.inverse.tolist()]
     starts, ends = tokens.layout.starts.tolist(), (tokens.layout.starts + tokens.layout.lengths).tolist()
     texts = [flat[start:end] for start, end in zip(starts, ends, strict=True)]

@@ -25,6 +25,8 @@ from runner.model.layout import Floats2d
 
 TABLE = "pieces.npy"  # in a trained model, beside TOKENIZER
 _MOST_PIECES = 64  # of a word that are averaged
+_MOST_PROJECTED = 100_000  # rows of a table that is projected as a whole
+_AT_ONCE = 4096  # of these rows
 
 
 class PieceVectors:
@@ -43,16 +45,21 @@ class PieceVectors:
     def of(self, words: Sequence[str]) -> Floats2d:
         """(n, dim) float32, scaled so that the mean square of the whole table is 1."""
         matrix, scale, tokenizer = self._tables()
-        if not words:
-            return np.zeros((0, matrix.shape[1]), dtype="float32")
-        ids, counts = tokenizer.pieces(words)
-        starts = np.cumsum(counts) - counts
-        V = matrix.take(ids, axis=0).astype("float32")
-        if len(ids) > len(words):
-            V = np.add.reduceat(V, starts, axis=0)
-        V *= (scale / counts).astype("float32")[:, None]
-        V[~_is_known(ids, starts, tokenizer)] = 0
-        return V
+        return _means(matrix, words, tokenizer, scale)
+
+    def projected(self, words: Sequence[str], table: Floats2d) -> Floats2d:
+        """(n, nO) float32, as `of` of a table (`project`) whose rows are projected already."""
+        return _means(table, words, self._tables()[2], np.float32(1))
+
+    def project(self, W: Floats2d) -> Floats2d | None:
+        """The table times W.T, (n_pieces, nO) float32, with the scale in it; None where that would take long."""
+        matrix, scale, _ = self._tables()
+        if len(matrix) > _MOST_PROJECTED:
+            return None
+        parts = [matrix[i : i + _AT_ONCE].astype("float32") @ W.T for i in range(0, len(matrix), _AT_ONCE)]
+        table = np.concatenate(parts)
+        table *= scale
+        return table
 
     def knows(self, words: Sequence[str]) -> NDArray[np.bool_]:
         """Whether any piece of a word is known to the encoder: (n,)."""
@@ -83,6 +90,24 @@ class PieceVectors:
                 words = WordTokenizer(self._files[TOKENIZER], n_pieces=len(matrix), most=_MOST_PIECES, place=place)
                 self._read = matrix, np.float32(1 / sqrt(mean_square or 1.0)), words
             return self._read
+
+
+def _means(table: Floats2d, words: Sequence[str], tokenizer: WordTokenizer, scale: np.float32) -> Floats2d:
+    """The mean of the rows of each word's pieces, times `scale`: (n, columns) float32; zeros where no piece is known."""
+    if not words:
+        return np.zeros((0, table.shape[1]), dtype="float32")
+    ids, counts = tokenizer.pieces(words)
+    starts = np.cumsum(counts) - counts
+    V = table.take(ids[starts], axis=0).astype("float32", copy=False)
+    if len(ids) > len(words):  # few words have several pieces
+        several = np.flatnonzero(counts > 1)
+        rows = table.take(ids[np.repeat(counts > 1, counts)], axis=0).astype("float32", copy=False)
+        of_each = counts[several]
+        V[several] = np.add.reduceat(rows, np.cumsum(of_each) - of_each, axis=0)
+    V *= (scale / counts).astype("float32")[:, None]
+    if (ids == tokenizer.unknown).any():
+        V[~_is_known(ids, starts, tokenizer)] = 0
+    return V
 
 
 def _is_known(ids: NDArray[np.int32], starts: NDArray[np.int64], tokenizer: WordTokenizer) -> NDArray[np.bool_]:

@@ -9,8 +9,11 @@ import pytest
 from safetensors import numpy as safetensors
 from tokenizers import Tokenizer
 
+from runner.corpus.lexemes import Spelled
 from runner.errors import RunnerError
+from runner.model.vectors import pieces
 from runner.model.vectors.pieces import vectors_of_pieces
+from runner.model.vectors.static import static
 from tests.model.encoder.small import write_encoder
 
 WORDS = ["the", "unbelievables", "cats", "\u3042", "dog"]
@@ -37,6 +40,62 @@ def test_a_word_is_the_mean_of_its_pieces(tmp_path, kind):
     assert vectors.dim == E.shape[1]
     assert vectors.of([]).shape == (0, E.shape[1])
     assert vectors.knows([]).tolist() == []
+
+
+class Table:
+    """Words by row, as a lexeme table has them."""
+
+    def __init__(self, words):
+        self.words = list(words)
+        self.n_asked = 0
+
+    def __len__(self):
+        return len(self.words)
+
+    def words_from(self, row):
+        self.n_asked += len(self.words) - row
+        return self.words[row:]
+
+    def at(self, *rows):
+        return Spelled(self, np.array(rows, dtype="int64"))
+
+
+def test_words_of_a_table_have_the_vectors_of_words_of_a_list_and_are_cut_once(tmp_path):
+    vectors = vectors_of_pieces(str(write_encoder(tmp_path / "encoder", "bert")))
+    table = Table(WORDS)
+    wanted = vectors.of(WORDS)
+    assert (vectors.of(table.at(4, 1, 0, 1)) == wanted[[4, 1, 0, 1]]).all()
+    table.words += [f"un{'believ' * i}able" for i in range(900)]  # the arrays grow
+    assert (vectors.of(table.at(*range(905))) == vectors.of(table.words)).all()
+    assert (vectors.of(table.at(2, 3)) == wanted[[2, 3]]).all()
+    assert table.n_asked == 905
+    other = Table(reversed(WORDS))
+    assert (vectors.of(other.at(0, 4)) == wanted[[4, 0]]).all()
+    assert vectors.knows(table.at(3, 0)).tolist() == [False, True]
+    assert vectors.of(table.at()).shape == (0, vectors.dim)
+
+
+def test_a_projected_table_gives_the_projections_of_the_vectors(tmp_path, monkeypatch):
+    vectors = vectors_of_pieces(str(write_encoder(tmp_path / "encoder", "bert")))
+    layer = static("static", vectors, nO=5)
+    for seed in range(3):  # the weights change between predictions
+        W = np.random.default_rng(seed).normal(size=(5, vectors.dim)).astype("float32")
+        layer.set_param("W", W)
+        wanted = W @ vectors.of(WORDS).T
+        learned, backprop = layer(WORDS, True)
+        assert learned == pytest.approx(wanted, abs=1e-5)
+        layer.inc_grad("W", np.zeros_like(W))
+        backprop(np.ones_like(learned))
+        for words in (WORDS, WORDS[::-1], WORDS[1:2], []):
+            predicted = layer.predict(words)
+            at = [WORDS.index(word) for word in words]
+            assert predicted == pytest.approx(wanted[:, at], abs=1e-5)
+            assert (predicted == layer.predict(WORDS)[:, at]).all()  # neighbours change no bit
+    W *= 2  # in place, as an optimizer does
+    assert layer.predict(WORDS) == pytest.approx(2 * wanted, abs=1e-5)
+    monkeypatch.setattr(pieces, "_MOST_PROJECTED", 3)
+    W *= 2
+    assert layer.predict(WORDS) == pytest.approx(4 * wanted, abs=1e-4)  # a table too large to be projected whole
 
 
 def test_the_files_of_a_model_take_the_place_of_the_encoder(tmp_path):
