@@ -36,6 +36,8 @@ MISTAKES = [
     ("learning_rate=0.01", "learning_rate", "here it is 'optimizer.learn_rate'", "Write optimizer.learn_rate=0.01."),
     ("epochs=3", "epochs", "here it is 'training.max_epochs'", "Write training.max_epochs=3."),
     ("training.n_epochs=3", "training.n_epochs", "here it is", "Write training.max_epochs=3."),
+    ("debug max_epochs = 3", "max_epochs = 3", "a space stands", "Write python -m runner debug training.max_epochs=3"),
+    ("debug --epochs 3", "--epochs", "a run takes KEY=VALUE", "Write python -m runner debug training.max_epochs=3"),
     ("max_epochs=3", "max_epochs", "did you mean 'training.max_epochs'?", "Write training.max_epochs=3."),
     ("n_iter=30", "n_iter", "here it is", "Write training.max_epochs=30."),
     ("batch_size=32", "batch_size", "here it is 'batch.size'", "Write batch=sentences batch.size=32."),

@@ -81,6 +81,14 @@ def own_data(path: Path) -> str | None:
     return f"corpus.train={parts['train'] or path / 'FILE'} corpus.dev={dev or path / 'FILE'}" if files else None
 
 
+def of_command(error: RunnerError, command: str) -> RunnerError:
+    """The same error, but a mended line that begins a run begins with the command instead."""
+    begins = f"Write {_RUNNER} "
+    if error.hint is None or not error.hint.startswith(begins):
+        return error
+    return RunnerError(error.fact, place=error.place, hint=f"{begins}{command} {error.hint.removeprefix(begins)}")
+
+
 def _error(fact: str, place: str, words: Sequence[str]) -> RunnerError:
     """The error at `place`, whose next move is the whole line as it must be typed."""
     return RunnerError(fact, place=place, hint=f"Write {_RUNNER} {' '.join(map(_quoted, words))}")

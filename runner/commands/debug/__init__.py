@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import srsly
 
 from runner.config.compose import compose
+from runner.config.mistyped import of_command
 from runner.errors import RunnerError
 from runner.launch.command_line import parse_arguments
 from runner.user_code import code_error
@@ -46,7 +47,8 @@ def main(words: Sequence[str]) -> int:
     as_json = "--json" in words
     try:
         return _main([word for word in words if word != "--json"], as_json=as_json)
-    except RunnerError as error:
+    except RunnerError as raised:
+        error = of_command(raised, "debug")
         if as_json:
             told = {"place": error.place, "message": error.fact, "hint": error.hint}
             print(srsly.json_dumps({"ok": False, "error": told}))
