@@ -184,7 +184,11 @@ def unreadable_override(error: OverrideParseException, overrides: Sequence[str])
         r"^(mismatched|missing|extraneous|no viable|token recognition).*$", str(error.message), re.MULTILINE
     )
     reason = re.split(r" expecting| at input", parser_text.group(0))[0] if parser_text else "the word cannot be parsed"
-    return RunnerError(reason, place=repr(override), hint="Put special characters in quotes: \"key='a=b'\".")
+    hint = "Put special characters in quotes: \"key='a=b'\"."
+    mended = re.sub(r"(?<=[\w/])\[([^\[\]]*)\](?=[\w/]*:)", r"\\[\1\\]", override)
+    if mended != override:  # a pattern of paths as a key, such as {encoder/layer[0-3]: 0.1}
+        hint = _write(mended)
+    return RunnerError(reason, place=repr(override), hint=hint)
 
 
 def group_needs_name(overrides: Sequence[str]) -> RunnerError:
