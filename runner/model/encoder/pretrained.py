@@ -76,12 +76,15 @@ class Pretrained:
     def __init__(self, source: str | Mapping[str, Any]) -> None:
         self.source = source
         self._names: dict[str, str] | None = None  # name without the model's prefix → name in the file
+        self._located: dict[str, Path] = {}  # files whose checksum was computed: once, and not for each tensor
 
     def path(self, name: str) -> Path:
         """Where a file lies, fetched if need be. Raises RunnerError if there is none."""
         if isinstance(self.source, Mapping):
-            key = KEYS[name]
-            return locate(self.source.get(key), f"{_KEY}.{key}")[0]
+            if name not in self._located:
+                key = KEYS[name]
+                self._located[name] = locate(self.source.get(key), f"{_KEY}.{key}")[0]
+            return self._located[name]
         folder = Path(self.source).expanduser()
         path = folder / name
         if not folder.is_dir():

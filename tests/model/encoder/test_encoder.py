@@ -12,6 +12,7 @@ import pytest
 
 from runner.errors import RunnerError
 from runner.model.dropout import Dropout
+from runner.model.encoder import pretrained
 from runner.model.encoder import vectors as vectors_module
 from runner.model.encoder.encoder import encoder
 from runner.model.layout import Layout, Tokens
@@ -299,6 +300,23 @@ def test_settings_are_checked(settings: dict[str, Any], fact: str, tmp_path: Pat
     write_encoder(tmp_path, "bert")
     with pytest.raises(RunnerError, match=fact):
         made(tmp_path, **settings)
+
+
+def test_a_checksum_is_computed_once_a_file_and_not_for_each_tensor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_encoder(tmp_path / "one", "bert")
+    asked: list[str] = []
+
+    def located(source: Any, key: str) -> tuple[Path, bool]:
+        asked.append(key.rpartition(".")[2])
+        return Path(source), False
+
+    monkeypatch.setattr(pretrained, "locate", located)
+    files = {"config": "config.json", "tokenizer": "tokenizer.json", "weights": "model.safetensors"}
+    model = encoder({key: str(folder / name) for key, name in files.items()})("tok2vec", 0, Dropout())
+    Parameters(make_ops("numpy")).bind({"tok2vec": model}, 0)
+    assert sorted(asked) == sorted(files)
 
 
 def test_a_source_is_a_folder_or_three_files(tmp_path: Path) -> None:
