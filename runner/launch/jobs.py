@@ -54,14 +54,29 @@ class BrokenJobs(RunnerError):
     def __init__(self, broken: Sequence[CheckedJob], n_jobs: int) -> None:
         super().__init__(f"{len(broken)} of {n_jobs} jobs cannot run, and none was started")
         self.lines = [f"job {job.number} ({' '.join(job.overrides)}): {_first_line(job.error)}" for job in broken]
+        self._next_move = _next_move(broken)
 
     def __str__(self) -> str:
         more = len(self.lines) - MAX_SHOWN
         shown = self.lines[:MAX_SHOWN] + ([f"… and {more} more"] if more > 0 else [])
-        return "\n  ".join([f"{self.fact}:", *shown])
+        return "\n  ".join([f"{self.fact}:", *shown, *([self._next_move] if self._next_move is not None else [])])
 
     def __reduce__(self) -> tuple[object, ...]:
         return RunnerError, (str(self),)
+
+
+def _next_move(broken: Sequence[CheckedJob]) -> str | None:
+    """What all jobs are told to do, for the whole command line; None where they are told different things."""
+    told = [(job.error.hint or "", _own_value(job)) for job in broken if job.error is not None]
+    values = ",".join(dict.fromkeys(value for _, value in told))
+    moves = {hint.replace(f"={value}", f"={values}") if value else hint for hint, value in told}
+    return moves.pop() or None if len(moves) == 1 else None
+
+
+def _own_value(job: CheckedJob) -> str:
+    """The value that the job gives the key of its error; empty where the error is of something else."""
+    assert job.error is not None
+    return next((word.partition("=")[2] for word in job.overrides if word.partition("=")[0] == job.error.place), "")
 
 
 @dataclass(frozen=True)

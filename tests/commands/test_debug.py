@@ -183,8 +183,22 @@ class TestBeforeJob0:
         assert lines[0] == "2 of 6 jobs cannot run, and none was started:"
         assert lines[1].startswith("  job 4 (")
         assert "dropout" in lines[1]
-        assert len(lines) == 3
+        assert len(lines) == 4
         assert not list(folder.glob("outputs/*"))
+
+    @pytest.mark.parametrize(
+        ("word", "next_move"),
+        [
+            ("lr=0.1,0.2", "Write optimizer.learn_rate=0.1,0.2."),
+            ("dropout=0.1,0.2", "Write dropout=constant dropout.value=0.1,0.2."),
+            ("max_epochs=1,2", "Write training.max_epochs=1,2. `python -m runner --cfg job` prints every key."),
+        ],
+    )
+    def test_the_next_move_of_all_jobs_is_the_words_of_the_whole_sweep(self, folder, word, next_move):
+        code, _, err = run(folder, "-m", word, "seed=0,1")
+        assert code == 2
+        assert len(err.splitlines()) == 6
+        assert err.splitlines()[-1] == f"  {next_move}"
 
     def test_a_score_that_no_component_gives(self, folder):
         code, _, err = run(folder, *TINY, "-m", "pipeline.score_weights.tag_acc=1", "seed=0,1")
