@@ -1,7 +1,8 @@
 """Estimate how long an epoch takes on this machine, and how much memory, from a few real updates.
 
 The batches of all epochs are known without training. The pipeline learns from a few of them, at even distances through
-the first epoch, and from the batch with the longest example. A straight line (seconds a batch, and seconds a word) through
+the first epoch, and from the batch with the longest example; weights whose rate is a schedule learn too, as if they never
+rested. A straight line (seconds a batch, and seconds a word) through
 their times gives the time of every batch. Prediction is timed on a sample of the dev set.
 
 Seconds are CPU seconds, which other processes lengthen little; `slowdown` is the clock's time over the CPU time while the
@@ -54,6 +55,8 @@ def estimate(
     pipeline: Pipeline, train: Sequence[Example], dev: Sequence[Example], plan: Plan, sgd: Optimizer
 ) -> Estimate:
     """Time a sample of the work. The pipeline learns from the sample. Raises RunnerError and RunFailed as an update does."""
+    if scheduled := sgd.scheduled_rates(sgd.step):  # weights that rest in the first updates move in most of the run
+        sgd.rates = {**sgd.rates, **dict.fromkeys(scheduled, 1.0)}
     n_words = np.array([len(example.predicted) for example in train])
     epochs = _epochs(plan, n_words)
     first = epochs[0]

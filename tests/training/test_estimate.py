@@ -11,6 +11,7 @@ from runner.corpus.doc import Doc
 from runner.corpus.example import Example
 from runner.training.estimate import _line, estimate
 from runner.training.loop import Plan
+from runner.training.schedules import delayed
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,17 @@ def test_updates_and_the_share_of_the_run(max_epochs, max_steps, epochs_done):
     without = found.run_seconds - n_evaluations * found.evaluation_seconds
     assert without == pytest.approx(epochs_done * found.first_epoch_seconds, rel=1e-6)
     assert found.words_per_second == pytest.approx(72 / found.first_epoch_seconds)
+
+
+def test_weights_that_rest_at_first_are_timed_as_they_will_learn():
+    examples = [Example.from_doc(Doc(["Ada", "met", "Lin"], ents=[(0, 1, "PER")])) for _ in range(24)]
+    nlp = runner.blank("en")
+    nlp.add_pipe("ner", {"tok2vec": {"type": "hash_embed_cnn", "width": 8, "depth": 1, "embed_size": 50}})
+    sgd = nlp.initialize(lambda: examples)
+    sgd.rates = {"tok2vec": delayed(value=0.05, share=0.5, total_steps=1000), "encode1": 0.1}
+    assert sgd.resting(nlp.parameters)
+    plan = Plan(by_sentences(lambda step: 2.0), lambda step: 0.1, {"ents_f": 1.0}, max_epochs=2)
+    before = {path: value.copy() for path, value in nlp.parameters.all_values().items()}
+    estimate(nlp, examples, examples, plan, sgd)
+    moved = [path for path, value in nlp.parameters.all_values().items() if (value != before[path]).any()]
+    assert {path.split("/")[1] for path in moved} >= {"tok2vec"}
