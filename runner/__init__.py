@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from runner.errors import RunFailed, RunnerError
     from runner.training.adam import adam
     from runner.training.optimizers import radam, sgd
-    from runner.training.schedules import compounding, constant, decaying, linear, warmup_linear
+    from runner.training.schedules import compounding, constant, decaying, delayed, linear, warmup_linear
 
 __version__ = "0.1.0"
 
@@ -52,13 +52,13 @@ _HOMES = {
     "runner.errors": ("RunFailed", "RunnerError"),
     "runner.training.adam": ("adam",),
     "runner.training.optimizers": ("radam", "sgd"),
-    "runner.training.schedules": ("compounding", "constant", "decaying", "linear", "warmup_linear"),
+    "runner.training.schedules": ("compounding", "constant", "decaying", "delayed", "linear", "warmup_linear"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Doc", "Example", "Pipeline", "RunFailed", "RunResult", "RunnerError", "Span", "SweepResult", "Token", "adam",
-    "biluo_to_offsets", "blank", "compounding", "constant", "decaying", "linear", "load", "minibatch",
+    "biluo_to_offsets", "blank", "compounding", "constant", "decaying", "delayed", "linear", "load", "minibatch",
     "offsets_to_biluo", "radam", "read_corpus", "runs", "sgd", "sweep", "train", "warmup_linear", "write_corpus",
 ]  # fmt: skip
 

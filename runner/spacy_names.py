@@ -43,7 +43,7 @@ MODULES: Mapping[str, str] = {
     "cli": "Write `python -m runner` on the command line; `python -m runner --help` lists the commands.",
     "attrs": _UNITS,
     "symbols": _UNITS,
-    "schedules": "Write `from runner import constant, compounding, decaying, linear, warmup_linear`.",
+    "schedules": "Write `from runner import constant, compounding, decaying, delayed, linear, warmup_linear`.",
 }
 _RUNNER: Mapping[str, str] = {
     **MODULES,
