@@ -58,6 +58,31 @@ class Stopwatch:
         self.wall += time.perf_counter() - self._began[1]
 
 
+class _Course:
+    """What one training has come to: words and seconds so far, and the scores at each evaluation."""
+
+    def __init__(self, side: Side, score_weights: Mapping[str, float]) -> None:
+        self.side, self.weights = side, score_weights
+        self.training, self.predicting = Stopwatch(), Stopwatch()
+        self.trained = self.predicted = self.steps = 0  # words, words, updates
+        self.curve: list[dict[str, Any]] = []
+
+    def evaluate(self) -> None:
+        n, scores = _scored(self.side, self.predicting)
+        self.predicted += n
+        total = sum(self.weights.values())
+        self.curve.append(
+            {
+                "epoch": round(self.trained / self.side.train_words, 4),
+                "words": self.trained,
+                "cpu_seconds": self.training.cpu,
+                "wall_seconds": self.training.wall,
+                "score": sum(scores.get(key, 0.0) * weight for key, weight in self.weights.items()) / total,
+                "scores": scores,
+            }
+        )
+
+
 def drive(
     side: Side,
     *,
@@ -71,71 +96,59 @@ def drive(
 
     words: stop after so many. Returns plain values, see README.md.
     """
-    training, predicting = Stopwatch(), Stopwatch()
-    curve: list[dict[str, Any]] = []
-    trained = predicted = steps = 0
+    course = _Course(side, score_weights)
+    training = course.training
     cold_start = 0.0
-
-    def evaluate() -> None:
-        nonlocal predicted
-        texts, n = side.texts()
-        with side.averaged():
-            predicting.start()
-            docs = side.predict(texts)
-            predicting.stop()
-            predicted += n
-            scores = dict(side.score(docs))
-        total = sum(score_weights.values())
-        score = sum(scores.get(key, 0.0) * weight for key, weight in score_weights.items()) / total
-        curve.append(
-            {
-                "epoch": round(trained / side.train_words, 4),
-                "words": trained,
-                "cpu_seconds": training.cpu,
-                "wall_seconds": training.wall,
-                "score": score,
-                "scores": scores,
-            }
-        )
-
     is_over = False
     for epoch in range(1, epochs + 1):
         done, next_evaluation = 0, 1
         training.start()
         for batch, n in side.batches(epoch):
             side.update(batch)
-            trained, done, steps = trained + n, done + n, steps + 1
+            course.trained, done, course.steps = course.trained + n, done + n, course.steps + 1
             if not cold_start:
                 training.stop()
                 cold_start = process_age()
                 training.start()
-            if words is not None and trained >= words:
+            if words is not None and course.trained >= words:
                 is_over = True
                 break
             if is_curve and done < side.train_words and done >= next_evaluation * side.train_words / evals:
                 training.stop()
-                evaluate()
+                course.evaluate()
                 next_evaluation = int(done * evals / side.train_words) + 1
                 training.start()
         training.stop()
         if is_curve or is_over or epoch == epochs:
-            evaluate()
+            course.evaluate()
         if is_over:
             break
     return {
-        "steps": steps,
-        "train_words": trained,
-        "train_cpu_seconds": training.cpu,
-        "train_wall_seconds": training.wall,
-        "predict_words": predicted,
-        "predict_cpu_seconds": predicting.cpu,
-        "predict_wall_seconds": predicting.wall,
+        "steps": course.steps,
+        "train_words": course.trained,
+        **_seconds("train", training),
+        "predict_words": course.predicted,
+        **_seconds("predict", course.predicting),
         "cold_start_seconds": cold_start,
         "peak_mb": peak_mb(),
         "blas": blas(),
         "machine": machine(),
-        "curve": curve,
+        "curve": course.curve,
     }
+
+
+def _scored(side: Side, watch: Stopwatch) -> tuple[int, dict[str, Any]]:
+    """The number of words predicted with the averaged parameters, and the scores; the watch runs while it predicts."""
+    texts, n = side.texts()
+    with side.averaged():
+        watch.start()
+        docs = side.predict(texts)
+        watch.stop()
+        return n, dict(side.score(docs))
+
+
+def _seconds(what: str, watch: Stopwatch) -> dict[str, float]:
+    return {f"{what}_cpu_seconds": watch.cpu, f"{what}_wall_seconds": watch.wall}
 
 
 def counted(texts: list[Text]) -> tuple[list[Text], int]:
