@@ -14,6 +14,7 @@ from runner import registry
 from runner.blocks import accepted, check, resolve, resolve_argument
 from runner.config import schema
 from runner.config.auto import NOMINAL
+from runner.config.ranges import check_ranges
 from runner.errors import RunnerError
 from runner.languages import check_language
 from runner.user_code import load_code
@@ -21,7 +22,7 @@ from runner.user_code import load_code
 
 def check_config(config: Mapping[str, Any]) -> None:
     """Raises RunnerError, at the key that is wrong, if the resolved, plain `config` could not run."""
-    schema.check_ranges(config)
+    check_ranges(config)
     load_code(config["code"])
     pipeline = config["pipeline"]
     if not pipeline["components"]:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from runner.config.schema import RunConfig, Ticket
+from runner.config.schema import RunConfig
+from runner.config.ticket import Ticket
 from runner.corpus.datasets import SourceFile
 from runner.errors import RunFailed, RunnerError
 from runner.files import open_locked, remove_locked, write_file

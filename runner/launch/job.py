@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from runner.config.schema import RunConfig, Ticket
+from runner.config.schema import RunConfig
+from runner.config.ticket import Ticket
 from runner.errors import RunnerError
 from runner.launch.folders import remove_empty_run
 from runner.launch.report import percent

@@ -24,7 +24,8 @@ from runner.streams import wrap_streams
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from runner.config.schema import RunConfig, Ticket
+    from runner.config.schema import RunConfig
+    from runner.config.ticket import Ticket
     from runner.corpus.datasets import SourceFile
     from runner.launch.results import Outcome
 

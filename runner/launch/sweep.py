@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext
     from omegaconf import DictConfig
 
-    from runner.config.schema import Ticket
+    from runner.config.ticket import Ticket
 
 
 class Sweep:

@@ -71,9 +71,7 @@ def hash_embed_cnn(
     features of its own.
     """
     _check_sizes(width, depth, embed_size, window_size, maxout_pieces)
-    if word_dropout < 0:
-        raise RunnerError(f"word_dropout is {word_dropout}; it must not be negative")
-    _check_features(features)
+    _check_features(features, word_dropout)
     if context is not None and depth == 0:
         raise RunnerError("context needs convolutions that read it, and depth is 0")
 
@@ -131,7 +129,9 @@ def _check_sizes(width: int, depth: int, embed_size: int, window_size: int, maxo
             raise RunnerError(f"{name} is {value}; it must be from {low} to {high}")
 
 
-def _check_features(features: Sequence[str]) -> None:
+def _check_features(features: Sequence[str], word_dropout: float) -> None:
+    if word_dropout < 0:
+        raise RunnerError(f"word_dropout is {word_dropout}; it must not be negative")
     if not features:
         raise RunnerError("features is empty", hint=f"Known: {', '.join(FEATURES)}.")
     for feature in features:

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from runner.config import schema
 from runner.config.compose import compose
 from runner.config.nodes import compose_node
+from runner.config.ranges import check_ranges
 from runner.errors import RunnerError
 
 
@@ -70,7 +71,7 @@ def test_values_without_sense(place: str, value: Any, fact: str) -> None:
         level = level[part]
     level[last] = value
     with pytest.raises(RunnerError) as caught:
-        schema.check_ranges(values)
+        check_ranges(values)
     assert str(caught.value).startswith(f"{place}: {fact}")
 
 

@@ -365,7 +365,7 @@ def a_component_cannot_annotate(at: Place) -> None:
     nlp.update(*data)
 
 
-@story("config/schema", "Add teacher=model teacher.model=MODEL; or, with init.model=MODEL")
+@story("config/ranges", "Add teacher=model teacher.model=MODEL; or, with init.model=MODEL")
 def texts_have_no_teacher(at: Place) -> None:
     at.command(*TINY, "output_dir=out")
     at.write("raw.jsonl", [{"text": "Bo met Ada."}])

@@ -170,7 +170,7 @@ def a_file_of_the_users_own_fails(at: Place) -> None:
     prepare(*TINY, "code=[good.py]")
 
 
-@story("config/schema", "Set training.best_epoch=shared, or pipeline.shared_tok2vec=false.")
+@story("config/ranges", "Set training.best_epoch=shared, or pipeline.shared_tok2vec=false.")
 def each_of_its_own_epoch(at: Place) -> None:
     words = ("pipeline=full", "training.best_epoch=each", "pipeline.shared_tok2vec=true")
     error = at.raised(compose, [*TINY, *words])

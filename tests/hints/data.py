@@ -46,7 +46,7 @@ def folds_beside_dev_data(at: Place) -> None:
     at.follows("corpus.folds=2", "corpus.fold=1")
 
 
-@story("corpus/datasets", "Set corpus.folds to 2 or more", config__schema="Set corpus.folds to the number")
+@story("corpus/datasets", "Set corpus.folds to 2 or more", config__ranges="Set corpus.folds to the number")
 def no_such_fold(at: Place) -> None:
     at.refused("corpus.dev=null", "corpus.fold=3")
     parts = {"reader": jsonl(), "tokenizer": whitespace()}

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from runner.config.schema import RunConfig, Ticket
+from runner.config.schema import RunConfig
+from runner.config.ticket import Ticket
 from runner.launch.board import Board
 from runner.launch.folders import SweepFolder
 from runner.launch.program import run_app

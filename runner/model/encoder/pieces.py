@@ -79,10 +79,8 @@ class _PiecesByRow:
 
     def __init__(self) -> None:
         self._n = 0  # rows whose pieces are here
-        self._ids, self._ends = (
-            np.zeros(1024, "int32"),
-            np.zeros(1024, "int64"),
-        )  # _ends[i + 1]: behind the pieces of row i
+        self._ids = np.zeros(1024, "int32")
+        self._ends = np.zeros(1024, "int64")  # [i + 1]: behind the pieces of row i
         self._lock = Lock()
 
     def of(
