@@ -54,9 +54,8 @@ class BrokenJobs(RunnerError):
     def __init__(self, broken: Sequence[CheckedJob], n_jobs: int) -> None:
         super().__init__(f"{len(broken)} of {n_jobs} jobs cannot run, and none was started")
         self.lines = [f"job {job.number} ({' '.join(job.overrides)}): {_first_line(job.error)}" for job in broken]
-        self._next_move = (
-            _next_move(broken) if len(broken) == n_jobs else None
-        )  # else the words of the sweep are half right
+        is_every = len(broken) == n_jobs  # else the words of the sweep are right for some
+        self._next_move = _next_move(broken) if is_every else None
 
     def __str__(self) -> str:
         more = len(self.lines) - MAX_SHOWN
